@@ -1,0 +1,1 @@
+"""The bundled recordings, one YAML file per flow."""

@@ -1,0 +1,1 @@
+"""Trace Google Gemini calls in Maxim."""

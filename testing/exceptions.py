@@ -1,0 +1,54 @@
+"""What the test kit raises.
+
+    TestKitError
+    ├── CassetteError            something is wrong with a recording
+    │   ├── CassetteNotFound     there is no such file
+    │   ├── CassetteBroken       it can't be read: truncated, merge conflict, wrong version; names file and line
+    │   ├── CassetteMiss         a request that is not in it
+    │   ├── CassetteUnused       strict: it holds interactions that the test did not ask for
+    │   ├── CassetteDrift        verify: the live answer no longer has the recorded shape
+    │   └── SecretFound          it was not saved, because a secret is in it
+    └── ScriptError              a scripted reply that doesn't fit, or a script that was not used up
+
+Every message names the value and says what to do.
+"""
+
+from __future__ import annotations
+
+
+class TestKitError(Exception):
+    """Base of every error of the test kit."""
+
+    __test__ = False
+
+
+class CassetteError(TestKitError):
+    """Something is wrong with a recording."""
+
+
+class CassetteNotFound(CassetteError):
+    """There is no cassette of that name."""
+
+
+class CassetteBroken(CassetteError):
+    """The cassette can't be read."""
+
+
+class CassetteMiss(CassetteError):
+    """A request that is not in the cassette."""
+
+
+class CassetteUnused(CassetteError):
+    """The cassette holds interactions that the test did not ask for."""
+
+
+class CassetteDrift(CassetteError):
+    """The live answer no longer has the shape of the recorded one."""
+
+
+class SecretFound(CassetteError):
+    """A secret was found in what was to be saved; nothing was written."""
+
+
+class ScriptError(TestKitError):
+    """A scripted reply doesn't fit, or a script was not used up."""
