@@ -5,12 +5,14 @@ Requests are vcrpy's own `vcr.request.Request`; answers are the two small classe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 COMPLETE: Final = "complete"
-"""How an answer ended that was received whole. Anything else is a reason: `closed by the reader`, `RemoteProtocolError`."""
+"""How an answer ended that was received whole. Anything else is a reason, such as `RemoteProtocolError`."""
 
 
 @dataclass(frozen=True, slots=True)
