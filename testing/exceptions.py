@@ -8,7 +8,9 @@
     │   ├── CassetteUnused       strict: it holds interactions that the test did not ask for
     │   ├── CassetteDrift        verify: the live answer no longer has the recorded shape
     │   └── SecretFound          it was not saved, because a secret is in it
-    └── ScriptError              a scripted reply that doesn't fit, or a script that was not used up
+    ├── ScriptError              a scripted reply that doesn't fit, or a script that was not used up
+    ├── NotTheOnlyOne            `logger.trace` and the like, where there are none or several; lists them
+    └── IncompleteTrace          `assert_complete()`: not ended, never begun, lost; shows the tree, marked
 
 Every message names the value and says what to do.
 """
@@ -52,3 +54,11 @@ class SecretFound(CassetteError):
 
 class ScriptError(TestKitError):
     """A scripted reply doesn't fit, or a script was not used up."""
+
+
+class NotTheOnlyOne(TestKitError, LookupError):
+    """There is not exactly one of what was asked for as the only one."""
+
+
+class IncompleteTrace(TestKitError, AssertionError):
+    """Something that was logged has not ended, was never begun, or never reached Maxim."""

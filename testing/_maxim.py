@@ -1,0 +1,85 @@
+"""The one place that leans on maxim-py's inner workings; `tests/fake_logger/test_maxim.py` fails when they move.
+
+maxim-py offers no way to look at what a logger would send, so three things are taken from inside it: how a log line is
+encoded (`CustomEncoder`), what a writer and a logger hold (their constructors start threads and make folders, so the
+in-memory ones set the same attributes by themselves), and the singleton behind `maxim.Maxim`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import patch
+
+import filetype
+from maxim.logger.components.types import CommitLog, CustomEncoder
+from maxim.logger.logger import Logger
+from maxim.logger.writer import LogWriter, LogWriterConfig
+from maxim.maxim import Maxim
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["CommitLog", "LogWriter", "LogWriterConfig", "Logger", "Maxim", "encoded"]
+
+_ENCODER: Final = CustomEncoder()
+
+
+def encoded(data: dict[str, Any] | None) -> tuple[str, dict[str, str]]:
+    """Return *data* as the JSON text that maxim-py would send, and why each key that can't be sent was left out.
+
+    The same result as `CommitLog.serialize`, which removes the keys from the log itself.
+    """
+    try:
+        return _ENCODER.encode(data), {}
+    except Exception:
+        return _without_what_fails(data or {})
+
+
+def _without_what_fails(data: dict[str, Any]) -> tuple[str, dict[str, str]]:
+    lost = {key: reason for key, value in data.items() if (reason := _why_not(key, value))}
+    return json.dumps({key: value for key, value in data.items() if key not in lost}, cls=CustomEncoder), lost
+
+
+def _why_not(key: str, value: object) -> str:
+    try:
+        _ENCODER.encode({key: value})
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def guessed_mime_type(content: bytes) -> str | None:
+    """Return the MIME type by the first bytes, as maxim-py guesses it before an upload."""
+    return filetype.guess_mime(content)
+
+
+@contextmanager
+def maxim_hands_out(logger_for: Callable[[Maxim], Logger]) -> Iterator[None]:
+    """Let every `maxim.Maxim`, made before or inside, hand out that logger, and let one more be made inside.
+
+    A `Maxim` made inside needs no key, waits for nothing when it is cleaned up, and is forgotten afterwards.
+    """
+    before = vars(Maxim).get("_instance")
+    with ExitStack() as patches:
+        key = os.environ.get("MAXIM_API_KEY", "no key needed")
+        patches.enter_context(patch.dict(os.environ, {"MAXIM_API_KEY": key}))
+        patches.enter_context(patch.object(Maxim, "logger", lambda self, config=None: logger_for(self)))
+        patches.enter_context(patch.object(Maxim, "cleanup", lambda self: None))
+        _forget_maxim(None)
+        try:
+            yield
+        finally:
+            _forget_maxim(before)
+
+
+def _forget_maxim(successor: Maxim | None) -> None:
+    current = vars(Maxim).get("_instance")
+    if current is not None:
+        atexit.unregister(current.cleanup)
+        del Maxim._instance
+    if successor is not None:
+        Maxim._instance = successor

@@ -1,0 +1,81 @@
+"""What a logger commits, as the backend reads it: one action on one entity, its data as JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_WIRE_LINE = re.compile(r"(?P<entity>\w+)\{id=(?P<id>[^,]*),action=(?P<action>[^,]*),data=(?P<text>.*)\}", re.DOTALL)
+
+
+class Commit:
+    """One action on one entity, such as `trace abc: update`.
+
+    *batch* counts the posts in which commits came in: only within one batch is their order the order of the calls.
+    *lost* says which keys of the data could not be serialised, and why; *content* is the file that was uploaded for it.
+    """
+
+    __slots__ = ("_data", "action", "batch", "content", "entity", "id", "index", "lost", "text")
+
+    def __init__(
+        self,
+        entity: str,
+        id: str,
+        action: str,
+        text: str,
+        *,
+        index: int = 0,
+        batch: int = 0,
+        lost: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> None:
+        self.entity = entity
+        self.id = id
+        self.action = action
+        self.text = text
+        self.index = index
+        self.batch = batch
+        self.lost = dict(lost or {})
+        self.content = content
+        self._data: dict[str, Any] | None = None
+
+    @classmethod
+    def parse(cls, line: str, *, index: int = 0, batch: int = 0) -> Commit:
+        """Read one line of what maxim-py posts; `ValueError` where it is not one."""
+        match = _WIRE_LINE.fullmatch(line)
+        if match is None:
+            raise ValueError(f"not a line of a Maxim log: {line[:120]!r}")
+        return cls(**match.groupdict(), index=index, batch=batch)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The data, read from its JSON text; empty where there is none."""
+        if self._data is None:
+            decoded = json.loads(self.text)
+            self._data = decoded if isinstance(decoded, dict) else {}
+        return self._data
+
+    @property
+    def line(self) -> str:
+        """The line that goes over the wire."""
+        return f"{self.entity}{{id={self.id},action={self.action},data={self.text}}}"
+
+    def __repr__(self) -> str:
+        return f"<commit {self.index}: {self.entity} {self.id} {self.action}>"
+
+    def __eq__(self, other: object) -> bool:
+        return self.line == other.line if isinstance(other, Commit) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((self.entity, self.id, self.action))
+
+
+class Dropped(NamedTuple):
+    """A commit that never reaches the backend, and why."""
+
+    commit: Commit
+    reason: str

@@ -1,0 +1,145 @@
+"""What was received, whoever received it: the views, the checks and the renderings in one place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from .completeness import Problem, problems
+from .exceptions import IncompleteTrace
+from .rendering import render
+from .snapshots import export, snapshot
+from .views import Error, Generation, JsonDict, Retrieval, Session, Span, ToolCall, Trace, View, Views, view_of
+
+if TYPE_CHECKING:
+    from .commits import Commit, Dropped
+    from .folding import Tree
+
+V = TypeVar("V", bound=View)
+
+
+class Received:
+    """The base of everything that can say what Maxim received."""
+
+    def _tree(self) -> Tree:
+        raise NotImplementedError
+
+    def _all(self, kind: type[V]) -> Views[V]:
+        views = (view_of(node) for node in self._tree().walk())
+        return Views([view for view in views if isinstance(view, kind)], kind.kind.replace("_", " "))
+
+    @property
+    def commits(self) -> tuple[Commit, ...]:
+        """Every commit, as the backend reads it, in order of arrival."""
+        return self._tree().commits
+
+    @property
+    def dropped(self) -> tuple[Dropped, ...]:
+        """The commits that never reach the backend, and why."""
+        return self._tree().dropped
+
+    @property
+    def sessions(self) -> Views[Session]:
+        """The conversations."""
+        return self._all(Session)
+
+    @property
+    def traces(self) -> Views[Trace]:
+        """The traces, in and out of sessions."""
+        return self._all(Trace)
+
+    @property
+    def spans(self) -> Views[Span]:
+        """The spans, sub-spans included."""
+        return self._all(Span)
+
+    @property
+    def generations(self) -> Views[Generation]:
+        """The requests to models."""
+        return self._all(Generation)
+
+    @property
+    def tool_calls(self) -> Views[ToolCall]:
+        """The functions that were run, or asked for."""
+        return self._all(ToolCall)
+
+    @property
+    def retrievals(self) -> Views[Retrieval]:
+        """The look-ups of documents."""
+        return self._all(Retrieval)
+
+    @property
+    def errors(self) -> tuple[Error, ...]:
+        """The errors on any entity."""
+        return tuple(error for root in self._tree().roots for error in view_of(root).errors)
+
+    @property
+    def session(self) -> Session:
+        """The only session."""
+        return self.sessions.only
+
+    @property
+    def trace(self) -> Trace:
+        """The only trace."""
+        return self.traces.only
+
+    @property
+    def span(self) -> Span:
+        """The only span."""
+        return self.spans.only
+
+    @property
+    def generation(self) -> Generation:
+        """The only generation."""
+        return self.generations.only
+
+    @property
+    def tool_call(self) -> ToolCall:
+        """The only tool call."""
+        return self.tool_calls.only
+
+    @property
+    def retrieval(self) -> Retrieval:
+        """The only retrieval."""
+        return self.retrievals.only
+
+    def find(self, id_or_name: str) -> View:
+        """Return the entity of that id, else the only one of that name."""
+        return Views([view_of(node) for node in self._tree().walk()], "entity")[id_or_name]
+
+    def problems(self, *, strict: bool = False) -> list[Problem]:
+        """Return what `assert_complete` would complain about."""
+        return problems(self._tree(), strict=strict)
+
+    def assert_complete(self, *, strict: bool = False) -> None:
+        """Fail unless all that began has ended, exactly once, and reached Maxim whole.
+
+        Sessions, and function calls that the application has not answered yet, may stay open unless *strict*.
+        """
+        __tracebackhide__ = True
+        tree = self._tree()
+        if found := problems(tree, strict=strict):
+            raise IncompleteTrace(_complaint(tree, found))
+
+    def snapshot(self) -> JsonDict:
+        """Return everything as plain data with stable ids (`trace-1`) and without clock values."""
+        return snapshot(self._tree())
+
+    def as_dict(self) -> JsonDict:
+        """Return everything as plain data for JSON, with ids and times."""
+        return export(self._tree())
+
+    def render(self, *, color: bool | None = None, width: int | None = None) -> str:
+        """Return everything as a tree for people; coloured on a terminal, unless *color* says otherwise."""
+        return render(self._tree(), title="Maxim received", color=color, width=width)
+
+    def __str__(self) -> str:
+        return self.render()
+
+
+def _complaint(tree: Tree, found: list[Problem]) -> str:
+    marks: dict[tuple[str, str], list[str]] = {}
+    for problem in found:
+        if problem.commit is None or not problem.what.startswith("dropped"):
+            marks.setdefault((problem.kind, problem.id), []).append(problem.what)
+    listed = "\n".join(f"  {problem}" for problem in found)
+    return f"what Maxim received is not complete:\n{listed}\n\n{render(tree, color=False, marks=marks)}"
