@@ -7,7 +7,8 @@ A path that ends in `.json` gets the data instead, which `read` (and `maxim-gemi
 
 from __future__ import annotations
 
-from maxim_gemini.testing.report._data import TestTraces, read, traces_of
+from maxim_gemini.testing.report._collect import traces_of
+from maxim_gemini.testing.report._data import TestTraces, read
 from maxim_gemini.testing.report._write import html, write
 
 __all__ = ["TestTraces", "html", "read", "traces_of", "write"]

@@ -14,7 +14,7 @@ from maxim_gemini.testing.exceptions import TestKitError
 if TYPE_CHECKING:
     import os
 
-    from maxim_gemini.testing.fake_logger import FakeLogger
+JsonDict = dict[str, Any]
 
 FORMAT: Final = "maxim_gemini_report"
 VERSION: Final = 1
@@ -31,12 +31,12 @@ class TestTraces:
     """As pytest says: `passed`, `failed`, `skipped`, `error`."""
     duration: float
     """Seconds."""
-    traces: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    traces: list[JsonDict] = field(default_factory=list[JsonDict])
     """What `traces_of` gives: JSON-able, with clock values in seconds since the epoch."""
     message: str = ""
     """Why it failed, as text."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonDict:
         """Return this as JSON-able data."""
         return asdict(self)
 
@@ -47,14 +47,13 @@ class TestTraces:
         return cls(**{key: value for key, value in data.items() if key in known})
 
 
-def traces_of(logger: FakeLogger) -> list[dict[str, Any]]:
-    """Return every trace that *logger* holds as JSON-able data for `TestTraces`."""
-    raise NotImplementedError
-
-
-def dump(tests: Iterable[TestTraces], *, created: datetime) -> dict[str, Any]:
+def dump(tests: Iterable[TestTraces], *, created: datetime) -> JsonDict:
     """Return a whole report as JSON-able data."""
-    return {FORMAT: VERSION, "created": created.isoformat(timespec="seconds"), "tests": [test.to_json() for test in tests]}
+    return {
+        FORMAT: VERSION,
+        "created": created.isoformat(timespec="seconds"),
+        "tests": [test.to_json() for test in tests],
+    }
 
 
 def read(path: str | os.PathLike[str]) -> list[TestTraces]:
@@ -63,4 +62,19 @@ def read(path: str | os.PathLike[str]) -> list[TestTraces]:
     Raises:
         TestKitError: there is no such file, or it is not a report's data.
     """
-    raise NotImplementedError(json, Path, TestKitError)
+    data = _loaded(Path(path))
+    if not isinstance(data, dict) or data.get(FORMAT) != VERSION:  # pyright: ignore[reportUnknownMemberType]
+        raise TestKitError(f"{path}: not a trace report's data; `pytest --maxim-gemini-report=traces.json` writes one")
+    try:
+        return [TestTraces.from_json(test) for test in data["tests"]]  # pyright: ignore[reportUnknownVariableType]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise TestKitError(f"{path}: a test in this trace report can't be read: {error}") from None
+
+
+def _loaded(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise TestKitError(f"{path}: can't be read: {error.strerror}") from None
+    except ValueError as error:
+        raise TestKitError(f"{path}: not JSON: {error}") from None

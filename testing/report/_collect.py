@@ -1,0 +1,83 @@
+"""What a logger received, as the report shows it: every trace with its problems, errors and times in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from maxim_gemini.testing.report._data import JsonDict
+
+if TYPE_CHECKING:
+    from maxim_gemini.testing.completeness import Problem
+    from maxim_gemini.testing.received import Received
+    from maxim_gemini.testing.views import Trace, View
+
+_TIMES: Final = ("started_at", "ended_at")
+
+
+def traces_of(received: Received) -> list[JsonDict]:
+    """Return every trace in *received* (a `FakeLogger`, say) as JSON-able data for `TestTraces`.
+
+    What was logged outside any trace comes last, as a trace that is named so.
+    """
+    problems = received.problems()
+    traces = [_trace(trace, problems) for trace in received.traces]
+    orphans = [_prepared(orphan) for orphan in received.as_dict().get("orphans", ())]
+    told = {problem for trace in traces for problem in trace["problems"]}
+    left = [str(problem) for problem in problems if str(problem) not in told]
+    return [*traces, _stray(orphans, left)] if orphans or left else traces
+
+
+def _trace(trace: Trace, problems: list[Problem]) -> JsonDict:
+    data = _prepared(trace.as_dict())
+    ids = {(node["kind"], node["id"]) for node in _walk(data)}
+    data["problems"] = [str(problem) for problem in problems if (problem.kind, problem.id) in ids]
+    return data | {"session": _session(trace.parent)}
+
+
+def _stray(orphans: list[JsonDict], problems: list[str]) -> JsonDict:
+    return {
+        "kind": "trace", "id": "stray", "name": "Outside any trace", "children": orphans, "problems": problems, "session": None,
+    }  # fmt: skip
+
+
+def _session(parent: View | None) -> JsonDict | None:
+    return {"id": parent.id, "name": parent.name} if parent is not None and parent.kind == "session" else None
+
+
+def _prepared(node: JsonDict) -> JsonDict:
+    """Add what the page shows of *node* and all below it."""
+    result = node.get("result")
+    if isinstance(result, dict):
+        node |= {"usage": result.get("usage"), "finish_reason": _finish_reason(result), "error": result.get("error")}  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    if node.get("error"):
+        node["errors"] = [node.pop("error"), *node.get("errors", ())]
+    node |= _chunks(node)
+    for key in _TIMES:
+        if isinstance(node.get(key), str):
+            node[key] = datetime.fromisoformat(node[key]).timestamp()
+    for child in node.get("children", ()):
+        _prepared(child)
+    return node
+
+
+def _chunks(node: JsonDict) -> JsonDict:
+    """Return what is known of a stream's chunks, in seconds after the request."""
+    times = node.get("metadata", {}).get("chunk_times")
+    metrics = node.get("metrics", {})
+    first = metrics.get("time_to_first_chunk_ms")
+    known = {"chunks": times, "first_chunk": None if first is None else first / 1000, "chunk_count": metrics.get("chunks")}
+    return {key: value for key, value in known.items() if value is not None}
+
+
+def _finish_reason(result: dict[Any, Any]) -> str | None:
+    choices = result.get("choices")
+    return choices[0].get("finish_reason") if isinstance(choices, list) and choices else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+
+
+def _walk(node: JsonDict) -> Iterator[JsonDict]:
+    yield node
+    for child in node.get("children", ()):
+        yield from _walk(child)
