@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .fake_logger import FakeLogger as FakeLogger
     from .fake_logger import fake_maxim as fake_maxim
+    from .recorder import GeminiRecorder as GeminiRecorder
 
 _EXPORTS: dict[str, str] = {
     "FakeLogger": "fake_logger",
     "fake_maxim": "fake_logger",
+    "GeminiRecorder": "recorder",
 }
 """Each public name and the module that has it, imported when it is first asked for."""
 

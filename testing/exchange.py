@@ -51,6 +51,8 @@ class Faults:
 
     disconnect_after: int | None = None
     """Events delivered before the connection breaks."""
+    disconnect_bytes: int = 0
+    """Bytes of the event after those that are still delivered."""
     stall: dict[int, float] = field(default_factory=dict[int, float])
     """Seconds of silence before an event, by its index."""
     corrupt: frozenset[int] = frozenset()

@@ -1,0 +1,114 @@
+"""What google-genai does besides HTTP: it waits before it tries again, and it looks for Google credentials.
+
+Private names of google-genai: `_api_client` with its `time`, `asyncio`, `load_auth` and `refresh_auth` (`_load_auth`,
+`_refresh_auth` before 1.21). They are the only handles on the fixed waits of uploads and of aiohttp calls, and on the
+token exchange, which goes over a library of its own. The waits of `HttpRetryOptions` are tenacity's, a public class;
+one of its retries is the SDK's if the function retried is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import importlib
+import time
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from google.auth.credentials import Credentials
+
+from maxim_gemini.testing.edge.routing import Patch, current_route
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_PROJECT = "replayed-project"
+_TOKEN = "replayed-token"
+
+
+def patches() -> Iterable[Patch]:
+    """Yield what is patched in google-genai."""
+    api_client = importlib.import_module("google.genai._api_client")
+    yield Patch(api_client, "time", _unhurried_time)
+    yield Patch(api_client, "asyncio", _unhurried_asyncio)
+    for names in (("load_auth", "_load_auth"), ("refresh_auth", "_refresh_auth")):
+        name = next((name for name in names if hasattr(api_client, name)), names[0])
+        yield Patch(api_client, name, _made_up_credentials if "load" in name else _made_up_token)
+    if hasattr(api_client, "tenacity"):
+        yield Patch(api_client.tenacity.wait_exponential_jitter, "__call__", _unhurried_retries)
+
+
+def _skips_wait(seconds: float) -> bool:
+    route = current_route()
+    return route is not None and seconds > 0 and route.skips_wait(seconds)
+
+
+def _unhurried_retries(wait: Callable[..., float]) -> Callable[..., float]:
+    @functools.wraps(wait)
+    def seconds_to_wait(self: Any, retry_state: Any) -> float:
+        seconds = wait(self, retry_state)
+        owner = getattr(retry_state.fn, "__module__", "")
+        return 0.0 if owner == "google.genai._api_client" and _skips_wait(seconds) else seconds
+
+    return seconds_to_wait
+
+
+class _Unhurried(ModuleType):
+    """A module of the standard library as google-genai sees it, with a `sleep` that asks the route."""
+
+    def __init__(self, module: ModuleType, sleep: Callable[..., Any]) -> None:
+        super().__init__(module.__name__)
+        self._module = module
+        self.sleep = sleep
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
+
+
+def _unhurried_time(module: ModuleType) -> ModuleType:
+    def sleep(seconds: float) -> None:
+        if not _skips_wait(seconds):
+            time.sleep(seconds)
+
+    return _Unhurried(module, sleep)
+
+
+def _unhurried_asyncio(module: ModuleType) -> ModuleType:
+    async def sleep(delay: float, result: Any = None) -> Any:
+        return await asyncio.sleep(0 if _skips_wait(delay) else delay, result)
+
+    return _Unhurried(module, sleep)
+
+
+class ReplayedCredentials(Credentials):
+    """Google credentials that need no Google: a token that no server has given and none will take."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.token = _TOKEN
+
+    def refresh(self, request: Any) -> None:
+        """Keep the token."""
+
+
+def _made_up_credentials(load_auth: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(load_auth)
+    def load_or_make_up(*, project: str | None) -> Any:
+        route = current_route()
+        if route is not None and route.hides_credentials():
+            return ReplayedCredentials(), project or _PROJECT
+        return load_auth(project=project)
+
+    return load_or_make_up
+
+
+def _made_up_token(refresh_auth: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(refresh_auth)
+    def refresh_or_make_up(credentials: Any) -> Any:
+        route = current_route()
+        if route is not None and route.hides_credentials():
+            credentials.token = _TOKEN
+            return credentials
+        return refresh_auth(credentials)
+
+    return refresh_or_make_up

@@ -1,0 +1,131 @@
+"""What a test does to an answer on its way to the client: pace, torn bytes, silence, damage, a broken connection.
+
+Pure: a recorded answer and the wishes in, a delivery out.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate, cycle, pairwise, takewhile
+from typing import Final, Literal, NoReturn
+
+from maxim_gemini.testing import wire
+from maxim_gemini.testing.edge.delivery import Delivery, Piece
+from maxim_gemini.testing.exchange import Chunk, Faults, Response
+
+Pace = Literal["instant", "recorded"] | float
+"""How fast pieces follow each other: at once, as recorded, or as recorded times a factor."""
+
+Chunking = Literal["events", "recorded", "whole", "torn"] | Sequence[int]
+"""Where a body is cut: after each event, as when it was recorded, nowhere, everywhere, or to pieces of these sizes."""
+
+TORN: Final = (1, 2, 3, 5, 7, 11, 13, 1, 17, 19, 23)
+"""Sizes in bytes that cut through prefixes, escapes, characters of several bytes and line ends."""
+
+DISCONNECTED: Final = "disconnected on demand"
+
+
+def deliver(
+    response: Response,
+    *,
+    pace: Pace = "instant",
+    chunking: Chunking = "events",
+    faults: Faults | None = None,
+    overrun: Callable[[], NoReturn] | None = None,
+) -> Delivery:
+    """Cut *response* into the pieces in which it arrives, with what *faults* do to them."""
+    faults = faults or Faults()
+    events = events_of(response)
+    body, broken = _broken_off([_damaged(e) if i in faults.corrupt else e for i, e in enumerate(events)], faults)
+    starts = [0, *accumulate(map(len, events))]
+    silences = {starts[index]: seconds for index, seconds in faults.stall.items() if index < len(events)}
+    cuts = _cuts(faults.torn if faults.torn is not None else chunking, response.chunks, starts, len(body))
+    pieces = _pieces(body, sorted(cuts | silences.keys()), silences, _Clock(response.chunks, pace))
+    ended = DISCONNECTED if broken else response.ended
+    return Delivery(response.status, response.headers, pieces, response.reason, ended, overrun)
+
+
+def events_of(response: Response) -> list[bytes]:
+    """Return the body's events, or the whole body as the only one where it is no stream."""
+    body = response.body
+    return wire.split_events(body) if is_stream(response) else [body] if body else []
+
+
+def is_stream(response: Response) -> bool:
+    """Say whether *response* is a stream of server-sent events (of a failed call it is plain JSON)."""
+    return response.status == 200 and response.header("content-type").startswith("text/event-stream")
+
+
+def _broken_off(events: list[bytes], faults: Faults) -> tuple[bytes, bool]:
+    whole = b"".join(events)
+    if faults.disconnect_after is None or faults.disconnect_after > len(events):
+        return whole, False
+    delivered = len(b"".join(events[: faults.disconnect_after])) + faults.disconnect_bytes
+    return whole[:delivered], True
+
+
+def _damaged(event: bytes) -> bytes:
+    # As long as before, so that the times of the recorded bytes still fit; the line ends stay, the JSON does not.
+    text = event.rstrip()
+    intact = len(text) // 2
+    return text[:intact] + b"#" * (len(text) - intact) + event[len(text) :]
+
+
+def _cuts(chunking: Chunking | Iterable[int], chunks: tuple[Chunk, ...], starts: list[int], size: int) -> set[int]:
+    match chunking:
+        case "events":
+            ends: Iterable[int] = starts
+        case "recorded":
+            ends = accumulate(len(chunk.data) for chunk in chunks)
+        case "whole":
+            ends = ()
+        case "torn":
+            ends = accumulate(cycle(TORN))
+        case str():
+            raise ValueError(f"chunking={chunking!r}: say 'events', 'recorded', 'whole', 'torn', or sizes in bytes")
+        case sizes:
+            ends = accumulate(cycle(_positive(sizes)))
+    return {*takewhile(lambda end: end < size, ends), size}
+
+
+def _positive(sizes: Iterable[int]) -> list[int]:
+    checked = list(sizes)
+    if not checked or min(checked) < 1:
+        raise ValueError(f"sizes of pieces are at least 1 byte, not {checked}")
+    return checked
+
+
+class _Clock:
+    """When each byte of the recording arrived, in the pace asked for."""
+
+    def __init__(self, chunks: tuple[Chunk, ...], pace: Pace) -> None:
+        self._ends = list(accumulate(len(chunk.data) for chunk in chunks))
+        self._times = [chunk.at for chunk in chunks]
+        self._factor = _factor(pace)
+
+    def at(self, end: int) -> float:
+        """Return the seconds after the request at which the byte before *end* arrived."""
+        return self._times[bisect_left(self._ends, end)] * self._factor if self._factor else 0.0
+
+
+def _factor(pace: Pace) -> float:
+    match pace:
+        case "instant":
+            return 0.0
+        case "recorded":
+            return 1.0
+        case str():
+            raise ValueError(f"pace={pace!r}: say 'instant', 'recorded', or a factor such as 0.5")
+        case _:
+            return float(pace)
+
+
+def _pieces(body: bytes, cuts: list[int], silences: dict[int, float], clock: _Clock) -> tuple[Piece, ...]:
+    now = 0.0
+    pieces: list[Piece] = []
+    for start, end in pairwise([0, *(cut for cut in cuts if 0 < cut <= len(body))]):
+        at = clock.at(end)
+        pieces.append(Piece(body[start:end], max(0.0, at - now) + silences.get(start, 0.0)))
+        now = at
+    return tuple(pieces)
