@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .fake_logger import FakeLogger as FakeLogger
     from .fake_logger import fake_maxim as fake_maxim
+    from .maxim_api import maxim_api as maxim_api
     from .recorder import GeminiRecorder as GeminiRecorder
 
 _EXPORTS: dict[str, str] = {
     "FakeLogger": "fake_logger",
     "fake_maxim": "fake_logger",
+    "maxim_api": "maxim_api",
     "GeminiRecorder": "recorder",
 }
 """Each public name and the module that has it, imported when it is first asked for."""

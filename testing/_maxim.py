@@ -10,11 +10,17 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import shutil
+import threading
+import time
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
 import filetype
+import maxim.apis.maxim_apis
+import maxim.logger.writer
 from maxim.logger.components.types import CommitLog, CustomEncoder
 from maxim.logger.logger import Logger
 from maxim.logger.writer import LogWriter, LogWriterConfig
@@ -83,3 +89,59 @@ def _forget_maxim(successor: Maxim | None) -> None:
         del Maxim._instance
     if successor is not None:
         Maxim._instance = successor
+
+
+def real_logger(id: str, base_url: str, key: str, *, raise_exceptions: bool) -> Logger:
+    """Return a real logger; it flushes when it is asked to or has many logs, and hourly."""
+    return Logger({"id": id, "flush_interval": 3600}, key, base_url, raise_exceptions=raise_exceptions)
+
+
+def settled(logger: Logger) -> None:
+    """Flush a real logger, and wait until its workers have nothing left to do."""
+    _wait_for_workers(logger.writer)
+    logger.writer.flush(is_sync=True)
+
+
+def _wait_for_workers(writer: LogWriter) -> None:
+    writer.upload_executor.submit(int).result()
+    while writer._LogWriter__in_flight:
+        time.sleep(0.001)
+
+
+def spill_files(logger: Logger) -> list[Path]:
+    """Return the files in which a real logger keeps what it could not send, given up ones included."""
+    folder = Path(logger.writer.logs_dir)
+    return sorted([*folder.glob("*.log"), *folder.glob("*.failed")])
+
+
+def remove_spills(logger: Logger) -> None:
+    """Remove the folder in which a real logger keeps what it could not send."""
+    shutil.rmtree(Path(logger.writer.logs_dir).parent, ignore_errors=True)
+
+
+class _Clock:
+    """The module `time`, but for `sleep`."""
+
+    def __init__(self, sleep: Callable[[float], object]) -> None:
+        self.sleep = sleep
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(time, name)
+
+
+@contextmanager
+def without_waiting(waits: list[float]) -> Iterator[None]:
+    """Let maxim-py's client try again at once, and note in *waits* the seconds that it would have waited."""
+    with patch.object(maxim.apis.maxim_apis, "time", _Clock(waits.append)):
+        yield
+
+
+@contextmanager
+def paused() -> Iterator[None]:
+    """Let the flush threads of real loggers sleep until the end, and no longer."""
+    over = threading.Event()
+    with patch.object(maxim.logger.writer, "time", _Clock(over.wait)):
+        try:
+            yield
+        finally:
+            over.set()
