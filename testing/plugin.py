@@ -1,1 +1,41 @@
-"""The pytest plugin."""
+"""The pytest plugin: options, the marker `maxim_gemini`, fixtures, and a summary of what was recorded and replayed.
+
+Nothing heavy is imported until a fixture is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from maxim_gemini.testing.pytest_plugin.fixtures import (
+    _maxim_gemini_marked,
+    gemini_client,
+    maxim_fake_logger,
+    maxim_gemini_config,
+    maxim_gemini_recorder,
+)
+from maxim_gemini.testing.pytest_plugin.options import MARKER_DECLARATION, add_options, settings_of
+from maxim_gemini.testing.pytest_plugin.session import SESSION, Session
+
+if TYPE_CHECKING:
+    import pytest
+
+__all__ = [
+    "_maxim_gemini_marked",
+    "gemini_client",
+    "maxim_fake_logger",
+    "maxim_gemini_config",
+    "maxim_gemini_recorder",
+    "pytest_addoption",
+    "pytest_configure",
+]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", MARKER_DECLARATION)
+    session = config.stash[SESSION] = Session(config, settings_of(config))
+    config.pluginmanager.register(session, "maxim-gemini-session")

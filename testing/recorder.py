@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, NoReturn, Self, TypeVar, cast, get_args
 from urllib.parse import urlsplit
 
+from maxim_gemini.testing import _watchers
 from maxim_gemini.testing.cassette import Cassette, Interaction
 from maxim_gemini.testing.edge import LEFT_BY_READER, Delivery, Live, Route, routed
 from maxim_gemini.testing.edge.scope import is_gemini_host, is_gemini_traffic, is_token_exchange
@@ -70,6 +71,7 @@ class GeminiRecorder:
     or a factor; *chunking* is `events`, `recorded`, `whole`, `torn` or sizes in bytes. With *strict*, what is recorded
     and not asked for is an error. *base_url* and *hosts* are in scope besides Google's. *everywhere* also catches
     requests of threads and tasks that began before the block. *record_command* is what an error says would record it.
+    With *allow_missing* a file that is not there is an error of the first request, not of the block.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class GeminiRecorder:
         source: str | None = None,
         everywhere: bool = False,
         record_command: str | None = None,
+        allow_missing: bool = False,
         cassette_options: Mapping[str, Any] | None = None,
     ) -> None:
         if mode not in get_args(Mode):
@@ -103,6 +106,7 @@ class GeminiRecorder:
         self.source = source
         self.everywhere = everywhere
         self.record_command = record_command or f'GeminiRecorder("{self.path.as_posix()}", mode="new_episodes")'
+        self.allow_missing = allow_missing
         self.cassette_options = dict(cassette_options or {})
         self._given_client = client
         self._given_logger = logger
@@ -138,7 +142,10 @@ class GeminiRecorder:
                 _close(made)
         finally:
             stack.close()
-        self._conclude(error)
+        try:
+            self._conclude(error)
+        finally:
+            _watchers.ended(self)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -175,6 +182,11 @@ class GeminiRecorder:
         """Keep nothing of this block: the file stays as it is."""
         self._discarded = True
 
+    @property
+    def discarded(self) -> bool:
+        """Whether nothing of this block is kept."""
+        return self._discarded
+
     # What the test uses
 
     @functools.cached_property
@@ -191,7 +203,7 @@ class GeminiRecorder:
         """The client under `client`: the given one, or one that fits the cassette."""
         match self._given_client:
             case None:
-                return self._default_client()
+                return self.default_client()
             case made if callable(made):
                 return made()
             case client:
@@ -295,7 +307,7 @@ class GeminiRecorder:
     def _load(self) -> Cassette:
         if self.mode == "rewrite":
             return Cassette(self.path, **self.cassette_options)
-        allow_missing = self.mode in ("once", "new_episodes", "all")
+        allow_missing = self.allow_missing or self.mode in ("once", "new_episodes", "all")
         try:
             return Cassette.load(self.path, allow_missing=allow_missing, **self.cassette_options)
         except CassetteError as error:
@@ -316,7 +328,8 @@ class GeminiRecorder:
         if not isinstance(error, CassetteMiss):
             error.add_note(str(problem))
 
-    def _default_client(self) -> Client:
+    def default_client(self) -> Client:
+        """Make a bare client that fits the cassette: with the environment's key to record, a made-up one to replay."""
         from google import genai
 
         options: dict[str, Any] = {"http_options": {"base_url": self.base_url}} if self.base_url else {}

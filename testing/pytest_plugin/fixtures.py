@@ -1,0 +1,73 @@
+"""The fixtures: thin, and each imports its room when it is used."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from maxim_gemini.testing.pytest_plugin.session import MARKER, RECORDER_FIXTURE, session_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from google.genai import Client
+
+    from maxim_gemini.testing.fake_logger import FakeLogger
+    from maxim_gemini.testing.recorder import GeminiRecorder
+
+
+@pytest.fixture(scope="session")
+def maxim_gemini_config() -> Mapping[str, Any]:
+    """Say what markers can say, for a whole module or suite; override it, in any scope."""
+    return {}
+
+
+@pytest.fixture
+def maxim_fake_logger(request: pytest.FixtureRequest) -> FakeLogger:
+    """Be a Maxim logger in memory: what would Maxim have received?"""
+    with _needing("maxim_fake_logger"):
+        from maxim_gemini.testing.fake_logger import FakeLogger
+    logger = FakeLogger()
+    session_of(request.config).current.log_to(logger)
+    return logger
+
+
+@pytest.fixture
+def maxim_gemini_recorder(
+    request: pytest.FixtureRequest, maxim_gemini_config: Mapping[str, Any], maxim_fake_logger: FakeLogger
+) -> Iterator[GeminiRecorder]:
+    """Record the test's Gemini traffic once, and replay it from then on."""
+    with _needing(RECORDER_FIXTURE):
+        from maxim_gemini.testing.pytest_plugin.recording import recording
+    with recording(request, maxim_gemini_config, maxim_fake_logger) as recorder:
+        yield recorder
+
+
+@pytest.fixture
+def gemini_client(maxim_gemini_recorder: GeminiRecorder) -> Iterator[Client]:
+    """Be the client that `maxim_gemini_recorder.client` wraps; override it to use your own."""
+    client = maxim_gemini_recorder.default_client()
+    yield client
+    client.close()
+
+
+@pytest.fixture(autouse=True)
+def _maxim_gemini_marked(request: pytest.FixtureRequest) -> None:
+    # Autouse, so that it runs after the fixtures of wider scopes and before those of the test, which it is to catch.
+    if request.node.get_closest_marker(MARKER) is not None:
+        request.getfixturevalue(RECORDER_FIXTURE)
+
+
+@contextmanager
+def _needing(fixture: str) -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("maxim_gemini"):
+            raise
+        pytest.fail(
+            f'The fixture {fixture} needs {error.name}, which is not installed: pip install "maxim-gemini[testing]"',
+            pytrace=False,
+        )

@@ -1,0 +1,170 @@
+"""What the command line, the environment and the ini file say."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast, get_args
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+Mode: TypeAlias = Literal["none", "once", "new_episodes", "all", "rewrite", "verify"]
+MODES: Final[tuple[str, ...]] = get_args(Mode)
+VARIABLE: Final = "MAXIM_GEMINI_RECORD"
+
+_DURATION = re.compile(r"(\d+)\s*([hdwy]?)")
+_HOURS: Final = {"h": 1, "d": 24, "": 24, "w": 24 * 7, "y": 24 * 365}
+MARKER_DECLARATION: Final = (
+    "maxim_gemini(cassette=None, *, record=None, strict=None, pace=None, chunking=None, base_url=None, hosts=None, "
+    "description=None, source=None): record the Gemini traffic of the test once, and replay it from then on. "
+    "cassette: the name of a recording instead of the test's own; record: a record mode; strict: an answer that is "
+    "recorded but not used is an error; the rest as GeminiRecorder has it."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What holds for the whole run."""
+
+    forced: Mode | None = None
+    """Said for this run, by the command line or the environment: it wins over markers."""
+    usual: Mode = "none"
+    """Said in the ini file: markers win over it."""
+    in_ci: bool = False
+    allow_ci: bool = False
+    strict: bool = False
+    max_age: timedelta | None = None
+    report: Path | None = None
+    folder: str = "cassettes"
+
+    def mode(self, wanted: str | None) -> Mode:
+        """Return the record mode of a test whose marker or config says *wanted*.
+
+        What the project keeps in its files never records where CI is set: a miss there is an error, not a live call.
+        """
+        if self.forced is not None:
+            return self.forced
+        return "none" if self.in_ci and not self.allow_ci else as_mode(wanted or self.usual)
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare the options and the ini values."""
+    group = parser.getgroup("maxim-gemini", "Gemini traffic, recorded and replayed")
+    group.addoption(
+        "--maxim-gemini-record",
+        metavar="MODE",
+        choices=MODES,
+        default=None,
+        help="none: replay only (default). once: record where there is no recording. new_episodes: replay, and record "
+        "what is new. all: send and record everything. rewrite: like all, from an empty recording. verify: send, "
+        "and fail where the shape of an answer has drifted. "
+        f"Environment: {VARIABLE}.",
+    )
+    group.addoption(
+        "--maxim-gemini-allow-ci",
+        action="store_true",
+        help="Allow live calls where CI is set.",
+    )
+    group.addoption(
+        "--maxim-gemini-strict",
+        action="store_true",
+        help="What is recorded but not used is an error: an answer in a test, a recording in the whole run.",
+    )
+    group.addoption(
+        "--maxim-gemini-max-age",
+        metavar="AGE",
+        default=None,
+        help="Warn of recordings older than this: 90d, 12w, 1y.",
+    )
+    group.addoption(
+        "--maxim-gemini-report",
+        metavar="PATH",
+        default=None,
+        help="Write what every test logged to this file: .html for people, .json for programs.",
+    )
+    parser.addini("maxim_gemini_record", "Record mode where neither option, environment nor marker says one.")
+    parser.addini("maxim_gemini_strict", "What is recorded but not used is an error.", type="bool", default=False)
+    parser.addini("maxim_gemini_max_age", "Warn of recordings older than this, such as 90d.")
+    parser.addini("maxim_gemini_cassette_dir", "Folder of the recordings, beside each test file.", default="cassettes")
+
+
+def settings_of(config: pytest.Config, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings of a run; `pytest.UsageError` where they make no sense or CI forbids them."""
+    forced, said_by = _forced(config, environment)
+    settings = Settings(
+        forced=forced,
+        usual=_checked(config.getini("maxim_gemini_record") or "none", "maxim_gemini_record"),
+        in_ci=is_ci(environment),
+        allow_ci=config.getoption("maxim_gemini_allow_ci"),
+        strict=config.getoption("maxim_gemini_strict") or config.getini("maxim_gemini_strict"),
+        max_age=_age(config),
+        report=_report(config),
+        folder=config.getini("maxim_gemini_cassette_dir"),
+    )
+    if settings.in_ci and not settings.allow_ci and (forced or "none") != "none":
+        raise pytest.UsageError(_NOT_IN_CI.format(mode=forced, said_by=said_by))
+    return settings
+
+
+def as_mode(text: str) -> Mode:
+    """Return *text* as a record mode; `ValueError` where it is none."""
+    if text not in MODES:
+        raise ValueError(f"{text!r} is no record mode; there are {', '.join(MODES)}")
+    return cast("Mode", text)
+
+
+def duration(text: str) -> timedelta:
+    """Return *text* such as `90d`, `12w`, `36h` or `1y` as a span of time; a plain number means days."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is no age; say for example 90d, 12w or 1y")
+    try:
+        return timedelta(hours=int(match[1]) * _HOURS[match[2]])
+    except OverflowError:
+        raise ValueError(f"{text!r} is more time than there is; say for example 90d, 12w or 1y") from None
+
+
+def is_ci(environment: Mapping[str, str]) -> bool:
+    """Return whether this runs in a CI job, by the variable `CI` that all of them set."""
+    return environment.get("CI", "").strip().lower() not in {"", "0", "false", "no"}
+
+
+_NOT_IN_CI = """\
+{said_by}={mode} would send live calls, and this is a CI job (the variable CI is set).
+  Nothing ran. Record on your machine and commit the recordings; to send live calls here all the same, \
+add --maxim-gemini-allow-ci"""
+
+
+def _forced(config: pytest.Config, environment: Mapping[str, str]) -> tuple[Mode | None, str]:
+    if option := config.getoption("maxim_gemini_record"):
+        return option, "--maxim-gemini-record"
+    if variable := environment.get(VARIABLE):
+        return _checked(variable, VARIABLE), VARIABLE
+    return None, ""
+
+
+def _checked(text: str, said_by: str) -> Mode:
+    try:
+        return as_mode(text)
+    except ValueError as error:
+        raise pytest.UsageError(f"{said_by}: {error}") from None
+
+
+def _age(config: pytest.Config) -> timedelta | None:
+    option: str | None = config.getoption("maxim_gemini_max_age")
+    text: str = option or config.getini("maxim_gemini_max_age")
+    try:
+        return duration(text) if text else None
+    except ValueError as error:
+        raise pytest.UsageError(f"{'--maxim-gemini-max-age' if option else 'maxim_gemini_max_age'}: {error}") from None
+
+
+def _report(config: pytest.Config) -> Path | None:
+    text: str | None = config.getoption("maxim_gemini_report")
+    return config.invocation_params.dir / text if text else None

@@ -1,0 +1,108 @@
+"""Where the recording of a test lies.
+
+    tests/test_chat.py::TestTools::test_weather[a/b]
+    tests/cassettes/test_chat/TestTools.test_weather[a-b].yaml
+
+A name said by the marker is looked for in the module's folder, then in the folder of all modules beside the test, then
+among the recordings that come with this package; where there is none of that name, the module's folder is its place.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SUFFIX: Final = ".yaml"
+SUFFIXES: Final = frozenset({SUFFIX, ".yml"})
+LONGEST: Final = 120
+"""Bytes of a file's name without its suffix: every file system takes it, with room for a temporary file's ending."""
+
+_UNSAFE = re.compile(r"""[<>?%*:|"'/\\\s\x00-\x1f\x7f]""")
+
+
+class Place(NamedTuple):
+    """A recording's file. One that came with this package is only ever read."""
+
+    path: Path
+    bundled: bool = False
+
+
+def module_folder(test_file: Path, folder: str) -> Path:
+    """Return the folder of the recordings of the tests in *test_file*."""
+    return test_file.parent / folder / test_file.stem
+
+
+def test_name(item: pytest.Item) -> str:
+    """Return the name of a test in its module: classes and parameters included."""
+    classes = [node.name for node in item.listchain() if isinstance(node, pytest.Class)]
+    return ".".join([*classes, item.name])
+
+
+test_name.__test__ = False  # type: ignore[attr-defined]  # pytest would collect it where a test file imports it
+
+
+def file_name(name: str) -> str:
+    """Return *name* as a file's name, without the suffix: safe on every file system, cut with a hash where too long."""
+    safe = _UNSAFE.sub("-", name)
+    if len(safe.encode()) <= LONGEST:
+        return safe
+    import hashlib
+
+    mark = "-" + hashlib.sha256(name.encode()).hexdigest()[:12]
+    return safe.encode()[: LONGEST - len(mark)].decode(errors="ignore") + mark
+
+
+def own_place(test_file: Path, name: str, folder: str) -> Place:
+    """Return where the recording of the test *name* lies."""
+    return Place(module_folder(test_file, folder) / (file_name(name) + SUFFIX))
+
+
+def named_place(test_file: Path, name: str, folder: str) -> Place:
+    """Return where the recording *name* lies, or is to be made; `ValueError` where it would leave the folders."""
+    relative = inside(name)
+    module = module_folder(test_file, folder)
+    for candidate in (module / relative, module.parent / relative):
+        if candidate.is_file():
+            return Place(candidate)
+    if (bundled := _bundled() / relative).is_file():
+        return Place(bundled, bundled=True)
+    return Place(module / relative)
+
+
+def inside(name: str) -> Path:
+    """Return *name* as a relative path with its suffix; `ValueError` where it would leave its folder."""
+    parts = re.split(r"[/\\]", name)
+    if not name.strip() or "\0" in name or ".." in parts or "" in parts or ":" in parts[0]:
+        raise ValueError(
+            f"{name!r} is no name of a recording: say a name, or folder/name, that stays in the recordings' folder"
+        )
+    path = Path(*parts)
+    return path if path.suffix in SUFFIXES else path.with_name(path.name + SUFFIX)
+
+
+def clashing(names: Iterable[tuple[Path, str, str]]) -> dict[str, str]:
+    """Return which tests would share a recording by accident: node id to the node id of the other one.
+
+    *names* holds the file, name and node id of every test with a recording of its own. Names that differ only in case
+    clash, too: on some machines they are the same file.
+    """
+    first: dict[tuple[Path, str], str] = {}
+    found: dict[str, str] = {}
+    for test_file, name, nodeid in names:
+        other = first.setdefault((test_file, file_name(name).casefold()), nodeid)
+        if other != nodeid:
+            found[nodeid] = other
+            found.setdefault(other, nodeid)
+    return found
+
+
+def _bundled() -> Path:
+    from maxim_gemini.testing import cassettes
+
+    return Path(cassettes.__path__[0])
