@@ -6,18 +6,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import reply as reply
     from .fake_logger import FakeLogger as FakeLogger
     from .fake_logger import fake_maxim as fake_maxim
-    from .maxim_api import maxim_api as maxim_api
+    from .ingestion import maxim_api as maxim_api
     from .recorder import GeminiRecorder as GeminiRecorder
+    from .server import GeminiServer as GeminiServer
 
 _EXPORTS: dict[str, str] = {
     "FakeLogger": "fake_logger",
     "fake_maxim": "fake_logger",
-    "maxim_api": "maxim_api",
+    "maxim_api": "ingestion",
     "GeminiRecorder": "recorder",
+    "GeminiServer": "server",
+    "reply": "reply",
 }
-"""Each public name and the module that has it, imported when it is first asked for."""
+"""Each public name and the module that has it, or that it is; imported when it is first asked for."""
 
 __all__ = sorted(_EXPORTS)  # pyright: ignore[reportUnsupportedDunderAll]
 
@@ -25,7 +29,8 @@ __all__ = sorted(_EXPORTS)  # pyright: ignore[reportUnsupportedDunderAll]
 def __getattr__(name: str) -> Any:
     if name not in _EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_EXPORTS[name]}", __name__), name)
+    module = import_module(f".{_EXPORTS[name]}", __name__)
+    return module if _EXPORTS[name] == name else getattr(module, name)
 
 
 def __dir__() -> list[str]:

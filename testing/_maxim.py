@@ -27,7 +27,7 @@ from maxim.logger.writer import LogWriter, LogWriterConfig
 from maxim.maxim import Maxim
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
 __all__ = ["CommitLog", "LogWriter", "LogWriterConfig", "Logger", "Maxim", "encoded"]
 
@@ -64,7 +64,7 @@ def guessed_mime_type(content: bytes) -> str | None:
 
 
 @contextmanager
-def maxim_hands_out(logger_for: Callable[[Maxim], Logger]) -> Iterator[None]:
+def maxim_hands_out(logger_for: Callable[[Maxim], Logger]) -> Generator[None]:
     """Let every `maxim.Maxim`, made before or inside, hand out that logger, and let one more be made inside.
 
     A `Maxim` made inside needs no key, waits for nothing when it is cleaned up, and is forgotten afterwards.
@@ -92,31 +92,8 @@ def _forget_maxim(successor: Maxim | None) -> None:
 
 
 def real_logger(id: str, base_url: str, key: str, *, raise_exceptions: bool) -> Logger:
-    """Return a real logger; it flushes when it is asked to or has many logs, and hourly."""
-    return Logger({"id": id, "flush_interval": 3600}, key, base_url, raise_exceptions=raise_exceptions)
-
-
-def settled(logger: Logger) -> None:
-    """Flush a real logger, and wait until its workers have nothing left to do."""
-    _wait_for_workers(logger.writer)
-    logger.writer.flush(is_sync=True)
-
-
-def _wait_for_workers(writer: LogWriter) -> None:
-    writer.upload_executor.submit(int).result()
-    while writer._LogWriter__in_flight:
-        time.sleep(0.001)
-
-
-def spill_files(logger: Logger) -> list[Path]:
-    """Return the files in which a real logger keeps what it could not send, given up ones included."""
-    folder = Path(logger.writer.logs_dir)
-    return sorted([*folder.glob("*.log"), *folder.glob("*.failed")])
-
-
-def remove_spills(logger: Logger) -> None:
-    """Remove the folder in which a real logger keeps what it could not send."""
-    shutil.rmtree(Path(logger.writer.logs_dir).parent, ignore_errors=True)
+    """Return a real logger; it flushes when it is asked to, or has many logs."""
+    return Logger({"id": id}, key, base_url, raise_exceptions=raise_exceptions)
 
 
 class _Clock:
@@ -130,18 +107,69 @@ class _Clock:
 
 
 @contextmanager
-def without_waiting(waits: list[float]) -> Iterator[None]:
+def without_waiting(waits: list[float]) -> Generator[None]:
     """Let maxim-py's client try again at once, and note in *waits* the seconds that it would have waited."""
     with patch.object(maxim.apis.maxim_apis, "time", _Clock(waits.append)):
         yield
 
 
-@contextmanager
-def paused() -> Iterator[None]:
-    """Let the flush threads of real loggers sleep until the end, and no longer."""
-    over = threading.Event()
-    with patch.object(maxim.logger.writer, "time", _Clock(over.wait)):
-        try:
-            yield
-        finally:
-            over.set()
+class RealWriters:
+    """The real log writers made inside the context for one base URL; none flushes by the clock."""
+
+    def __init__(self, base_url: str) -> None:
+        self._base_url = base_url
+        self._writers: list[LogWriter] = []
+        self._asleep: set[threading.Thread] = set()
+        self._over = threading.Event()
+
+    @contextmanager
+    def watched(self) -> Generator[None]:
+        """Take note of every writer that is made, and clean up after them."""
+        begin = LogWriter.__init__
+
+        def begin_and_note(writer: LogWriter, config: LogWriterConfig) -> None:
+            begin(writer, config)
+            if config.base_url == self._base_url:
+                self._writers.append(writer)
+
+        with (
+            patch.object(LogWriter, "__init__", begin_and_note),
+            patch.object(maxim.logger.writer, "time", _Clock(self._sleep)),
+        ):
+            try:
+                yield
+            finally:
+                self._close()
+
+    def flush(self) -> None:
+        """Have each send all that it has, and wait until its workers have nothing left to do."""
+        for writer in self._writers:
+            self._wait_for_threads(writer)
+            writer.flush(is_sync=True)
+
+    @property
+    def spills(self) -> list[Path]:
+        """The files that keep what could not be sent, given up ones included."""
+        folders = [Path(writer.logs_dir) for writer in self._writers]
+        return sorted(file for folder in folders for kind in ("*.log", "*.failed") for file in folder.glob(kind))
+
+    def _sleep(self, _seconds: float) -> None:
+        self._asleep.add(threading.current_thread())
+        self._over.wait()
+
+    def _wait_for_threads(self, writer: LogWriter) -> None:
+        """Wait until the first flush of the clock, and what it and others handed to the workers, is done."""
+        clock: threading.Thread = getattr(writer, "_LogWriter__flush_thread")
+        while clock.is_alive() and clock not in self._asleep:
+            time.sleep(0.0005)
+        if writer.is_running:
+            writer.upload_executor.submit(int).result()
+        while getattr(writer, "_LogWriter__in_flight"):
+            time.sleep(0.0005)
+
+    def _close(self) -> None:
+        for writer in self._writers:
+            self._wait_for_threads(writer)
+            writer.cleanup(is_sync=True)
+            shutil.rmtree(Path(writer.logs_dir).parent, ignore_errors=True)
+        self._over.set()

@@ -26,7 +26,7 @@ from .received import Received
 from .views import JsonDict, Session, Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
 _BASE_URL: Final = "https://fake.maxim.invalid"
 _IMMUTABLE: Final = frozenset({str, int, float, bool, type(None), bytes, datetime, date, time, timedelta, UUID})
@@ -280,7 +280,7 @@ class FakeLogger(Received, Logger):
 
 
 @contextmanager
-def fake_maxim(logger: FakeLogger | None = None) -> Iterator[FakeLogger]:
+def fake_maxim(logger: FakeLogger | None = None) -> Generator[FakeLogger]:
     """Make `maxim.Maxim(...).logger(...)`, in whatever application runs inside, hand out a `FakeLogger`.
 
     No key is needed, nothing is sent, and a `Maxim` made outside is as it was afterwards.

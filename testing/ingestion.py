@@ -6,16 +6,16 @@
         api.flush()
         assert api.trace.id == "t"
 
-What was posted is read back from the text on the wire into the views that `FakeLogger` shows. Only requests to Maxim are
-caught; others pass through. The API can be made to fail (`api.fail(429)`), and what maxim-py then keeps on disk and sends
-again later can be seen (`api.spilled`, `Post.replayed`).
+What was posted is read back from the text on the wire into the views that `FakeLogger` shows. Only requests to Maxim
+are caught; others pass through. The API can be made to fail (`api.fail(429)`), and what maxim-py then keeps on disk and
+sends again later can be seen (`api.spilled`, `Post.replayed`).
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from urllib.parse import unquote
@@ -24,13 +24,13 @@ import httpx
 import respx
 from respx.models import AllMockedAssertionError, PassThrough
 
-from ._maxim import Logger, paused, real_logger, remove_spills, settled, spill_files, without_waiting
+from ._maxim import Logger, RealWriters, real_logger, without_waiting
 from .commits import Commit
 from .folding import Tree
 from .received import Received
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
 Endpoint = Literal["log", "repository", "upload-url", "upload"]
@@ -131,21 +131,18 @@ class MaximApi(Received):
         """Seconds that maxim-py would have waited before trying again."""
         self._delay = 0.0
         self._faults: list[_Fault] = []
-        self._loggers: list[Logger] = []
+        self._writers = RealWriters(base_url)
         self._lock = threading.Lock()
         self.router = _Router(assert_all_called=False)
         self._route()
 
     def logger(self, id: str = "log-repository", *, raise_exceptions: bool = False) -> Logger:
-        """Return a new real logger that posts here."""
-        logger = real_logger(id, self.base_url, self.key or "any key", raise_exceptions=raise_exceptions)
-        self._loggers.append(logger)
-        return logger
+        """Return a new real logger that posts here; so does one that the application makes by itself."""
+        return real_logger(id, self.base_url, self.key or "any key", raise_exceptions=raise_exceptions)
 
     def flush(self) -> None:
-        """Have every logger that was handed out here send all it has, and wait for that."""
-        for logger in self._loggers:
-            settled(logger)
+        """Have every real logger that was made inside send all it has, and wait for that."""
+        self._writers.flush()
 
     def fail(self, failure: Failure, *, on: Endpoint | None = None, times: int | None = None) -> None:
         """Answer with an HTTP status or break the connection, *times* times or until `recover()`."""
@@ -162,16 +159,15 @@ class MaximApi(Received):
 
     @property
     def spilled(self) -> tuple[Commit, ...]:
-        """What the loggers handed out here keep on disk to send later."""
-        files = [file for logger in self._loggers for file in spill_files(logger)]
-        lines = [(batch, line) for batch, file in enumerate(files) for line in _lines(file)]
+        """What the real loggers keep on disk, to send it later."""
+        lines = [(batch, line) for batch, file in enumerate(self._writers.spills) for line in _lines(file)]
         return tuple(Commit.parse(line, index=index, batch=batch) for index, (batch, line) in enumerate(lines))
 
-    def close(self) -> None:
-        """Stop the loggers that were handed out here, and remove what they keep on disk."""
-        for logger in self._loggers:
-            logger.cleanup(is_sync=True)
-            remove_spills(logger)
+    @contextmanager
+    def standing_in(self) -> Generator[MaximApi]:
+        """Take Maxim's place; at the end, stop the real loggers and remove what they keep on disk."""
+        with without_waiting(self.waits), self.router, self._writers.watched():
+            yield self
 
     def _tree(self) -> Tree:
         with self._lock:
@@ -263,12 +259,7 @@ def maxim_api(
     base_url: str = "https://app.getmaxim.ai",
     key: str | None = None,
     repositories: frozenset[str] | set[str] | None = None,
-) -> Iterator[MaximApi]:
+) -> Generator[MaximApi]:
     """Stand in for Maxim at *base_url*, for every real logger in the process."""
-    api = MaximApi(base_url=base_url, key=key, repositories=repositories)
-    with ExitStack() as stack:
-        stack.enter_context(without_waiting(api.waits))
-        stack.enter_context(paused())
-        stack.enter_context(api.router)
-        stack.callback(api.close)
+    with MaximApi(base_url=base_url, key=key, repositories=repositories).standing_in() as api:
         yield api

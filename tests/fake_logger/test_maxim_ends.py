@@ -1,0 +1,33 @@
+"""FakeLogger shows what a real logger sends."""
+
+from __future__ import annotations
+
+import pytest
+from support.maxim_ends import in_memory, over_the_wire
+from support.maxim_flows import COMPLETE, Flow
+
+
+@pytest.mark.parametrize("flow", COMPLETE, ids=lambda flow: flow.__name__)
+def test_both_ends_show_the_same(flow: Flow) -> None:
+    with in_memory() as fake, over_the_wire() as wire:
+        flow(fake.logger)
+        flow(wire.logger)
+        assert fake.received().snapshot() == wire.received().snapshot()
+
+
+@pytest.mark.parametrize("flow", COMPLETE, ids=lambda flow: flow.__name__)
+def test_a_complete_flow_is_complete_at_both_ends(flow: Flow) -> None:
+    with in_memory() as fake, over_the_wire() as wire:
+        for end in (fake, wire):
+            flow(end.logger)
+            end.received().assert_complete()
+
+
+def test_the_texts_on_the_wire_are_equal() -> None:
+    with in_memory() as fake, over_the_wire() as wire:
+        for end in (fake, wire):
+            trace = end.logger.trace({"id": "t", "name": "n"})
+            trace.add_metadata({"a": 1, "b": {"c": [None, True]}})
+            trace.set_input("in")
+        fake_lines = [commit.line for commit in fake.received().commits[1:]]
+        assert fake_lines == [commit.line for commit in wire.received().commits[1:]]
