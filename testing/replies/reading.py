@@ -1,0 +1,154 @@
+"""Recorded bytes -> the reply that says the same."""
+
+from __future__ import annotations
+
+import base64
+import json
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING, Any, Final
+
+from maxim_gemini.testing import wire
+from maxim_gemini.testing.exceptions import ScriptError
+from maxim_gemini.testing.replies import building as say
+from maxim_gemini.testing.replies.saying import Candidate, Event, Json, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from maxim_gemini.testing.replies.request import Backend
+
+_IDENTITY: Final = {"modelVersion": "model_version", "responseId": "response_id", "createTime": "create_time"}
+_USAGE: Final = {
+    "promptTokenCount": "prompt",
+    "candidatesTokenCount": "candidates",
+    "thoughtsTokenCount": "thoughts",
+    "toolUsePromptTokenCount": "tool_use",
+    "cachedContentTokenCount": "cached",
+    "totalTokenCount": "total",
+    "promptTokensDetails": "prompt_details",
+    "candidatesTokensDetails": "candidates_details",
+    "toolUsePromptTokensDetails": "tool_use_details",
+    "cacheTokensDetails": "cached_details",
+    "serviceTier": "service_tier",
+    "trafficType": "traffic_type",
+}
+
+
+def parse(body: bytes | str, *, status: int = 200, backend: Backend = "gemini") -> Reply:
+    """Return the reply that a recorded *body* is: of a plain answer, of an error, or of server-sent events.
+
+    Raise `ScriptError` where the vocabulary can't say it.
+    """
+    data = body.encode() if isinstance(body, str) else body
+    if data.lstrip().startswith(b"data:"):
+        return _stream(data, backend)
+    try:
+        answer = json.loads(data)
+    except ValueError as error:
+        raise ScriptError(f"this is neither JSON nor server-sent events ({error}): {data[:60]!r}") from None
+    if not isinstance(answer, dict):
+        raise ScriptError(f"an answer of Gemini is a JSON object, not {data[:60]!r}")
+    if "error" in answer:
+        return _error(answer)  # pyright: ignore[reportUnknownArgumentType]
+    if status != 200:
+        raise ScriptError(f"an answer with status {status} holds an error: {data[:60]!r}")
+    return say.exactly(_event(answer), _identity(answer, backend))  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _stream(data: bytes, backend: Backend) -> Reply:
+    replies: list[Reply] = []
+    for block in wire.split_events(data):
+        said = wire.event_data(block)
+        answer = json.loads(block if said is None else said)
+        replies.append(_error(answer) if "error" in answer else say.event(_event(answer)) + _identity(answer, backend))
+    return say.exactly(*replies)
+
+
+def _error(answer: Json) -> Reply:
+    fields: dict[str, Any] = answer["error"]
+    code, message = fields["code"], fields.get("message")
+    return say.error(code, message, status=fields.get("status"), details=fields.get("details"))
+
+
+def _identity(answer: Json, backend: Backend) -> Reply:
+    own = {
+        name: value for name, value in answer.items() if name not in ("candidates", "usageMetadata", "promptFeedback")
+    }
+    return say.response(backend=backend, **{_IDENTITY.get(name, name): value for name, value in own.items()})
+
+
+def _event(answer: Json) -> Reply:
+    said = [say.candidate(place, _candidate(one)) for place, one in _numbered(answer.get("candidates", ()))]
+    if "promptFeedback" in answer:
+        said.append(say.prompt_feedback(answer["promptFeedback"]))
+    if "usageMetadata" in answer:
+        said.append(_usage(answer["usageMetadata"]))
+    return say.event(*said)
+
+
+def _numbered(candidates: Any) -> list[tuple[int, Json]]:
+    return [(int(one.get("index", place)), one) for place, one in enumerate(candidates)]
+
+
+def _usage(fields: Json) -> Reply:
+    unknown = [name for name in fields if name not in _USAGE]
+    if unknown:
+        raise ScriptError(f"the vocabulary has no word for usageMetadata.{unknown[0]}: use reply.raw")
+    return say.usage(**{_USAGE[name]: _counts(value) for name, value in fields.items()})
+
+
+def _counts(value: Any) -> Any:
+    return {item["modality"]: item["tokenCount"] for item in value} if isinstance(value, list) else value  # pyright: ignore[reportUnknownVariableType]
+
+
+def _candidate(fields: Json) -> Reply:
+    content = fields.get("content")
+    said = [] if content is None else [_content(content)]
+    beside = {name: value for name, value in fields.items() if name != "content"}
+    said += [_BESIDE.get(name, _any(name))(value) for name, value in beside.items()]
+    return say.event(*said)
+
+
+def _any(name: str) -> Callable[[Any], Reply]:
+    return lambda value: say.beside(**{name: value})
+
+
+_BESIDE: Final[dict[str, Callable[[Any], Reply]]] = {
+    "index": say.index,
+    "avgLogprobs": say.average_logprobs,
+    "groundingMetadata": lambda value: say.grounding(metadata=value),
+    "urlContextMetadata": lambda value: say.url_context(metadata=value),
+    "logprobsResult": lambda value: say.logprobs(result=value),
+}
+
+
+def _content(content: Json) -> Reply:
+    parts = content.get("parts")
+    role = content.get("role")
+    if not parts:
+        return Reply((Event((Candidate(parts=(), role=role),)),))
+    said = reduce(add, map(_part, parts))
+    if role == "model":
+        return say.event(said)
+    events = tuple(Event((Candidate(0, event.candidates[0].parts, role=role),)) for event in said.events)
+    return Reply(events)
+
+
+def _part(part: Mapping[str, Any]) -> Reply:
+    fields = dict(part)
+    signature = fields.pop("thoughtSignature", None)
+    thinks = fields.pop("thought", False)
+    match fields:
+        case {"text": str(text), **rest} if not rest:
+            return (say.thought if thinks else say.text)(text, signature=signature)
+        case {"functionCall": {"name": str(name), "args": dict(args), **rest}} if not rest.keys() - {"id"}:
+            return say.function_call(name, args, call_id=rest.get("id"), signature=signature)  # pyright: ignore[reportUnknownArgumentType]
+        case {"executableCode": {"language": language, "code": code, **rest}}:
+            return say.code(code, language=language, code_id=rest.get("id"), signature=signature)
+        case {"codeExecutionResult": {"outcome": outcome, **rest}}:
+            return say.code_result(rest.get("output"), outcome=outcome, code_id=rest.get("id"), signature=signature)
+        case {"inlineData": {"mimeType": mime_type, "data": data}}:
+            return say.blob(base64.b64decode(data), mime_type, signature=signature)
+        case _:
+            return say.part(part)

@@ -1,0 +1,145 @@
+"""What a client asked of Gemini, read from the HTTP request."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Backend = Literal["gemini", "vertex"]
+
+GENERATING: Final = frozenset({"generateContent", "streamGenerateContent"})
+"""The methods that are answered with candidates."""
+
+_VERTEX: Final = re.compile(r"/(projects|publishers)/|aiplatform\.googleapis\.com|\.rep\.googleapis\.com")
+_ACTION: Final = re.compile(r"/(?P<resource>[^:/]+):(?P<action>\w+)$")
+_VERSION: Final = re.compile(r"^(/upload)?/v\d\w*(?=/)")
+
+
+@dataclass(frozen=True)
+class GeminiRequest:
+    """One request to Gemini: the Developer API's or Vertex's."""
+
+    method: str
+    """The HTTP method, upper-case."""
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    """By lower-case name."""
+    body: bytes = b""
+
+    @classmethod
+    def of(cls, method: str, url: str, headers: Iterable[tuple[str, str]], body: bytes | str | None) -> GeminiRequest:
+        """Return the request that these parts of an HTTP message make."""
+        text = body.encode() if isinstance(body, str) else body or b""
+        return cls(method.upper(), url, {name.lower(): value for name, value in headers}, text)
+
+    def __repr__(self) -> str:
+        return f"<{self.method} {self.path}{f' {self.text!r}' if self.text else ''}>"
+
+    @cached_property
+    def path(self) -> str:
+        """The path, decoded, with the API version."""
+        return unquote(urlsplit(self.url).path)
+
+    @cached_property
+    def resource(self) -> str:
+        """The path without the API version and without `/upload`: `/models/gemini-2.5-flash:generateContent`."""
+        return _VERSION.sub("", self.path)
+
+    @cached_property
+    def query(self) -> dict[str, str]:
+        """The query's values by name."""
+        return dict(parse_qsl(urlsplit(self.url).query, keep_blank_values=True))
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port."""
+        url = urlsplit(self.url)
+        return f"{url.scheme}://{url.netloc}"
+
+    @property
+    def backend(self) -> Backend:
+        """`vertex` for Vertex AI, `gemini` for the Gemini Developer API."""
+        return "vertex" if _VERTEX.search(self.url) else "gemini"
+
+    @property
+    def action(self) -> str:
+        """What the model is to do: `generateContent`, `countTokens` ...; empty for other resources."""
+        found = _ACTION.search(self.path)
+        return found["action"] if found else ""
+
+    @property
+    def model(self) -> str:
+        """The model's short name; empty for other resources."""
+        found = _ACTION.search(self.path)
+        return found["resource"] if found else ""
+
+    @property
+    def generates(self) -> bool:
+        """Whether the answer is candidates."""
+        return self.action in GENERATING
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer is to come as server-sent events."""
+        return self.action == "streamGenerateContent" and self.query.get("alt") == "sse"
+
+    @cached_property
+    def json(self) -> Any:
+        """The body read as JSON; `None` where it is empty or something else."""
+        try:
+            return json.loads(self.body) if self.body else None
+        except ValueError:
+            return None
+
+    def field(self, name: str) -> Any:
+        """Return the body's top-level field *name*, given in camelCase, in whichever case the SDK wrote it."""
+        body: Any = self.json if isinstance(self.json, dict) else {}
+        return body.get(name, body.get(_snake(name)))
+
+    @property
+    def contents(self) -> list[Any]:
+        """The contents as sent."""
+        contents = self.field("contents")
+        return contents if isinstance(contents, list) else []  # pyright: ignore[reportUnknownVariableType]
+
+    @property
+    def text(self) -> str:
+        """The text of the last content: what the user, or a tool, just said."""
+        return text_of(self.contents[-1]) if self.contents else ""
+
+    @property
+    def system(self) -> str:
+        """The system instruction's text."""
+        return text_of(self.field("systemInstruction"))
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The generation config as sent."""
+        config = self.field("generationConfig")
+        return config if isinstance(config, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+
+    @property
+    def tools(self) -> list[str]:
+        """The names of the functions that are declared, in order."""
+        return [str(item["name"]) for tool in self.field("tools") or () for item in _declarations(tool)]
+
+
+def text_of(content: Any) -> str:
+    """Return the text in the parts of a content, joined."""
+    parts: Any = content.get("parts") if isinstance(content, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    return "".join(str(part["text"]) for part in parts or () if isinstance(part, dict) and "text" in part)
+
+
+def _declarations(tool: Any) -> list[Any]:
+    return tool.get("functionDeclarations", tool.get("function_declarations")) or []
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"[A-Z]", lambda letter: "_" + letter[0].lower(), name)

@@ -1,0 +1,256 @@
+"""`Reply`: what Gemini says to one request, and how it comes over the wire.
+
+A reply is a row of steps: events that hold parts, pauses between them, and what may break them off. Replies add up with
+`+`: first the one, then the other; what only completes an event (a finish reason, a count, grounding) joins the event
+before it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self, TypeAlias
+
+from maxim_gemini.testing.exceptions import ScriptError
+
+Json: TypeAlias = Mapping[str, Any]
+
+NOTHING: Json = {}
+"""No fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What one candidate says in one event, in the wire's own words."""
+
+    index: int = 0
+    parts: tuple[Json, ...] | None = None
+    """`None`: this event has no content of the candidate; empty: a content without parts."""
+    fields: Json = field(default_factory=dict[str, Any])
+    """What stands beside the content: `finishReason`, `groundingMetadata` ..."""
+    role: str | None = "model"
+
+    def __add__(self, later: Candidate) -> Candidate:
+        parts = later.parts if self.parts is None else (*self.parts, *(later.parts or ()))
+        role = later.role if self.parts is None else self.role
+        return Candidate(self.index, parts, {**self.fields, **later.fields}, role)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What comes at once: one server-sent event, or a piece of a plain answer."""
+
+    candidates: tuple[Candidate, ...] = ()
+    usage: Json | None = None
+    """Counts by their wire names; `None`: counted when the reply is written."""
+    fields: Json = field(default_factory=dict[str, Any])
+    """What stands beside the candidates: `promptFeedback`."""
+    loose: bool = False
+    """May be cut and joined as the model family does; else it stays one event."""
+    completes: bool = False
+    """Belongs to the event before it."""
+
+    def __add__(self, later: Event) -> Event:
+        """Return both as one event."""
+        joined = {candidate.index: candidate for candidate in self.candidates}
+        for candidate in later.candidates:
+            known = joined.get(candidate.index)
+            joined[candidate.index] = known + candidate if known else candidate
+        usage = self.usage if later.usage is None else {**(self.usage or {}), **later.usage}
+        return replace(self, candidates=tuple(joined.values()), usage=usage, fields={**self.fields, **later.fields})
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Nothing comes for so long."""
+
+    seconds: float
+    """`inf`: until the client gives up."""
+
+
+class Gate:
+    """Holds a reply back until a test opens it.
+
+    ```python
+    gate = reply.Gate()
+    server.reply(reply.stream("first") + reply.hold(gate) + reply.stream("second"))
+    ...                                # the client has `first`, and waits
+    gate.open()
+    ```
+    """
+
+    def __init__(self) -> None:
+        self._opened = threading.Event()
+        self._reached = threading.Event()
+
+    def __repr__(self) -> str:
+        return f"<Gate {'open' if self.is_open else 'closed'}>"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it lets replies pass."""
+        return self._opened.is_set()
+
+    def open(self) -> None:
+        """Let the reply go on."""
+        self._opened.set()
+
+    def reach(self) -> None:
+        """Note that a reply has come to it."""
+        self._reached.set()
+
+    def wait_until_reached(self, seconds: float = 5.0) -> bool:
+        """Wait until everything before the gate was sent; return whether that came within *seconds*."""
+        return self._reached.wait(seconds)
+
+    def pass_through(self, seconds: float = 30.0) -> None:
+        """Wait until it is open, in a thread of the reply's own; raise `ScriptError` after *seconds*."""
+        self.reach()
+        if not self._opened.wait(seconds):
+            raise ScriptError(f"a reply waited {seconds:g} s at a gate that nobody opened: call gate.open()")
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Wait at a gate."""
+
+    gate: Gate
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """The connection breaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error: in place of an answer, or in the middle of a stream."""
+
+    code: int
+    message: str | None = None
+    status: str | None = None
+    details: tuple[Json, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verbatim:
+    """A body, or events, that are sent as they stand."""
+
+    body: bytes | None = None
+    """`None`: *events* are written in the style of real servers."""
+    events: tuple[Any, ...] = ()
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The answer to a method that generates nothing: token counts, embeddings, files, caches."""
+
+    kind: Literal["tokens", "embedding", "resource"]
+    value: Any
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+Step: TypeAlias = Event | Pause | Hold | Disconnect | Failure | Verbatim | Document
+
+_LAST = (Disconnect, Failure, Verbatim, Document)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What Gemini answers to one request. Made by the functions of `maxim_gemini.testing.reply`; added up with `+`."""
+
+    steps: tuple[Step, ...]
+    identity: Json = field(default_factory=dict[str, Any])
+    """`modelVersion`, `responseId`, `createTime` and what else the whole answer says of itself."""
+    exact: bool = False
+    """Written as it stands: nothing is counted, cut, joined or added."""
+    wire: Literal["gemini", "vertex"] | None = None
+    """Whose style it is written in; `None`: that of the backend that is asked."""
+
+    def __add__(self, later: object) -> Self:
+        if not isinstance(later, Reply):
+            return NotImplemented
+        _check_order(self, later)
+        steps, first = list(self.steps), later.steps[:1]
+        if first and steps and isinstance(first[0], Event) and first[0].completes and isinstance(steps[-1], Event):
+            steps[-1] = steps[-1] + first[0]
+            first = ()
+        return replace(
+            self,
+            steps=(*steps, *first, *later.steps[1:]),
+            identity={**self.identity, **later.identity},
+            exact=self.exact or later.exact,
+            wire=later.wire or self.wire,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Reply {', '.join(map(_shown, self.steps)) or 'nothing'}>"
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """Its events, without what is between them."""
+        return tuple(step for step in self.steps if isinstance(step, Event))
+
+    @property
+    def failure(self) -> Failure | None:
+        """The error that it ends with."""
+        return next((step for step in self.steps if isinstance(step, Failure)), None)
+
+    @property
+    def text(self) -> str:
+        """The answer's text, thoughts left out, of the first candidate."""
+        return "".join(
+            str(part["text"])
+            for event in self.events
+            for candidate in event.candidates[:1]
+            for part in candidate.parts or ()
+            if "text" in part and not part.get("thought")
+        )
+
+
+def _check_order(earlier: Reply, later: Reply) -> None:
+    end = next((step for step in earlier.steps if isinstance(step, _LAST)), None)
+    if end is not None and later.steps:
+        raise ScriptError(f"nothing comes after {_shown(end)}: make {later!r} a reply of its own")
+    second = next((step for step in later.steps if isinstance(step, Verbatim | Document)), None)
+    if second is not None and earlier.events:
+        raise ScriptError(f"{_shown(second)} is a whole answer: it can't follow {earlier!r}")
+    if (_blocked(earlier) and any(event.candidates for event in later.events)) or (_blocked(later) and earlier.events):
+        raise ScriptError(f"a blocked prompt has no candidates: {earlier!r} and {later!r} can't be one reply")
+
+
+def _blocked(reply: Reply) -> bool:
+    return any("blockReason" in event.fields.get("promptFeedback", ()) for event in reply.events)
+
+
+def _shown(step: Step) -> str:
+    match step:
+        case Event():
+            return _shown_event(step)
+        case Failure(code=code):
+            return f"error {code}"
+        case Pause(seconds=seconds):
+            return f"wait {seconds:g} s"
+        case Document(kind=kind):
+            return kind
+        case Verbatim(status=status):
+            return f"raw {status}"
+        case _:
+            return type(step).__name__.lower()
+
+
+def _shown_event(event: Event) -> str:
+    shown = [_shown_part(part) for candidate in event.candidates for part in candidate.parts or ()]
+    shown += [str(c.fields["finishReason"]) for c in event.candidates if "finishReason" in c.fields]
+    return " ".join([*shown, *event.fields]) or "empty event"
+
+
+def _shown_part(part: Json) -> str:
+    kind = next(iter(part), "nothing")
+    value = part.get(kind)
+    if kind == "text":
+        return repr(value if len(str(value)) <= 40 else f"{str(value)[:37]}...")
+    return f"{kind} {value['name']}" if isinstance(value, Mapping) and "name" in value else kind

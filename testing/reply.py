@@ -1,0 +1,112 @@
+"""What Gemini says, in words: one vocabulary for mocks, the loopback server and the strategies.
+
+```python
+from maxim_gemini.testing import reply
+
+reply.text("Paris.")
+reply.stream("Pa", "ris.") + reply.usage(prompt=7, candidates=2)
+reply.text("Let me see.") + reply.function_call("weather", city="Paris")
+reply.error(429)
+```
+
+Replies add up with `+`. What is not said is filled in as real servers do: counts that add up, ids, finish reason,
+signatures, in the style of the backend and of the model family that is asked. What no real server sends is refused,
+unless `raw` asks for it.
+"""
+
+from __future__ import annotations
+
+from maxim_gemini.testing.replies.building import (
+    audio,
+    average_logprobs,
+    beside,
+    blob,
+    blocked,
+    candidate,
+    candidates,
+    citations,
+    code,
+    code_execution,
+    code_result,
+    disconnect,
+    embedding,
+    empty,
+    error,
+    event,
+    exactly,
+    finish,
+    function_call,
+    grounding,
+    hold,
+    image,
+    index,
+    logprobs,
+    malformed_function_call,
+    max_tokens,
+    part,
+    partial_call,
+    prompt_feedback,
+    raw,
+    resource,
+    response,
+    safety_ratings,
+    stall,
+    stopped,
+    stream,
+    text,
+    thought,
+    token_count,
+    url_context,
+    usage,
+    wait,
+)
+from maxim_gemini.testing.replies.reading import parse
+from maxim_gemini.testing.replies.saying import Gate, Reply
+
+__all__ = [
+    "Gate",
+    "Reply",
+    "audio",
+    "average_logprobs",
+    "beside",
+    "blob",
+    "blocked",
+    "candidate",
+    "candidates",
+    "citations",
+    "code",
+    "code_execution",
+    "code_result",
+    "disconnect",
+    "embedding",
+    "empty",
+    "error",
+    "event",
+    "exactly",
+    "finish",
+    "function_call",
+    "grounding",
+    "hold",
+    "image",
+    "index",
+    "logprobs",
+    "malformed_function_call",
+    "max_tokens",
+    "parse",
+    "part",
+    "partial_call",
+    "prompt_feedback",
+    "raw",
+    "resource",
+    "response",
+    "safety_ratings",
+    "stall",
+    "stopped",
+    "stream",
+    "text",
+    "thought",
+    "token_count",
+    "url_context",
+    "usage",
+    "wait",
+]
