@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+# Imported here, so that pytester, which forgets what an inner run imports, does not import it again for every run.
+import google.genai  # noqa: F401
+import pytest
+from support.loopback import Loopback, loopback
+from support.talkative import talk
+
+import maxim_gemini
+import maxim_gemini.testing.fake_logger
+import maxim_gemini.testing.recorder
+import maxim_gemini.testing.report  # noqa: F401
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SAID_OUTSIDE = ("CI", "MAXIM_GEMINI_RECORD", "GEMINI_API_KEY", "GOOGLE_API_KEY", "PYTEST_ADDOPTS")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_said_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in _SAID_OUTSIDE:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def _server() -> Iterator[Loopback]:
+    with loopback(talk) as server:
+        yield server
+
+
+@pytest.fixture
+def gemini(_server: Loopback, monkeypatch: pytest.MonkeyPatch) -> Loopback:
+    """A Gemini on 127.0.0.1, which the tests of `suite` send to."""
+    _server.asked.clear()
+    monkeypatch.setenv("GEMINI_AT", _server.url)
+    return _server
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A folder for the suite of somebody who uses the plugin."""
+    monkeypatch.setenv("GEMINI_AT", "http://127.0.0.1:9")  # nobody listens there
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
+    pytester.makeconftest(
+        """
+        import os
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def maxim_gemini_config():
+            return {"base_url": os.environ["GEMINI_AT"]}
+
+        @pytest.fixture
+        def ask(maxim_gemini_recorder):
+            def ask(text):
+                client = maxim_gemini_recorder.client
+                return client.models.generate_content(model="gemini-2.5-flash", contents=text).text
+            return ask
+        """
+    )
+    return pytester

@@ -1,0 +1,33 @@
+"""A Gemini on 127.0.0.1 that repeats what it is told."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from maxim_gemini.testing import wire
+from support.loopback import SSE, Asked, Reply
+
+
+def talk(asked: Asked, reply: Reply) -> None:
+    """Answer with what was said, in one piece or, where a stream is asked for, word by word."""
+    said = f"You said: {_said(json.loads(asked.body))}"
+    if "streamGenerateContent" in asked.path:
+        reply.head(200, SSE)
+        for word in said.split():
+            reply.send(wire.dump_event(_answer(f"{word} ")))
+    else:
+        reply.whole(wire.dump_json(_answer(said)))
+
+
+def _said(body: dict[str, Any]) -> str:
+    return str(body["contents"][-1]["parts"][0]["text"])
+
+
+def _answer(text: str) -> dict[str, Any]:
+    return {
+        "candidates": [{"content": {"parts": [{"text": text}], "role": "model"}, "finishReason": "STOP", "index": 0}],
+        "usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 4, "totalTokenCount": 7},
+        "modelVersion": "gemini-2.5-flash",
+        "responseId": "reply-1",
+    }
