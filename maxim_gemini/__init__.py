@@ -1,1 +1,47 @@
-"""Trace Google Gemini calls in Maxim."""
+"""Trace Google Gemini calls in Maxim: wrap a `google.genai.Client` once, and use it exactly as before.
+
+from google import genai
+from maxim import Maxim
+from maxim_gemini import MaximGeminiClient
+
+client = MaximGeminiClient(genai.Client(), Maxim().logger())
+print(client.models.generate_content(model="gemini-2.5-flash", contents="Say hi").text)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .async_client import (
+        MaximGeminiAsyncChats,
+        MaximGeminiAsyncChatSession,
+        MaximGeminiAsyncClient,
+        MaximGeminiAsyncModels,
+    )
+    from .client import MaximGeminiChats, MaximGeminiChatSession, MaximGeminiClient, MaximGeminiModels
+
+__all__ = [
+    "MaximGeminiAsyncChatSession",
+    "MaximGeminiAsyncChats",
+    "MaximGeminiAsyncClient",
+    "MaximGeminiAsyncModels",
+    "MaximGeminiChatSession",
+    "MaximGeminiChats",
+    "MaximGeminiClient",
+    "MaximGeminiModels",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for: google-genai alone takes most of a second."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(".async_client" if "Async" in name else ".client", __name__)
+    value = globals()[name] = getattr(module, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

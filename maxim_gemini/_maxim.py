@@ -1,0 +1,133 @@
+"""A Maxim logger, as the wrapper uses it: it knows what it has been told, and it never raises.
+
+The one place that leans on more of maxim-py than its documented methods: a writer's `sinks` hear every commit, and its
+`queue` holds those that came before us; `tests/wrapper/test_maxim.py` fails when they move.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from maxim.logger import Logger
+    from maxim.logger.components.types import CommitLog
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+WARNINGS: Final = logging.getLogger("maxim_gemini")
+
+# Ids that a ledger keeps in mind: enough for every trace that is still in use, and a bound on its memory (about 10 MB).
+REMEMBERED: Final = 65_536
+
+# maxim-py drops whatever is logged under an id that does not look like this.
+_VALID_ID: Final = re.compile(r"[a-zA-Z0-9_-]+", re.ASCII)
+
+_attaching: Final = threading.Lock()
+
+
+def is_valid_id(value: str) -> bool:
+    """Say whether Maxim takes *value* as an id."""
+    return _VALID_ID.fullmatch(value) is not None
+
+
+class Ledger:
+    """What one Maxim logger has been told so far: a sink of its writer, which hears every commit."""
+
+    __slots__ = ("_lock", "_seen", "_shared", "_warned")
+
+    def __init__(self) -> None:
+        self._seen: dict[str, None] = {}
+        self._warned: set[str] = set()
+        self._shared: dict[type, Any] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, logger: Logger) -> Ledger:
+        """Return the ledger of *logger*; all wrappers over one logger share it."""
+        try:
+            with _attaching:
+                return cls._attached_to(logger)
+        except Exception:  # a logger of another make has no writer to listen to
+            return cls()
+
+    @classmethod
+    def _attached_to(cls, logger: Logger) -> Ledger:
+        sinks: list[Any] = logger.writer.sinks
+        for sink in sinks:
+            if isinstance(sink, cls):
+                return sink
+        ledger = cls()
+        sinks.append(ledger)
+        for log in list(logger.writer.queue.queue):
+            ledger.commit(log)
+        return ledger
+
+    def commit(self, log: CommitLog) -> None:
+        """Take note of what a commit is about."""
+        kind = log.entity.value
+        if kind in ("trace", "session"):
+            self.claim(log.entity_id)
+        if log.action == "add-tool-call" and log.data:
+            self.claim(log.data["id"])
+
+    def claim(self, entity_id: str) -> bool:
+        """Remember *entity_id*; say whether it was new."""
+        with self._lock:
+            if entity_id in self._seen:
+                return False
+            self._seen[entity_id] = None
+            if len(self._seen) > REMEMBERED:
+                del self._seen[next(iter(self._seen))]
+            return True
+
+    def shared(self, kind: type[R]) -> R:
+        """Return the one *kind* that belongs to this logger."""
+        with self._lock:
+            if kind not in self._shared:
+                self._shared[kind] = kind()
+            return self._shared[kind]
+
+    def is_first(self, kind: str) -> bool:
+        """Say whether this kind of trouble is new."""
+        with self._lock:
+            is_new = kind not in self._warned
+            self._warned.add(kind)
+            return is_new
+
+
+class Log:
+    """One Maxim logger behind a guard: whatever it does, the user's call goes on."""
+
+    __slots__ = ("_ledger", "logger")
+
+    def __init__(self, logger: Logger) -> None:
+        self.logger = logger
+        self._ledger = Ledger.of(logger)
+
+    def attempt(self, step: str, do: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | None:
+        """Do something for the trace; a failure costs one warning per kind, and gives `None`."""
+        try:
+            return do(*args, **kwargs)
+        except Exception as error:
+            self.warn(f"{step}: {type(error).__name__}", "Could not %s: %s: %s", step, type(error).__name__, error)
+            return None
+
+    def warn(self, kind: str, message: str, *args: object) -> None:
+        """Warn of trouble, once per kind for this logger."""
+        with contextlib.suppress(Exception):  # a broken log handler must not reach the user's call, either
+            if self._ledger.is_first(kind):
+                WARNINGS.warning(message, *args)
+
+    def is_new(self, entity_id: str) -> bool:
+        """Remember *entity_id*; say whether this logger had not seen it."""
+        return self._ledger.claim(entity_id)
+
+    def shared(self, kind: type[R]) -> R:
+        """Return the one *kind* that all wrappers over this logger share."""
+        return self._ledger.shared(kind)

@@ -1,0 +1,76 @@
+"""What one part of a content says, as text that a person can read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from typing import Any, Final, NamedTuple
+
+from google.genai import types
+
+# Larger inline data is marked with size and hash instead of being uploaded to Maxim, in bytes.
+ATTACHMENT_LIMIT: Final = int(os.environ.get("MAXIM_GEMINI_ATTACHMENT_LIMIT") or 5 * 1024 * 1024)
+
+# A part's fields that say something about another field, and nothing by themselves.
+_REMARKS: Final = frozenset({"thought", "thought_signature", "video_metadata", "media_resolution", "part_metadata"})
+
+
+class Attachment(NamedTuple):
+    """Something beside the text: bytes, or a URI."""
+
+    mime_type: str | None
+    data: bytes | None = None
+    uri: str | None = None
+    name: str | None = None
+
+
+def as_json(value: Any) -> str:
+    """Write *value* as JSON; what JSON does not know is written as text."""
+    return json.dumps(value, ensure_ascii=False, default=_as_plain)
+
+
+def as_text(value: Any) -> str:
+    """Write *value* in Maxim's way: a string as it is, anything else as JSON."""
+    return value if isinstance(value, str) else as_json(value)
+
+
+def _as_plain(value: Any) -> Any:
+    dump = getattr(value, "model_dump", None)
+    if callable(dump) and not isinstance(value, type):
+        return dump(mode="json", exclude_none=True)
+    if isinstance(value, bytes):
+        return f"[{len(value)} bytes]"
+    if isinstance(value, (set, frozenset, tuple)):
+        return list(value)
+    return str(value)
+
+
+def size_of(data: bytes) -> str:
+    """Return a size for people: `12 bytes`, `3.4 KB`, `5.6 MB`."""
+    if len(data) < 1000:
+        return f"{len(data)} bytes"
+    return f"{len(data) / 1e3:.1f} KB" if len(data) < 1e6 else f"{len(data) / 1e6:.1f} MB"
+
+
+def marker(data: bytes, mime_type: str | None) -> str:
+    """Return what stands for bytes that are not logged themselves."""
+    return f"[{mime_type or 'data'}, {len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}]"
+
+
+def placeholder(part: types.Part) -> str:
+    """Describe a part that is neither text nor data nor a function's: code, a server's tool, a kind not known yet."""
+    if code := part.executable_code:
+        return f"[code {_name(code.language)}]\n{code.code or ''}\n[/code]"
+    if outcome := part.code_execution_result:
+        return f"[code result {_name(outcome.outcome)}]\n{outcome.output or ''}\n[/code result]"
+    said = {
+        name: value
+        for name, value in part.model_dump(mode="json", exclude_none=True).items()
+        if name not in _REMARKS and value != ""
+    }
+    return f"[{', '.join(f'{name} {as_json(value)}' for name, value in said.items())}]" if said else ""
+
+
+def _name(member: Any) -> str:
+    return str(getattr(member, "value", member) or "").removeprefix("OUTCOME_").lower()

@@ -1,0 +1,324 @@
+"""One call of the application and the generations in it: opened, fed, ended exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any
+from uuid import uuid4
+
+from google.genai import types
+from maxim.logger import FileDataAttachment, Logger, UrlAttachment
+
+from ._maxim import Log
+from ._parts import ATTACHMENT_LIMIT, Attachment
+from ._request import Request, read_parameters, read_request, system_of
+from ._response import Answer
+from ._scope import Scope
+from ._tools import Conversation, ToolRuns
+
+
+class Recording:
+    """The life of one generation: from the request to the last chunk, ended exactly once."""
+
+    __slots__ = (
+        "_answer",
+        "_call",
+        "_chunks",
+        "_first_at",
+        "_is_open",
+        "_is_streamed",
+        "_log",
+        "_model",
+        "_started",
+        "id",
+    )
+
+    def __init__(self, call: Call, model: str, *, streamed: bool) -> None:
+        self.id = str(uuid4())
+        self._call = call
+        self._log = call.log
+        self._model = model
+        self._answer = Answer(call.new_id)
+        self._is_streamed = streamed
+        self._is_open = True
+        self._started = time.perf_counter()
+        self._first_at: float | None = None
+        self._chunks = 0
+
+    def __enter__(self) -> Recording:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end(error)
+
+    @contextmanager
+    def until_read(self) -> Iterator[None]:
+        """End the generation if its stream can't be opened; else it goes on."""
+        try:
+            yield
+        except BaseException as error:
+            self.end(error)
+            raise
+
+    def add(self, response: types.GenerateContentResponse) -> types.GenerateContentResponse:
+        """Take in a response, or one chunk of it, and give it back."""
+        if self._is_open:
+            self._add(response)
+        return response
+
+    def _add(self, response: types.GenerateContentResponse) -> None:
+        if self._is_streamed:
+            self._chunks += 1
+            if self._first_at is None:
+                self._first_at = time.perf_counter()
+        try:
+            asked = self._answer.add(response)
+            if asked:
+                self._call.tools.ask(asked)
+        except Exception as error:
+            self._log.warn(f"read: {type(error).__name__}", "Could not read what the model answered: %r", error)
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Tell Maxim how it went; *error* is what the SDK raised, also where that is only the end of the stream."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        self._log.attempt("end the generation", self._end, error)
+
+    def _end(self, error: BaseException | None) -> None:
+        log, logger = self._log, self._log.logger
+        self._call.tools.ask(self._answer.finish())
+        metadata = self._answer.metadata() | manner_of_end(error)
+        if metadata:
+            log.attempt("set the generation's metadata", logger.generation_add_metadata, self.id, metadata)
+        self._add_metrics()
+        self._attach()
+        self._call.heard(self._answer)
+        failure = describe_error(error)
+        if failure is not None and self._answer.is_empty:
+            log.attempt("set the generation's error", logger.generation_error, self.id, failure)  # pyright: ignore[reportArgumentType]
+            return
+        result = self._answer.result(response_id=self.id, model=self._model)
+        if failure is not None:
+            result["error"] = failure
+        log.attempt("set the generation's result", logger.generation_result, self.id, result)
+
+    def _add_metrics(self) -> None:
+        if self._first_at is None:
+            return
+        add = self._log.logger.generation_add_metric
+        waited = round((self._first_at - self._started) * 1000, 3)
+        self._log.attempt("set the generation's metrics", add, self.id, "time_to_first_chunk_ms", waited)
+        self._log.attempt("set the generation's metrics", add, self.id, "chunks", self._chunks)
+
+    def _attach(self) -> None:
+        for attachment in self._answer.attachments:
+            self._call.attach(self.id, attachment, "output")
+
+
+class Call:
+    """One call of the application: its trace, one generation for each remote call, and the functions run in between."""
+
+    __slots__ = (
+        "__weakref__",
+        "_attached",
+        "_config",
+        "_contents",
+        "_conversation",
+        "_current",
+        "_is_open",
+        "_output",
+        "_parameters",
+        "_so_far",
+        "log",
+        "scope",
+        "tools",
+    )
+
+    def __init__(
+        self, scope: Scope, conversation: Conversation, attached: dict[Any, Any], contents: Any, config: Any
+    ) -> None:
+        self.log: Log = scope.log
+        self.scope = scope
+        self.tools = ToolRuns(scope.log, conversation, scope.trace_id)
+        self._conversation = conversation
+        self._attached = attached
+        self._contents = contents
+        self._config = config
+        self._parameters: dict[str, str] | None = None
+        self._current: Recording | None = None
+        self._is_open: bool | None = None  # None: nothing has happened yet
+        self._output = ""
+        self._so_far = ""
+
+    def __enter__(self) -> Call:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end(error)
+
+    @contextmanager
+    def ending_on_error(self) -> Iterator[None]:
+        """End the call if what is done inside fails; else it goes on."""
+        try:
+            yield
+        except BaseException as error:
+            self.end(error)
+            raise
+
+    @contextmanager
+    def stopping_early(self) -> Iterator[None]:
+        """End the call as one whose rest nobody wants to read."""
+        with self.ending_on_error():
+            yield
+        self.end(GeneratorExit())
+
+    def generation(self, model: str, contents: Any, config: Any, *, streamed: bool = False) -> Recording:
+        """Begin a generation: one request is about to be sent."""
+        if self._current is not None:  # the SDK went on without reading it to its end
+            self._current.end()
+        self._so_far = self._output if is_continuation(config) else ""
+        self._current = Recording(self, model, streamed=streamed)
+        self.log.attempt("begin the generation", self._begin, self._current.id, model, contents, config)
+        return self._current
+
+    def _begin(self, generation_id: str, model: str, contents: Any, config: Any) -> None:
+        request = self._read(contents, config)
+        self._open(request)
+        self.tools.answered(request.answers)
+        scope = self.scope
+        about: dict[str, Any] = {
+            "id": generation_id,
+            "provider": "google",
+            "model": model,
+            "messages": request.messages,
+            "model_parameters": self._read_parameters(config),
+        }
+        if scope.labels.generation_name is not None:
+            about["name"] = scope.labels.generation_name
+        if scope.labels.generation_tags:
+            about["tags"] = dict(scope.labels.generation_tags)
+        add = self.log.logger.trace_add_generation
+        self.log.attempt("begin the generation", add, scope.trace_id, about)  # pyright: ignore[reportArgumentType]
+        for attachment in request.attachments:
+            self.attach(generation_id, attachment, "input")
+
+    def _read(self, contents: Any, config: Any) -> Request:
+        request = self.log.attempt(
+            "read the request", read_request, contents, system_of(config), self._conversation.known_id
+        )
+        unread = [{"role": "user", "content": f"[{type(contents).__name__} that could not be read]"}]
+        return Request(messages=unread) if request is None else request
+
+    def _read_parameters(self, config: Any) -> dict[str, str]:
+        """Return the parameters as the caller set them; the tools as sent, since only then MCP sessions are known."""
+        if self._parameters is None:
+            self._parameters = self.log.attempt("read the config", read_parameters, self._config, config) or {}
+        return self._parameters
+
+    def _open(self, request: Request) -> None:
+        if self._is_open is None:
+            self._is_open = True
+            self.scope.open(request.input)
+            self._contents = None
+
+    def attach(self, generation_id: str, attachment: Attachment, side: str) -> None:
+        """Put *attachment* beside the generation, once in a conversation."""
+        key = attachment.uri if attachment.data is None else id(attachment.data)
+        if key in self._attached:
+            return
+        self._attached[key] = attachment.data  # held, so that no other data gets its id
+        self.log.attempt("add an attachment", add_attachment, self.log.logger, generation_id, attachment, side)
+
+    def new_id(self, call: types.FunctionCall) -> str:
+        """Return the id under which Maxim is to know *call*."""
+        return self._conversation.new_id(self.log, call)
+
+    def heard(self, answer: Answer) -> None:
+        """Take note of the latest answer."""
+        self._output = self._so_far + answer.text
+
+    def end(self, error: BaseException | None = None) -> None:
+        """End what is still open: the generation, then the trace. It may be called again, and does nothing then."""
+        if self._is_open is False:
+            return
+        self.log.attempt("end the call", self._end, error)
+        self._is_open = False
+
+    def _end(self, error: BaseException | None) -> None:
+        if self._current is not None:
+            self._current.end(error)
+        if self._is_open is None:
+            self._end_unsent(error)
+        if self._is_open:
+            self.tools.leave()
+            self.scope.close(self._output)
+
+    def _end_unsent(self, error: BaseException | None) -> None:
+        """Nothing was sent: a stream that nobody read is nothing; an error before the request is one on the trace."""
+        failure = describe_error(error)
+        if failure is not None:
+            self._open(self._read(self._contents, self._config))
+            self.log.attempt("add the error", self.log.logger.trace_add_error, self.scope.trace_id, failure)  # pyright: ignore[reportArgumentType]
+
+
+class NoCall:
+    """What stands in for a call that could not begin: the SDK's call goes on without a trace."""
+
+    def __enter__(self) -> NoCall:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Do nothing."""
+
+    def ending_on_error(self) -> NoCall:
+        """Do nothing."""
+        return self
+
+    stopping_early = ending_on_error
+
+
+def is_continuation(config: Any) -> bool:
+    """Say whether a request goes on with an answer that was cut short."""
+    return not isinstance(config, dict) and getattr(config, "continuation_token", None) is not None
+
+
+def manner_of_end(error: BaseException | None) -> dict[str, Any]:
+    """Return how a generation ended, where that is neither success nor an error."""
+    if isinstance(error, GeneratorExit):
+        return {"stopped_early": True}
+    return {"cancelled": True} if isinstance(error, asyncio.CancelledError) else {}
+
+
+def describe_error(error: BaseException | None) -> dict[str, str] | None:
+    """Return what the SDK raised in Maxim's form; `None` where it is not an error that a stream ends."""
+    if error is None or isinstance(error, (StopIteration, StopAsyncIteration, GeneratorExit, asyncio.CancelledError)):
+        return None
+    code, status = getattr(error, "code", None), getattr(error, "status", None)
+    message = getattr(error, "message", None) or str(error) or type(error).__name__
+    return {
+        "message": str(message),
+        "code": "" if code is None else str(code),
+        "type": status if isinstance(status, str) and status else type(error).__name__,
+    }
+
+
+def add_attachment(logger: Logger, generation_id: str, attachment: Attachment, side: str) -> None:
+    """Put a file, or bytes that are not too large, beside a generation; *side* is `input` or `output`."""
+    about: dict[str, Any] = {"mime_type": attachment.mime_type, "name": attachment.name, "tags": {"attach-to": side}}
+    if attachment.data is None:
+        logger.generation_add_attachment(generation_id, UrlAttachment(url=attachment.uri or "", **about))
+    elif len(attachment.data) <= ATTACHMENT_LIMIT:
+        data = FileDataAttachment(data=attachment.data, size=len(attachment.data), **about)
+        logger.generation_add_attachment(generation_id, data)

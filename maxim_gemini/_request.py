@@ -1,0 +1,329 @@
+"""Contents and config as google-genai takes them -> messages, attachments and model parameters as Maxim takes them.
+
+Pure: nothing here talks to a logger or to the network, and nothing that was passed in is changed.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from google.genai import types
+
+from ._parts import ATTACHMENT_LIMIT, Attachment, as_json, as_text, marker, placeholder, size_of
+from ._schemas import declarations, schema_of
+
+Message: TypeAlias = dict[str, Any]
+
+_ROLES: Final = {"model": "assistant"}
+
+# Said elsewhere (the system instruction is a message), or nobody's business (headers, keys, clients).
+_NOT_PARAMETERS: Final = frozenset({"system_instruction", "http_options"})
+
+# maxim-py puts no parameter on the wire that is longer than this, in characters.
+_LONGEST_PARAMETER: Final = 64 * 1024
+
+
+class FunctionAnswer(NamedTuple):
+    """What the application says a function returned; *call* is the call in the contents that it answers."""
+
+    call: types.FunctionCall | None
+    response: types.FunctionResponse
+
+
+@dataclass(slots=True)
+class Request:
+    """One request to the model, in Maxim's terms."""
+
+    messages: list[Message] = field(default_factory=list[Message])
+    attachments: list[Attachment] = field(default_factory=list[Attachment])
+    answers: list[FunctionAnswer] = field(default_factory=list[FunctionAnswer])
+    """Answers to the function calls of the model's last turn; earlier ones were new in an earlier request."""
+
+    @property
+    def input(self) -> str:
+        """What the application said last: the user's text, or the results of functions."""
+        said = self._since_the_model_spoke()
+        users = [message["content"] for message in said if message["role"] == "user" and message["content"]]
+        return "\n".join(users or [message["content"] for message in said])
+
+    def _since_the_model_spoke(self) -> list[Message]:
+        said: list[Message] = []
+        for message in reversed(self.messages):
+            if message["role"] in ("assistant", "system"):
+                break
+            said.append(message)
+        return said[::-1]
+
+
+def read_request(contents: Any, system: Any, id_of: Callable[[types.FunctionCall], str | None]) -> Request:
+    """Return what *contents* and *system* instruction say; *id_of* knows the ids of calls that Gemini gave none."""
+    reader = _Reader(id_of)
+    if system is not None:
+        reader.read_system(system)
+    for content in _contents(contents):
+        reader.read(content)
+    return reader.request
+
+
+class _Reader:
+    """Reads one content after the other."""
+
+    __slots__ = ("_id_of", "_open", "request")
+
+    def __init__(self, id_of: Callable[[types.FunctionCall], str | None]) -> None:
+        self.request = Request()
+        self._id_of = id_of
+        self._open: list[tuple[str, types.FunctionCall]] = []
+
+    def read_system(self, system: Any) -> None:
+        texts = [text for content in _contents(system) for part in _parts(content) if (text := self._described(part))]
+        if texts:
+            self.request.messages.append({"role": "system", "content": "\n".join(texts)})
+
+    def read(self, content: Any) -> None:
+        role = getattr(content, "role", None) or "user"
+        if role == "model":
+            self._open = []
+            self.request.answers.clear()
+        message: Message = {"role": _ROLES.get(role, role), "content": ""}
+        pieces: list[str] = []
+        for part in _parts(content):
+            if isinstance(part, str):
+                pieces.append(part)
+            elif part.function_response is not None:
+                self._flush(message, pieces)
+                self._read_answer(part.function_response)
+            elif part.function_call is not None:
+                self._read_call(message, part.function_call)
+            elif part.thought and part.text:
+                message["thoughts"] = message.get("thoughts", "") + part.text
+            elif text := self._described(part):
+                pieces.append(text)
+        self._flush(message, pieces)
+
+    def _flush(self, message: Message, pieces: list[str]) -> None:
+        if pieces or len(message) > 2:
+            self.request.messages.append({**message, "content": "".join(pieces)})
+        pieces.clear()
+        for key in list(message)[2:]:
+            del message[key]
+
+    def _read_call(self, message: Message, call: types.FunctionCall) -> None:
+        call_id = self._id_of(call) or call.id or f"call_{len(self.request.messages)}_{len(self._open)}"
+        self._open.append((call_id, call))
+        message.setdefault("tool_calls", []).append(tool_call(call_id, call.name, call.args))
+
+    def _read_answer(self, response: types.FunctionResponse) -> None:
+        call_id, call = self._answered(response)
+        self.request.answers.append(FunctionAnswer(call, response))
+        message: Message = {"role": "tool", "content": as_text(returned(response.response))}
+        if call_id := call_id or response.id:
+            message["tool_call_id"] = call_id
+        if response.name:
+            message["name"] = response.name
+        self.request.messages.append(message)
+
+    def _answered(self, response: types.FunctionResponse) -> tuple[str | None, types.FunctionCall | None]:
+        for place, (call_id, call) in enumerate(self._open):
+            if (response.id == call.id) if response.id and call.id else (response.name == call.name):
+                return self._open.pop(place)
+        return None, None
+
+    def _described(self, part: str | types.Part) -> str:
+        """Return what *part* says as text; put what it carries beside it."""
+        if isinstance(part, str):
+            return part
+        if part.text is not None:
+            return part.text
+        if attachment := attached(part):
+            self.request.attachments.append(attachment)
+            return described(attachment)
+        return placeholder(part)
+
+
+def tool_call(call_id: str, name: str | None, args: Any) -> dict[str, Any]:
+    """Return a function call in OpenAI's form."""
+    return {"id": call_id, "type": "function", "function": {"name": name or "", "arguments": as_json(args or {})}}
+
+
+def returned(response: Any) -> Any:
+    """Return what a function returned: google-genai's convention is one key, `output` or `result`."""
+    if isinstance(response, dict) and len(response) == 1:
+        return response.get("result", response.get("output", response))
+    return response
+
+
+def attached(part: types.Part) -> Attachment | None:
+    """Return the bytes or the file that *part* carries."""
+    if (blob := part.inline_data) is not None:
+        return Attachment(blob.mime_type, data=blob.data or b"", name=blob.display_name)
+    if (file := part.file_data) is not None:
+        return Attachment(file.mime_type, uri=file.file_uri, name=file.display_name)
+    return None
+
+
+def described(attachment: Attachment) -> str:
+    """Return what stands for *attachment* in the text."""
+    if attachment.data is None:
+        return f"[{attachment.mime_type or 'file'}, {attachment.uri}]"
+    if len(attachment.data) > ATTACHMENT_LIMIT:
+        return marker(attachment.data, attachment.mime_type)
+    return f"[{attachment.mime_type or 'data'}, {size_of(attachment.data)}]"
+
+
+def _contents(contents: Any) -> Iterator[types.Content]:
+    """Give *contents* as the SDK would send them: parts that stand alone are grouped into turns."""
+    if contents is None:
+        return
+    together: list[Any] = []
+    for item in contents if isinstance(contents, list) else (contents,):
+        content = _content(item)
+        if content is not None:
+            yield from _grouped(together)
+            together = []
+            yield content
+        else:
+            together.append(_part(item))
+    yield from _grouped(together)
+
+
+def _grouped(parts: Sequence[Any]) -> Iterator[types.Content]:
+    turn: list[Any] = []
+    for part in parts:
+        if turn and _is_a_call(part) != _is_a_call(turn[0]):
+            yield _turn(turn)
+            turn = []
+        turn.append(part)
+    if turn:
+        yield _turn(turn)
+
+
+def _is_a_call(part: Any) -> bool:
+    return getattr(part, "function_call", None) is not None
+
+
+class _Turn(NamedTuple):
+    """A content that the SDK would build, without its validation."""
+
+    role: str
+    parts: list[Any]
+
+
+def _turn(parts: list[Any]) -> Any:
+    return _Turn("model" if _is_a_call(parts[0]) else "user", parts)
+
+
+def _content(item: Any) -> Any:
+    """Return *item* if it is a whole content, as an object; `None` for a part."""
+    if isinstance(item, types.Content):
+        return item
+    if isinstance(item, list):
+        return _Turn("user", [_part(part) for part in item])
+    if isinstance(item, dict) and ("parts" in item or "role" in item):
+        parts: Any = item.get("parts")
+        return _Turn(item.get("role") or "user", [_part(part) for part in _listed(parts)])
+    return None
+
+
+def _listed(parts: Any) -> Iterable[Any]:
+    if parts is None:
+        return ()
+    return parts if isinstance(parts, (list, tuple)) else (parts,)
+
+
+def _parts(content: Any) -> Iterable[Any]:
+    return content.parts or ()
+
+
+def _part(item: Any) -> str | types.Part:
+    """Return *item* as a part, or as the text that stands for it; never fail."""
+    if isinstance(item, (str, types.Part)):
+        return item
+    try:
+        return _converted(item)
+    except Exception:
+        return f"[{type(item).__name__} that could not be read]"
+
+
+def _converted(item: Any) -> str | types.Part:
+    if isinstance(item, types.File):
+        return types.Part(file_data=types.FileData(file_uri=item.uri or item.name, mime_type=item.mime_type))
+    if isinstance(item, dict):
+        return _part_of(item)
+    if callable(getattr(item, "save", None)) and hasattr(item, "mode"):
+        return _image(item)
+    return f"[{type(item).__name__}]"
+
+
+def _part_of(item: dict[str, Any]) -> str | types.Part:
+    for shape in (types.Part, types.File, types.FileData):
+        try:
+            found = shape.model_validate(item)
+        except ValueError:
+            continue
+        if isinstance(found, types.FileData):
+            return types.Part(file_data=found)
+        return _converted(found) if isinstance(found, types.File) else found
+    return f"[part with {', '.join(map(str, item))}]"
+
+
+def _image(image: Any) -> types.Part:
+    kind = image.format if image.format in ("JPEG", "PNG", "WEBP", "GIF") else "PNG"
+    stream = io.BytesIO()
+    image.save(stream, kind)
+    return types.Part(inline_data=types.Blob(data=stream.getvalue(), mime_type=f"image/{kind.lower()}"))
+
+
+def system_of(config: Any) -> Any:
+    """Return the system instruction of *config*."""
+    if isinstance(config, dict):
+        return config.get("system_instruction", config.get("systemInstruction"))
+    return getattr(config, "system_instruction", None)
+
+
+def read_parameters(config: Any, sent: Any = None) -> dict[str, str]:
+    """Return the config's own values in Maxim's wire form: strings as they are, the rest as JSON.
+
+    Tools are read from *sent*, the config that the SDK made of it, which knows what an MCP session offers.
+    """
+    settings = dict(_settings(config))
+    if "tools" in settings:
+        settings["tools"] = getattr(sent, "tools", None) or settings["tools"]
+    return {name: _within_limits(_written(name, value)) for name, value in settings.items()}
+
+
+def _settings(config: Any) -> Iterator[tuple[str, Any]]:
+    if config is None:
+        return
+    items = (
+        config.items()
+        if isinstance(config, dict)
+        else ((name, getattr(config, name)) for name in config.model_fields_set)
+    )
+    for key, value in items:
+        name = _snake(key)
+        if value is not None and name not in _NOT_PARAMETERS:
+            yield name, value
+
+
+def _snake(name: str) -> str:
+    return name if name.islower() else "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+def _written(name: str, value: Any) -> str:
+    try:
+        if name == "tools":
+            value = declarations(value)
+        elif name in ("response_schema", "response_json_schema"):
+            value = schema_of(value)
+        return as_text(value.value if isinstance(value, Enum) else value)
+    except Exception:
+        return f"[{type(value).__name__} that could not be written]"
+
+
+def _within_limits(text: str) -> str:
+    return text if len(text) <= _LONGEST_PARAMETER else f"[{len(text)} characters, left out]"

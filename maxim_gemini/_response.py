@@ -1,0 +1,262 @@
+"""A response, or the chunks of one -> result, metadata, function calls.
+
+Pure: nothing here talks to a logger or to the network, and no chunk is kept or changed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from google.genai import types
+
+from ._parts import Attachment, placeholder
+from ._partial_args import PartialCall
+from ._request import attached, described, tool_call
+
+# What Maxim has no place for in a result, by the name of the candidate's field.
+_CANDIDATE_METADATA = (
+    "finish_message",
+    "safety_ratings",
+    "grounding_metadata",
+    "citation_metadata",
+    "url_context_metadata",
+    "avg_logprobs",
+    "logprobs_result",
+)
+
+
+class Asked(NamedTuple):
+    """A function that the model asked for, under the id that Maxim knows it by."""
+
+    id: str
+    call: types.FunctionCall
+
+
+@dataclass(slots=True)
+class Choice:
+    """One candidate, folded from its chunks."""
+
+    texts: list[str] = field(default_factory=list[str])
+    thoughts: list[str] = field(default_factory=list[str])
+    others: list[str] = field(default_factory=list[str])
+    tool_calls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    finish_reason: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+    partial: PartialCall | None = None
+
+    @property
+    def text(self) -> str | None:
+        """The answer, without thoughts; `None` where there is no text at all."""
+        return "".join(self.texts) if self.texts else None
+
+    def in_maxim(self, index: int) -> dict[str, Any]:
+        """Return the choice in OpenAI's form."""
+        message: dict[str, Any] = {"role": "assistant", "content": self.text}
+        if self.tool_calls:
+            message["tool_calls"] = self.tool_calls
+        return {"index": index, "message": message, "logprobs": None, "finish_reason": self.finish_reason}
+
+    def remarks(self) -> dict[str, Any]:
+        """Return what the choice says beside the answer."""
+        said = dict(self.metadata)
+        if self.thoughts:
+            said["thoughts"] = "".join(self.thoughts)
+        if self.others:
+            said["parts"] = self.others
+        return said
+
+
+class Answer:
+    """What the model answered so far; of a stream it keeps the text, not the chunks."""
+
+    __slots__ = ("_choices", "_id_of", "_said", "attachments", "blocked", "created", "usage")
+
+    def __init__(self, id_of: Callable[[types.FunctionCall], str]) -> None:
+        self._choices: dict[int, Choice] = {}
+        self._id_of = id_of
+        self._said: dict[str, Any] = {}
+        self.attachments: list[Attachment] = []
+        self.blocked: str | None = None
+        self.usage: types.GenerateContentResponseUsageMetadata | None = None
+        self.created = int(time.time())
+
+    def add(self, response: types.GenerateContentResponse) -> list[Asked]:
+        """Take in a response or a chunk; return the functions that its first candidate asks for."""
+        if response.usage_metadata is not None:
+            self.usage = response.usage_metadata  # running totals, which may fall: only the last object holds
+        self._note("response_id", getattr(response, "response_id", None))
+        self._note("model_version", response.model_version)
+        if response.prompt_feedback is not None:
+            self._add_feedback(response.prompt_feedback)
+        asked: list[Asked] = []
+        for place, candidate in enumerate(response.candidates or ()):
+            index = place if candidate.index is None else candidate.index
+            found = self._add_candidate(index, candidate)
+            if place == 0:
+                asked = found
+        return asked
+
+    def finish(self) -> list[Asked]:
+        """Close what was left open when the last chunk had come: a call whose arguments came in pieces."""
+        return [asked for choice in self._choices.values() for asked in self._complete(choice)]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has come yet."""
+        return not (self._choices or self._said or self.usage)
+
+    @property
+    def text(self) -> str:
+        """The text of the first candidate, or why there is none."""
+        if self.blocked is not None:
+            return f"[blocked: {self.blocked}]"
+        choice = self._choices.get(0)
+        return (choice and choice.text) or ""
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the first candidate ended."""
+        choice = self._choices.get(0)
+        return choice.finish_reason if choice else self.blocked
+
+    def result(self, *, response_id: str, model: str) -> dict[str, Any]:
+        """Return the result in OpenAI's form; *response_id* and *model* stand in for what the API left out."""
+        result: dict[str, Any] = {
+            "id": self._said.get("response_id") or response_id,
+            "object": "chat.completion",
+            "created": self.created,
+            "model": self._said.get("model_version") or model,
+            "choices": [self._choices[index].in_maxim(index) for index in sorted(self._choices)],
+        }
+        if self.blocked is not None and not result["choices"]:
+            result["choices"] = [Choice(finish_reason=self.blocked).in_maxim(0)]
+        if usage := usage_in_maxim(self.usage):
+            result["usage"] = usage
+        return result
+
+    def metadata(self) -> dict[str, Any]:
+        """Return what the answer says beside its result."""
+        said = dict(self._said)
+        for index in sorted(self._choices):
+            if remarks := self._choices[index].remarks():
+                said |= remarks if index == 0 else {f"candidate_{index}": remarks}
+        if (traffic := getattr(self.usage, "traffic_type", None)) is not None:
+            said["traffic_type"] = named(traffic)
+        return said
+
+    def _note(self, name: str, value: Any) -> None:
+        if value is not None:
+            self._said[name] = value
+
+    def _add_feedback(self, feedback: types.GenerateContentResponsePromptFeedback) -> None:
+        if feedback.block_reason is not None:
+            self.blocked = named(feedback.block_reason)
+            self._note("block_reason", self.blocked)
+        self._note("block_reason_message", feedback.block_reason_message)
+        if feedback.safety_ratings:
+            self._note("prompt_safety_ratings", dumped(feedback.safety_ratings))
+
+    def _add_candidate(self, index: int, candidate: types.Candidate) -> list[Asked]:
+        choice = self._choices.get(index)
+        if choice is None:
+            choice = self._choices[index] = Choice()
+        asked: list[Asked] = []
+        if candidate.content is not None:
+            for part in candidate.content.parts or ():
+                asked += self._add_part(choice, part)
+        if candidate.finish_reason is not None:
+            choice.finish_reason = named(candidate.finish_reason)
+        for name in _CANDIDATE_METADATA:
+            if (value := getattr(candidate, name, None)) is not None and (said := dumped(value)):
+                choice.metadata[name] = said
+        return asked
+
+    def _add_part(self, choice: Choice, part: types.Part) -> list[Asked]:
+        if (text := part.text) is not None:
+            (choice.thoughts if part.thought else choice.texts).append(text)
+        elif (call := part.function_call) is not None:
+            return self._add_call(choice, call)
+        elif attachment := attached(part):
+            self.attachments.append(attachment)
+            choice.others.append(described(attachment))
+        elif other := placeholder(part):
+            choice.others.append(other)
+        return []
+
+    def _add_call(self, choice: Choice, call: types.FunctionCall) -> list[Asked]:
+        if choice.partial is not None or getattr(call, "will_continue", None):
+            return self._add_piece(choice, call)
+        call_id = self._id_of(call)
+        choice.tool_calls.append(tool_call(call_id, call.name, call.args))
+        return [Asked(call_id, call)]
+
+    def _add_piece(self, choice: Choice, call: types.FunctionCall) -> list[Asked]:
+        asked = self._complete(choice) if call.name else []
+        if choice.partial is None:
+            choice.partial = PartialCall(call)
+        else:
+            choice.partial.add(call)
+        return asked if getattr(call, "will_continue", None) else asked + self._complete(choice)
+
+    def _complete(self, choice: Choice) -> list[Asked]:
+        if choice.partial is None:
+            return []
+        call = choice.partial.whole()
+        choice.partial = None
+        return self._add_call(choice, call)
+
+
+def named(member: Any) -> str:
+    """Return an enumeration's value as the API wrote it, known to the SDK or not."""
+    return str(getattr(member, "value", member))
+
+
+def dumped(value: Any) -> Any:
+    """Return *value* as plain JSON data."""
+    if isinstance(value, list):
+        return [dumped(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    dump = getattr(value, "model_dump", None)
+    return dump(mode="json", exclude_none=True) if dump else value
+
+
+def usage_in_maxim(usage: types.GenerateContentResponseUsageMetadata | None) -> dict[str, Any] | None:
+    """Return token counts in OpenAI's form; `None` where the API counted nothing. A missing count is 0."""
+    if usage is None:
+        return None
+    prompt, tools = usage.prompt_token_count, usage.tool_use_prompt_token_count
+    candidates, thoughts = usage.candidates_token_count, usage.thoughts_token_count
+    if prompt is None and candidates is None and usage.total_token_count is None:
+        return None
+    total = usage.total_token_count
+    sent, received = (prompt or 0) + (tools or 0), (candidates or 0) + (thoughts or 0)
+    counted: dict[str, Any] = {
+        "prompt_tokens": sent,
+        "completion_tokens": received,
+        "total_tokens": sent + received if total is None else total,
+    }
+    counted.update(_details(usage))
+    return counted
+
+
+def _details(usage: types.GenerateContentResponseUsageMetadata) -> Iterator[tuple[str, dict[str, int]]]:
+    cached = usage.cached_content_token_count
+    sent = _by_modality(usage.prompt_tokens_details) | _given(cached_tokens=cached)
+    sent |= _given(tool_use_tokens=usage.tool_use_prompt_token_count)
+    received = _by_modality(usage.candidates_tokens_details) | _given(reasoning_tokens=usage.thoughts_token_count)
+    kept = _by_modality(usage.cache_tokens_details) | _given(cached_tokens=cached)
+    for name, details in (("input", sent), ("output", received), ("cached", kept)):
+        if details:
+            yield f"{name}_token_details", details
+
+
+def _given(**counts: int | None) -> dict[str, int]:
+    return {name: count for name, count in counts.items() if count is not None}
+
+
+def _by_modality(counts: list[types.ModalityTokenCount] | None) -> dict[str, int]:
+    return {
+        f"{named(count.modality).lower()}_tokens": count.token_count or 0 for count in counts or () if count.modality
+    }

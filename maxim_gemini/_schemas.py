@@ -1,0 +1,62 @@
+"""Tools and response schemas as JSON schema, in the SDK's own words."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+import pydantic
+from google.genai import types
+
+_declared: WeakKeyDictionary[Callable[..., Any], dict[str, Any]] = WeakKeyDictionary()
+
+
+# google-genai 3 sends functions as JSON schema, and warns of whoever does not.
+_AS_THE_SDK_DOES: Final[dict[str, Any]] = (
+    {"use_json_schema": True}
+    if "use_json_schema" in inspect.signature(types.FunctionDeclaration.from_callable_with_api_option).parameters
+    else {}
+)
+
+
+def declarations(tools: Any) -> list[Any]:
+    """Return what each of *tools* tells the model: functions by the SDK's schema, the rest as given."""
+    return [_declaration(tool) for tool in tools]
+
+
+def _declaration(tool: Any) -> Any:
+    if inspect.isfunction(tool) or inspect.ismethod(tool):
+        return {"function_declarations": [_of_function(tool)]}
+    if isinstance(tool, dict):
+        return tool  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(tool, pydantic.BaseModel):
+        return tool.model_dump(mode="json", exclude_none=True)
+    return {"type": getattr(tool, "__name__", type(tool).__name__)}
+
+
+def _of_function(function: Any) -> dict[str, Any]:
+    """Return the SDK's declaration of *function*, worked out once: that is slow."""
+    key = inspect.unwrap(getattr(function, "__func__", function))
+    if key not in _declared:
+        declared = types.FunctionDeclaration.from_callable_with_api_option(
+            callable=function, api_option="GEMINI_API", **_AS_THE_SDK_DOES
+        )
+        _declared[key] = declared.model_dump(mode="json", exclude_none=True)
+    return _declared[key]
+
+
+def schema_of(schema: Any) -> Any:
+    """Return a response schema as JSON schema, whatever form it was given in."""
+    if isinstance(schema, pydantic.BaseModel):
+        return schema.model_dump(mode="json", exclude_none=True)
+    if isinstance(schema, dict):
+        return schema  # pyright: ignore[reportUnknownVariableType]
+    return _json_schema(schema)
+
+
+@lru_cache(maxsize=128)
+def _json_schema(schema: Any) -> dict[str, Any]:
+    return pydantic.TypeAdapter(schema).json_schema()

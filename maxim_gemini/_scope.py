@@ -1,0 +1,152 @@
+"""Which trace a call belongs to: its own, the caller's, a turn of a chat; and what `x-maxim-*` headers say about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+from uuid import uuid4
+
+from ._maxim import Log, is_valid_id
+from ._parts import as_text
+
+_PREFIX: Final = "x-maxim-"
+
+
+class Labels(NamedTuple):
+    """What a call says about its place in Maxim."""
+
+    trace_id: str | None = None
+    session_id: str | None = None
+    generation_name: str | None = None
+    trace_tags: Mapping[str, str] | None = None
+    generation_tags: Mapping[str, str] | None = None
+
+    def over(self, others: Labels) -> Labels:
+        """Return these labels, with *others* where nothing is said here."""
+        return Labels(*(mine if mine is not None else other for mine, other in zip(self, others, strict=True)))
+
+
+NO_LABELS: Final = Labels()
+
+
+def split_labels(config: Any, log: Log) -> tuple[Labels, Any]:
+    """Return what the `x-maxim-*` headers in *config* say, and the config without them; *config* stays as it is."""
+    try:
+        options = _get(config, "http_options", "httpOptions")
+        headers = _get(options, "headers")
+        if not headers or not any(key.lower().startswith(_PREFIX) for key in headers):
+            return NO_LABELS, config
+        ours = {key.lower(): value for key, value in headers.items() if key.lower().startswith(_PREFIX)}
+        theirs = {key: value for key, value in headers.items() if not key.lower().startswith(_PREFIX)}
+    except Exception:  # not a config: the SDK will say so
+        return NO_LABELS, config
+    cleaned = _with(config, _with(options, theirs, "headers"), "http_options", "httpOptions")
+    return _labels(ours, log), cleaned
+
+
+def _labels(headers: Mapping[str, Any], log: Log) -> Labels:
+    return Labels(
+        checked_id(log, "x-maxim-trace-id", headers.get("x-maxim-trace-id")),
+        checked_id(log, "x-maxim-session-id", headers.get("x-maxim-session-id")),
+        _text(log, "x-maxim-generation-name", headers.get("x-maxim-generation-name")),
+        _tags(log, "x-maxim-trace-tags", headers.get("x-maxim-trace-tags")),
+        _tags(log, "x-maxim-generation-tags", headers.get("x-maxim-generation-tags")),
+    )
+
+
+def _text(log: Log, name: str, value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    log.warn(f"{name}: {value!r}", "%s is ignored: expected text, got %r", name, value)
+    return None
+
+
+def _tags(log: Log, name: str, value: Any) -> Mapping[str, str] | None:
+    if value is None:
+        return None
+    try:
+        tags = json.loads(value) if isinstance(value, str) else value
+        return {str(key): as_text(item) for key, item in dict(tags).items()}
+    except (ValueError, TypeError):
+        log.warn(
+            f"{name}: {value!r}", '%s is ignored: expected a JSON object like {"team": "search"}, got %r', name, value
+        )
+        return None
+
+
+def checked_id(log: Log, name: str, value: Any) -> str | None:
+    """Return *value* as an id of Maxim, or `None` and a warning where Maxim would drop everything logged under it."""
+    if value is None:
+        return None
+    text = str(value)
+    if is_valid_id(text):
+        return text
+    log.warn(
+        f"{name}: {text!r}", "%s %r is ignored: Maxim's ids are letters, digits, '-' and '_', and not empty", name, text
+    )
+    return None
+
+
+def _get(holder: Any, *names: str) -> Any:
+    if isinstance(holder, Mapping):
+        return next((holder[name] for name in names if name in holder), None)  # pyright: ignore[reportUnknownVariableType]
+    return getattr(holder, names[0], None)
+
+
+def _with(holder: Any, value: Any, *names: str) -> Any:
+    if isinstance(holder, Mapping):
+        return {key: value if key in names else item for key, item in holder.items()}  # pyright: ignore[reportUnknownVariableType]
+    return holder.model_copy(update={names[0]: value})
+
+
+@dataclass(slots=True)
+class Scope:
+    """The trace of one call, and what is to be said on it."""
+
+    log: Log
+    labels: Labels
+    trace_name: str
+    trace_id: str = ""
+    is_local: bool = True
+    has_session: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        if not self.trace_id:
+            self.is_local = self.labels.trace_id is None
+            self.trace_id = self.labels.trace_id or str(uuid4())
+
+    @property
+    def session_id(self) -> str | None:
+        """The conversation that the trace is part of."""
+        return self.labels.session_id
+
+    def open(self, said: str) -> None:
+        """Begin the trace if it is ours, announce it if the logger has not seen it."""
+        if self.is_local or self.log.is_new(self.trace_id):
+            self._create({"input": said} if self.is_local else {})
+        elif self.labels.trace_tags:
+            for key, value in self.labels.trace_tags.items():
+                self.log.attempt("tag the trace", self.log.logger.trace_add_tag, self.trace_id, key, value)
+
+    def _create(self, more: dict[str, str]) -> None:
+        config: dict[str, Any] = {"id": self.trace_id, **more}
+        if self.is_local:
+            config["name"] = self.trace_name
+        if self.session_id is not None:
+            config["session_id"] = self.session_id
+            self._announce_session(self.session_id)
+        if self.labels.trace_tags:
+            config["tags"] = dict(self.labels.trace_tags)
+        self.log.attempt("begin the trace", self.log.logger.trace, config)  # pyright: ignore[reportArgumentType]
+
+    def _announce_session(self, session_id: str) -> None:
+        if self.log.is_new(session_id):
+            self.log.attempt("begin the session", self.log.logger.session, {"id": session_id, "name": "Chat session"})
+
+    def close(self, answered: str) -> None:
+        """End the trace if it is ours."""
+        if self.is_local:
+            self.log.attempt("set the trace's output", self.log.logger.trace_set_output, self.trace_id, answered)
+            self.log.attempt("end the trace", self.log.logger.trace_end, self.trace_id)

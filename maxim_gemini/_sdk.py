@@ -1,0 +1,136 @@
+"""The one place that leans on google-genai's inner workings; `tests/wrapper/test_sdk.py` fails when they move.
+
+- `_generate_content`, `_generate_content_stream`: one remote call each, since 1.0; there is no public hook per remote call,
+  and automatic function calling makes several in one public call.
+- A `Models` holds nothing but `_api_client`, so the models of one call can be made in passing; a `Chat` holds `_modules`,
+  `_config` and its histories, so that a turn can be run on other models and still write into the same history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, TypeAlias
+
+from google.genai import types
+from google.genai.chats import AsyncChat, Chat
+from google.genai.models import AsyncModels, Models
+
+from ._recording import Call, Recording
+from ._tools import with_recorded_tools
+
+Response: TypeAlias = types.GenerateContentResponse
+
+
+class RecordedModels(Models):
+    """The models of one call: what the SDK does, with a record of each remote call."""
+
+    def __init__(self, models: Any, call: Call) -> None:
+        self._api_client = models._api_client
+        self._call = call
+
+    def _generate_content(self, *, model: str, contents: Any, config: Any = None, **more: Any) -> Response:
+        with self._call.generation(model, contents, config) as recording:
+            return recording.add(super()._generate_content(model=model, contents=contents, config=config, **more))
+
+    def _generate_content_stream(
+        self, *, model: str, contents: Any, config: Any = None, **more: Any
+    ) -> Iterator[Response]:
+        recording = self._call.generation(model, contents, config, streamed=True)
+        with recording.until_read():
+            chunks = super()._generate_content_stream(model=model, contents=contents, config=config, **more)
+        return RecordedChunks(chunks, recording)
+
+
+class RecordedAsyncModels(AsyncModels):
+    """The same with `await`."""
+
+    def __init__(self, models: Any, call: Call) -> None:
+        self._api_client = models._api_client
+        self._call = call
+
+    async def _generate_content(self, *, model: str, contents: Any, config: Any = None, **more: Any) -> Response:
+        with self._call.generation(model, contents, config) as recording:
+            return recording.add(await super()._generate_content(model=model, contents=contents, config=config, **more))
+
+    async def _generate_content_stream(
+        self, *, model: str, contents: Any, config: Any = None, **more: Any
+    ) -> AsyncIterator[Response]:
+        recording = self._call.generation(model, contents, config, streamed=True)
+        with recording.until_read():
+            chunks = await super()._generate_content_stream(model=model, contents=contents, config=config, **more)
+        return RecordedAsyncChunks(chunks, recording)
+
+
+class RecordedChunks(Iterator[Response]):
+    """The chunks of one remote call. No generator: when dropped, it lets go of the SDK's stream as if it were not there."""
+
+    __slots__ = ("_chunks", "_recording")
+
+    def __init__(self, chunks: Iterator[Response], recording: Recording) -> None:
+        self._chunks = chunks
+        self._recording = recording
+
+    def __next__(self) -> Response:
+        try:
+            chunk = next(self._chunks)
+        except BaseException as error:
+            self._recording.end(error)
+            raise
+        return self._recording.add(chunk)
+
+
+class RecordedAsyncChunks(AsyncIterator[Response]):
+    """The same with `await`."""
+
+    __slots__ = ("_chunks", "_recording")
+
+    def __init__(self, chunks: AsyncIterator[Response], recording: Recording) -> None:
+        self._chunks = chunks
+        self._recording = recording
+
+    async def __anext__(self) -> Response:
+        try:
+            chunk = await anext(self._chunks)
+        except BaseException as error:
+            self._recording.end(error)
+            raise
+        return self._recording.add(chunk)
+
+
+class RecordedChat(Chat):
+    """One turn of a chat: the SDK's chat on the models of one call, writing into the same history."""
+
+    def __init__(self, chat: Any, call: Call) -> None:
+        vars(self).update(vars(chat), _modules=RecordedModels(chat._modules, call))
+        self._config = with_recorded_tools(self._config, call.tools)
+
+
+class RecordedAsyncChat(AsyncChat):
+    """The same with `await`."""
+
+    def __init__(self, chat: Any, call: Call) -> None:
+        vars(self).update(vars(chat), _modules=RecordedAsyncModels(chat._modules, call))
+        self._config = with_recorded_tools(self._config, call.tools)
+
+
+def is_plain(models: Any) -> bool:
+    """Say whether *models* is the SDK's own and nobody has put anything on it."""
+    return type(models) in (Models, AsyncModels) and vars(models).keys() == {"_api_client"}
+
+
+def is_plain_chat(chat: Any) -> bool:
+    """Say whether *chat* is the SDK's own, on plain models, and nobody has put anything on it."""
+    return type(chat) in (Chat, AsyncChat) and vars(chat).keys() == _CHAT_STATE and is_plain(chat._modules)
+
+
+def config_of(chat: Any) -> Any:
+    """Return the config that *chat* was created with."""
+    return getattr(chat, "_config", None)
+
+
+def model_of(chat: Any) -> str:
+    """Return the model that *chat* talks to."""
+    return getattr(chat, "_model", "")
+
+
+_CHAT_STATE = {"_modules", "_model", "_config", "_comprehensive_history", "_curated_history"}

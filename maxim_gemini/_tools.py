@@ -1,0 +1,222 @@
+"""Tool calls: functions that the SDK runs, and answers that the application gives later."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from types import FunctionType, MethodType
+from typing import Any, Final
+from uuid import uuid4
+
+from google.genai import types
+
+from ._maxim import Log, is_valid_id
+from ._parts import as_json, as_text
+from ._request import FunctionAnswer, returned
+from ._response import Asked
+
+# Unanswered calls that are kept in mind where no chat bounds them.
+_REMEMBERED: Final = 1024
+
+
+@dataclass(slots=True)
+class ToolCall:
+    """A function that the model asked for."""
+
+    id: str
+    call: types.FunctionCall
+    trace_id: str
+    asked_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    is_open: bool = False
+    is_done: bool = False
+
+    def begin(self, log: Log, at: datetime, description: str = "") -> None:
+        """Tell Maxim of the call."""
+        self.is_open = True
+        config = {
+            "id": self.id,
+            "name": self.call.name or "",
+            "description": description,
+            "args": as_json(self.call.args or {}),
+            "start_timestamp": at,
+        }
+        log.attempt("begin the tool call", log.logger.trace_add_tool_call, self.trace_id, config)  # pyright: ignore[reportArgumentType]
+
+    def succeed(self, log: Log, value: Any) -> None:
+        """Tell Maxim what the function returned."""
+        self.is_done = True
+        log.attempt("end the tool call", lambda: log.logger.tool_call_result(self.id, as_text(value)))
+
+    def fail(self, log: Log, message: str, kind: str) -> None:
+        """Tell Maxim how the function failed."""
+        self.is_done = True
+        error = {"message": message, "code": "", "type": kind}
+        log.attempt("end the tool call", log.logger.tool_call_error, self.id, error)  # pyright: ignore[reportArgumentType]
+
+    def answer(self, log: Log, response: Any) -> None:
+        """Tell Maxim what the model is told."""
+        if not self.is_open:
+            self.begin(log, self.asked_at)
+        if isinstance(response, dict) and list(response) == ["error"]:
+            self.fail(log, as_text(response["error"]), "")
+        else:
+            self.succeed(log, returned(response))
+
+
+class Conversation:
+    """The function calls of one chat, or of all the single calls over one logger, that wait for an answer."""
+
+    __slots__ = ("_ids", "_waiting")
+
+    def __init__(self) -> None:
+        self._ids: dict[int, tuple[types.FunctionCall, str]] = {}
+        self._waiting: dict[str, ToolCall] = {}
+
+    def known_id(self, call: types.FunctionCall) -> str | None:
+        """Return the id under which Maxim knows *call*, if it is not Gemini's own."""
+        known = self._ids.get(id(call))
+        return known[1] if known and known[0] is call else None
+
+    def new_id(self, log: Log, call: types.FunctionCall) -> str:
+        """Return an id for *call*: Gemini's own, where it gave one that Maxim takes and has not had yet."""
+        if call.id and is_valid_id(call.id) and log.is_new(call.id):
+            return call.id
+        call_id = str(uuid4())
+        self._ids[id(call)] = call, call_id
+        _forget_the_oldest(self._ids)
+        return call_id
+
+    def wait(self, call: ToolCall) -> None:
+        """Keep *call* in mind until its answer comes."""
+        self._waiting[call.id] = call
+        _forget_the_oldest(self._waiting)
+
+    def take(self, answer: FunctionAnswer) -> ToolCall | None:
+        """Return the call that *answer* answers, which then no longer waits."""
+        found = self._find(answer)
+        return self._waiting.pop(found, None) if found else None
+
+    def _find(self, answer: FunctionAnswer) -> str | None:
+        call, response = answer
+        known = (call and self.known_id(call)) or response.id
+        if known and known in self._waiting:
+            return known
+        if response.id:
+            return None
+        same = [one for one in list(self._waiting.values()) if one.call.name == response.name]
+        alike = [one for one in same if call and (one.call.args or {}) == (call.args or {})]
+        return next((one.id for one in alike or ([] if call else same)), None)
+
+
+def _forget_the_oldest(kept: dict[Any, Any]) -> None:
+    while len(kept) > _REMEMBERED:
+        kept.pop(next(iter(kept)), None)
+
+
+class ToolRuns:
+    """The function calls of one call of the application."""
+
+    __slots__ = ("_conversation", "_log", "_trace_id", "_unsettled")
+
+    def __init__(self, log: Log, conversation: Conversation, trace_id: str) -> None:
+        self._log = log
+        self._conversation = conversation
+        self._trace_id = trace_id
+        self._unsettled: list[ToolCall] = []
+
+    def ask(self, asked: list[Asked]) -> None:
+        """Take note of what the model asked for."""
+        self._unsettled += [ToolCall(one.id, one.call, self._trace_id) for one in asked]
+
+    def answered(self, answers: list[FunctionAnswer]) -> None:
+        """Settle the calls that the next request answers: of this call, else of an earlier one."""
+        for answer in answers:
+            call = self._take(answer) or self._conversation.take(answer)
+            if call is not None and not call.is_done:
+                call.answer(self._log, answer.response.response)
+
+    def _take(self, answer: FunctionAnswer) -> ToolCall | None:
+        for call in self._unsettled:
+            if call.call is answer.call or (answer.call is None and call.call.name == answer.response.name):
+                self._unsettled.remove(call)
+                return call
+        return None
+
+    def leave(self) -> None:
+        """Hand what nobody ran over to the conversation: the application may answer it later."""
+        unsettled, self._unsettled = self._unsettled, []
+        for call in unsettled:
+            if not call.is_done:
+                call.begin(self._log, call.asked_at)
+                self._conversation.wait(call)
+
+    @contextmanager
+    def running(self, function: Callable[..., Any], arguments: dict[str, Any]) -> Iterator[Callable[[Any], Any]]:
+        """Record one run of *function*; what is handed out takes its value and gives it back."""
+        call = self._log.attempt("begin the tool call", self._begin, function, arguments)
+        if call is None:
+            yield _itself
+            return
+        try:
+            yield functools.partial(self._returned, call)
+        except BaseException as error:
+            call.fail(self._log, str(error), type(error).__name__)
+            raise
+
+    def _returned(self, call: ToolCall, value: Any) -> Any:
+        call.succeed(self._log, value)
+        return value
+
+    def _begin(self, function: Callable[..., Any], arguments: dict[str, Any]) -> ToolCall | None:
+        waiting = [one for one in self._unsettled if one.call.name == function.__name__ and not one.is_open]
+        alike = [one for one in waiting if (one.call.args or {}) == arguments]
+        for call in alike or waiting:
+            call.begin(self._log, datetime.now(timezone.utc), inspect.getdoc(function) or "")
+            return call
+        return None
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def with_recorded_tools(config: Any, runs: ToolRuns) -> Any:
+    """Return *config* with tools that record their runs; the same object where there is nothing to record."""
+    tools = config.get("tools") if isinstance(config, dict) else getattr(config, "tools", None)
+    if not isinstance(tools, list) or not any(map(_is_recordable, tools)):  # pyright: ignore[reportUnknownArgumentType]
+        return config
+    recorded = [_recorded(tool, runs) if _is_recordable(tool) else tool for tool in tools]  # pyright: ignore[reportUnknownVariableType]
+    return {**config, "tools": recorded} if isinstance(config, dict) else config.model_copy(update={"tools": recorded})
+
+
+def _is_recordable(tool: Any) -> bool:
+    return isinstance(tool, (FunctionType, MethodType)) and inspect.isroutine(inspect.unwrap(tool))
+
+
+def _recorded(tool: Any, runs: ToolRuns) -> Any:
+    """Return a function that the SDK can't tell from *tool*: name, signature, documentation and kind are the same."""
+    if isinstance(tool, MethodType):  # the SDK copies a method together with its object, and must go on doing so
+        return MethodType(_recorded_function(tool.__func__, runs), tool.__self__)
+    return _recorded_function(tool, runs)
+
+
+def _recorded_function(function: Callable[..., Any], runs: ToolRuns) -> Callable[..., Any]:
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def run_async(*args: Any, **kwargs: Any) -> Any:
+            with runs.running(function, kwargs) as give_back:
+                return give_back(await function(*args, **kwargs))
+
+        return run_async
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with runs.running(function, kwargs) as give_back:
+            return give_back(function(*args, **kwargs))
+
+    return run

@@ -1,0 +1,116 @@
+"""Models and chats that are not plain: a mock, another wrapper, replaced methods. They are called themselves, and each
+call is recorded as a whole, since what the user put there must run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from google.genai import types
+
+from ._recording import Call
+
+
+class WatchedModels:
+    """Calls the wrapped models, and records each public call as one generation."""
+
+    def __init__(self, models: Any, call: Call) -> None:
+        self._models = models
+        self._call = call
+
+    def generate_content(self, **request: Any) -> types.GenerateContentResponse:
+        """Call the wrapped method."""
+        with _generation(self._call, request) as recording:
+            return recording.add(self._models.generate_content(**_said(request)))
+
+    def generate_content_stream(self, **request: Any) -> Iterator[types.GenerateContentResponse]:
+        """Call the wrapped method; the generation begins with the first chunk that is asked for."""
+        return _watch(self._models.generate_content_stream(**_said(request)), self._call, request)
+
+
+class WatchedAsyncModels:
+    """The same with `await`."""
+
+    def __init__(self, models: Any, call: Call) -> None:
+        self._models = models
+        self._call = call
+
+    async def generate_content(self, **request: Any) -> types.GenerateContentResponse:
+        """Call the wrapped method."""
+        with _generation(self._call, request) as recording:
+            return recording.add(await self._models.generate_content(**_said(request)))
+
+    async def generate_content_stream(self, **request: Any) -> AsyncIterator[types.GenerateContentResponse]:
+        """Call the wrapped method; the generation begins with the first chunk that is asked for."""
+        return _watch_async(await self._models.generate_content_stream(**_said(request)), self._call, request)
+
+
+class WatchedChat:
+    """Calls the wrapped chat, and records each turn as one generation."""
+
+    def __init__(self, chat: Any, call: Call, model: str) -> None:
+        self._chat = chat
+        self._call = call
+        self._model = model
+
+    def send_message(self, *message: Any) -> types.GenerateContentResponse:
+        """Call the wrapped method."""
+        with self._call.generation(self._model, *_with_config(message)) as recording:
+            return recording.add(self._chat.send_message(*message))
+
+    def send_message_stream(self, *message: Any) -> Iterator[types.GenerateContentResponse]:
+        """Call the wrapped method; the generation begins with the first chunk that is asked for."""
+        return _watch(self._chat.send_message_stream(*message), self._call, self._request(message))
+
+    def _request(self, message: tuple[Any, ...]) -> dict[str, Any]:
+        contents, config = _with_config(message)
+        return {"model": self._model, "contents": contents, "config": config}
+
+
+class WatchedAsyncChat(WatchedChat):
+    """The same with `await`."""
+
+    async def send_message(self, *message: Any) -> Any:
+        """Call the wrapped method."""
+        with self._call.generation(self._model, *_with_config(message)) as recording:
+            return recording.add(await self._chat.send_message(*message))
+
+    async def send_message_stream(self, *message: Any) -> Any:
+        """Call the wrapped method; the generation begins with the first chunk that is asked for."""
+        return _watch_async(await self._chat.send_message_stream(*message), self._call, self._request(message))
+
+
+def _said(request: dict[str, Any]) -> dict[str, Any]:
+    """Return *request* as the application wrote it: without a config if it gave none."""
+    return {name: value for name, value in request.items() if name != "config" or value is not None}
+
+
+def _with_config(message: tuple[Any, ...]) -> tuple[Any, Any]:
+    return message[0], message[1] if len(message) > 1 else None
+
+
+def _generation(call: Call, request: dict[str, Any], *, streamed: bool = False) -> Any:
+    return call.generation(request["model"], request["contents"], request.get("config"), streamed=streamed)
+
+
+def _watch(chunks: Any, call: Call, request: dict[str, Any]) -> Iterator[types.GenerateContentResponse]:
+    with _generation(call, request, streamed=True) as recording:
+        try:
+            for chunk in chunks:
+                yield recording.add(chunk)
+        finally:
+            if (close := getattr(chunks, "close", None)) is not None:
+                close()
+
+
+async def _watch_async(
+    chunks: Any, call: Call, request: dict[str, Any]
+) -> AsyncIterator[types.GenerateContentResponse]:
+    with _generation(call, request, streamed=True) as recording:
+        try:
+            async for chunk in chunks:
+                yield recording.add(chunk)
+        finally:
+            if (close := getattr(chunks, "aclose", None)) is not None:
+                await close()
