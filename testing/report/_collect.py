@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from maxim_gemini.testing.report._data import JsonDict
-
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from maxim_gemini.testing.completeness import Problem
     from maxim_gemini.testing.received import Received
+    from maxim_gemini.testing.report._data import JsonDict
     from maxim_gemini.testing.views import Trace, View
 
 _TIMES: Final = ("started_at", "ended_at")
@@ -23,7 +22,9 @@ def traces_of(received: Received) -> list[JsonDict]:
     What was logged outside any trace comes last, as a trace that is named so.
     """
     problems = received.problems()
-    traces = [_trace(trace, problems) for trace in received.traces]
+    traces = sorted(
+        (_trace(trace, problems) for trace in received.traces), key=lambda trace: trace.get("started_at", 0.0)
+    )
     orphans = [_prepared(orphan) for orphan in received.as_dict().get("orphans", ())]
     told = {problem for trace in traces for problem in trace["problems"]}
     left = [str(problem) for problem in problems if str(problem) not in told]
@@ -38,9 +39,8 @@ def _trace(trace: Trace, problems: list[Problem]) -> JsonDict:
 
 
 def _stray(orphans: list[JsonDict], problems: list[str]) -> JsonDict:
-    return {
-        "kind": "trace", "id": "stray", "name": "Outside any trace", "children": orphans, "problems": problems, "session": None,
-    }  # fmt: skip
+    name = "Outside any trace"
+    return {"kind": "trace", "id": "stray", "name": name, "session": None, "children": orphans, "problems": problems}
 
 
 def _session(parent: View | None) -> JsonDict | None:
@@ -68,7 +68,11 @@ def _chunks(node: JsonDict) -> JsonDict:
     times = node.get("metadata", {}).get("chunk_times")
     metrics = node.get("metrics", {})
     first = metrics.get("time_to_first_chunk_ms")
-    known = {"chunks": times, "first_chunk": None if first is None else first / 1000, "chunk_count": metrics.get("chunks")}
+    known = {
+        "chunks": times,
+        "first_chunk": None if first is None else first / 1000,
+        "chunk_count": metrics.get("chunks"),
+    }
     return {key: value for key, value in known.items() if value is not None}
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +11,8 @@ from maxim_gemini.testing.exceptions import TestKitError
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
 JsonDict = dict[str, Any]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from maxim_gemini.testing.report._data import JsonDict, TestTraces
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from maxim_gemini.testing.report._data import JsonDict, TestTraces
 
 _SHOWN: Final = 120
 """Characters of a trace's input in the list."""
@@ -73,7 +75,7 @@ class Totals:
             generations=sum(trace.generations for trace in traces),
             tokens=sum(trace.tokens for trace in traces),
             failed=sum(test.failed for test in tests),
-            failed_rows=sum(row.failed for row in (*traces, *bare)),
+            failed_rows=sum(trace.failed for trace in traces) + sum(test.failed for test in bare),
             incomplete=sum(trace.incomplete for trace in traces),
         )
 
@@ -94,7 +96,7 @@ def _test(index: int, test: TestTraces, seen: Counter[str]) -> TestRow:
         index=index,
         link=link,
         nodeid=test.nodeid,
-        name=name.replace("::", " › ") or module,
+        name=name.replace("::", " > ") or module,
         module=module if name else "",
         outcome=test.outcome,
         failed=failed,
@@ -147,7 +149,7 @@ def seconds(value: float | None) -> str:
     if value is None:
         return ""
     if value < 0.00995:
-        return f"{value * 1000:.1f} ms" if value >= 0.0005 else "0 ms"
+        return f"{value * 1000:.1f} ms" if value >= 0.00005 else "0 ms"
     if value < 0.9995:
         return f"{value * 1000:.0f} ms"
     return f"{value:.2f} s" if value < 99.5 else f"{value // 60:.0f} min {value % 60:.0f} s"

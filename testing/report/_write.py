@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -17,6 +16,7 @@ from maxim_gemini.testing.report._summary import Totals, rows, seconds
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable, Sequence
 
     from jinja2 import Template
 
@@ -62,4 +62,3 @@ def _page() -> Template:
     page.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":"), "default": str}
     page.filters["seconds"] = seconds
     return page.from_string(_part("page.html.j2"))
-

@@ -46,7 +46,7 @@ function texts(value) {
 
 function took(seconds) {
   if (seconds === null || seconds === undefined) return "";
-  if (seconds < 0.0005) return "0 ms";
+  if (seconds < 0.00005) return "0 ms";
   if (seconds < 0.00995) return `${(seconds * 1000).toFixed(1)} ms`;
   if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 99.5) return `${seconds.toFixed(2)} s`;
@@ -61,7 +61,7 @@ const isEmpty = (value) => value === null || value === undefined || value === ""
 
 function sheet(index, at) {
   const of = test(index);
-  if (at === undefined) return h(".sheet", {}, where(of), title(of.nodeid.split("::").slice(1).join(" › ") || of.nodeid), verdict(of), h("p.empty", {}, "This test logged no trace."));
+  if (at === undefined) return h(".sheet", {}, where(of), title(of.nodeid.split("::").slice(1).join(" > ") || of.nodeid), verdict(of), h("p.empty", {}, "This test logged no trace."));
   const trace = of.traces[at];
   return h(".sheet", {},
     where(of, at), title(trace.name || "Trace", chips(trace)), verdict(of), notices(trace),
@@ -278,7 +278,8 @@ function legend(items) {
   const streams = items.some(([item]) => item.first_chunk > 0 || item.chunks?.length);
   const key = (colour, text) => h("span", {}, h("i", { style: { background: `var(--${colour})` } }), text);
   return h(".legend", {}, streams && key("waiting", "until the first chunk"), kinds.has("generation") && key("generation", streams ? "generation, a line per known chunk" : "generation"),
-    kinds.has("tool_call") && key("tool", "tool call"), kinds.has("span") && key("span", "span"));
+    kinds.has("tool_call") && key("tool", "tool call"), kinds.has("span") && key("span", "span"),
+    items.some(([item]) => item.kind !== "trace" && failed(item)) && key("bad", "failed"));
 }
 function flash(card) {
   if (!card) return;
@@ -337,7 +338,9 @@ function step(by) {
   const list = shown();
   const at = list.findIndex((row) => row.getAttribute("aria-current"));
   const to = list[Math.max(0, Math.min(list.length - 1, at + by))];
-  if (to) location.replace(to.getAttribute("href"));
+  if (!to) return;
+  history.replaceState(null, "", to.getAttribute("href"));
+  choose();
 }
 function sift() {
   const words = $("#search").value.toLowerCase().split(/\s+/).filter(Boolean);

@@ -1,17 +1,20 @@
-"""Traces for a report to show: logged by hand to a real Maxim logger, so that times, failures and oddities are as wanted."""
+"""Traces for a report to show: logged by hand to a real Maxim logger, with the times, failures and oddities wanted."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maxim_gemini.testing import FakeLogger
 from maxim_gemini.testing.report import TestTraces, traces_of
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-NASTY = "</script><script>document.title='ran'</script><img src=x onerror=\"document.title='ran'\"> {{ 7 * 7 }} ' \" & \u2028"
+RUNS = "document.title='ran'"
+NASTY = f'</script><script>{RUNS}</script><img src=x onerror="{RUNS}"> {{{{ 7 * 7 }}}} \' " & \u2028'
 
 
 def at(seconds: float) -> datetime:
@@ -26,7 +29,9 @@ def asks(name: str, id: str, **args: Any) -> dict[str, Any]:
     return {"id": id, "type": "function", "function": {"name": name, "arguments": json.dumps(args)}}
 
 
-def answer(text: str | None, *calls: dict[str, Any], prompt: int = 40, thoughts: int = 0, cached: int = 0) -> dict[str, Any]:
+def answer(
+    text: str | None, *calls: dict[str, Any], prompt: int = 40, thoughts: int = 0, cached: int = 0
+) -> dict[str, Any]:
     words = len((text or "").split()) * 2 + 12 * len(calls)
     message = {"role": "assistant", "content": text, **({"tool_calls": list(calls)} if calls else {})}
     return {
@@ -48,7 +53,9 @@ def answer(text: str | None, *calls: dict[str, Any], prompt: int = 40, thoughts:
 class Traced:
     """One trace, written with chosen times in seconds."""
 
-    def __init__(self, logger: FakeLogger, id: str, name: str, *, begins: float = 0.0, asked: str = "", **more: Any) -> None:
+    def __init__(
+        self, logger: FakeLogger, id: str, name: str, *, begins: float = 0.0, asked: str = "", **more: Any
+    ) -> None:
         self.trace = logger.trace({"id": id, "name": name, "start_timestamp": at(begins), "input": asked, **more})
         self.trace.set_start_timestamp(at(begins))
 
@@ -82,16 +89,36 @@ class Traced:
 def chat_with_a_tool(logger: FakeLogger) -> None:
     """A chat turn: a streamed answer after a function call."""
     session = logger.session({"id": "session-1", "name": "Support chat"})
-    turn = Traced(logger, "trace-chat", "Chat turn", asked="What is the weather in Kyiv?", session_id=session.id, tags={"env": "test"})
+    turn = Traced(
+        logger,
+        "trace-chat",
+        "Chat turn",
+        asked="What is the weather in Kyiv?",
+        session_id=session.id,
+        tags={"env": "test"},
+    )
     system = {"role": "system", "content": "You are a terse weather clerk.\nAnswer in one sentence."}
     first = [system, user("What is the weather in Kyiv?")]
     call = asks("get_weather", "call-1", city="Kyiv", unit="C")
     turn.generation("generation-1", 0.02, 0.61, first, answer(None, call, thoughts=64), name="ask")
     turn.tool("call-1", "get_weather", 0.62, 0.86, args={"city": "Kyiv", "unit": "C"}, result={"sky": "clear", "t": 21})
-    told = {"role": "tool", "tool_call_id": "call-1", "name": "get_weather", "content": json.dumps({"sky": "clear", "t": 21})}
+    told = {
+        "role": "tool",
+        "tool_call_id": "call-1",
+        "name": "get_weather",
+        "content": json.dumps({"sky": "clear", "t": 21}),
+    }
     said = "It is 21 °C and clear in Kyiv — a fine afternoon for a walk along the Dnipro."
-    stream = turn.generation("generation-2", 0.88, None, [*first, {"role": "assistant", "content": None, "tool_calls": [call]}, told], name="answer")
-    stream.add_metadata({"chunk_times": [0.21, 0.26, 0.33, 0.42, 0.47, 0.58], "thoughts": "The tool says clear and 21.\nSay so."})
+    stream = turn.generation(
+        "generation-2",
+        0.88,
+        None,
+        [*first, {"role": "assistant", "content": None, "tool_calls": [call]}, told],
+        name="answer",
+    )
+    stream.add_metadata(
+        {"chunk_times": [0.21, 0.26, 0.33, 0.42, 0.47, 0.58], "thoughts": "The tool says clear and 21.\nSay so."}
+    )
     stream.add_metric("time_to_first_chunk_ms", 210)
     stream.add_metric("chunks", 6)
     stream.result(answer(said, prompt=118, cached=64, thoughts=22))
@@ -102,19 +129,27 @@ def chat_with_a_tool(logger: FakeLogger) -> None:
 def failing(logger: FakeLogger) -> None:
     turn = Traced(logger, "trace-error", "generate_content", asked="Summarise the novel")
     generation = turn.generation("generation-e", 0.0, None, [user("Summarise the novel " + "word " * 900)])
-    generation.error({"message": "Resource has been exhausted (e.g. check quota).", "code": "429", "type": "RESOURCE_EXHAUSTED"})
+    generation.error(
+        {"message": "Resource has been exhausted (e.g. check quota).", "code": "429", "type": "RESOURCE_EXHAUSTED"}
+    )
     generation.set_end_timestamp(at(0.3))
     turn.end(0.31, "")
 
 
 def unfinished(logger: FakeLogger) -> None:
-    turn = Traced(logger, "trace-open", "generate_content_stream", asked="Count to ten")
-    turn.generation("generation-o", 0.0, None, [user("Count to ten")])
+    turn = Traced(logger, "trace-open", "generate_content_stream", begins=2, asked="Count to ten")
+    turn.generation("generation-o", 2.0, None, [user("Count to ten")])
 
 
 def nasty(logger: FakeLogger) -> None:
     turn = Traced(logger, "trace-nasty", NASTY, asked=NASTY, tags={NASTY: NASTY})
-    generation = turn.generation("generation-n", 0.0, 0.1, [user(NASTY), user([{"type": "text", "text": NASTY}])], answer(NASTY, asks(NASTY, NASTY, **{NASTY: NASTY})))
+    generation = turn.generation(
+        "generation-n",
+        0.0,
+        0.1,
+        [user(NASTY), user([{"type": "text", "text": NASTY}])],
+        answer(NASTY, asks(NASTY, NASTY, **{NASTY: NASTY})),
+    )
     generation.add_metadata({NASTY: NASTY})
     turn.end(0.1, NASTY)
 
@@ -128,7 +163,7 @@ def traces(*flows: Any) -> list[dict[str, Any]]:
 
 def sample() -> list[TestTraces]:
     """A small suite's worth: good, failed, incomplete, without traces, and hostile."""
-    red = "    def test_quota(client):\n>       assert client.models.generate_content(...).text\nE       google.genai.errors.ClientError: 429 RESOURCE_EXHAUSTED"
+    red = "    def test_quota(client):\n>       assert ask(client).text\nE       ClientError: 429 RESOURCE_EXHAUSTED"
     return [
         TestTraces("tests/test_chat.py::test_weather[Kyiv]", "passed", 1.62, traces(chat_with_a_tool)),
         TestTraces("tests/test_chat.py::TestQuota::test_quota", "failed", 0.35, traces(failing), red),
@@ -142,4 +177,6 @@ def many(count: int) -> Iterator[TestTraces]:
     """*count* tests with one trace each, all alike."""
     [trace] = traces(chat_with_a_tool)
     for index in range(count):
-        yield TestTraces(f"tests/test_many.py::test_number[{index}]", "passed", 0.01, [trace | {"id": f"trace-{index}"}])
+        yield TestTraces(
+            f"tests/test_many.py::test_number[{index}]", "passed", 0.01, [trace | {"id": f"trace-{index}"}]
+        )
