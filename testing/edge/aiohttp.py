@@ -60,7 +60,7 @@ def _routing(connect: Connect) -> Connect:
     @functools.wraps(connect)
     async def connect_routed(self: Any, req: Any, *args: Any, **kwargs: Any) -> Any:
         headers = {name.lower(): value for name, value in req.headers.items()}
-        route = route_for(str(req.url), headers)
+        route = route_for("aiohttp", str(req.url), headers)
         if route is None:
             return await connect(self, req, *args, **kwargs)
         answer = route.answer(Request(req.method.upper(), str(req.url), await _body(req), dict(req.headers)))

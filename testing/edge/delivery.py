@@ -40,7 +40,7 @@ class Delivery:
 
     status: int
     headers: Headers
-    pieces: tuple[Piece, ...]
+    pieces: Iterable[Piece]
     reason: str = ""
     ended: str = COMPLETE
     overrun: Callable[[], NoReturn] | None = None

@@ -38,6 +38,9 @@ _MISSING: Final = object()
 class Route:
     """Decides what happens to the requests of a context."""
 
+    libraries: frozenset[str] = frozenset({"httpx2", "httpx", "aiohttp"})
+    """The HTTP libraries whose requests it takes."""
+
     def covers(self, url: str, headers: Mapping[str, str]) -> bool:
         """Say whether the request is this route's business; any other passes untouched."""
         return is_gemini_traffic(url, headers)
@@ -95,10 +98,10 @@ def routed(route: Route, *, everywhere: bool = False) -> Generator[Route]:
         _patches.release()
 
 
-def route_for(url: str, headers: Mapping[str, str]) -> Route | None:
-    """Return the route that has a say in this request, sent from the present context."""
+def route_for(library: str, url: str, headers: Mapping[str, str]) -> Route | None:
+    """Return the route that has a say in this request, sent by *library* from the present context."""
     route = current_route()
-    return route if route is not None and route.covers(url, headers) else None
+    return route if route is not None and library in route.libraries and route.covers(url, headers) else None
 
 
 def current_route() -> Route | None:

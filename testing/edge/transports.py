@@ -35,7 +35,7 @@ def patches(library: Library) -> Iterable[Patch]:
 def _routing(library: Library, handle_request: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(handle_request)
     def handle_routed_request(self: Any, request: Any) -> Any:
-        route = route_for(str(request.url), request.headers)
+        route = route_for(library.__name__, str(request.url), request.headers)
         if route is None:
             return handle_request(self, request)
         answer = route.answer(_sent(request, request.read()))
@@ -51,7 +51,7 @@ def _routing(library: Library, handle_request: Callable[..., Any]) -> Callable[.
 def _async_routing(library: Library, handle_async_request: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(handle_async_request)
     async def handle_routed_request(self: Any, request: Any) -> Any:
-        route = route_for(str(request.url), request.headers)
+        route = route_for(library.__name__, str(request.url), request.headers)
         if route is None:
             return await handle_async_request(self, request)
         answer = route.answer(_sent(request, await request.aread()))
