@@ -13,9 +13,9 @@ import os
 import shutil
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from unittest.mock import patch
 
 import filetype
@@ -60,7 +60,8 @@ def _why_not(key: str, value: object) -> str:
 
 def guessed_mime_type(content: bytes) -> str | None:
     """Return the MIME type by the first bytes, as maxim-py guesses it before an upload."""
-    return filetype.guess_mime(content)
+    guess: Callable[[bytes], str | None] = cast("Any", filetype).guess_mime
+    return guess(content)
 
 
 @contextmanager
@@ -69,12 +70,20 @@ def maxim_hands_out(logger_for: Callable[[Maxim], Logger]) -> Generator[None]:
 
     A `Maxim` made inside needs no key, waits for nothing when it is cleaned up, and is forgotten afterwards.
     """
+
+    def logger(maxim: Maxim, _config: object = None) -> Logger:
+        return logger_for(maxim)
+
+    def cleanup(_maxim: Maxim) -> None:
+        """Do nothing, where the real one first sleeps for two seconds."""
+
     before = vars(Maxim).get("_instance")
-    with ExitStack() as patches:
-        key = os.environ.get("MAXIM_API_KEY", "no key needed")
-        patches.enter_context(patch.dict(os.environ, {"MAXIM_API_KEY": key}))
-        patches.enter_context(patch.object(Maxim, "logger", lambda self, config=None: logger_for(self)))
-        patches.enter_context(patch.object(Maxim, "cleanup", lambda self: None))
+    key = {"MAXIM_API_KEY": os.environ.get("MAXIM_API_KEY", "no key needed")}
+    with (
+        patch.dict(os.environ, key),
+        patch.object(Maxim, "logger", logger),
+        patch.object(Maxim, "cleanup", cleanup),
+    ):
         _forget_maxim(None)
         try:
             yield
@@ -86,9 +95,9 @@ def _forget_maxim(successor: Maxim | None) -> None:
     current = vars(Maxim).get("_instance")
     if current is not None:
         atexit.unregister(current.cleanup)
-        del Maxim._instance
+        del cast("Any", Maxim)._instance
     if successor is not None:
-        Maxim._instance = successor
+        cast("Any", Maxim)._instance = successor
 
 
 def real_logger(id: str, base_url: str, key: str, *, raise_exceptions: bool) -> Logger:
@@ -118,7 +127,7 @@ class RealWriters:
 
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url
-        self._writers: list[LogWriter] = []
+        self._writers: list[Any] = []
         self._asleep: set[threading.Thread] = set()
         self._over = threading.Event()
 
@@ -127,9 +136,9 @@ class RealWriters:
         """Take note of every writer that is made, and clean up after them."""
         begin = LogWriter.__init__
 
-        def begin_and_note(writer: LogWriter, config: LogWriterConfig) -> None:
+        def begin_and_note(writer: LogWriter, config: Any) -> None:
             begin(writer, config)
-            if config.base_url == self._base_url:
+            if str(config.base_url) == self._base_url:
                 self._writers.append(writer)
 
         with (
@@ -157,14 +166,14 @@ class RealWriters:
         self._asleep.add(threading.current_thread())
         self._over.wait()
 
-    def _wait_for_threads(self, writer: LogWriter) -> None:
+    def _wait_for_threads(self, writer: Any) -> None:
         """Wait until the first flush of the clock, and what it and others handed to the workers, is done."""
-        clock: threading.Thread = getattr(writer, "_LogWriter__flush_thread")
+        clock: threading.Thread = writer._LogWriter__flush_thread
         while clock.is_alive() and clock not in self._asleep:
             time.sleep(0.0005)
         if writer.is_running:
             writer.upload_executor.submit(int).result()
-        while getattr(writer, "_LogWriter__in_flight"):
+        while writer._LogWriter__in_flight:
             time.sleep(0.0005)
 
     def _close(self) -> None:

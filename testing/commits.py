@@ -49,7 +49,8 @@ class Commit:
         match = _WIRE_LINE.fullmatch(line)
         if match is None:
             raise ValueError(f"not a line of a Maxim log: {line[:120]!r}")
-        return cls(**match.groupdict(), index=index, batch=batch)
+        entity, id, action, text = match.group("entity", "id", "action", "text")
+        return cls(entity, id, action, text, index=index, batch=batch)
 
     @property
     def data(self) -> dict[str, Any]:

@@ -16,17 +16,19 @@ from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from uuid import UUID, uuid4
 
 from ._maxim import CommitLog, Logger, LogWriter, LogWriterConfig, Maxim, encoded, guessed_mime_type, maxim_hands_out
 from .commits import Commit, Dropped
 from .folding import Node, Tree
 from .received import Received
-from .views import JsonDict, Session, Trace
+from .views import Session, Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
+
+    from .values import JsonDict
 
 _BASE_URL: Final = "https://fake.maxim.invalid"
 _IMMUTABLE: Final = frozenset({str, int, float, bool, type(None), bytes, datetime, date, time, timedelta, UUID})
@@ -38,7 +40,7 @@ class _Mutable(Exception):
 
 def _frozen(value: Any) -> Any:
     """Copy what can change later; cheaper than encoding, which is left for when someone looks."""
-    kind = type(value)
+    kind = cast("type[object]", type(value))
     if kind in _IMMUTABLE:
         return value
     if kind is dict:
@@ -81,10 +83,18 @@ def _entry(log: CommitLog, *, dropped: str = "") -> _Entry:
 
 
 class _Inbox:
-    """Stands where a writer's queue stands; hands over at once what is put into it."""
+    """Stands where a writer's queue stands; hands over at once what is put into it.
 
-    def __init__(self, take: Callable[[CommitLog], None]) -> None:
+    *queue* is what a real queue would hold: all that was logged so far, as none of it is ever sent.
+    """
+
+    def __init__(self, take: Callable[[CommitLog], None], held: Callable[[], Sequence[CommitLog]]) -> None:
         self.put = take
+        self._held = held
+
+    @property
+    def queue(self) -> Sequence[CommitLog]:
+        return self._held()
 
     def qsize(self) -> int:
         return 0
@@ -107,12 +117,12 @@ class MemoryWriter(LogWriter):
         self.raise_exceptions = config.raise_exceptions
         self.max_in_memory_logs = 100
         self.logs_dir = ""
-        self.maxim_api = None
-        self.executor = None
-        self.upload_executor = None
+        self.maxim_api: Any = None
+        self.executor: Any = None
+        self.upload_executor: Any = None
         self.sinks: list[LogWriter] = []
-        self.queue = _Inbox(self._keep)
-        self.upload_queue = _Inbox(self._upload)
+        self.queue: Any = _Inbox(self._keep, lambda: self.logs)
+        self.upload_queue: Any = _Inbox(self._upload, tuple)
         self._this_call = threading.local()
         self._reading = threading.Lock()
         self.clear()
@@ -197,10 +207,9 @@ def _uploaded(log: CommitLog) -> _Entry:
     if data.get("type") != "url":
         if not isinstance(content, (bytes, bytearray)):
             raise TypeError(f"its data is {type(content).__name__}, not bytes")
+        content = bytes(content)
         data["mimeType"] = guessed_mime_type(content) or data.get("mime_type") or "application/octet-stream"
-    return _entry(log)._replace(
-        action="add-attachment", data=None, text=encoded(data), content=None if content is None else bytes(content)
-    )
+    return _entry(log)._replace(action="add-attachment", data=None, text=encoded(data), content=content)
 
 
 class OnlyTrace(Trace):
@@ -254,12 +263,12 @@ class FakeLogger(Received, Logger):
         self.writer = MemoryWriter(LogWriterConfig(_BASE_URL, "no key", id, False, None, is_debug, raise_exceptions))
 
     @property
-    def trace(self) -> OnlyTrace:  # type: ignore[override]  # a method of the base: this one can be called, too
+    def trace(self) -> OnlyTrace:  # pyright: ignore[reportIncompatibleMethodOverride]  # it can be called, too
         """The only trace; call it to begin one."""
         return OnlyTrace(self)
 
     @property
-    def session(self) -> OnlySession:  # type: ignore[override]  # a method of the base: this one can be called, too
+    def session(self) -> OnlySession:  # pyright: ignore[reportIncompatibleMethodOverride]  # it can be called, too
         """The only session; call it to begin one."""
         return OnlySession(self)
 

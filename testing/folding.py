@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from .values import is_list, is_object, mapping
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from .commits import Commit, Dropped
 
@@ -154,20 +156,20 @@ def instant(value: Any) -> datetime | None:
 
 def _by_start(node: Node) -> tuple[float, int]:
     started = instant(node.data.get("startTimestamp"))
-    first = (node.births or node.later or [None])[0]
+    first = next(iter(node.births or node.later), None)
     return started.timestamp() if started else 0.0, first.index if first else -1
 
 
 def _merged(key: str, old: Any, new: Any) -> Any:
-    if key in _MERGED and isinstance(new, dict):
-        return {**(old or {}), **_named(key, new)}
-    if key == "messages" and isinstance(new, list):
+    if key in _MERGED and is_object(new):
+        return {**mapping(old), **_named(key, new)}
+    if key == "messages" and is_list(new):
         return [*(old or []), *new]
     return new
 
 
-def _named(key: str, values: dict[str, Any]) -> dict[str, Any]:
+def _named(key: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Read the second form of a metric: tool calls and retrievals send its name and value apart."""
-    if key == "metrics" and values.keys() == {"name", "value"}:
+    if key == "metrics" and set(values) == {"name", "value"}:
         return {str(values["name"]): values["value"]}
-    return values
+    return dict(values)

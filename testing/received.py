@@ -8,11 +8,12 @@ from .completeness import Problem, problems
 from .exceptions import IncompleteTrace
 from .rendering import render
 from .snapshots import export, snapshot
-from .views import Error, Generation, JsonDict, Retrieval, Session, Span, ToolCall, Trace, View, Views, view_of
+from .views import Error, Generation, Retrieval, Session, Span, ToolCall, Trace, View, Views, view_of
 
 if TYPE_CHECKING:
     from .commits import Commit, Dropped
     from .folding import Tree
+    from .values import JsonDict
 
 V = TypeVar("V", bound=View)
 

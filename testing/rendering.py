@@ -6,75 +6,79 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from .views import Attachment, Generation, Retrieval, Span, ToolCall, Trace, View, view_of
+from .values import JsonDict, decoded, filled, is_object, mapping, sequence
+from .views import Attachment, Error, Generation, Retrieval, Span, ToolCall, Trace, View, view_of
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from .folding import Node, Tree
 
-Piece = tuple[str, str]
-"""Some text and its style."""
-
 MARK: Final = "✗"
-_PLAIN_WIDTH: Final = 120
+_PLAIN_COLUMNS: Final = 120
 _MESSAGES_SHOWN: Final = 6
 
+Piece = tuple[str, str]
+"""Some text, and how it is to look."""
 
-class Branch(NamedTuple):
-    """One entity of the tree: its first line, the lines about it, what is below it."""
+Line = list[Piece]
 
-    head: list[Piece]
-    notes: list[list[Piece]]
-    below: list[Branch]
+Marks = Mapping[tuple[str, str], Sequence[str]]
+"""What is wrong with an entity, by its kind and id."""
+
+
+class _Branch(NamedTuple):
+    """An entity: its first line, the lines about it, the entities in it."""
+
+    head: Line
+    notes: list[Line]
+    below: list[_Branch]
 
 
 def render(
-    tree: Tree, *, title: str = "", color: bool | None = None, width: int | None = None, marks: Marks | None = None
+    tree: Tree,
+    *,
+    title: str = "",
+    color: bool | None = None,
+    width: int | None = None,
+    marks: Marks | None = None,
 ) -> str:
-    """Return the tree as text; *color* and *width* (columns) default to what standard output can show."""
-    colored = _on_terminal() if color is None else color
-    columns = width or (shutil.get_terminal_size().columns if _on_terminal() else _PLAIN_WIDTH)
+    """Return the tree as text.
+
+    By default *color* and *width* (in columns) are what standard output can show. *marks* names offenders.
+    """
+    terminal = sys.stdout.isatty()
+    columns = width or (shutil.get_terminal_size().columns if terminal else _PLAIN_COLUMNS)
     lines = [_cut(line, columns) for line in _lines(tree, title, marks or {})]
-    return "\n".join(map(_colored if colored else _uncolored, lines))
+    colored = terminal and not os.environ.get("NO_COLOR") if color is None else color
+    return _colored(lines) if colored else "\n".join(map(_text, lines))
 
 
-Marks = Mapping[tuple[str, str], Sequence[str]]
-"""What is wrong, by kind and id of the entity."""
-
-
-def _on_terminal() -> bool:
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-
-
-def _lines(tree: Tree, title: str, marks: Marks) -> Iterator[list[Piece]]:
+def _lines(tree: Tree, title: str, marks: Marks) -> Iterator[Line]:
     if title:
         yield [(title, "bold"), (f"  {_contents(tree)}", "dim")]
     for root in tree.roots:
         yield from _drawn(_branch(root, marks), "", "", "")
     for commit, reason in tree.dropped:
-        yield [
-            (f"{MARK} dropped ", "bold red"),
-            (f"{commit.entity} {commit.id} {commit.action}", "red"),
-            (f"  {reason}", "dim"),
-        ]
+        what = f"{commit.entity} {commit.id} {commit.action}"
+        yield [(f"{MARK} dropped ", "bold red"), (what, "red"), (f"  {reason}", "dim")]
 
 
 def _contents(tree: Tree) -> str:
-    counts: dict[str, int] = {}
-    for node in tree.walk():
-        counts[node.kind] = counts.get(node.kind, 0) + 1
-    return ", ".join(_count(kind.replace("_", " "), number) for kind, number in counts.items()) or "nothing logged"
+    counts = Counter(node.kind for node in tree.walk())
+    return ", ".join(_count(kind.replace("_", " "), number) for kind, number in counts.items()) or "nothing"
 
 
 def _count(noun: str, number: int) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _drawn(branch: Branch, prefix: str, joint: str, stem: str) -> Iterator[list[Piece]]:
+def _drawn(branch: _Branch, prefix: str, joint: str, stem: str) -> Iterator[Line]:
     yield [(prefix + joint, "dim"), *branch.head]
     inner = prefix + stem
     for note in branch.notes:
@@ -85,113 +89,124 @@ def _drawn(branch: Branch, prefix: str, joint: str, stem: str) -> Iterator[list[
         yield from _drawn(child, inner, "└─ ", "   ")
 
 
-def _branch(node: Node, marks: Marks) -> Branch:
+def _branch(node: Node, marks: Marks) -> _Branch:
     view = view_of(node)
     wrong = marks.get((node.kind, node.id), ())
-    head = [*([(f"{MARK} ", "bold red")] if wrong else []), *_head(view)]
-    notes: list[list[Piece]] = [[(f"{MARK} {reason}", "bold red")] for reason in wrong]
-    return Branch(head, [*notes, *_notes(view)], [_branch(child, marks) for child in node.children])
+    mark: Line = [(f"{MARK} ", "bold red")] if wrong else []
+    reasons: list[Line] = [[(f"{MARK} {reason}", "bold red")] for reason in wrong]
+    notes = [_note(label, text, style) for label, text, style in _notes(view)]
+    return _Branch([*mark, *_head(view)], [*reasons, *notes], [_branch(child, marks) for child in node.children])
 
 
-def _head(view: View) -> list[Piece]:
-    pieces: list[Piece] = [(view.kind.replace("_", " ").capitalize(), "bold cyan"), (f" {_short_id(view.id)}", "dim")]
-    if view.name:
-        pieces.append((f" {view.name}", "bold"))
-    pieces += [(f"  {text}", style) for text, style in _facts(view) if text]
-    return pieces
+def _head(view: View) -> Line:
+    facts = [(f"  {text}", style) for text, style in _facts(view) if text]
+    name: Line = [(f" {view.name}", "bold")] if view.name else []
+    return [(view.kind.replace("_", " ").capitalize(), "bold cyan"), *name, (f"  {_short(view.id)}", "dim"), *facts]
 
 
-def _short_id(id: str) -> str:
+def _short(id: str) -> str:
     return f"{id[:8]}…" if len(id) >= 32 else id
 
 
 def _facts(view: View) -> Iterator[Piece]:
     if isinstance(view, Generation):
         yield "/".join(filter(None, (view.provider, view.model))), "green"
-    if not view.created:
-        yield "never created", "red"
-    elif view.duration is not None:
-        yield _span_of(view.duration), "yellow"
-    elif not view.ended:
-        yield "open", "yellow"
+    yield _state(view)
     if isinstance(view, Generation):
         yield _tokens(view.usage), "magenta"
         yield view.finish_reason or "", "dim"
-    yield ", ".join(f"{key}={value}" for key, value in view.tags.items()), "blue"
+    yield " ".join(f"{key}={value}" for key, value in view.tags.items()), "blue"
 
 
-def _span_of(duration: timedelta) -> str:
+def _state(view: View) -> Piece:
+    if not view.created:
+        return "never created", "red"
+    if view.duration is None:
+        return ("ended" if view.ended else "open"), "yellow"
+    return _duration(view.duration) + ("" if view.ended else ", open"), "yellow"
+
+
+def _duration(duration: timedelta) -> str:
     seconds = duration.total_seconds()
     if abs(seconds) < 1:
         return f"{seconds * 1000:.0f} ms"
     return f"{seconds:.2f} s" if abs(seconds) < 60 else f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
 
 
-def _tokens(usage: Mapping[str, Any]) -> str:
-    sent, received, total = (usage.get(f"{name}_tokens") for name in ("prompt", "completion", "total"))
-    if sent is None and received is None and total is None:
-        return ""
-    return f"{sent or 0:,} → {received or 0:,} tokens" + (
-        "" if total in (None, (sent or 0) + (received or 0)) else f" ({total:,})"
-    )
+def _tokens(usage: JsonDict) -> str:
+    prompt, completion, total = (usage.get(f"{name}_tokens") for name in ("prompt", "completion", "total"))
+    if prompt is None and completion is None:
+        return "" if total is None else f"{total:,} tokens"
+    return f"{prompt or 0:,} → {completion or 0:,} tokens"
 
 
-def _notes(view: View) -> Iterator[list[Piece]]:
+def _note(label: str, text: str, style: str) -> Line:
+    return [(f"{label:<9} ", style or "dim"), (text, style)]
+
+
+Note = tuple[str, str, str]
+
+
+def _notes(view: View) -> Iterator[Note]:
     for label, value in _content(view):
-        yield [(f"{label:<9} ", "dim"), (_line_of(value), "")]
-    for attachment in view.attachments:
-        yield [("attached  ", "dim"), (_attachment(attachment), "")]
-    for name, value in view.metrics.items():
-        yield [("metric    ", "dim"), (f"{name} = {value}", "")]
-    for name, value in view.metadata.items():
-        yield [("metadata  ", "dim"), (f"{name} = {_line_of(value)}", "")]
-    for event in getattr(view, "events", ()):
-        yield [("event     ", "dim"), (event.name or event.id, "")]
-    for feedback in getattr(view, "feedback", ()):
-        yield [
-            ("feedback  ", "dim"),
-            (" ".join(str(part) for part in (feedback.score, feedback.comment) if part is not None), ""),
-        ]
-    for evaluation in view.evaluations:
-        yield [("evaluate  ", "dim"), (", ".join(evaluation.evaluators), "")]
-    for error in (*filter(None, [view.error]), *view.noted_errors):
-        yield [("error     ", "red"), (" ".join(filter(None, (error.code, error.type, error.message))), "red")]
+        yield label, _one_line(value), ""
+    for error in chain([view.error] if view.error else [], view.noted_errors):
+        yield "error", _error(error), "red"
+    yield from _several("attached", map(_attachment, view.attachments))
+    yield from _several("metric", (f"{name} = {value}" for name, value in view.metrics.items()))
+    yield from _several("metadata", (f"{name} = {_one_line(value)}" for name, value in view.metadata.items()))
+    yield from _several("evaluate", (", ".join(evaluation.evaluators) for evaluation in view.evaluations))
+    if isinstance(view, Trace | Span) or view.kind == "session":
+        yield from _several("event", (event.name or event.id for event in getattr(view, "events", ())))
+        yield from _several("feedback", map(_opinion, getattr(view, "feedback", ())))
+
+
+def _several(label: str, texts: Iterator[str]) -> Iterator[Note]:
+    """Label the first of several lines only."""
+    return ((label if index == 0 else "", text, "") for index, text in enumerate(texts))
 
 
 def _content(view: View) -> Iterator[tuple[str, Any]]:
     if isinstance(view, Generation):
         yield from _messages(view)
+        yield from _answers(view)
     elif isinstance(view, ToolCall):
-        yield from _filled(arguments=view.arguments, result=view.result)
-    elif isinstance(view, (Trace, Span, Retrieval)):
-        yield from _filled(input=view.input, output=view.output)
+        yield from filled({"arguments": view.arguments, "result": view.result}).items()
+    elif isinstance(view, Trace | Span | Retrieval):
+        yield from filled({"input": view.input, "output": view.output}).items()
 
 
-def _filled(**values: Any) -> Iterator[tuple[str, Any]]:
-    return ((label, value) for label, value in values.items() if value not in (None, "", [], {}))
-
-
-def _messages(generation: Generation) -> Iterator[tuple[str, Any]]:
+def _messages(generation: Generation) -> Iterator[tuple[str, str]]:
     messages = generation.messages
-    left_out = len(messages) - _MESSAGES_SHOWN
-    if left_out > 0:
-        yield "…", f"{_count('earlier message', left_out)}"
-    for message in messages[max(left_out, 0) :]:
+    hidden = max(len(messages) - _MESSAGES_SHOWN, 0)
+    if hidden:
+        yield "…", f"{_count('earlier message', hidden)} not shown"
+    for message in messages[hidden:]:
         yield str(message.get("role", "?")), _said(message)
-    for choice in generation.choices:
-        message = choice.get("message") or {}
-        yield f"→ {message.get('role', '?')}"[:9], _said(message)
 
 
-def _said(message: Mapping[str, Any]) -> str:
-    calls = [_called(call) for call in message.get("tool_calls") or ()]
+def _answers(generation: Generation) -> Iterator[tuple[str, str]]:
+    choices = generation.choices
+    for number, choice in enumerate(choices, 1):
+        label = "answer" if len(choices) == 1 else f"answer {number}"
+        yield label, _said(mapping(choice.get("message"))) or f"nothing ({choice.get('finish_reason')})"
+
+
+def _said(message: JsonDict) -> str:
+    calls = [_called(mapping(mapping(call).get("function"))) for call in sequence(message.get("tool_calls"))]
     content = message.get("content")
-    return "  ".join([*([_line_of(content)] if content else []), *calls])
+    return " ".join(filter(None, [_one_line(content) if content else "", ", ".join(calls)]))
 
 
-def _called(call: Mapping[str, Any]) -> str:
-    function: Mapping[str, Any] = call.get("function") or {}
-    return f"{function.get('name')}({function.get('arguments') or ''})"
+def _called(function: JsonDict) -> str:
+    arguments = decoded(function.get("arguments"))
+    if is_object(arguments):
+        arguments = ", ".join(f"{key}={_json(value)}" for key, value in arguments.items())
+    return f"{function.get('name')}({arguments or ''})"
+
+
+def _error(error: Error) -> str:
+    return " ".join(filter(None, (error.code, error.type, error.name, _one_line(error.message))))
 
 
 def _attachment(attachment: Attachment) -> str:
@@ -199,31 +214,44 @@ def _attachment(attachment: Attachment) -> str:
     return "  ".join(filter(None, (attachment.name, attachment.mime_type, attachment.url, size))) or attachment.type
 
 
-def _line_of(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return " ↵ ".join(" ".join(line.split()) for line in text.splitlines() if line.strip())
+def _opinion(feedback: Any) -> str:
+    return " ".join(str(part) for part in (feedback.score, feedback.comment) if part is not None)
 
 
-def _cut(line: list[Piece], columns: int) -> list[Piece]:
-    """Shorten a line to *columns*, saying how many characters were left out."""
-    too_many = sum(len(text) for text, _ in line) - columns
-    if too_many <= 0:
+def _one_line(value: Any) -> str:
+    text = value if isinstance(value, str) else _json(value)
+    line = " ↵ ".join(" ".join(line.split()) for line in text.splitlines() if line.strip())
+    return line if line.isprintable() else "".join(map(_visible, line))
+
+
+def _visible(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _cut(line: Line, columns: int) -> Line:
+    """Shorten the end of a line that is too long, saying how many characters are left out."""
+    *before, (text, style) = line
+    room = columns - sum(len(piece) for piece, _ in before)
+    if len(text) <= room:
         return line
-    text, style = line[-1]
-    ending = f"… +{too_many + 10:,}"
-    kept = max(len(text) - too_many - len(ending), 12)
-    return [*line[:-1], (text[:kept] + ending, style)] if kept < len(text) else line
+    ending = f"… +{len(text) - room + 8:,}"
+    return [*before, (text[: max(room - len(ending), 12)] + ending, style)]
 
 
-def _uncolored(line: Iterable[Piece]) -> str:
+def _text(line: Line) -> str:
     return "".join(text for text, _ in line).rstrip()
 
 
-def _colored(line: Iterable[Piece]) -> str:
+def _colored(lines: Sequence[Line]) -> str:
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(force_terminal=True, color_system="standard", width=10_000, highlight=False)
+    console = Console(force_terminal=True, color_system="standard", highlight=False, width=1_000_000)
     with console.capture() as captured:
-        console.print(Text.assemble(*line), end="", soft_wrap=True)
-    return captured.get().rstrip()
+        for line in lines:
+            console.print(Text.assemble(*line), soft_wrap=True)
+    return captured.get().rstrip("\n")

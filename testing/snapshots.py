@@ -6,7 +6,8 @@ import re
 from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from .views import JsonDict, View, view_of
+from .values import JsonDict, filled, is_list, is_object, mapping
+from .views import View, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,12 +32,11 @@ _KNOWN_KEYS: Final = frozenset(
         *("model", "provider", "modelParameters", "messages", "result", "cost", "description", "args", "error"),
     )
 )
-_EMPTY: Final[tuple[Any, ...]] = (None, "", [], {}, ())
 
 
 def described(view: View, *, clocks: bool = True) -> JsonDict:
     """Return an entity and all below it as plain data, without what is empty; with *clocks*, its times, too."""
-    return _filled(_entries(view, clocks=clocks))
+    return filled(dict(_entries(view, clocks=clocks)))
 
 
 def export(tree: Tree, *, clocks: bool = True) -> JsonDict:
@@ -49,17 +49,13 @@ def export(tree: Tree, *, clocks: bool = True) -> JsonDict:
         {"entity": commit.entity, "id": commit.id, "action": commit.action, "reason": reason}
         for commit, reason in tree.dropped
     ]
-    return _filled(groups.items())
+    return filled(groups)
 
 
 def snapshot(tree: Tree) -> JsonDict:
     """Return everything received with stable ids and without clock values: equal for equal runs."""
     exported = export(tree, clocks=False)
     return _StableIds(exported).applied(exported)
-
-
-def _filled(entries: Any) -> JsonDict:
-    return {key: value for key, value in entries if value not in _EMPTY}
 
 
 def _entries(view: View, *, clocks: bool) -> Iterator[tuple[str, Any]]:
@@ -91,7 +87,7 @@ def _plain(value: Any, *, clocks: bool) -> Any:
     for key in ("entity", "content"):
         values.pop(key, None)
     at = values.pop("at", None)
-    return _filled([*values.items(), ("at", at.isoformat() if clocks and at else None)])
+    return filled({**values, "at": at.isoformat() if clocks and at else None})
 
 
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}")
@@ -155,21 +151,20 @@ class _StableIds:
         return {"id": self._name(kind, record.get("id", "")), **renamed}
 
     def _dropped(self, dropped: JsonDict) -> JsonDict:
-        return {**self._value(dropped, timed=False)}
+        return mapping(self._value(dropped, timed=False))
 
     def _value(self, value: Any, *, timed: bool) -> Any:
         if isinstance(value, str):
             return _WORD.sub(self._word, value)
-        if isinstance(value, list):
-            return [self._value(item, timed=timed) for item in value]  # pyright: ignore[reportUnknownVariableType]
-        if isinstance(value, dict):
-            return {
-                self._value(key, timed=timed): "<time>"
-                if timed and _is_clock(key, item)
-                else self._value(item, timed=timed)
-                for key, item in value.items()  # pyright: ignore[reportUnknownVariableType]
-            }
+        if is_list(value):
+            return [self._value(item, timed=timed) for item in value]
+        if is_object(value):
+            items = value.items()
+            return {self._value(key, timed=False): self._item(key, item, timed=timed) for key, item in items}
         return value
+
+    def _item(self, key: str, value: Any, *, timed: bool) -> Any:
+        return "<time>" if timed and _is_clock(key, value) else self._value(value, timed=timed)
 
     def _word(self, match: re.Match[str]) -> str:
         return self._in_text.get(match[0]) or _UUID.sub(self._uuid, match[0])
@@ -178,5 +173,5 @@ class _StableIds:
         return self._in_text.get(match[0]) or self._name("uuid", match[0])
 
 
-def _is_clock(key: Any, value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and bool(_CLOCK.search(str(key)))
+def _is_clock(key: str, value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and bool(_CLOCK.search(key))

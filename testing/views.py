@@ -5,51 +5,20 @@ A view says what had been received when it was asked for. Two views are equal if
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, SupportsIndex, TypeVar, overload
 
 from .exceptions import NotTheOnlyOne
 from .folding import Node, instant
+from .values import JsonDict, decoded, decoded_values, is_list, is_object, mapping, plain, sequence
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from .commits import Commit
 
-JsonDict = dict[str, Any]
 V = TypeVar("V", bound="View", covariant=True)
-
-
-def decoded(text: Any) -> Any:
-    """Undo maxim-py's "a string as it is, anything else as JSON text"; what is no JSON stays as it is."""
-    if not isinstance(text, str):
-        return plain(text)
-    with contextlib.suppress(ValueError, RecursionError):
-        value = json.loads(text)
-        return text if isinstance(value, str) else value
-    return text
-
-
-def plain(value: Any) -> Any:
-    """Copy a JSON value, so that a reader who changes it does not change the view."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
-    return [plain(item) for item in value] if isinstance(value, list) else value  # pyright: ignore[reportUnknownVariableType]
-
-
-def _mapping(value: Any) -> JsonDict:
-    return value if isinstance(value, dict) else {}  # pyright: ignore[reportUnknownVariableType]
-
-
-def _sequence(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType]
-
-
-def _decoded_values(value: Any) -> JsonDict:
-    return {key: decoded(item) for key, item in _mapping(value).items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,17 +166,17 @@ class View:
     @property
     def tags(self) -> JsonDict:
         """Its tags, all text."""
-        return plain(_mapping(self._node.data.get("tags")))
+        return plain(mapping(self._node.data.get("tags")))
 
     @property
     def metadata(self) -> JsonDict:
         """Its metadata, with the values that maxim-py sends as JSON text decoded."""
-        return _decoded_values(self._node.data.get("metadata"))
+        return decoded_values(self._node.data.get("metadata"))
 
     @property
     def metrics(self) -> dict[str, float]:
         """Its metrics by name."""
-        return plain(_mapping(self._node.data.get("metrics")))
+        return plain(mapping(self._node.data.get("metrics")))
 
     @property
     def data(self) -> JsonDict:
@@ -410,7 +379,7 @@ class Span(_Scope):
     def input(self) -> str | None:
         """What was asked."""
         given = self._node.data.get("input")
-        return _mapping(given).get("value") if isinstance(given, dict) else given
+        return given.get("value") if is_object(given) else given
 
     @property
     def output(self) -> str | None:
@@ -437,12 +406,12 @@ class Generation(View):
     @property
     def messages(self) -> list[JsonDict]:
         """What was sent, as Maxim's messages (`role`, `content`)."""
-        return plain(_sequence(self._node.data.get("messages")))
+        return plain(sequence(self._node.data.get("messages")))
 
     @property
     def model_parameters(self) -> JsonDict:
         """The parameters, with the values that maxim-py sends as JSON text decoded."""
-        return _decoded_values(self._node.data.get("modelParameters"))
+        return decoded_values(self._node.data.get("modelParameters"))
 
     @property
     def result(self) -> JsonDict | None:
@@ -452,7 +421,7 @@ class Generation(View):
     @property
     def choices(self) -> list[JsonDict]:
         """The candidates."""
-        return plain(_sequence(self._result.get("choices")))
+        return plain(sequence(self._result.get("choices")))
 
     @property
     def text(self) -> str | None:
@@ -462,7 +431,7 @@ class Generation(View):
     @property
     def tool_calls(self) -> tuple[FunctionCall, ...]:
         """The functions that the first choice asks for."""
-        return tuple(_function_call(call) for call in _sequence(self._message.get("tool_calls")))
+        return tuple(_function_call(call) for call in sequence(self._message.get("tool_calls")))
 
     @property
     def finish_reason(self) -> str | None:
@@ -472,7 +441,7 @@ class Generation(View):
     @property
     def usage(self) -> JsonDict:
         """The tokens counted (`prompt_tokens`, `completion_tokens`, `total_tokens`)."""
-        return plain(_mapping(self._result.get("usage")))
+        return plain(mapping(self._result.get("usage")))
 
     @property
     def cost(self) -> JsonDict | None:
@@ -487,16 +456,16 @@ class Generation(View):
 
     @property
     def _result(self) -> JsonDict:
-        return _mapping(self._node.data.get("result"))
+        return mapping(self._node.data.get("result"))
 
     @property
     def _choice(self) -> JsonDict:
-        choices = _sequence(self._result.get("choices"))
-        return _mapping(choices[0]) if choices else {}
+        choices = sequence(self._result.get("choices"))
+        return mapping(choices[0]) if choices else {}
 
     @property
     def _message(self) -> JsonDict:
-        return _mapping(self._choice.get("message"))
+        return mapping(self._choice.get("message"))
 
 
 class ToolCall(View):
@@ -551,7 +520,7 @@ class Retrieval(View):
     @property
     def output(self) -> list[Any]:
         """The documents found."""
-        return plain(_sequence(self._node.data.get("docs")))
+        return plain(sequence(self._node.data.get("docs")))
 
 
 class Unknown(View):
@@ -579,32 +548,31 @@ def _own_errors(view: View) -> tuple[Error, ...]:
     return (*([view.error] if view.error else []), *view.noted_errors)
 
 
-def _text(content: Any) -> str | None:
-    if isinstance(content, list):
-        return "".join(str(_mapping(part).get("text", "")) for part in _sequence(content))
-    return content
+def _text(content: object) -> str | None:
+    if is_list(content):
+        return "".join(str(mapping(part).get("text", "")) for part in content)
+    return content if isinstance(content, str) else None
 
 
 def _function_call(call: Any) -> FunctionCall:
-    function = _mapping(_mapping(call).get("function"))
+    function = mapping(mapping(call).get("function"))
     return FunctionCall(
-        id=str(_mapping(call).get("id", "")),
+        id=str(mapping(call).get("id", "")),
         name=str(function.get("name", "")),
         arguments=decoded(function.get("arguments")),
     )
 
 
-def _error(data: Any, entity: str) -> Error:
-    if not isinstance(data, dict):
+def _error(data: object, entity: str) -> Error:
+    if not is_object(data):
         return Error(message=str(data), entity=entity)
-    values = _mapping(data)
     return Error(
-        message=str(values.get("message") or ""),
-        code=str(values.get("code") or ""),
-        type=str(values.get("errorType") or values.get("type") or ""),
-        name=values.get("name"),
-        tags=plain(_mapping(values.get("tags"))),
-        metadata=_decoded_values(values.get("metadata")),
+        message=str(data.get("message") or ""),
+        code=str(data.get("code") or ""),
+        type=str(data.get("errorType") or data.get("type") or ""),
+        name=data.get("name"),
+        tags=plain(mapping(data.get("tags"))),
+        metadata=decoded_values(data.get("metadata")),
         entity=entity,
     )
 
@@ -613,8 +581,8 @@ def _event(data: JsonDict) -> Event:
     return Event(
         id=str(data.get("id", "")),
         name=str(data.get("name", "")),
-        tags=plain(_mapping(data.get("tags"))),
-        metadata=_decoded_values(data.get("metadata")),
+        tags=plain(mapping(data.get("tags"))),
+        metadata=decoded_values(data.get("metadata")),
         at=instant(data.get("timestamp")),
     )
 
@@ -633,13 +601,13 @@ def _attachment(commit: Commit) -> Attachment:
         url=data.get("url"),
         size=None if commit.content is None else len(commit.content),
         content=commit.content,
-        tags=plain(_mapping(data.get("tags"))),
-        metadata=_decoded_values(data.get("metadata")),
+        tags=plain(mapping(data.get("tags"))),
+        metadata=decoded_values(data.get("metadata")),
     )
 
 
 def _evaluation(data: JsonDict) -> Evaluation:
     return Evaluation(
-        evaluators=tuple(sorted(map(str, _sequence(data.get("evaluators"))))),
-        variables=plain(_mapping(data.get("variables"))),
+        evaluators=tuple(sorted(map(str, sequence(data.get("evaluators"))))),
+        variables=plain(mapping(data.get("variables"))),
     )
