@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .fake_logger import FakeLogger as FakeLogger
     from .fake_logger import fake_maxim as fake_maxim
     from .ingestion import maxim_api as maxim_api
+    from .mock import gemini_mock as gemini_mock
     from .recorder import GeminiRecorder as GeminiRecorder
     from .server import GeminiServer as GeminiServer
 
@@ -19,6 +20,7 @@ _EXPORTS: dict[str, str] = {
     "maxim_api": "ingestion",
     "GeminiRecorder": "recorder",
     "GeminiServer": "server",
+    "gemini_mock": "mock",
     "reply": "reply",
 }
 """Each public name and the module that has it, or that it is; imported when it is first asked for."""

@@ -1,6 +1,7 @@
 """`GeminiServer`: a Gemini on 127.0.0.1 that plays a script or a cassette, over real HTTP.
 
-For applications in other processes and languages (`GOOGLE_GEMINI_BASE_URL` points there), and for recordings over real sockets.
+For applications in other processes and languages (`GOOGLE_GEMINI_BASE_URL` points there), and for recordings over real
+sockets.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from maxim_gemini.testing import wire
 from maxim_gemini.testing.exceptions import ScriptError, TestKitError
+from maxim_gemini.testing.replies.playing import CassettePlayer, Pace
 from maxim_gemini.testing.replies.request import GeminiRequest
 from maxim_gemini.testing.replies.saying import Disconnect, Hold, Pause
 from maxim_gemini.testing.replies.script import Answering, Player, Rule, Script
@@ -26,9 +28,12 @@ from maxim_gemini.testing.replies.writing import JSON_TYPE, Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from os import PathLike
     from types import TracebackType
 
     from starlette.types import Receive, Scope, Send
+
+    from maxim_gemini.testing.cassette import Cassette
 
 _TICK: Final = 0.002
 """Seconds between two looks at a gate or at the clock."""
@@ -54,15 +59,19 @@ class GeminiServer:
     def __init__(
         self,
         *replies: Answering,
-        player: Player | None = None,
+        cassette: Cassette | str | PathLike[str] | None = None,
+        pace: Pace = "instant",
         host: str = "127.0.0.1",
         port: int = 0,
         strict: bool = True,
     ) -> None:
-        """Prepare to serve *replies* in order, or what *player* plays; *port* 0 takes a free one."""
-        if replies and player is not None:
-            raise ScriptError("give replies or a player, not both")
-        self._player: Player = player if player is not None else Script(*replies)
+        """Prepare to serve *replies* in order, or a *cassette* at its recorded *pace* or at once; *port* 0 is a free one.
+
+        *strict* False leaves it to you to call `check()`.
+        """
+        if replies and cassette is not None:
+            raise ScriptError("a server plays replies or a cassette, not both: make two servers")
+        self._player: Player = Script(*replies) if cassette is None else CassettePlayer(cassette, pace=pace)
         self._address = (host, port)
         self._strict = strict
         self._socket: socket.socket | None = None
