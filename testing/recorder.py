@@ -138,7 +138,7 @@ class GeminiRecorder:
         if stack is None:
             return
         try:
-            if (made := self.__dict__.get("bare_client")) is not None and self._given_client is None:
+            if (made := self.__dict__.get("default_client")) is not None:
                 _close(made)
         finally:
             stack.close()
@@ -153,9 +153,9 @@ class GeminiRecorder:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        made = self.__dict__.get("bare_client")
+        made = self.__dict__.get("default_client")
         try:
-            if made is not None and self._given_client is None and hasattr(made.aio, "aclose"):
+            if made is not None and hasattr(made.aio, "aclose"):
                 await made.aio.aclose()
         finally:
             self.__exit__(kind, error, traceback)
@@ -203,11 +203,19 @@ class GeminiRecorder:
         """The client under `client`: the given one, or one that fits the cassette."""
         match self._given_client:
             case None:
-                return self.default_client()
+                return self.default_client
             case made if callable(made):
                 return made()
             case client:
                 return cast("Client", client)
+
+    @functools.cached_property
+    def default_client(self) -> Client:
+        """A bare client that fits the cassette: with the environment's key to record, a made-up one to replay."""
+        from google import genai
+
+        options: dict[str, Any] = {"http_options": {"base_url": self.base_url}} if self.base_url else {}
+        return genai.Client(**options, **self._entered().credentials())
 
     @functools.cached_property
     def client(self) -> MaximGeminiClient:
@@ -241,7 +249,7 @@ class GeminiRecorder:
     @property
     def misses(self) -> list[CassetteMiss]:
         """The errors of requests that the cassette could not answer, even those that the application swallowed."""
-        return list(self._entered().misses)
+        return list(self._tape.misses) if self._tape else []
 
     @property
     def unused(self) -> list[Interaction]:
@@ -256,7 +264,9 @@ class GeminiRecorder:
     @property
     def outcome(self) -> Outcome:
         """The requests of the block, counted."""
-        tape = self._entered()
+        tape = self._tape
+        if tape is None:
+            return Outcome(0, 0, 0, 0, 0)
         return Outcome(tape.replayed, tape.recorded, tape.live, len(tape.unused()), len(tape.misses))
 
     # Faults
@@ -296,7 +306,7 @@ class GeminiRecorder:
     def _forget(self) -> None:
         self._spells.clear()
         self._discarded = False
-        for made in ("client", "bare_client", "logger"):
+        for made in ("client", "bare_client", "default_client", "logger"):
             self.__dict__.pop(made, None)
 
     def _entered(self) -> _Tape:
@@ -328,13 +338,6 @@ class GeminiRecorder:
         if not isinstance(error, CassetteMiss):
             error.add_note(str(problem))
 
-    def default_client(self) -> Client:
-        """Make a bare client that fits the cassette: with the environment's key to record, a made-up one to replay."""
-        from google import genai
-
-        options: dict[str, Any] = {"http_options": {"base_url": self.base_url}} if self.base_url else {}
-        return genai.Client(**options, **self._entered().credentials())
-
 
 class Spell:
     """A fault that replayed answers have as long as it is in force."""
@@ -365,10 +368,9 @@ class Spell:
 
     def _takes_one(self) -> bool:
         with self._lock:
-            if self._left is None:
-                return True
-            self._left -= self._left > 0
-            return self._left >= 0
+            left = self._left
+            self._left = left and left - 1
+            return left is None or left > 0
 
 
 @dataclass(slots=True)

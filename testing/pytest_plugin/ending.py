@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from maxim_gemini.testing.pytest_plugin.summary import details, headline, plural
+from maxim_gemini.testing.pytest_plugin.summary import details, headline, plural, shortened
 from maxim_gemini.testing.pytest_plugin.tally import TestRecord, totals
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def tell(
         return
     terminal.section("maxim-gemini")
     terminal.write_line(headline(tests))
-    for word, text in lines:
+    for word, text in lines if terminal.config.get_verbosity() > 0 else shortened(lines):
         terminal.write(f"{word:<9} ", **{_COLOURS.get(word, "yellow"): True})
         terminal.write_line(text)
     if report:

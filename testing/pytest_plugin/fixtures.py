@@ -46,11 +46,9 @@ def maxim_gemini_recorder(
 
 
 @pytest.fixture
-def gemini_client(maxim_gemini_recorder: GeminiRecorder) -> Iterator[Client]:
+def gemini_client(maxim_gemini_recorder: GeminiRecorder) -> Client:
     """Be the client that `maxim_gemini_recorder.client` wraps; override it to use your own."""
-    client = maxim_gemini_recorder.default_client()
-    yield client
-    client.close()
+    return maxim_gemini_recorder.default_client
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +65,7 @@ def _needing(fixture: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("maxim_gemini"):
             raise
-        pytest.fail(
+        raise pytest.fail.Exception(
             f'The fixture {fixture} needs {error.name}, which is not installed: pip install "maxim-gemini[testing]"',
             pytrace=False,
-        )
+        ) from None

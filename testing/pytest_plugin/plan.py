@@ -36,7 +36,7 @@ def plan_of(item: pytest.Item, config: Mapping[str, Any], session: Session) -> P
         place = _place(item, choices, session)
     except (TypeError, ValueError) as error:
         # Told without a traceback: none of its lines would be the user's.
-        pytest.fail(f"{type(error).__name__}: {error}", pytrace=False)
+        raise pytest.fail.Exception(f"{type(error).__name__}: {error}", pytrace=False) from None
     mode = _mode(place, choices, session)
     wishes = choices.made()
     for name in ("cassette", "record"):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from maxim_gemini.testing.exceptions import TestKitError
+from maxim_gemini.testing.pytest_plugin import fixtures
 from maxim_gemini.testing.pytest_plugin.plan import plan_of
-from maxim_gemini.testing.pytest_plugin.session import session_of
+from maxim_gemini.testing.pytest_plugin.session import CLIENT_FIXTURE, RECORDER_FIXTURE, session_of
 from maxim_gemini.testing.recorder import GeminiRecorder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from google.genai import Client
 
@@ -28,22 +30,17 @@ def recording(
     """Record or replay the test of *request*; what it recorded is kept only if it passed."""
     session = session_of(request.config)
     plan = plan_of(request.node, config, session)
-
-    def client() -> Client:
-        made: Client = request.getfixturevalue("gemini_client")
-        return made
-
     recorder = GeminiRecorder(
         plan.path,
         mode=plan.mode,
-        client=client,
+        client=_own_client(request),
         logger=logger,
         record_command=plan.record_command,
         everywhere=True,
         allow_missing=True,
         **plan.wishes,
     )
-    session.current.add(recorder)
+    session.current.recorders.append(recorder)
     with _told(session), recorder:
         yield recorder
         if not session.current.passed:
@@ -61,4 +58,16 @@ def _told(session: Session) -> Iterator[None]:
         yield
     except TestKitError as error:
         if state.passed or not state.outcomes:
-            pytest.fail(str(error), pytrace=False)
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
+
+
+def _own_client(request: pytest.FixtureRequest) -> Client | Callable[[], Client] | None:
+    # pytest has no public way to ask whether a fixture is overridden. It matters: the default client is made only where
+    # it is wanted, while one's own has to be there before the test, to outlive the other fixtures and to be async.
+    manager: Any = request.config.pluginmanager.get_plugin("funcmanage")
+    definition: pytest.FixtureDef[Client] = manager.getfixturedefs(CLIENT_FIXTURE, request.node)[-1]
+    if definition.func.__module__ == fixtures.__name__:
+        return None
+    client = partial(request.getfixturevalue, CLIENT_FIXTURE)
+    # An override made from the default one needs this recorder first.
+    return client if {CLIENT_FIXTURE, RECORDER_FIXTURE} & {*definition.argnames} else client()

@@ -14,7 +14,7 @@ import pytest
 from maxim_gemini.testing import _watchers
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from maxim_gemini.testing.fake_logger import FakeLogger
     from maxim_gemini.testing.pytest_plugin.options import Settings
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MARKER: Final = "maxim_gemini"
 RECORDER_FIXTURE: Final = "maxim_gemini_recorder"
+CLIENT_FIXTURE: Final = "gemini_client"
 ATTRIBUTE: Final = "maxim_gemini"
 """Where a test's report, and a worker's output, carry our data: both reach the controller of pytest-xdist."""
 
@@ -34,6 +35,7 @@ class TestState:
 
     def __init__(self) -> None:
         self.recorders: list[GeminiRecorder] = []
+        """Those made for the test. One that it makes by itself tells it of misses when it ends."""
         self.uses: list[Use] = []
         self.loggers: list[FakeLogger] = []
         self.outcomes: dict[str, str] = {}
@@ -53,18 +55,14 @@ class TestState:
             return "failed"
         return "error" if "failed" in self.outcomes.values() else self.outcomes.get("call", "skipped")
 
-    def add(self, recorder: GeminiRecorder) -> None:
-        """Watch *recorder* for misses."""
-        if all(recorder is not known for known in self.recorders):
-            self.recorders.append(recorder)
-
     def log_to(self, logger: FakeLogger) -> None:
         """Show what *logger* gets in the report."""
         if all(logger is not known for known in self.loggers):
             self.loggers.append(logger)
 
-    def misses(self) -> list[str]:
-        """Return what was asked for and is in no recording, but for what this told before."""
+    def misses(self, *, told_by: BaseException | None = None) -> list[str]:
+        """Return what was asked for and is in no recording, but for what *told_by* says, or this told before."""
+        self._told.update(map(str, _chain(told_by)))
         found = dict.fromkeys(str(miss) for recorder in self.recorders for miss in recorder.misses)
         new = [miss for miss in found if miss not in self._told]
         self._told.update(new)
@@ -98,7 +96,7 @@ class Session:
     def shown(self, path: Path) -> str:
         """Return *path* as it is shown: from the root folder of the run where it is inside of it."""
         root = self.config.rootpath
-        return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+        return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
     def pytest_configure(self) -> None:
         """Begin to watch the recorders."""
@@ -128,18 +126,17 @@ class Session:
         self.current = TestState()
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
+    def pytest_runtest_call(self) -> Generator[None, Any, Any]:
         """Fail a test that asked for what is in no recording, even where the application swallowed the error."""
         __tracebackhide__ = True
         try:
             result = yield
-        except Exception:
-            if misses := self.current.misses():
-                item.add_report_section("call", "maxim-gemini", "\n\n".join(misses))
+        except BaseException as error:
+            if misses := self.current.misses(told_by=error):
+                error.add_note(_swallowed(misses))
             raise
         if misses := self.current.misses():
-            requests = f"{len(misses)} request{'s' if len(misses) > 1 else ''}"
-            pytest.fail("\n\n".join([_SWALLOWED.format(requests=requests), *misses]), pytrace=False)
+            pytest.fail(f"The test passed, but {_swallowed(misses)}", pytrace=False)
         return result
 
     @pytest.hookimpl(wrapper=True)
@@ -195,10 +192,11 @@ class Session:
             tell(terminalreporter, self.records, self._orphaned, max_age=self.settings.max_age, report=report)
 
     def _ended(self, recorder: GeminiRecorder) -> None:
-        from maxim_gemini.testing.pytest_plugin.tally import use_of
+        # A recorder that a test made for itself in a temporary folder is nothing to tell of.
+        if recorder in self.current.recorders or recorder.path.resolve().is_relative_to(self.config.rootpath):
+            from maxim_gemini.testing.pytest_plugin.tally import use_of
 
-        self.current.add(recorder)
-        self.current.uses.append(use_of(recorder, self.shown(recorder.path)))
+            self.current.uses.append(use_of(recorder, self.shown(recorder.path.resolve())))
 
     def _record(self, nodeid: str, state: TestState) -> TestRecord:
         from maxim_gemini.testing.pytest_plugin.tally import TestRecord, traces
@@ -235,4 +233,12 @@ def _uses_recorder(item: pytest.Item) -> bool:
     return RECORDER_FIXTURE in getattr(item, "fixturenames", ()) or item.get_closest_marker(MARKER) is not None
 
 
-_SWALLOWED: Final = "The test passed, but {requests} had no answer in the recording; the error did not reach the test."
+def _swallowed(misses: Sequence[str]) -> str:
+    requests = "1 request" if len(misses) == 1 else f"{len(misses)} requests"
+    return "\n\n".join([f"{requests} had no answer in the recording; the error did not reach the test.", *misses])
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from maxim_gemini.testing.pytest_plugin.tally import totals
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from maxim_gemini.testing.pytest_plugin.tally import TestRecord, Use
+
+SHOWN: Final = 10
+"""Lines about each thing, unless more is asked for."""
 
 
 class Line(NamedTuple):
@@ -38,6 +42,16 @@ def details(
         lines += _old((use for _, use in uses), max_age, now or datetime.now(UTC))
     lines += [Line("orphaned", f"{path}: no test uses it") for path in orphaned]
     return list(dict.fromkeys(lines))
+
+
+def shortened(lines: Sequence[Line]) -> Iterator[Line]:
+    """Yield the first lines about each thing, and how many more there are."""
+    counts = Counter(line.word for line in lines)
+    for word, count in counts.items():
+        about = [line for line in lines if line.word == word]
+        yield from about[: SHOWN if count > SHOWN + 1 else count]
+        if count > SHOWN + 1:
+            yield Line(word, f"... and {count - SHOWN} more (-v shows them)")
 
 
 def plural(count: int, noun: str) -> str:

@@ -2,16 +2,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-# Imported here, so that pytester, which forgets what an inner run imports, does not import it again for every run.
-import google.genai  # noqa: F401
 import pytest
 from support.loopback import Loopback, loopback
 from support.talkative import talk
 
-import maxim_gemini
-import maxim_gemini.testing.fake_logger
-import maxim_gemini.testing.recorder
-import maxim_gemini.testing.report  # noqa: F401
+from maxim_gemini.testing.recorder import GeminiRecorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +21,11 @@ def _nothing_said_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def _server() -> Iterator[Loopback]:
+def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loopback]:
     with loopback(talk) as server:
+        # pytester forgets what an inner run imports, which takes long: so it is imported here.
+        with GeminiRecorder(tmp_path_factory.mktemp("warm") / "up.yaml", mode="once", base_url=server.url) as recorder:
+            recorder.client.models.generate_content(model="gemini-2.5-flash", contents="Hi")
         yield server
 
 
@@ -40,10 +38,10 @@ def gemini(_server: Loopback, monkeypatch: pytest.MonkeyPatch) -> Loopback:
 
 
 @pytest.fixture
-def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+def suite(pytester: pytest.Pytester, gemini: Loopback) -> pytest.Pytester:
     """A folder for the suite of somebody who uses the plugin."""
-    monkeypatch.setenv("GEMINI_AT", "http://127.0.0.1:9")  # nobody listens there
-    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
+    # The plugin left out collects garbage several times at the end of a run, which takes seconds.
+    pytester.makeini("[pytest]\naddopts = -p no:unraisableexception\nasyncio_default_fixture_loop_scope = function\n")
     pytester.makeconftest(
         """
         import os
