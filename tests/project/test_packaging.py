@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from fnmatch import fnmatch
+from importlib import metadata
+from pathlib import Path
+
+from support.checkout import PACKAGES, ROOT, product_files, project
+
+import maxim_gemini
+
+SETUPTOOLS = project()["tool"]["setuptools"]
+INSTALLED = Path(maxim_gemini.__file__).parent
+
+
+def folder_of(package: str) -> Path:
+    """Return the folder that setuptools takes *package* from."""
+    mapped = SETUPTOOLS["package-dir"]
+    outer = max((name for name in mapped if f"{package}.".startswith(f"{name}.")), key=len, default="")
+    inner = package.removeprefix(outer).lstrip(".")
+    return ROOT / mapped.get(outer, "") / inner.replace(".", "/")
+
+
+def test_every_folder_with_code_is_a_listed_package() -> None:
+    listed = {folder_of(package) for package in SETUPTOOLS["packages"]}
+    assert {path.parent for path in product_files()} <= listed
+    assert {folder for folder in listed if not (folder / "__init__.py").is_file()} == set()
+
+
+def test_every_data_file_is_matched_by_a_pattern() -> None:
+    patterns = [
+        (folder_of(package), pattern) for package, found in SETUPTOOLS["package-data"].items() for pattern in found
+    ]
+    data = [path for path in product_files("*.*") if path.suffix not in {".py", ".pyc"}]
+    unmatched = [path for path in data if not any(path.parent == f and fnmatch(path.name, p) for f, p in patterns)]
+    assert data, "there is py.typed at least"
+    assert unmatched == []
+
+
+def test_every_file_of_the_checkout_is_installed() -> None:
+    """On the wheel this shows that nothing was forgotten; in an editable install it shows nothing."""
+    for path in [*product_files("*.*"), *(ROOT / "cassettes").glob("*.*")]:
+        package, folder = next(
+            (name, f) for name, f in [*PACKAGES.items(), ("cassettes", ROOT / "cassettes")] if path.is_relative_to(f)
+        )
+        inside = {"maxim_gemini": "", "maxim_gemini.testing": "testing", "cassettes": "testing/cassettes"}[package]
+        assert (INSTALLED / inside / path.relative_to(folder)).is_file(), path
+
+
+def test_the_two_links_are_there_where_the_file_system_has_links() -> None:
+    for link, target in {"maxim_gemini/testing": "../testing", "testing/cassettes": "../cassettes"}.items():
+        path = ROOT / link
+        if not path.exists():
+            continue  # A checkout without links: the build does not need them.
+        assert path.is_symlink()
+        assert str(path.readlink()) == target
+
+
+def test_the_wrapper_needs_only_google_genai_and_maxim_py() -> None:
+    needed = [text for text in metadata.requires("maxim-gemini") or () if "extra ==" not in text]
+    assert sorted(text.split(">")[0] for text in needed) == ["google-genai", "maxim-py"]
+
+
+def test_aiohttp_is_never_required_since_its_presence_changes_google_genai() -> None:
+    assert not [text for text in metadata.requires("maxim-gemini") or () if text.startswith("aiohttp")]
+
+
+def test_the_plugin_and_the_command_are_announced() -> None:
+    points = {(point.group, point.name): point.value for point in metadata.distribution("maxim-gemini").entry_points}
+    assert points["pytest11", "maxim_gemini"] == "maxim_gemini.testing.plugin"
+    assert ("console_scripts", "maxim-gemini") in points
+
+
+def test_the_package_is_typed() -> None:
+    assert (INSTALLED / "py.typed").is_file()

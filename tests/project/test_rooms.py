@@ -1,0 +1,54 @@
+"""Imports point one way."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from support.checkout import ROOT, product_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WRAPPER = [path for path in product_files() if path.is_relative_to(ROOT / "maxim_gemini")]
+PURE = ["maxim_gemini/_request.py", "maxim_gemini/_response.py", "testing/wire.py", "testing/views.py"]
+HTTP = {"httpx", "httpx2", "aiohttp", "requests", "respx"}
+
+
+def imported(path: Path, *, when_run: bool = False) -> set[str]:
+    """Return the modules that *path* imports; with *when_run*, without those that only type checkers see."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped = {id(n) for block in ast.walk(tree) if when_run and _for_types(block) for n in ast.walk(block)}
+    found = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom) and id(n) not in skipped]
+    return {name for node in found for name in _names(node)}
+
+
+def _for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def _names(node: ast.Import | ast.ImportFrom) -> set[str]:
+    if isinstance(node, ast.Import):
+        return {alias.name for alias in node.names}
+    return {"." * node.level + (node.module or "")}
+
+
+@pytest.mark.parametrize("path", WRAPPER, ids=lambda path: path.name)
+def test_the_wrapper_never_imports_the_test_kit(path: Path) -> None:
+    assert not [name for name in imported(path) if "testing" in name]
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_pure_rooms_import_no_logger_and_no_http(name: str) -> None:
+    roots = {module.partition(".")[0] for module in imported(ROOT / name, when_run=True)}
+    assert roots & {"maxim", *HTTP} == set()
+
+
+def test_importing_the_wrapper_loads_nothing_of_the_test_kit() -> None:
+    code = "import maxim_gemini.client, sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "maxim_gemini.client" in loaded
+    assert not [name for name in loaded if name.startswith(("maxim_gemini.testing", "vcr", "pytest"))]
