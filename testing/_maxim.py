@@ -5,6 +5,9 @@ encoded (`CustomEncoder`), what a writer and a logger hold (their constructors s
 in-memory ones set the same attributes by themselves), and the singleton behind `maxim.Maxim`.
 """
 
+# pyright: reportMissingTypeStubs=false
+# maxim-py and filetype are annotated, but do not say so with a py.typed.
+
 from __future__ import annotations
 
 import atexit
