@@ -1,20 +1,35 @@
-"""One recording: what was asked and answered, in order."""
+"""One recording: what was asked and answered, in order.
+
+The only module that touches vcrpy's private names: `Cassette` is vcrpy's cassette, with what it does for every request
+(finding, playing, adding, loading, saving) done by index, without loss and atomically. What vcrpy's own code asks of a
+cassette still works: `requests`, `responses`, `play_counts`, `rewind`, `Cassette.use(path=...)`.
+"""
 
 from __future__ import annotations
 
-import json
 import threading
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
 from vcr.cassette import Cassette as VcrCassette
+from vcr.errors import UnhandledHTTPRequestError
+from vcr.record_mode import RecordMode
 from vcr.request import Request
 
-from maxim_gemini.testing.exceptions import CassetteNotFound
-from maxim_gemini.testing.exchange import Chunk, Response
+from maxim_gemini.testing.cassette import bodies, format
+from maxim_gemini.testing.cassette.differences import between, nearest, told
+from maxim_gemini.testing.cassette.format import Block, Document, Stored
+from maxim_gemini.testing.cassette.layout import NotOurLayout
+from maxim_gemini.testing.cassette.matching import Meaning, meaning, meaning_of, without
+from maxim_gemini.testing.cassette.merging import added, replaced
+from maxim_gemini.testing.cassette.scrubbing import Scrubber
+from maxim_gemini.testing.cassette.store import Shelf
+from maxim_gemini.testing.exceptions import CassetteError, CassetteNotFound, SecretFound
+from maxim_gemini.testing.exchange import Response
 
 
 @dataclass(slots=True)
@@ -22,112 +37,363 @@ class Head:
     """Where a recording came from."""
 
     recorded_at: str = ""
+    """When its oldest interaction was recorded, as ISO 8601."""
     sdk: str = ""
+    """The SDK and its version, `google-genai 3.4.0`."""
     source: str = "unknown"
+    """Who answered: `live`, `loopback` (a server on this machine) or `unknown`."""
     description: str = ""
+    others: dict[str, Any] = field(default_factory=dict[str, Any])
+    """What else is in the head of the file."""
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> Head:
+        """Return the head of a file from its metadata."""
+        own = {name: values.get(key) for name, key in _HEAD.items()}
+        others = {key: value for key, value in values.items() if key not in _HEAD.values()}
+        return cls(**{name: str(value) for name, value in own.items() if value}, others=others)
+
+    def metadata(self) -> dict[str, Any]:
+        """Return the metadata of a file."""
+        own = {key: getattr(self, name) for name, key in _HEAD.items()}
+        return {key: value for key, value in own.items() if value} | self.others
 
 
-@dataclass(slots=True, eq=False)
+_HEAD = {"recorded_at": "recorded_at", "source": "recorded_from", "sdk": "sdk", "description": "description"}
+
+
 class Interaction:
-    """A request and its answer."""
+    """A recorded request and its answer, read from the file when they are asked for."""
 
-    request: Request
-    response: Response
-    played: int = field(default=0)
+    __slots__ = ("_block", "_origin", "_stored", "index", "key", "played")
+
+    def __init__(self, origin: _Origin, index: int, content: Block | Stored) -> None:
+        self._origin = origin
+        self._block = content if isinstance(content, Block) else None
+        self._stored = content if isinstance(content, Stored) else None
+        self.index = index
+        self.played = 0
+        """How often its answer was given."""
+        self.key = self.meaning.key
+
+    def __repr__(self) -> str:
+        request = self.request
+        return f"<Interaction {self.index + 1}: {request.method} {request.uri}, played {self.played} times>"
+
+    @property
+    def request(self) -> Request:
+        """The request."""
+        return format.request_of(self.values, self._origin.shelf.fetch)
+
+    @property
+    def response(self) -> Response:
+        """The answer, one chunk for each event of a stream."""
+        return format.response_of(self.values, self._origin.shelf.fetch)
+
+    @property
+    def meaning(self) -> Meaning:
+        """What the request asks for."""
+        values = self._request_values()
+        body = bodies.parsed(bodies.attached(values.get("body"), self._origin.shelf.fetch))
+        headers = {name: found[0] for name, found in values.get("headers", {}).items()}
+        found = meaning(values["method"], values["uri"], headers, body)
+        return found._replace(body=without(self._origin.ignored, found.body))
+
+    @property
+    def values(self) -> Stored:
+        """Its stored values."""
+        if self._stored is not None:
+            return self._stored
+        assert self._block is not None
+        return Stored(self._request_values(), format.response_values(self._block, self._place))
+
+    def block(self, attach: bodies.Attach) -> Block:
+        """Return its text in a file, large binaries kept by *attach*."""
+        if self._block is not None:
+            return self._block
+        assert self._stored is not None
+        return format.block(Stored(*(bodies.detached(part, attach) for part in self._stored)))
+
+    def _place(self) -> tuple[str, int]:
+        return str(self._origin.shelf.path), self._origin.line_of(self.index)
+
+    def _request_values(self) -> dict[str, Any]:
+        if self._stored is not None:
+            return self._stored.request
+        assert self._block is not None
+        return format.request_values(self._block)
+
+
+@dataclass(slots=True)
+class _Origin:
+    """What the interactions of one cassette have in common."""
+
+    shelf: Shelf
+    ignored: tuple[str, ...] = ()
+    document: Document = field(default_factory=lambda: Document({}, [], []))
+
+    def line_of(self, index: int) -> int:
+        return self.document.line + sum(block.text.count("\n") for block in self.document.blocks[:index])
+
+    def interactions(self) -> list[Interaction]:
+        found: list[Block] | list[Stored] = self.document.blocks or self.document.values
+        return [Interaction(self, index, content) for index, content in enumerate(found)]
 
 
 class Cassette(VcrCassette):  # type: ignore[misc]
-    """A recording that is played by the meaning of a request."""
+    """A recording that is played by the meaning of a request.
 
-    def __init__(self, path: str | PathLike[str], **options: Any) -> None:
-        super().__init__(Path(path), **options)
-        self.head = Head()
+    *record_mode* is vcrpy's. With `all`, what was recorded takes the place of what it matches; otherwise it is added.
+    A cassette that was made and not loaded takes the place of the whole file. *ignore* names places in the body of a
+    request that don't matter for matching, such as `generationConfig.seed` or `contents[].role`.
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        *,
+        scrubber: Scrubber | None = None,
+        ignore: Iterable[str] = (),
+        record_mode: RecordMode | str = RecordMode.ONCE,
+        **options: Any,
+    ) -> None:
         self.interactions: list[Interaction] = []
+        super().__init__(Path(path), record_mode=RecordMode(record_mode), **options)
+        self.head = Head()
+        self.scrubber = scrubber or Scrubber.from_environment()
+        self._origin = _Origin(Shelf(Path(path)), tuple(ignore))
+        self._waiting: defaultdict[str, deque[Interaction]] = defaultdict(deque)
+        self._last: dict[str, Interaction] = {}
+        self._found: list[Interaction] = []
         self._lock = threading.Lock()
 
     @classmethod
     def load(cls, path: str | PathLike[str], *, allow_missing: bool = False, **options: Any) -> Self:
-        """Open the recording at *path*."""
+        """Open the recording at *path*.
+
+        Raises:
+            CassetteNotFound: there is none, and it may not be missing.
+            CassetteBroken: it can't be read; the message names file and line.
+        """
         cassette = cls(path, **options)
-        if Path(path).is_file():
-            cassette._read()
-        elif not allow_missing:
-            raise CassetteNotFound(f"there is no cassette at {path}")
+        try:
+            cassette._load()
+        except CassetteNotFound:
+            if not allow_missing:
+                raise
         return cassette
 
-    def play(self, request: Request) -> Response | None:
-        """Return the answer of the next unplayed interaction of the same meaning, or `None`."""
-        with self._lock:
-            for interaction in self.interactions:
-                if not interaction.played and _key(interaction.request) == _key(request):
-                    interaction.played += 1
-                    return interaction.response
-        return None
-
-    def record(self, request: Request, response: Response) -> Interaction:
-        """Append an interaction."""
-        interaction = Interaction(request, response, played=1)
-        with self._lock:
-            self.interactions.append(interaction)
-            self.dirty = True
-        return interaction
-
-    def save(self) -> bool:
-        """Write the file if it is not what is on disk; return whether it was written."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(yaml.safe_dump({"version": 1, "interactions": [_plain(i) for i in self.interactions]}))
-        self.dirty = False
-        return True
+    def __repr__(self) -> str:
+        return f"<Cassette {self.path}: {len(self.interactions)} interactions, {len(self.unplayed)} not played>"
 
     @property
     def path(self) -> Path:
         """The file."""
-        return Path(self._path)
+        return self._origin.shelf.path
 
     @property
     def unplayed(self) -> list[Interaction]:
         """The interactions that nobody asked for."""
         return [interaction for interaction in self.interactions if not interaction.played]
 
+    def play(self, request: Request) -> Response | None:
+        """Return the answer of the next unplayed interaction of the same meaning, or `None`."""
+        interaction = self._take(self._meaning(request).key)
+        if interaction is None:
+            # What the request was sent with is not in the recording: look for it as it would have been recorded.
+            interaction = self._take(self._meaning(self.scrubber.request(request)).key)
+        return None if interaction is None else interaction.response
+
+    def record(self, request: Request, response: Response) -> Interaction:
+        """Add an interaction, without its secrets."""
+        stored = format.stored_of(*self.scrubber.exchange(request, response))
+        with self._lock:
+            interaction = Interaction(self._origin, len(self.interactions), stored)
+            interaction.played = 1
+            self.interactions.append(interaction)
+            self.play_counts[interaction.index] += 1
+            self.dirty = True
+        return interaction
+
+    def save(self) -> bool:
+        """Write the file, unless it says the same already; return whether it was written.
+
+        Raises:
+            SecretFound: a secret is still in it; nothing was written. The message names place and kind.
+            CassetteError: it can't be written; the old file is still there.
+        """
+        with self._lock:
+            if not self.dirty:
+                return False
+            written = self._write()
+            self.dirty = False
+            return written
+
     def explain_miss(self, request: Request) -> str:
         """Say why *request* can't be played: the nearest recorded request and how it differs."""
-        return f"{request.method} {request.uri} is not among the {len(self.interactions)} recorded requests"
+        sent = self._meaning(self.scrubber.request(request))
+        same = [interaction for interaction in self._found if interaction.key == sent.key]
+        asked = f"{sent.method} {sent.path} can't be replayed from {self.path}"
+        if same:
+            times = "once, and that answer was" if len(same) == 1 else f"{len(same)} times, and all these answers were"
+            return f"{asked}: it was recorded {times} given already."
+        if not self._found:
+            return f"{asked}: nothing is recorded there."
+        return "\n".join([f"{asked}: it was not recorded.", *self._nearest(sent)])
 
-    def _read(self) -> None:
-        for item in yaml.safe_load(self.path.read_text(encoding="utf-8"))["interactions"]:
-            answer = item["response"]
-            headers = tuple((name, value) for name, values in answer["headers"].items() for value in values)
-            body = answer["body"]["string"]
-            chunk = Chunk(body if isinstance(body, bytes) else body.encode())
-            response = Response(answer["status"]["code"], headers, (chunk,), answer["status"]["message"])
-            self.interactions.append(Interaction(Request(**item["request"]), response))
+    # Its parts
+
+    def _meaning(self, request: Request) -> Meaning:
+        found = meaning_of(request)
+        return found._replace(body=without(self._origin.ignored, found.body)) if self._origin.ignored else found
+
+    def _take(self, key: str) -> Interaction | None:
+        with self._lock:
+            waiting = self._waiting.get(key)
+            interaction = waiting.popleft() if waiting else self._last.get(key) if self.allow_playback_repeats else None
+            if interaction is not None:
+                interaction.played += 1
+                self.play_counts[interaction.index] += 1
+                self._last[key] = interaction
+            return interaction
+
+    def _nearest(self, sent: Meaning) -> list[str]:
+        meanings = [interaction.meaning for interaction in self._found]
+        index = nearest(sent, meanings)
+        if index is None:
+            return [f"None of the {len(meanings)} recorded requests is like it."]
+        played = "given already" if self._found[index].played else "not yet given"
+        lines = told(between(meanings[index], sent))
+        start = f"The nearest of {len(meanings)} recorded requests, number {index + 1} (its answer was {played}), differs:"
+        return [start, *(f"  {line}" for line in lines)]
+
+    def _load(self) -> None:
+        self._found = self._read()
+        self.interactions = list(self._found)
+        self.head = Head.read(self._origin.document.head)
+        self._loaded_count = len(self._found)
+        for interaction in self._found:
+            self._waiting[interaction.key].append(interaction)
+        self.dirty = False
         self.rewound = True
 
+    def _read(self) -> list[Interaction]:
+        """Return what is in the file, and let the origin know."""
+        origin, name = self._origin, str(self.path)
+        text = origin.shelf.read()
+        origin.document = format.read(text, name)
+        try:
+            return origin.interactions()
+        except NotOurLayout:
+            origin.document = format.read_edited(text, name)
+            return origin.interactions()
 
-def _plain(interaction: Interaction) -> dict[str, Any]:
-    request, response = interaction.request, interaction.response
-    headers: dict[str, list[str]] = {}
-    for name, value in response.headers:
-        headers.setdefault(name, []).append(value)
-    return {
-        "request": {
-            "method": request.method,
-            "uri": request.uri,
-            "headers": {},
-            "body": request.body,
-        },
-        "response": {
-            "status": {"code": response.status, "message": response.reason},
-            "headers": headers,
-            "body": {"string": response.body},
-        },
-    }
+    def _write(self) -> bool:
+        old = self._on_disk()
+        places = list(self._places(old))
+        files: dict[str, bytes] = {}
+
+        def attach(data: bytes, extension: str) -> str:
+            name = self._origin.shelf.name_for(data, extension)
+            files[name] = data
+            return name
+
+        before = [interaction.block(attach) for interaction in old]
+        files.clear()
+        blocks = [_block(now, former, attach) for now, former in places]
+        head = Head.read(self._origin.document.head)
+        if blocks == before:
+            self.head = head
+            return False
+        if head.recorded_at and any(now is former for now, former in places):
+            self.head.recorded_at = head.recorded_at
+        self._refuse_secrets([now for now, _ in places])
+        self._origin.shelf.write(format.write(self.head.metadata(), blocks), files)
+        return True
+
+    def _on_disk(self) -> list[Interaction]:
+        """Return what the file holds, without its secrets if another tool wrote it."""
+        found = self._found
+        if not self.rewound:
+            try:
+                found = self._read()
+            except CassetteError:
+                return []  # what can't be read is replaced
+        return [self._scrubbed(interaction) for interaction in found] if self._origin.document.values else found
+
+    def _scrubbed(self, interaction: Interaction) -> Interaction:
+        exchange = self.scrubber.exchange(interaction.request, interaction.response)
+        return Interaction(self._origin, interaction.index, format.stored_of(*exchange))
+
+    def _places(self, old: list[Interaction]) -> Iterator[tuple[Interaction, Interaction | None]]:
+        new = self.interactions[len(self._found) :]
+        if self.rewound and self.record_mode != RecordMode.ALL:
+            return added(old, new)
+        return replaced(old, new, keep=self.rewound)
+
+    def _refuse_secrets(self, interactions: list[Interaction]) -> None:
+        found = list(self.scrubber.found(self.head.metadata(), "the head"))
+        for number, interaction in enumerate(interactions, 1):
+            for part, values in interaction.values._asdict().items():
+                found += self.scrubber.found(values, f"interaction {number}, {part}")
+        if found:
+            places = "".join(f"\n  {secret}" for secret in dict.fromkeys(found))
+            raise SecretFound(
+                f"{self.path} was not saved, because secrets are in it:{places}\n"
+                "Keep them out of the call, or give the recorder a scrubber that knows them"
+            )
+
+    # What vcrpy's own code asks of a cassette
+
+    @property
+    def data(self) -> list[tuple[Request, dict[str, Any]]]:
+        """The interactions as vcrpy keeps them."""
+        return [(interaction.request, format.vcr_response(interaction.response)) for interaction in self.interactions]
+
+    @data.setter
+    def data(self, value: list[Any]) -> None:
+        """vcrpy starts with an empty list, which is not needed here."""
+
+    def __len__(self) -> int:
+        """Return the number of interactions."""
+        return len(self.interactions)
+
+    def __contains__(self, request: Request) -> bool:
+        """Tell whether *request* can be played."""
+        key = self._meaning(request).key
+        return bool(self._waiting.get(key)) or bool(self.allow_playback_repeats and key in self._last)
+
+    def append(self, request: Request, response: dict[str, Any]) -> None:
+        """Add what one of vcrpy's stubs has received."""
+        stored = format.from_vcr({"request": request._to_dict(), "response": response})
+        self.record(request, format.response_of(stored, self._origin.shelf.fetch))
+
+    def play_response(self, request: Request) -> dict[str, Any]:
+        """Return the next answer for one of vcrpy's stubs."""
+        response = self.play(request)
+        if response is None:
+            raise UnhandledHTTPRequestError(self.explain_miss(request))
+        return format.vcr_response(response)
+
+    def rewind(self) -> None:
+        """Start again from the first interaction."""
+        with self._lock:
+            super().rewind()
+            self._waiting.clear()
+            self._last.clear()
+            for interaction in self._found:
+                interaction.played = 0
+                self._waiting[interaction.key].append(interaction)
+
+    def _save(self, force: bool = False) -> None:
+        self.dirty = self.dirty or force
+        self.save()
 
 
-def _key(request: Request) -> tuple[str, str, str]:
-    body = request.body or b""
-    try:
-        meaning = json.dumps(json.loads(body), sort_keys=True)
-    except ValueError:
-        meaning = repr(body)
-    return request.method.upper(), request.path, meaning
+def _block(now: Interaction, former: Interaction | None, attach: bodies.Attach) -> Block:
+    """Return the text for *now*; that of *former* where only the times differ."""
+    block = now.block(attach)
+    if former is None or now is former:
+        return block
+    before = former.block(attach)
+    return before if before.timeless == block.timeless else block
