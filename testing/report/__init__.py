@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from maxim_gemini.testing.report._collect import traces_of
 from maxim_gemini.testing.report._data import TestTraces, read
+from maxim_gemini.testing.report._summary import Totals, summary
 from maxim_gemini.testing.report._write import html, write
 
-__all__ = ["TestTraces", "html", "read", "traces_of", "write"]
+__all__ = ["TestTraces", "Totals", "html", "read", "summary", "traces_of", "write"]

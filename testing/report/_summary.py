@@ -80,6 +80,11 @@ class Totals:
         )
 
 
+def summary(tests: Iterable[TestTraces]) -> Totals:
+    """Count what *tests* hold."""
+    return Totals.of(rows(tests))
+
+
 def rows(tests: Iterable[TestTraces]) -> list[TestRow]:
     """Return the list's lines; a test that ran more than once has a link of its own each time."""
     seen: Counter[str] = Counter()

@@ -1,0 +1,53 @@
+"""How the command line speaks: rich on a terminal, plain where it is piped or `NO_COLOR` is set."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@cache
+def out() -> Console:
+    """Return what prints results."""
+    return _console(stderr=False)
+
+
+@cache
+def err() -> Console:
+    """Return what prints notes, progress and errors: never in the way of a pipe."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    from rich.console import Console
+
+    console = Console(stderr=stderr, highlight=False, emoji=False, markup=False)
+    if not console.is_terminal:
+        console.width = 10_000  # a pipe has no width: nothing is cut, nothing is wrapped
+    return console
+
+
+def complain(message: object) -> None:
+    """Say in one line of its own what is wrong."""
+    err().print("maxim-gemini:", style="bold red", end=" ", soft_wrap=True)
+    err().print(str(message), soft_wrap=True)
+
+
+def note(message: str) -> None:
+    """Say something on the side."""
+    err().print(message, style="dim", soft_wrap=True)
+
+
+def plain(line: str) -> None:
+    """Print *line* for a program that reads it, tabs and all."""
+    sys.stdout.write(line + "\n")
+
+
+def show_json(value: Any) -> None:
+    """Print *value* as JSON and nothing else."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
