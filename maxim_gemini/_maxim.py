@@ -28,7 +28,7 @@ REMEMBERED: Final = 65_536
 # maxim-py drops whatever is logged under an id that does not look like this.
 _VALID_ID: Final = re.compile(r"[a-zA-Z0-9_-]+", re.ASCII)
 
-_attaching: Final = threading.Lock()
+_attaching: Final = threading.RLock()
 
 
 def is_valid_id(value: str) -> bool:
@@ -45,7 +45,7 @@ class Ledger:
         self._seen: dict[str, None] = {}
         self._warned: set[str] = set()
         self._shared: dict[type, Any] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a stream dropped by the garbage collector may end while this thread holds it
 
     @classmethod
     def of(cls, logger: Logger) -> Ledger:
@@ -63,9 +63,9 @@ class Ledger:
             if isinstance(sink, cls):
                 return sink
         ledger = cls()
-        sinks.append(ledger)
-        for log in list(logger.writer.queue.queue):
+        for log in _past(logger.writer):
             ledger.commit(log)
+        sinks.append(ledger)
         return ledger
 
     def commit(self, log: CommitLog) -> None:
@@ -99,6 +99,12 @@ class Ledger:
             is_new = kind not in self._warned
             self._warned.add(kind)
             return is_new
+
+
+def _past(writer: Any) -> list[CommitLog]:
+    """Return what *writer* was given before anybody listened, as far as it still has it."""
+    waiting = getattr(writer.queue, "queue", None)
+    return list(getattr(writer, "logs", ()) if waiting is None else waiting)
 
 
 class Log:
