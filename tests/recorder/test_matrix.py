@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.clients import LIBRARIES, client_over
+from support.clients import EDGE_IDS, EDGES, opened
+from support.gemini import event, plain
 from support.loopback import SSE, Asked, Reply, loopback
 
-from maxim_gemini.testing import wire
 from maxim_gemini.testing.recorder import GeminiRecorder
 
 if TYPE_CHECKING:
@@ -18,31 +17,16 @@ if TYPE_CHECKING:
 
     from google import genai
 
-CALLS = [
-    (library, is_async)
-    for library, is_async in itertools.product(LIBRARIES, (False, True))
-    if is_async or library != "aiohttp"
-]
-IDS = [f"{library}-{'async' if is_async else 'sync'}" for library, is_async in CALLS]
-
 TEXTS = ["¡Hola! ", "你好, ", "🙂 <b>&amp;</b> ", "done"]
-
-
-def _answer(text: str) -> dict[str, Any]:
-    content = {"parts": [{"text": text}], "role": "model"}
-    return {
-        "candidates": [{"content": content, "finishReason": "STOP", "index": 0}],
-        "modelVersion": "gemini-2.5-flash",
-    }
 
 
 def serve(asked: Asked, reply: Reply) -> None:
     if "streamGenerateContent" in asked.path:
         reply.head(200, SSE)
         for text in TEXTS:
-            reply.send(wire.dump_event(_answer(text)))
+            reply.send(event(text))
     else:
-        reply.whole(wire.dump_json(_answer("".join(TEXTS))))
+        reply.whole(plain("".join(TEXTS)))
 
 
 async def _ask(client: genai.Client, is_async: bool, is_stream: bool) -> list[str | None]:
@@ -59,11 +43,15 @@ async def _ask(client: genai.Client, is_async: bool, is_stream: bool) -> list[st
 
 
 def ask(library: str, is_async: bool, is_stream: bool, base_url: str | None) -> list[str | None]:
-    return asyncio.run(_ask(client_over(library, base_url), is_async, is_stream))
+    async def call() -> list[str | None]:
+        async with opened(library, base_url) as client:
+            return await _ask(client, is_async, is_stream)
+
+    return asyncio.run(call())
 
 
 @pytest.mark.parametrize("is_stream", [False, True], ids=["plain", "stream"])
-@pytest.mark.parametrize("recorded", CALLS, ids=IDS)
+@pytest.mark.parametrize("recorded", EDGES, ids=EDGE_IDS)
 def test_a_recording_replays_over_every_library(tmp_path: Path, recorded: tuple[str, bool], is_stream: bool) -> None:
     cassette = tmp_path / "hello.yaml"
     with loopback(serve) as server, GeminiRecorder(cassette, mode="once") as recorder:
@@ -72,11 +60,9 @@ def test_a_recording_replays_over_every_library(tmp_path: Path, recorded: tuple[
     assert recorder.outcome == (0, 1, 1, 0, 0)
 
     bodies = {recorder.cassette.interactions[0].response.body}
-    for replayed in CALLS:
+    for replayed in EDGES:
         with GeminiRecorder(cassette) as recorder:
             assert ask(*replayed, is_stream, None) == live, replayed
         assert recorder.outcome == (1, 0, 0, 0, 0)
         bodies.add(recorder.cassette.interactions[0].response.body)
-    assert bodies == {
-        b"".join(wire.dump_event(_answer(t)) for t in TEXTS) if is_stream else wire.dump_json(_answer("".join(TEXTS)))
-    }
+    assert bodies == {b"".join(event(t) for t in TEXTS) if is_stream else plain("".join(TEXTS))}

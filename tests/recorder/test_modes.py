@@ -1,0 +1,174 @@
+"""The record modes: what is sent, what is kept, what is an error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.gemini import plain
+from support.loopback import Asked, Loopback, Reply, loopback
+from support.recordings import call, cassette, fails, says
+
+from maxim_gemini.testing.exceptions import CassetteDrift, CassetteMiss, CassetteNotFound, CassetteUnused
+from maxim_gemini.testing.recorder import GeminiRecorder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def server() -> Iterator[Loopback]:
+    count = iter(range(1, 99))
+
+    def serve(asked: Asked, reply: Reply) -> None:
+        reply.whole(plain(f"live {next(count)}"))
+
+    with loopback(serve) as running:
+        yield running
+
+
+def ask(recorder: GeminiRecorder, prompt: str = "Hi") -> str | None:
+    return recorder.bare_client.models.generate_content(model="gemini-2.5-flash", contents=prompt).text
+
+
+def prompts(recorder: GeminiRecorder) -> list[str]:
+    return [str(i.response.body).partition('"text": "')[2].partition('"')[0] for i in recorder.cassette.interactions]
+
+
+def one(tmp_path: Path) -> Path:
+    return cassette(tmp_path / "one.yaml", (call("Hi"), says("recorded")))
+
+
+def test_none_never_sends(tmp_path: Path, server: Loopback) -> None:
+    with GeminiRecorder(one(tmp_path), base_url=server.url) as recorder:
+        assert ask(recorder) == "recorded"
+        with pytest.raises(CassetteMiss):
+            ask(recorder, "unknown")
+        recorder._entered().misses.clear()
+    assert server.asked == []
+
+
+def test_none_without_a_file_says_how_to_record_it(tmp_path: Path) -> None:
+    recorder = GeminiRecorder(tmp_path / "no.yaml", record_command="pytest --maxim-gemini-record=once")
+    with pytest.raises(CassetteNotFound) as caught, recorder:
+        pass
+    assert "no.yaml" in str(caught.value)
+    assert caught.value.__notes__ == ["To record it: pytest --maxim-gemini-record=once"]
+
+
+def test_once_records_where_there_is_no_file_and_then_replays(tmp_path: Path, server: Loopback) -> None:
+    path = tmp_path / "new" / "once.yaml"
+    for outcome in ((0, 2, 2, 0, 0), (2, 0, 0, 0, 0)):
+        with GeminiRecorder(path, mode="once", base_url=server.url) as recorder:
+            assert [ask(recorder), ask(recorder)] == ["live 1", "live 2"]
+        assert recorder.outcome == outcome
+    assert len(server.asked) == 2
+
+
+def test_once_with_a_file_does_not_record(tmp_path: Path, server: Loopback) -> None:
+    with pytest.raises(CassetteMiss), GeminiRecorder(one(tmp_path), mode="once", base_url=server.url) as recorder:
+        ask(recorder, "unknown")
+    assert server.asked == []
+
+
+def test_new_episodes_records_what_is_not_there(tmp_path: Path, server: Loopback) -> None:
+    path = one(tmp_path)
+    with GeminiRecorder(path, mode="new_episodes", base_url=server.url) as recorder:
+        assert [ask(recorder, "new"), ask(recorder), ask(recorder, "new")] == ["live 1", "recorded", "live 2"]
+    assert recorder.outcome == (1, 2, 2, 0, 0)
+    with GeminiRecorder(path) as recorder:
+        assert [ask(recorder, "new"), ask(recorder), ask(recorder, "new")] == ["live 1", "recorded", "live 2"]
+
+
+def test_all_sends_everything_and_adds_it(tmp_path: Path, server: Loopback) -> None:
+    path = one(tmp_path)
+    with GeminiRecorder(path, mode="all", base_url=server.url) as recorder:
+        assert ask(recorder) == "live 1"
+    assert recorder.outcome == (0, 1, 1, 0, 0)
+    with GeminiRecorder(path) as recorder:
+        assert [ask(recorder), ask(recorder)] == ["recorded", "live 1"]
+
+
+def test_rewrite_begins_anew(tmp_path: Path, server: Loopback) -> None:
+    path = one(tmp_path)
+    with GeminiRecorder(path, mode="rewrite", base_url=server.url) as recorder:
+        assert ask(recorder, "other") == "live 1"
+    with GeminiRecorder(path) as recorder:
+        assert ask(recorder, "other") == "live 1"
+        assert len(recorder.cassette.interactions) == 1
+
+
+def test_rewrite_of_nothing_at_all_keeps_the_old_file(tmp_path: Path, server: Loopback) -> None:
+    path = one(tmp_path)
+    before = path.read_bytes()
+    with GeminiRecorder(path, mode="rewrite", base_url=server.url):
+        pass
+    assert path.read_bytes() == before
+
+
+def test_verify_passes_where_only_the_words_differ(tmp_path: Path, server: Loopback) -> None:
+    path = one(tmp_path)
+    before = path.read_bytes()
+    with GeminiRecorder(path, mode="verify", base_url=server.url) as recorder:
+        assert ask(recorder) == "live 1"
+    assert (recorder.outcome, recorder.drifts) == ((0, 0, 1, 0, 0), [])
+    assert path.read_bytes() == before
+
+
+def test_verify_fails_where_the_shape_has_drifted(tmp_path: Path, server: Loopback) -> None:
+    path = cassette(tmp_path / "old.yaml", (call("Hi"), fails(429, "RESOURCE_EXHAUSTED")))
+    with pytest.raises(CassetteDrift, match=r"generateContent: status: recorded 429 != live 200"):
+        _verify(path, server)
+
+
+def test_verify_fails_on_what_is_not_recorded(tmp_path: Path, server: Loopback) -> None:
+    path = cassette(tmp_path / "old.yaml", (call("Other"), says("x")))
+    with pytest.raises(CassetteMiss):
+        _verify(path, server)
+
+
+def _verify(path: Path, server: Loopback) -> None:
+    with GeminiRecorder(path, mode="verify", base_url=server.url) as recorder:
+        ask(recorder)
+
+
+def test_an_unknown_mode_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="mode='twice': say one of none, once, new_episodes, all, rewrite, verify"):
+        GeminiRecorder(tmp_path / "x.yaml", mode="twice")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mode", ["once", "new_episodes", "all", "rewrite"])
+def test_what_fails_is_not_saved(tmp_path: Path, server: Loopback, mode: Any) -> None:
+    path = tmp_path / "never.yaml" if mode == "once" else one(tmp_path)
+    before = path.read_bytes() if path.exists() else None
+    with pytest.raises(ZeroDivisionError), GeminiRecorder(path, mode=mode, base_url=server.url) as recorder:
+        raise ZeroDivisionError(ask(recorder, "unknown"))
+    with GeminiRecorder(path, mode=mode, base_url=server.url) as recorder:
+        ask(recorder, "unknown")
+        recorder.discard()
+    assert (path.read_bytes() if path.exists() else None) == before
+
+
+def test_what_nobody_asked_for_is_told_and_strict_makes_it_an_error(tmp_path: Path) -> None:
+    path = cassette(tmp_path / "two.yaml", (call("Hi"), says("a")), (call("Unused"), says("b")))
+    with GeminiRecorder(path) as recorder:
+        ask(recorder)
+    assert recorder.outcome == (1, 0, 0, 1, 0)
+    assert [i.response.body for i in recorder.unused] == [plain("b")]
+    with pytest.raises(CassetteUnused, match=r"two.yaml holds 1 interactions .*\n.*generateContent"):
+        _strict(path)
+
+
+def _strict(path: Path) -> None:
+    with GeminiRecorder(path, strict=True) as recorder:
+        ask(recorder)
+
+
+def test_recorded_files_say_where_they_come_from(tmp_path: Path, server: Loopback) -> None:
+    with GeminiRecorder(tmp_path / "head.yaml", mode="once", base_url=server.url, description="Says hi.") as recorder:
+        ask(recorder)
+    head = recorder.cassette.head
+    assert (head.source, head.description) == ("loopback", "Says hi.")
+    assert head.sdk.startswith("google-genai ")
+    assert head.recorded_at
