@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 from maxim_gemini.testing.pytest_plugin.fixtures import (
     _maxim_gemini_marked,
     gemini_client,
+    gemini_mock,
+    gemini_server,
+    maxim_api,
     maxim_fake_logger,
     maxim_gemini_config,
     maxim_gemini_recorder,
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = [
     "_maxim_gemini_marked",
     "gemini_client",
+    "gemini_mock",
+    "gemini_server",
+    "maxim_api",
     "maxim_fake_logger",
     "maxim_gemini_config",
     "maxim_gemini_recorder",

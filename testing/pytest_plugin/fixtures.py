@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from google.genai import Client
 
     from maxim_gemini.testing.fake_logger import FakeLogger
+    from maxim_gemini.testing.ingestion import MaximApi
+    from maxim_gemini.testing.mock import GeminiMock
     from maxim_gemini.testing.recorder import GeminiRecorder
+    from maxim_gemini.testing.server import GeminiServer
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +52,36 @@ def maxim_gemini_recorder(
 def gemini_client(maxim_gemini_recorder: GeminiRecorder) -> Client:
     """Be the client that `maxim_gemini_recorder.client` wraps; override it to use your own."""
     return maxim_gemini_recorder.default_client
+
+
+@pytest.fixture
+def gemini_mock(request: pytest.FixtureRequest) -> Iterator[GeminiMock]:
+    """Be a respx router that answers as Gemini; the test fails where a request had no reply, or a reply no request."""
+    with _needing("gemini_mock"):
+        from maxim_gemini.testing.mock import GeminiMock
+    with GeminiMock(strict=False) as mock:
+        session_of(request.config).current.checks.append(mock.check)
+        yield mock
+
+
+@pytest.fixture
+def gemini_server(request: pytest.FixtureRequest) -> Iterator[GeminiServer]:
+    """Be a Gemini on 127.0.0.1; the test fails where a request had no reply, or a reply no request."""
+    with _needing("gemini_server"):
+        from maxim_gemini.testing.server import GeminiServer
+    with GeminiServer(strict=False) as server:
+        session_of(request.config).current.checks.append(server.check)
+        yield server
+
+
+@pytest.fixture
+def maxim_api(request: pytest.FixtureRequest) -> Iterator[MaximApi]:
+    """Be Maxim's ingestion API, mocked: real loggers post to it, and it shows what they posted."""
+    with _needing("maxim_api"):
+        from maxim_gemini.testing.ingestion import maxim_api
+    with maxim_api() as api:
+        session_of(request.config).current.log_to(api)
+        yield api
 
 
 @pytest.fixture(autouse=True)

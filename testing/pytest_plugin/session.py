@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from maxim_gemini.testing import _watchers
+from maxim_gemini.testing.exceptions import TestKitError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from maxim_gemini.testing.fake_logger import FakeLogger
     from maxim_gemini.testing.pytest_plugin.options import Settings
     from maxim_gemini.testing.pytest_plugin.tally import TestRecord, Use
+    from maxim_gemini.testing.received import Received
     from maxim_gemini.testing.recorder import GeminiRecorder
 
 MARKER: Final = "maxim_gemini"
@@ -36,8 +37,10 @@ class TestState:
     def __init__(self) -> None:
         self.recorders: list[GeminiRecorder] = []
         """Those made for the test. One that it makes by itself tells it of misses when it ends."""
+        self.checks: list[Callable[[], None]] = []
+        """Whether the scripts of the test were used up, and sufficed."""
         self.uses: list[Use] = []
-        self.loggers: list[FakeLogger] = []
+        self.loggers: list[Received] = []
         self.outcomes: dict[str, str] = {}
         self.duration = 0.0
         self.message = ""
@@ -55,7 +58,7 @@ class TestState:
             return "failed"
         return "error" if "failed" in self.outcomes.values() else self.outcomes.get("call", "skipped")
 
-    def log_to(self, logger: FakeLogger) -> None:
+    def log_to(self, logger: Received) -> None:
         """Show what *logger* gets in the report."""
         if all(logger is not known for known in self.loggers):
             self.loggers.append(logger)
@@ -67,6 +70,15 @@ class TestState:
         new = [miss for miss in found if miss not in self._told]
         self._told.update(new)
         return new
+
+    def check(self) -> None:
+        """Fail where a script was not used up, or did not suffice."""
+        __tracebackhide__ = True
+        for check in self.checks:
+            try:
+                check()
+            except TestKitError as error:
+                raise pytest.fail.Exception(str(error), pytrace=False) from None
 
     def take(self, report: pytest.TestReport) -> None:
         """Note how a phase of the test came out."""
@@ -137,6 +149,7 @@ class Session:
             raise
         if misses := self.current.misses():
             pytest.fail(f"The test passed, but {_swallowed(misses)}", pytrace=False)
+        self.current.check()
         return result
 
     @pytest.hookimpl(wrapper=True)

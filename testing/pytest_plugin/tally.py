@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from maxim_gemini.testing.fake_logger import FakeLogger
+    from maxim_gemini.testing.received import Received
     from maxim_gemini.testing.recorder import GeminiRecorder
 
 COUNTS: Final = ("replayed", "recorded", "live", "unused", "missed")
@@ -71,7 +71,7 @@ def use_of(recorder: GeminiRecorder, shown: str) -> Use:
     return Use(shown, recorder.mode, counts, recorder.cassette.head.recorded_at, dropped)
 
 
-def traces(loggers: Iterable[FakeLogger]) -> list[dict[str, Any]]:
+def traces(loggers: Iterable[Received]) -> list[dict[str, Any]]:
     """Return what *loggers* got, for the report."""
     from maxim_gemini.testing.report import traces_of
 
