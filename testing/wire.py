@@ -16,7 +16,6 @@ from typing import Any, Final
 EVENT_END: Final = b"\r\n\r\n"
 """What ends a server-sent event of Gemini."""
 
-_ANGLES: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e"})
 _BLOCK: Final = re.compile(rb"(?>\r\n|\r|\n){2,}")
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 
@@ -86,8 +85,11 @@ def _scalar(value: Any) -> str:
     return json.dumps(value)
 
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def _text(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False).translate(_ANGLES)
+    return _encode(value).replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _double(value: float) -> str:

@@ -83,18 +83,18 @@ class Interaction:
     @property
     def request(self) -> Request:
         """The request."""
-        return format.request_of(self.values, self._origin.shelf.fetch)
+        return format.request_of(self._attached(self._request_values()))
 
     @property
     def response(self) -> Response:
         """The answer, one chunk for each event of a stream."""
-        return format.response_of(self.values, self._origin.shelf.fetch)
+        return format.response_of(self._attached(self._response_values()))
 
     @property
     def meaning(self) -> Meaning:
         """What the request asks for."""
-        values = self._request_values()
-        body = bodies.parsed(bodies.attached(values.get("body"), self._origin.shelf.fetch))
+        values = self._attached(self._request_values())
+        body = bodies.parsed(values.get("body"))
         headers = {name: found[0] for name, found in values.get("headers", {}).items()}
         found = meaning(values["method"], values["uri"], headers, body)
         return found._replace(body=without(self._origin.ignored, found.body))
@@ -102,10 +102,7 @@ class Interaction:
     @property
     def values(self) -> Stored:
         """Its stored values."""
-        if self._stored is not None:
-            return self._stored
-        assert self._block is not None
-        return Stored(self._request_values(), format.response_values(self._block, self._place))
+        return Stored(self._request_values(), self._response_values())
 
     def block(self, attach: bodies.Attach) -> Block:
         """Return its text in a file, large binaries kept by *attach*."""
@@ -122,6 +119,17 @@ class Interaction:
             return self._stored.request
         assert self._block is not None
         return format.request_values(self._block)
+
+    def _response_values(self) -> dict[str, Any]:
+        if self._stored is not None:
+            return self._stored.response
+        assert self._block is not None
+        return format.response_values(self._block, self._place)
+
+    def _attached(self, values: dict[str, Any]) -> dict[str, Any]:
+        if self._block is not None and not self._block.may_have_attachments:
+            return values
+        return bodies.attached(values, self._origin.shelf.fetch)
 
 
 @dataclass(slots=True)
@@ -366,7 +374,7 @@ class Cassette(VcrCassette):  # type: ignore[misc]
     def append(self, request: Request, response: dict[str, Any]) -> None:
         """Add what one of vcrpy's stubs has received."""
         stored = format.from_vcr({"request": request._to_dict(), "response": response})
-        self.record(request, format.response_of(stored, self._origin.shelf.fetch))
+        self.record(request, format.response_of(stored.response))
 
     def play_response(self, request: Request) -> dict[str, Any]:
         """Return the next answer for one of vcrpy's stubs."""

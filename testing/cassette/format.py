@@ -48,6 +48,11 @@ class Block(NamedTuple):
         return f"{_FIRST}{self.request}{_SECOND[1:]}{self.response}"
 
     @property
+    def may_have_attachments(self) -> bool:
+        """Whether a file beside the cassette may stand for one of its values."""
+        return " !" in self.request or " !" in self.response
+
+    @property
     def timeless(self) -> Block:
         """The same without the times at which its parts arrived."""
         return self._replace(response=_TIMES.sub("", self.response, count=1))
@@ -117,9 +122,8 @@ def response_values(read_block: Block, place: Callable[[], tuple[str, int]]) -> 
         name, line = place()
         before = line + read_block.request.count("\n") + 1
         values = _parsed("\n" * before + read_block.response, name, _OurLoader)
-        stored = Stored({}, values)
-        _tried(lambda _: response_of(stored, _no_file), None, name, lambda: before)
-        return stored.response
+        _tried(_checked_response, values, name, lambda: before)
+        return values
 
 
 def read_edited(text: str, name: str) -> Document:
@@ -309,9 +313,13 @@ def _line_of_item(text: str, index: int) -> int | None:
 
 def _from_item(item: Any) -> Stored:
     found = Stored(dict(item["request"]), dict(item["response"]))
-    request_of(found, _no_file)
-    response_of(found, _no_file)
+    request_of(bodies.attached(found.request, _no_file))
+    _checked_response(found.response)
     return found
+
+
+def _checked_response(values: dict[str, Any]) -> Response:
+    return response_of(bodies.attached(values, _no_file))
 
 
 def _no_file(name: str) -> bytes:
@@ -414,20 +422,18 @@ def _chunks(data: bytes) -> tuple[Chunk, ...]:
     return (Chunk(data),) if data else ()
 
 
-def request_of(stored: Stored, fetch: bodies.Fetch) -> Request:
-    """Return the request of an interaction."""
-    values = stored.request
-    body = bodies.attached(values.get("body"), fetch)
+def request_of(values: Mapping[str, Any]) -> Request:
+    """Return a request from its stored values."""
+    body = values.get("body")
     data = None if body is None else bodies.raw(body, bodies.REQUEST)
     return Request(values["method"], values["uri"], data, dict(_pairs(values.get("headers"))))
 
 
-def response_of(stored: Stored, fetch: bodies.Fetch) -> Response:
-    """Return the answer of an interaction, one chunk for each event."""
-    values = stored.response
-    parts = bodies.pieces(bodies.attached(values["body"], fetch), bodies.ANSWER)
-    times = values.get("times", [])
-    chunks = tuple(Chunk(part, at) for part, at in zip(parts, [*times, *[0.0] * len(parts)], strict=False))
+def response_of(values: Mapping[str, Any]) -> Response:
+    """Return an answer from its stored values, one chunk for each event."""
+    parts = bodies.pieces(values["body"], bodies.ANSWER)
+    times = values.get("times") or [0.0] * len(parts)
+    chunks = tuple(Chunk(part, at) for part, at in zip(parts, times, strict=True))
     status = values["status"]
     ended = values.get("ended", COMPLETE)
     return Response(status["code"], tuple(_pairs(values.get("headers"))), chunks, status.get("message", ""), ended)
@@ -451,7 +457,7 @@ def deserialize(text: str) -> dict[str, Any]:
 
 
 def _vcr_item(item: Stored) -> dict[str, Any]:
-    request = request_of(item, _no_file)
+    request = request_of(bodies.attached(item.request, _no_file))
     return {
         "request": {
             "method": request.method,
@@ -459,7 +465,7 @@ def _vcr_item(item: Stored) -> dict[str, Any]:
             "body": request.body,
             "headers": dict(item.request.get("headers", {})),
         },
-        "response": vcr_response(response_of(item, _no_file)),
+        "response": vcr_response(_checked_response(item.response)),
     }
 
 

@@ -20,7 +20,8 @@ from typing import Any, Final, NamedTuple, TypeGuard
 WIDTH: Final = 100
 """Columns that a container on one line may reach."""
 
-_PLAIN: Final = re.compile(r"""[^\W\d_](?:[\w ./,;!?'"()\[\]{}+*=%&@$<>~^|-]|:(?=[^\s]))*(?<! )""")
+_WORDS: Final = r"""[\w ./,;!?'"()\[\]{}+*=%&@$<>~^|-]*"""
+_PLAIN: Final = re.compile(rf"[^\W\d_]{_WORDS}(?::(?=\S){_WORDS})*(?<! )")
 _KEY: Final = re.compile(r"""(?:([A-Za-z_][\w-]*)|("(?:[^"\\]|\\.)+")):(?: (.+))?$""", re.ASCII)
 _NOT_PRINTABLE: Final = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _NOT_LITERAL: Final = re.compile("[^\\S\n](?:\n|$)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
