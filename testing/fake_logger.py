@@ -228,6 +228,9 @@ class OnlyTrace(Trace):
         """Begin a trace."""
         return Logger.trace(self._logger, config)
 
+    def __repr__(self) -> str:
+        return super().__repr__() if len(self._logger.traces) == 1 else "<no only trace>"
+
 
 class OnlySession(Session):
     """The logger's only session; called with a config, it begins another one, as a logger's `session` does."""
@@ -244,6 +247,9 @@ class OnlySession(Session):
     def __call__(self, config: Any) -> Any:
         """Begin a session."""
         return Logger.session(self._logger, config)
+
+    def __repr__(self) -> str:
+        return super().__repr__() if len(self._logger.sessions) == 1 else "<no only session>"
 
 
 class FakeLogger(Received, Logger):

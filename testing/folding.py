@@ -57,9 +57,9 @@ class Node:
         """The commits that ended it."""
         return [commit for commit in self.later if commit.action == "end"]
 
-    def records(self, action: str) -> Iterator[Commit]:
-        """Yield the commits that noted something on it."""
-        return (commit for commit in self.later if commit.action == action)
+    def records(self, action: str) -> list[Commit]:
+        """Return the commits that noted something on it, by their times."""
+        return sorted((commit for commit in self.later if commit.action == action), key=_by_time)
 
     def walk(self) -> Iterator[Node]:
         """Yield it and all below it, depth first."""
@@ -152,6 +152,11 @@ def instant(value: Any) -> datetime | None:
     except (TypeError, ValueError):
         return None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _by_time(record: Commit) -> tuple[float, int]:
+    time = instant(record.data.get("timestamp") or record.data.get("startTimestamp"))
+    return time.timestamp() if time else 0.0, record.index
 
 
 def _by_start(node: Node) -> tuple[float, int]:
