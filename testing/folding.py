@@ -67,12 +67,16 @@ class Node:
         for child in self.children:
             yield from child.walk()
 
+    def upwards(self) -> Iterator[Node]:
+        """Yield it and all that it is in, up to the root."""
+        node: Node | None = self
+        while node is not None:
+            yield node
+            node = node.parent
+
     def inside(self, other: Node) -> bool:
         """Whether it is *other*, or somewhere below it."""
-        node: Node | None = self
-        while node is not None and node is not other:
-            node = node.parent
-        return node is not None
+        return any(node is other for node in self.upwards())
 
     def _folded(self) -> dict[str, Any]:
         data: dict[str, Any] = {}

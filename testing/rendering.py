@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MARK: Final = "✗"
 _PLAIN_COLUMNS: Final = 120
 _MESSAGES_SHOWN: Final = 6
+_ENTITIES_SHOWN: Final = 50
 
 Piece = tuple[str, str]
 """Some text, and how it is to look."""
@@ -62,8 +63,9 @@ def render(
 def _lines(tree: Tree, title: str, marks: Marks) -> Iterator[Line]:
     if title:
         yield [(title, "bold"), (f"  {_contents(tree)}", "dim")]
-    for root in tree.roots:
-        yield from _drawn(_branch(root, marks), "", "", "")
+    blamed = {node for key in marks if key in tree.nodes for node in tree.nodes[key].upwards()}
+    for branch in _branches(tree.roots, marks, blamed):
+        yield from _drawn(branch, "", "", "")
     for commit, reason in tree.dropped:
         what = f"{commit.entity} {commit.id} {commit.action}"
         yield [(f"{MARK} dropped ", "bold red"), (what, "red"), (f"  {reason}", "dim")]
@@ -89,13 +91,22 @@ def _drawn(branch: _Branch, prefix: str, joint: str, stem: str) -> Iterator[Line
         yield from _drawn(child, inner, "└─ ", "   ")
 
 
-def _branch(node: Node, marks: Marks) -> _Branch:
+def _branches(nodes: Sequence[Node], marks: Marks, blamed: Set[Node]) -> list[_Branch]:
+    """Return a branch for each of a few entities; of many, for the first and for those that lead to an offender."""
+    few = nodes if len(nodes) <= _ENTITIES_SHOWN + 1 else nodes[:_ENTITIES_SHOWN]
+    shown = [*few, *(node for node in nodes[len(few) :] if node in blamed)]
+    branches = [_branch(node, marks, blamed) for node in shown]
+    hidden = len(nodes) - len(shown)
+    return [*branches, *([_Branch([(f"… {hidden:,} more", "dim")], [], [])] if hidden else [])]
+
+
+def _branch(node: Node, marks: Marks, blamed: Set[Node]) -> _Branch:
     view = view_of(node)
     wrong = marks.get((node.kind, node.id), ())
     mark: Line = [(f"{MARK} ", "bold red")] if wrong else []
     reasons: list[Line] = [[(f"{MARK} {reason}", "bold red")] for reason in wrong]
     notes = [_note(label, text, style) for label, text, style in _notes(view)]
-    return _Branch([*mark, *_head(view)], [*reasons, *notes], [_branch(child, marks) for child in node.children])
+    return _Branch([*mark, *_head(view)], [*reasons, *notes], _branches(node.children, marks, blamed))
 
 
 def _head(view: View) -> Line:
