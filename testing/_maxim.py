@@ -31,6 +31,7 @@ from maxim.maxim import Maxim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from queue import Queue
 
 __all__ = ["CommitLog", "LogWriter", "LogWriterConfig", "Logger", "Maxim", "encoded"]
 
@@ -125,6 +126,17 @@ def without_waiting(waits: list[float]) -> Generator[None]:
         yield
 
 
+def _forget_failed_uploads(uploads: Queue[Any]) -> None:
+    """Take out what no upload can be made of.
+
+    After a failed upload maxim-py puts the bare data back into its queue, and raises at the next flush: it is no log.
+    """
+    waiting = [uploads.get() for _ in range(uploads.qsize())]
+    for log in waiting:
+        if isinstance(log, CommitLog):
+            uploads.put(log)
+
+
 class RealWriters:
     """The real log writers made inside the context for one base URL; none flushes by the clock."""
 
@@ -178,6 +190,7 @@ class RealWriters:
             writer.upload_executor.submit(int).result()
         while writer._LogWriter__in_flight:
             time.sleep(0.0005)
+        _forget_failed_uploads(writer.upload_queue)
 
     def _close(self) -> None:
         for writer in self._writers:
