@@ -172,7 +172,9 @@ def _refuse(constant: str) -> None:
 
 def _fits(value: Any, depth: int) -> bool:
     if isinstance(value, dict):
-        return depth > 0 and all(0 < len(key) <= _LONGEST_KEY and _fits(member, depth - 1) for key, member in value.items())  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        return depth > 0 and all(
+            0 < len(key) <= _LONGEST_KEY and _fits(member, depth - 1) for key, member in value.items()
+        )  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     if isinstance(value, list):
         return depth > 0 and all(_fits(item, depth - 1) for item in value)  # pyright: ignore[reportUnknownVariableType]
     return True

@@ -22,9 +22,10 @@ from vcr.request import Request
 
 from maxim_gemini.testing.cassette import bodies, format
 from maxim_gemini.testing.cassette.differences import between, nearest, told
-from maxim_gemini.testing.cassette.format import Block, Document, Stored
+from maxim_gemini.testing.cassette.format import Block
+from maxim_gemini.testing.cassette.interaction import Interaction, Origin
 from maxim_gemini.testing.cassette.layout import NotOurLayout
-from maxim_gemini.testing.cassette.matching import Meaning, meaning, meaning_of, without
+from maxim_gemini.testing.cassette.matching import Meaning, meaning_of, without
 from maxim_gemini.testing.cassette.merging import added, replaced
 from maxim_gemini.testing.cassette.scrubbing import Scrubber
 from maxim_gemini.testing.cassette.store import Shelf
@@ -62,92 +63,6 @@ class Head:
 _HEAD = {"recorded_at": "recorded_at", "source": "recorded_from", "sdk": "sdk", "description": "description"}
 
 
-class Interaction:
-    """A recorded request and its answer, read from the file when they are asked for."""
-
-    __slots__ = ("_block", "_origin", "_stored", "index", "key", "played")
-
-    def __init__(self, origin: _Origin, index: int, content: Block | Stored) -> None:
-        self._origin = origin
-        self._block = content if isinstance(content, Block) else None
-        self._stored = content if isinstance(content, Stored) else None
-        self.index = index
-        self.played = 0
-        """How often its answer was given."""
-        self.key = self.meaning.key
-
-    def __repr__(self) -> str:
-        request = self.request
-        return f"<Interaction {self.index + 1}: {request.method} {request.uri}, played {self.played} times>"
-
-    @property
-    def request(self) -> Request:
-        """The request."""
-        return format.request_of(self._attached(self._request_values()))
-
-    @property
-    def response(self) -> Response:
-        """The answer, one chunk for each event of a stream."""
-        return format.response_of(self._attached(self._response_values()))
-
-    @property
-    def meaning(self) -> Meaning:
-        """What the request asks for."""
-        values = self._attached(self._request_values())
-        body = bodies.parsed(values.get("body"))
-        headers = {name: found[0] for name, found in values.get("headers", {}).items()}
-        found = meaning(values["method"], values["uri"], headers, body)
-        return found._replace(body=without(self._origin.ignored, found.body))
-
-    @property
-    def values(self) -> Stored:
-        """Its stored values."""
-        return Stored(self._request_values(), self._response_values())
-
-    def block(self, attach: bodies.Attach) -> Block:
-        """Return its text in a file, large binaries kept by *attach*."""
-        if self._block is not None:
-            return self._block
-        assert self._stored is not None
-        return format.block(Stored(*(bodies.detached(part, attach) for part in self._stored)))
-
-    def _place(self) -> tuple[str, int]:
-        return str(self._origin.shelf.path), self._origin.line_of(self.index)
-
-    def _request_values(self) -> dict[str, Any]:
-        if self._stored is not None:
-            return self._stored.request
-        assert self._block is not None
-        return format.request_values(self._block)
-
-    def _response_values(self) -> dict[str, Any]:
-        if self._stored is not None:
-            return self._stored.response
-        assert self._block is not None
-        return format.response_values(self._block, self._place)
-
-    def _attached(self, values: dict[str, Any]) -> dict[str, Any]:
-        if self._block is not None and not self._block.may_have_attachments:
-            return values
-        return bodies.attached(values, self._origin.shelf.fetch)
-
-
-@dataclass(slots=True)
-class _Origin:
-    """What the interactions of one cassette have in common."""
-
-    shelf: Shelf
-    ignored: tuple[str, ...] = ()
-    document: Document = field(default_factory=lambda: Document({}, [], []))
-
-    def line_of(self, index: int) -> int:
-        return self.document.line + sum(block.text.count("\n") for block in self.document.blocks[:index])
-
-    def interactions(self) -> list[Interaction]:
-        found: list[Block] | list[Stored] = self.document.blocks or self.document.values
-        return [Interaction(self, index, content) for index, content in enumerate(found)]
-
-
 class Cassette(VcrCassette):  # type: ignore[misc]
     """A recording that is played by the meaning of a request.
 
@@ -169,7 +84,7 @@ class Cassette(VcrCassette):  # type: ignore[misc]
         super().__init__(Path(path), record_mode=RecordMode(record_mode), **options)
         self.head = Head()
         self.scrubber = scrubber or Scrubber.from_environment()
-        self._origin = _Origin(Shelf(Path(path)), tuple(ignore))
+        self._origin = Origin(Shelf(Path(path)), tuple(ignore))
         self._waiting: defaultdict[str, deque[Interaction]] = defaultdict(deque)
         self._last: dict[str, Interaction] = {}
         self._found: list[Interaction] = []
@@ -253,7 +168,7 @@ class Cassette(VcrCassette):  # type: ignore[misc]
 
     def _meaning(self, request: Request) -> Meaning:
         found = meaning_of(request)
-        return found._replace(body=without(self._origin.ignored, found.body)) if self._origin.ignored else found
+        return without(self._origin.ignored, found) if self._origin.ignored else found
 
     def _take(self, key: str) -> Interaction | None:
         with self._lock:
@@ -272,7 +187,9 @@ class Cassette(VcrCassette):  # type: ignore[misc]
             return [f"None of the {len(meanings)} recorded requests is like it."]
         played = "given already" if self._found[index].played else "not yet given"
         lines = told(between(meanings[index], sent))
-        start = f"The nearest of {len(meanings)} recorded requests, number {index + 1} (its answer was {played}), differs:"
+        start = (
+            f"The nearest of {len(meanings)} recorded requests, number {index + 1} (its answer was {played}), differs:"
+        )
         return [start, *(f"  {line}" for line in lines)]
 
     def _load(self) -> None:

@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 class Block(NamedTuple):
-    """The text of one interaction in a file of ours."""
+    """The text of one interaction in a file of ours, without the last line end of either half."""
 
     request: str
     response: str
@@ -45,12 +45,7 @@ class Block(NamedTuple):
     @property
     def text(self) -> str:
         """The interaction as it stands in the file."""
-        return f"{_FIRST}{self.request}{_SECOND[1:]}{self.response}"
-
-    @property
-    def may_have_attachments(self) -> bool:
-        """Whether a file beside the cassette may stand for one of its values."""
-        return " !" in self.request or " !" in self.response
+        return f"{_FIRST}{self.request}{_SECOND}{self.response}\n"
 
     @property
     def timeless(self) -> Block:
@@ -79,7 +74,7 @@ class Document(NamedTuple):
 
 def write(head: Mapping[str, Any], blocks: Iterable[Block]) -> str:
     """Return the text of a file."""
-    metadata = f"metadata:\n{layout.dump(dict(head), 2)}" if head else "metadata: {}\n"
+    metadata = f"metadata:\n{layout.dump(dict(head), 2)}\n" if head else "metadata: {}\n"
     start = f"{SIGNATURE}version: {VERSION}\n{metadata}interactions:"
     body = "".join(block.text for block in blocks)
     return f"{start}\n{body}{_END}" if body else f"{start} []\n{_END}"
@@ -120,7 +115,7 @@ def response_values(read_block: Block, place: Callable[[], tuple[str, int]]) -> 
     except NotOurLayout:
         # Empty lines in front, so that the parser counts the lines of the file.
         name, line = place()
-        before = line + read_block.request.count("\n") + 1
+        before = line + read_block.request.count("\n") + 2
         values = _parsed("\n" * before + read_block.response, name, _OurLoader)
         _tried(_checked_response, values, name, lambda: before)
         return values
@@ -138,14 +133,16 @@ def broken(name: str, line: int | None, problem: str) -> CassetteBroken:
 
 
 def _refuse_damage(text: str, name: str) -> None:
-    if not text.strip():
+    if not text or text.isspace():
         raise broken(name, None, "the file is empty. Delete it, then record it again")
-    if match := _CONFLICT.search(text):
+    if "\n<<<<<<< " in text and (match := _CONFLICT.search(text)):
         line = _line_of(text, match.start())
         raise broken(name, line, f"it has the merge conflict marker {match[0].strip()!r}. Resolve it, or record again")
-    if text.startswith(SIGNATURE) and not text.rstrip().endswith("\n..."):
+    if text.startswith(SIGNATURE) and not text.endswith("\n...\n") and not text.rstrip().endswith("\n..."):
         line = text.count("\n") + 1
-        raise broken(name, line, "the file ends too early: it should end with a line '...'. Restore it, or record again")
+        raise broken(
+            name, line, "the file ends too early: it should end with a line '...'. Restore it, or record again"
+        )
 
 
 def _line_of(text: str, position: int) -> int:
@@ -156,28 +153,25 @@ def _line_of(text: str, position: int) -> int:
 
 
 def _by_layout(text: str) -> Document | None:
-    head, found, body = text.partition("\ninteractions:\n")
-    if not found or not text.startswith(f"{SIGNATURE}version: {VERSION}\n") or not body.endswith(_END):
+    start = text.find(f"\ninteractions:\n{_FIRST}")
+    if start < 0 or not text.startswith(f"{SIGNATURE}version: {VERSION}\n") or not text.endswith(f"\n{_END}"):
         return None
+    body = text[start + len(f"\ninteractions:\n{_FIRST}") : -len(_END) - 1]
     try:
-        metadata = layout.load(head.partition(f"version: {VERSION}\n")[2] + "\n")
-        pieces = f"\n{body[: -len(_END)]}".split(f"\n{_FIRST}")
-        blocks = [_cut(piece) for piece in pieces[1:]]
+        metadata = layout.load(text[:start].removeprefix(f"{SIGNATURE}version: {VERSION}\n"))
+        blocks = [_cut(piece) for piece in body.split(f"\n{_FIRST}")]
     except NotOurLayout:
         return None
-    if pieces[0] or set(metadata) != {"metadata"} or not isinstance(metadata["metadata"], dict):
+    if set(metadata) != {"metadata"} or not isinstance(metadata["metadata"], dict):
         return None
-    if not blocks:
-        return None
-    blocks[-1] = blocks[-1]._replace(response=blocks[-1].response[:-1])
-    return Document(metadata["metadata"], blocks, [], head.count("\n") + 3)  # pyright: ignore[reportUnknownArgumentType]
+    return Document(metadata["metadata"], blocks, [], text.count("\n", 0, start) + 3)  # pyright: ignore[reportUnknownArgumentType]
 
 
 def _cut(piece: str) -> Block:
     request, found, response = piece.partition(_SECOND)
     if not found:
         raise NotOurLayout(piece)
-    return Block(request + "\n", response + "\n")
+    return Block(request, response)
 
 
 # Any YAML
@@ -336,7 +330,10 @@ def from_vcr(item: Any) -> Stored:
     status = response.get("status") or {"code": response["status_code"], "message": ""}
     answer = Response(int(status["code"]), tuple(kept), _chunks(body), status.get("message") or "")
     asked = Request(
-        str(request["method"]).upper(), str(request["uri"]), _vcr_request_body(request), dict(_pairs(request.get("headers")))
+        str(request["method"]).upper(),
+        str(request["uri"]),
+        _vcr_request_body(request),
+        dict(_pairs(request.get("headers"))),
     )
     return stored_of(asked, answer)
 

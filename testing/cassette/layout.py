@@ -24,7 +24,7 @@ _WORDS: Final = r"""[\w ./,;!?'"()\[\]{}+*=%&@$<>~^|-]*"""
 _PLAIN: Final = re.compile(rf"[^\W\d_]{_WORDS}(?::(?=\S){_WORDS})*(?<! )")
 _KEY: Final = re.compile(r"""(?:([A-Za-z_][\w-]*)|("(?:[^"\\]|\\.)+")):(?: (.+))?$""", re.ASCII)
 _NOT_PRINTABLE: Final = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
-_NOT_LITERAL: Final = re.compile("[^\\S\n](?:\n|$)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_NOT_LITERAL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _RESERVED: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 _CONSTANTS: Final[dict[str, bool | None]] = {"true": True, "false": False, "null": None}
 _ATTACHMENT: Final = re.compile(r'!(file|base64|base64url) ("(?:[^"\\]|\\.)+")')
@@ -55,8 +55,8 @@ _decode = json.JSONDecoder(parse_constant=_no_constant).raw_decode
 
 
 def dump(members: dict[str, Any], indent: int = 0) -> str:
-    """Write *members* as a block mapping that starts in column *indent*; each line ends with a line end."""
-    return "".join(f"{line}\n" for line in _block(members, " " * indent))
+    """Write *members* as a block mapping that starts in column *indent*, without a last line end."""
+    return "\n".join(_block(members, " " * indent))
 
 
 def _block(value: Any, pad: str) -> Iterator[str]:
@@ -146,7 +146,7 @@ def _numbers(values: list[float], pad: str) -> Iterator[str]:
 
 
 def _text(text: str, pad: str) -> Iterator[str]:
-    if "\n" in text and text[0] not in " \t\n" and not text.endswith("\n\n") and not _NOT_LITERAL.search(text):
+    if "\n" in text and _is_literal(text):
         lines = text.split("\n")
         yield "|-" if lines[-1] else "|"
         yield from (f"{pad}{line}" if line else "" for line in (lines if lines[-1] else lines[:-1]))
@@ -154,6 +154,13 @@ def _text(text: str, pad: str) -> Iterator[str]:
         yield text
     else:
         yield _json(text)
+
+
+def _is_literal(text: str) -> bool:
+    """Tell whether a literal block can hold *text*, and an editor that strips spaces would leave it alone."""
+    if text[0] in " \t\n" or text[-1] in " \t" or text.endswith("\n\n") or " \n" in text or "\t\n" in text:
+        return False
+    return not _NOT_LITERAL.search(text)
 
 
 def _key(key: str) -> str:
@@ -175,16 +182,14 @@ def _escaped(match: re.Match[str]) -> str:
 
 def load(text: str, indent: int = 0) -> dict[str, Any]:
     """Read what `dump` has written; anything else raises `NotOurLayout`."""
-    return _Reader(text, indent).members(indent)
+    return _Reader(text).members(indent)
 
 
 class _Reader:
     __slots__ = ("at", "lines")
 
-    def __init__(self, text: str, indent: int) -> None:
+    def __init__(self, text: str) -> None:
         self.lines = text.split("\n")
-        if self.lines.pop():
-            raise NotOurLayout(self.lines)
         self.lines.append("\0")
         self.at = 0
 

@@ -164,21 +164,20 @@ def _camel(name: str) -> str:
     return _SNAKE.sub(lambda match: match[1].upper(), name) if "_" in name else name
 
 
-def without(paths: Iterable[str], value: Any) -> Any:
-    """Return the meaning of a body without the members at *paths*, such as `generationConfig.seed` or `contents[].role`."""
-    for steps in ([step for step in re.split(r"\.|(?=\[\])", path) if step] for path in paths):
-        value = _without(steps, value)
-    return value
+def without(places: Iterable[str], found: Meaning) -> Meaning:
+    """Return a meaning without *places* in its body, such as `generationConfig.seed` or `contents[].role`."""
+    body = found.body
+    for place in places:
+        body = _without([step for step in re.split(r"\.|(?=\[\])", place) if step], body)
+    return found._replace(body=body)
 
 
 def _without(steps: list[str], value: Any) -> Any:
     first, *rest = steps
-    if first == "[]":
-        return [_without(rest, item) for item in value] if isinstance(value, list) and rest else value  # pyright: ignore[reportUnknownVariableType]
+    if first == "[]" and isinstance(value, list):
+        return [_without(rest, item) for item in value] if rest else []  # pyright: ignore[reportUnknownVariableType]
     if not isinstance(value, dict) or first not in value:
         return value  # pyright: ignore[reportUnknownVariableType]
     members: dict[str, Any] = dict(value)  # pyright: ignore[reportUnknownArgumentType]
     inner = members.pop(first)
-    if rest:
-        members[first] = _without(rest, inner)
-    return members
+    return members | {first: _without(rest, inner)} if rest else members

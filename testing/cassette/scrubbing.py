@@ -93,9 +93,7 @@ class Scrubber:
     def from_environment(cls, environment: Mapping[str, str] = os.environ, **options: Any) -> Scrubber:
         """Return a scrubber that knows the values of the environment's keys, tokens, secrets and projects."""
         secrets = {
-            value: f"the value of {name}"
-            for name, value in environment.items()
-            if _is_key_variable(name, value)
+            value: f"the value of {name}" for name, value in environment.items() if _is_key_variable(name, value)
         }
         projects = frozenset(value for name in _PROJECT_VARIABLES if _is_secret(value := environment.get(name, "")))
         return cls(secrets, projects, **options)
@@ -130,7 +128,12 @@ class Scrubber:
     def text(self, text: str) -> str:
         """Return *text* without secrets."""
         for value in sorted(self.secrets, key=len, reverse=True):
-            for form in {value, quote(value, safe=""), json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}:
+            for form in {
+                value,
+                quote(value, safe=""),
+                json.dumps(value)[1:-1],
+                json.dumps(value, ensure_ascii=False)[1:-1],
+            }:
                 text = text.replace(form, REDACTED)
         text = _ANY_FORM.sub(_redacted, text)
         text = _PROJECT.sub(f"projects/{REDACTED}", text)
@@ -205,7 +208,11 @@ class Scrubber:
         return data
 
     def _in_text(self, text: str, place: str) -> Iterator[Secret]:
-        yield from (Secret(place, kind) for value, kind in self.secrets.items() if value in text or quote(value, safe="") in text)
+        yield from (
+            Secret(place, kind)
+            for value, kind in self.secrets.items()
+            if value in text or quote(value, safe="") in text
+        )
         yield from (Secret(place, kind) for kind, form in _IN_TEXT.items() if _real(form.finditer(text)))
         for match in _BASE64.finditer(text):
             yield from self._in_bytes(_decoded(match[0]), f"{place}, inside base64")
@@ -254,7 +261,9 @@ def _credentials(header: str, value: str) -> list[str]:
 
 
 def _text_headers(headers: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [(name, value.decode("latin-1") if isinstance(value, bytes) else str(value)) for name, value in headers.items()]
+    return [
+        (name, value.decode("latin-1") if isinstance(value, bytes) else str(value)) for name, value in headers.items()
+    ]
 
 
 def _real(matches: Iterable[re.Match[Any]]) -> bool:

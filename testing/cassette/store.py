@@ -54,7 +54,7 @@ class Shelf:
         except OSError as error:
             raise CassetteError(f"the cassette {self.path} can't be read: {error.strerror}") from None
         try:
-            return data.decode().removeprefix("\ufeff").replace("\r\n", "\n")
+            return (data.replace(b"\r\n", b"\n") if b"\r" in data else data).removeprefix(b"\xef\xbb\xbf").decode()
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
             raise broken(str(self.path), line, "it is not UTF-8. Restore the file, or record again") from None
@@ -89,7 +89,9 @@ class Shelf:
         try:
             data = (self.path.parent / name).read_bytes()
         except OSError:
-            raise CassetteBroken(f"{self.path}: the file {name!r} beside it is missing. Restore it, or record again") from None
+            raise CassetteBroken(
+                f"{self.path}: the file {name!r} beside it is missing. Restore it, or record again"
+            ) from None
         if digest(data) != hash_of[1]:
             raise CassetteBroken(f"{self.path}: the file {name!r} beside it was changed. Restore it, or record again")
         return data

@@ -1,0 +1,102 @@
+"""A recorded request and its answer, read from the text of the file when they are asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from vcr.request import Request
+
+from maxim_gemini.testing.cassette import bodies, format
+from maxim_gemini.testing.cassette.format import Block, Document, Stored
+from maxim_gemini.testing.cassette.matching import Meaning, meaning, without
+from maxim_gemini.testing.cassette.store import Shelf
+from maxim_gemini.testing.exchange import Response
+
+_TAG = " !"
+
+
+@dataclass(slots=True)
+class Origin:
+    """What the interactions of one cassette have in common."""
+
+    shelf: Shelf
+    ignored: tuple[str, ...] = ()
+    """Places in the body of a request that don't matter for matching."""
+    document: Document = field(default_factory=lambda: Document({}, [], []))
+
+    def line_of(self, index: int) -> int:
+        """Return the line of the file where the interaction with that index starts."""
+        return self.document.line + sum(block.text.count("\n") for block in self.document.blocks[:index])
+
+    def interactions(self) -> list[Interaction]:
+        """Return the interactions of the document."""
+        found: list[Block] | list[Stored] = self.document.blocks or self.document.values
+        return [Interaction(self, index, content) for index, content in enumerate(found)]
+
+
+class Interaction:
+    """A recorded request and its answer."""
+
+    __slots__ = ("_content", "_origin", "index", "key", "played")
+
+    def __init__(self, origin: Origin, index: int, content: Block | Stored) -> None:
+        self._origin = origin
+        self._content = content
+        self.index = index
+        self.played = 0
+        """How often its answer was given."""
+        self.key = self.meaning.key
+
+    def __repr__(self) -> str:
+        request = self.request
+        return f"<Interaction {self.index + 1}: {request.method} {request.uri}, played {self.played} times>"
+
+    @property
+    def request(self) -> Request:
+        """The request."""
+        return format.request_of(self._request())
+
+    @property
+    def response(self) -> Response:
+        """The answer, one chunk for each event of a stream."""
+        return format.response_of(self._response())
+
+    @property
+    def meaning(self) -> Meaning:
+        """What the request asks for."""
+        values = self._request()
+        headers = {name: found[0] for name, found in values.get("headers", {}).items()}
+        found = meaning(values["method"], values["uri"], headers, bodies.parsed(values.get("body")))
+        return without(self._origin.ignored, found) if self._origin.ignored else found
+
+    @property
+    def values(self) -> Stored:
+        """Its stored values."""
+        return Stored(self._request(), self._response())
+
+    def block(self, attach: bodies.Attach) -> Block:
+        """Return its text in a file, large binaries kept by *attach*."""
+        if isinstance(self._content, Block):
+            return self._content
+        return format.block(Stored(*(bodies.detached(part, attach) for part in self._content)))
+
+    def _request(self) -> dict[str, Any]:
+        content = self._content
+        if not isinstance(content, Block):
+            return self._attached(content.request)
+        values = format.request_values(content)
+        return self._attached(values) if _TAG in content.request else values
+
+    def _response(self) -> dict[str, Any]:
+        content = self._content
+        if not isinstance(content, Block):
+            return self._attached(content.response)
+        values = format.response_values(content, self._place)
+        return self._attached(values) if _TAG in content.response else values
+
+    def _place(self) -> tuple[str, int]:
+        return str(self._origin.shelf.path), self._origin.line_of(self.index)
+
+    def _attached(self, values: dict[str, Any]) -> dict[str, Any]:
+        return bodies.attached(values, self._origin.shelf.fetch)
