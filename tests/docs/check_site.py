@@ -30,8 +30,6 @@ def broken(site: Path) -> list[str]:
     """Return the links that lead nowhere, with their pages."""
     html = [path for path in site.rglob("*.html") if path.name != "404.html"]
     pages = {path: PageLinks(path.read_text(encoding="utf-8")) for path in html}
-        path: PageLinks(path.read_text(encoding="utf-8")) for path in site.rglob("*.html") if path.name != "404.html"
-    }
     return [
         f"{page.relative_to(site)}: {link}"
         for page, found in pages.items()
