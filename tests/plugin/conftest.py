@@ -3,9 +3,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
+# pytester forgets what an inner run imports, and importing it again takes long: so it is imported here.
+from hypothesis.internal import observability  # noqa: F401
 from support.loopback import Loopback, loopback
 from support.talkative import talk
 
+from maxim_gemini.testing.pytest_plugin import collecting, ending, orphans, recording  # noqa: F401
 from maxim_gemini.testing.recorder import GeminiRecorder
 
 if TYPE_CHECKING:
@@ -23,7 +27,6 @@ def _nothing_said_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loopback]:
     with loopback(talk) as server:
-        # pytester forgets what an inner run imports, which takes long: so it is imported here.
         with GeminiRecorder(tmp_path_factory.mktemp("warm") / "up.yaml", mode="once", base_url=server.url) as recorder:
             recorder.client.models.generate_content(model="gemini-2.5-flash", contents="Hi")
         yield server

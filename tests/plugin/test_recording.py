@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from plugin.printed import record, tail
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,18 +18,8 @@ def test_hi(ask):
 """
 
 
-def tail(result: pytest.RunResult) -> str:
-    """Return our part of the summary, without the line that counts tests."""
-    text = result.stdout.str()
-    return text.partition(" maxim-gemini =")[2].partition("\n=")[0].lstrip("=").strip()
-
-
 def recorded(suite: pytest.Pytester, module: str = "test_recorded") -> list[str]:
     return sorted(path.name for path in (suite.path / "cassettes" / module).glob("*.yaml"))
-
-
-def record(suite: pytest.Pytester, *args: str, mode: str = "once") -> pytest.RunResult:
-    return suite.runpytest_inprocess(f"--maxim-gemini-record={mode}", *args)
 
 
 def test_what_was_recorded_once_is_replayed_without_a_network(suite: pytest.Pytester, gemini: Loopback) -> None:
