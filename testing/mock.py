@@ -168,7 +168,7 @@ class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
                     await anyio.sleep(_bearable(seconds, self._errors))
                 case Hold(gate=gate):
                     gate.reach()
-                    while not gate.is_open:
+                    while not gate.is_open:  # noqa: ASYNC110 (the gate belongs to threads)
                         await anyio.sleep(_TICK)
                 case Disconnect():
                     raise _broken(self._errors)

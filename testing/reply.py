@@ -17,6 +17,7 @@ unless `raw` asks for it.
 from __future__ import annotations
 
 from maxim_gemini.testing.replies.building import (
+    PIXEL,
     audio,
     average_logprobs,
     beside,
@@ -64,6 +65,7 @@ from maxim_gemini.testing.replies.reading import parse
 from maxim_gemini.testing.replies.saying import Gate, Reply
 
 __all__ = [
+    "PIXEL",
     "Gate",
     "Reply",
     "audio",

@@ -65,9 +65,9 @@ class GeminiServer:
         port: int = 0,
         strict: bool = True,
     ) -> None:
-        """Prepare to serve *replies* in order, or a *cassette* at its recorded *pace* or at once; *port* 0 is a free one.
+        """Prepare to serve *replies* in order, or a *cassette* at its recorded *pace* or at once.
 
-        *strict* False leaves it to you to call `check()`.
+        *port* 0 takes a free one; *strict* False leaves it to you to call `check()`.
         """
         if replies and cassette is not None:
             raise ScriptError("a server plays replies or a cassette, not both: make two servers")
@@ -247,7 +247,8 @@ class _Delivery:
 
     async def _pass(self, moment: float, opened: Callable[[], bool] = lambda: False) -> bool:
         """Wait for *moment* or until it is *opened*; return whether anybody is there still."""
-        while not opened() and time.monotonic() < moment and not self._gone and not self._server.closing:
+        # The gate belongs to threads, so an event of asyncio can't be waited for.
+        while not opened() and time.monotonic() < moment and not self._gone and not self._server.closing:  # noqa: ASYNC110
             await asyncio.sleep(_TICK)
         return not self._gone and not self._server.closing
 

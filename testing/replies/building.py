@@ -359,8 +359,12 @@ def usage(
     cached_details: Mapping[str, int] | None = None,
     service_tier: str | None = None,
     traffic_type: str | None = None,
+    **more: Any,
 ) -> Reply:
-    """Say how many tokens it took; what is left out is counted. Details are tokens by modality: `{"TEXT": 7}`."""
+    """Say how many tokens it took; what is left out is counted. Details are tokens by modality: `{"TEXT": 7}`.
+
+    *more* are the wire's own words.
+    """
     counts = {
         "promptTokenCount": prompt,
         "candidatesTokenCount": candidates,
@@ -374,6 +378,7 @@ def usage(
         "toolUsePromptTokensDetails": _details(tool_use_details),
         "thoughtsTokenCount": thoughts,
         "serviceTier": service_tier,
+        **more,
     }
     said = {name: value for name, value in counts.items() if value is not None}
     negative = next((name for name, value in said.items() if isinstance(value, int) and value < 0), None)

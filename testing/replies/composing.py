@@ -204,7 +204,7 @@ def _finished_candidate(candidate: Candidate, final: bool, streams: bool, style:
     fields: dict[str, Any] = {**candidate.fields}
     thinks = bool(candidate.parts) and all("thought" in part for part in candidate.parts or ())
     fields = fields if thinks else {**ends, **fields}
-    if style.says_index or (candidate.index and not style.on_vertex):
+    if style.says_index or candidate.index:
         fields.setdefault("index", candidate.index)
     if final:
         fields.setdefault("finishReason", "STOP")

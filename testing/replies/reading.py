@@ -92,10 +92,7 @@ def _numbered(candidates: Any) -> list[tuple[int, Json]]:
 
 
 def _usage(fields: Json) -> Reply:
-    unknown = [name for name in fields if name not in _USAGE]
-    if unknown:
-        raise ScriptError(f"the vocabulary has no word for usageMetadata.{unknown[0]}: use reply.raw")
-    return say.usage(**{_USAGE[name]: _counts(value) for name, value in fields.items()})
+    return say.usage(**{_USAGE.get(name, name): _counts(value) for name, value in fields.items()})
 
 
 def _counts(value: Any) -> Any:

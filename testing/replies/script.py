@@ -101,7 +101,7 @@ class Script:
         text: str | None = None,
         path: str | None = None,
     ) -> Rule:
-        """Return a rule for the requests that *predicate* accepts, of *model*, with *text* in the last content, to *path*.
+        """Return a rule for requests that *predicate* accepts, of *model*, with *text* in the last content, to *path*.
 
         Rules come before the replies in order; the first one that matches and has a reply left answers.
         """

@@ -55,7 +55,7 @@ class Style:
     @property
     def announces_calls(self) -> bool:
         """Whether a finish message says that functions are called."""
-        return not self.on_vertex
+        return not self.on_vertex and self.family >= 2.5
 
     @property
     def signs(self) -> bool:

@@ -1,8 +1,8 @@
 """Token counts that add up as real ones do.
 
-Nothing here tokenises: about four characters of text are a token, a picture is 258. What is exact is the arithmetic: the
-total is prompt and tool-use prompt and answer and thoughts, a count of zero is left out, and the counts of a Developer
-API stream are running totals.
+Nothing here tokenises: about four characters of text are a token, a picture is 258. What is exact is the arithmetic:
+the total is prompt and tool-use prompt and answer and thoughts, a count of zero is left out, and the counts of a
+Developer API stream are running totals.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A reply and a request -> status, headers and body, as the asked backend writes them.
 
-Deterministic: ids, signatures and times are derived from the request and from its place in the script, so that recording
-twice gives the same.
+Deterministic: ids, signatures and times are derived from the request and from its place in the script, so that
+recording twice gives the same.
 """
 
 from __future__ import annotations
@@ -115,9 +115,16 @@ def misfit(reply: Reply, request: GeminiRequest) -> str:
         return "" if fits else f"it answers {whole.kind}, and {request.action or request.resource} was asked"
     if reply.events and not request.generates:
         return f"it holds candidates, and {request.action or request.resource} was asked"
+    if not reply.exact and _streams_arguments(reply) and not (request.streams and request.backend == "vertex"):
+        return "arguments of a call only come piece by piece in a stream of Vertex"
     if reply.events and reply.failure and not request.streams:
         return "an error after content can only come in a stream"
     return ""
+
+
+def _streams_arguments(reply: Reply) -> bool:
+    parts = [part for event in reply.events for candidate in event.candidates for part in candidate.parts or ()]
+    return any("willContinue" in part.get("functionCall", ()) for part in parts)
 
 
 def json_headers(style: Style) -> Heads:
