@@ -1,0 +1,167 @@
+"""One contender, one case, one process: prints the CPU time of a call in microseconds.
+
+    python contenders.py maxim_gemini stream
+
+A process of its own for each, because most tracers patch the SDK's classes for good. All talk to the same transport in
+memory, and each keeps what it records in memory: both Maxim wrappers write to a real logger whose writer never flushes,
+the instrumentations of OpenTelemetry to its in-memory exporter, LangSmith to a client whose HTTP session is a mock.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+import time
+import warnings
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from google import genai
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+try:
+    import httpx2 as http
+except ImportError:
+    import httpx as http
+
+MODEL = "gemini-2.5-flash"
+CHUNKS = 200
+TURNS = 50
+
+_USAGE = {"promptTokenCount": 4, "candidatesTokenCount": 12, "totalTokenCount": 16}
+
+
+def _answer(text: str, **more: Any) -> dict[str, Any]:
+    candidate = {"content": {"parts": [{"text": text}], "role": "model"}, "index": 0, **more}
+    return {"candidates": [candidate], "usageMetadata": _USAGE, "modelVersion": MODEL, "responseId": "r-1"}
+
+
+_PLAIN = json.dumps(_answer("Paris is the capital of France.", finishReason="STOP")).encode()
+_EVENTS = [_answer(f"word {index} ") for index in range(CHUNKS - 1)] + [_answer("end.", finishReason="STOP")]
+_STREAM = b"".join(b"data: " + json.dumps(event).encode() + b"\r\n\r\n" for event in _EVENTS)
+
+
+def _reply(request: Any) -> Any:
+    if "alt=sse" in str(request.url):
+        return http.Response(200, content=_STREAM, headers={"content-type": "text/event-stream"})
+    return http.Response(200, content=_PLAIN, headers={"content-type": "application/json"})
+
+
+def bare_client() -> genai.Client:
+    """Return a client whose requests are answered in memory."""
+    return genai.Client(api_key="none", http_options={"client_args": {"transport": http.MockTransport(_reply)}})
+
+
+def plain(client: Any) -> int:
+    """Make one call."""
+    assert client.models.generate_content(model=MODEL, contents="What is the capital of France?").candidates
+    return 1
+
+
+def stream(client: Any) -> int:
+    """Read one stream to its end."""
+    assert sum(1 for _ in client.models.generate_content_stream(model=MODEL, contents="Count.")) == CHUNKS
+    return 1
+
+
+def chat(client: Any) -> int:
+    """Hold one conversation."""
+    session = client.chats.create(model=MODEL)
+    for turn in range(TURNS):
+        session.send_message(f"Question {turn}, and some more words to make it a sentence.")
+    return TURNS
+
+
+CASES: dict[str, tuple[Callable[[Any], int], int]] = {"plain": (plain, 300), "stream": (stream, 12), "chat": (chat, 6)}
+
+
+def _bare(client: genai.Client) -> Any:
+    return client
+
+
+def _logger() -> Any:
+    from maxim.logger import Logger
+    from maxim.logger.writer import LogWriter
+
+    # No thread that flushes: what is measured is what the call itself costs.
+    with mock.patch.object(LogWriter, "flush"), mock.patch("threading.Thread.start"):
+        logger = Logger({"id": "bench"}, api_key="none", base_url="http://127.0.0.1:9")
+    logger.writer.flush = logger.writer.queue.queue.clear  # type: ignore[method-assign]
+    return logger
+
+
+def _ours(client: genai.Client) -> Any:
+    from maxim_gemini import MaximGeminiClient
+
+    return MaximGeminiClient(client, _logger())
+
+
+def _replaced(client: genai.Client) -> Any:
+    from maxim.logger.gemini import MaximGeminiClient
+
+    return MaximGeminiClient(client, _logger())
+
+
+def _exporter() -> Any:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(InMemorySpanExporter()))
+    return provider
+
+
+def _openinference(client: genai.Client) -> Any:
+    from openinference.instrumentation.google_genai import GoogleGenAIInstrumentor
+
+    GoogleGenAIInstrumentor().instrument(tracer_provider=_exporter())
+    return client
+
+
+def _traceloop(client: genai.Client) -> Any:
+    from opentelemetry.instrumentation.google_generativeai import GoogleGenerativeAiInstrumentor
+
+    GoogleGenerativeAiInstrumentor().instrument(tracer_provider=_exporter())
+    return client
+
+
+def _langsmith(client: genai.Client) -> Any:
+    import langsmith
+    from langsmith.wrappers import wrap_gemini
+
+    session = mock.MagicMock()
+    sent = langsmith.Client(api_url="http://127.0.0.1:9", api_key="none", session=session, auto_batch_tracing=False)
+    return wrap_gemini(client, tracing_extra={"client": sent})
+
+
+CONTENDERS: dict[str, Callable[[genai.Client], Any]] = {
+    "bare": _bare,
+    "maxim_gemini": _ours,
+    "maxim-py": _replaced,
+    "openinference": _openinference,
+    "langsmith": _langsmith,
+    "traceloop": _traceloop,
+}
+
+
+def measure(contender: str, case: str) -> float:
+    """Return the CPU time of a call, in microseconds: the least of five batches."""
+    run, repeats = CASES[case]
+    client = CONTENDERS[contender](bare_client())
+    run(client)
+    least = float("inf")
+    for _ in range(5):
+        gc.collect()
+        started = time.process_time()
+        calls = sum(run(client) for _ in range(repeats))
+        least = min(least, (time.process_time() - started) / calls)
+    return least * 1e6
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    print(measure(sys.argv[1], sys.argv[2]))
