@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, NoReturn, Self, TypeVar, cast, get_args
 from urllib.parse import urlsplit
 
+from vcr.record_mode import RecordMode
+
 from maxim_gemini.testing import _watchers
 from maxim_gemini.testing.cassette import Cassette, Interaction
-from maxim_gemini.testing.edge import LEFT_BY_READER, Delivery, Live, Route, routed
+from maxim_gemini.testing.edge import LEFT_BY_READER, Delivery, Live, Route, routed, sdk
 from maxim_gemini.testing.edge.scope import is_gemini_host, is_gemini_traffic, is_token_exchange
 from maxim_gemini.testing.exceptions import CassetteDrift, CassetteError, CassetteMiss, CassetteUnused
 from maxim_gemini.testing.exchange import Faults, Response
@@ -43,8 +45,9 @@ Mode = Literal["none", "once", "new_episodes", "all", "rewrite", "verify"]
 """VCR's record modes.
 
 `none` replays and never sends; `once` records where there is no file and else replays; `new_episodes` replays and
-records what is not there; `all` sends everything and adds it; `rewrite` sends everything and starts the file anew;
-`verify` sends everything, keeps nothing, and fails where the shape of an answer has drifted.
+records what is not there; `all` sends everything, and keeps of the file what was not asked for; `rewrite` sends
+everything and starts the file anew; `verify` sends everything, keeps nothing, and fails where the shape of an answer
+has drifted.
 """
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -139,7 +142,7 @@ class GeminiRecorder:
             return
         try:
             if (made := self.__dict__.get("default_client")) is not None:
-                _close(made)
+                sdk.close(made)
         finally:
             stack.close()
         try:
@@ -155,8 +158,8 @@ class GeminiRecorder:
     ) -> None:
         made = self.__dict__.get("default_client")
         try:
-            if made is not None and hasattr(made.aio, "aclose"):
-                await made.aio.aclose()
+            if made is not None:
+                await sdk.aclose(made)
         finally:
             self.__exit__(kind, error, traceback)
 
@@ -214,8 +217,11 @@ class GeminiRecorder:
         """A bare client that fits the cassette: with the environment's key to record, a made-up one to replay."""
         from google import genai
 
-        options: dict[str, Any] = {"http_options": {"base_url": self.base_url}} if self.base_url else {}
-        return genai.Client(**options, **self._entered().credentials())
+        tape = self._entered()
+        options: dict[str, Any] = {"base_url": self.base_url} if self.base_url else {}
+        if not tape.sends:
+            options |= sdk.options_without_tls()
+        return genai.Client(http_options=options or None, **tape.credentials())  # type: ignore[arg-type]
 
     @functools.cached_property
     def client(self) -> MaximGeminiClient:
@@ -315,11 +321,12 @@ class GeminiRecorder:
         return self._tape
 
     def _load(self) -> Cassette:
+        options = {"record_mode": RecordMode.ALL if self.mode == "all" else RecordMode.NONE, **self.cassette_options}
         if self.mode == "rewrite":
-            return Cassette(self.path, **self.cassette_options)
+            return Cassette(self.path, **options)
         allow_missing = self.allow_missing or self.mode in ("once", "new_episodes", "all")
         try:
-            return Cassette.load(self.path, allow_missing=allow_missing, **self.cassette_options)
+            return Cassette.load(self.path, allow_missing=allow_missing, **options)
         except CassetteError as error:
             if not self.path.exists():
                 error.add_note(f"To record it: {self.record_command}")
@@ -537,15 +544,13 @@ class _Tape(Route):
 
 
 def _vertex(path: str) -> dict[str, Any]:
-    from maxim_gemini.testing.edge.sdk import ReplayedCredentials
-
     match path.strip("/").split("/"):
         case [_, "projects", project, "locations", location, *_]:
             return {
                 "vertexai": True,
                 "project": project,
                 "location": location,
-                "credentials": ReplayedCredentials(),
+                "credentials": sdk.ReplayedCredentials(),
             }
         case [_, "publishers", *_]:
             return {"vertexai": True, "api_key": _DUMMY_KEY}
@@ -570,8 +575,3 @@ def _hosts(url: str | None) -> frozenset[str]:
 def _base_url_of(client: Client) -> str | None:
     options = getattr(getattr(client, "_api_client", None), "_http_options", None)
     return getattr(options, "base_url", None)
-
-
-def _close(client: Client) -> None:
-    if hasattr(client, "close"):
-        client.close()

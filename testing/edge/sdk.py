@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import importlib
+import ssl
 import time
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -89,6 +90,29 @@ class ReplayedCredentials(Credentials):
 
     def refresh(self, request: Any) -> None:
         """Keep the token."""
+
+
+def options_without_tls() -> dict[str, Any]:
+    """Return HTTP options for a client that never connects: it need not read all certificates, most of its making."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    options = {"client_args": {"verify": context}, "async_client_args": {"verify": context}}
+    base = importlib.import_module("google.genai._api_client").BaseApiClient
+    if hasattr(base, "_ensure_websocket_ssl_ctx"):  # before that, httpx got all options, unsorted
+        options["async_client_args"]["ssl"] = context
+    return options
+
+
+def close(client: Any) -> None:
+    """Close *client*'s sync side, also where google-genai has no way to do so yet (before 1.45)."""
+    getattr(client, "close", client._api_client._httpx_client.close)()
+
+
+async def aclose(client: Any) -> None:
+    """Close *client*'s async side, also where google-genai has no way to do so yet (before 1.45)."""
+    if hasattr(client.aio, "aclose"):
+        await client.aio.aclose()
+    else:
+        await client._api_client._async_httpx_client.aclose()
 
 
 def _made_up_credentials(load_auth: Callable[..., Any]) -> Callable[..., Any]:

@@ -81,13 +81,13 @@ def test_new_episodes_records_what_is_not_there(tmp_path: Path, server: Loopback
         assert [ask(recorder, "new"), ask(recorder), ask(recorder, "new")] == ["live 1", "recorded", "live 2"]
 
 
-def test_all_sends_everything_and_adds_it(tmp_path: Path, server: Loopback) -> None:
-    path = one(tmp_path)
+def test_all_sends_everything_and_keeps_what_was_not_asked_for(tmp_path: Path, server: Loopback) -> None:
+    path = cassette(tmp_path / "two.yaml", (call("Hi"), says("recorded")), (call("Bye"), says("kept")))
     with GeminiRecorder(path, mode="all", base_url=server.url) as recorder:
         assert ask(recorder) == "live 1"
     assert recorder.outcome == (0, 1, 1, 0, 0)
-    with GeminiRecorder(path) as recorder:
-        assert [ask(recorder), ask(recorder)] == ["recorded", "live 1"]
+    with GeminiRecorder(path, strict=True) as recorder:
+        assert [ask(recorder), ask(recorder, "Bye")] == ["live 1", "kept"]
 
 
 def test_rewrite_begins_anew(tmp_path: Path, server: Loopback) -> None:

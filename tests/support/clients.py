@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from google import genai
 
+from maxim_gemini.testing.edge.sdk import aclose, close, options_without_tls
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -37,13 +39,12 @@ EDGE_IDS = [f"{library}-{'async' if is_async else 'sync'}" for library, is_async
 
 def client_over(library: str, base_url: str | None = None, **options: Any) -> genai.Client:
     """Return a client for the Developer API that uses *library*, sync (aiohttp has no sync side) and async."""
-    http_options: dict[str, Any] = {"base_url": base_url, **options} if base_url else options
+    http_options: dict[str, Any] = {"base_url": base_url, **options} if base_url else dict(options)
+    http_options |= options_without_tls()
     if library != "aiohttp":
         transports = importlib.import_module(library)
-        http_options |= {
-            "client_args": {"transport": transports.HTTPTransport(verify=False)},
-            "async_client_args": {"transport": transports.AsyncHTTPTransport(verify=False)},
-        }
+        http_options["client_args"]["transport"] = transports.HTTPTransport(verify=False)
+        http_options["async_client_args"]["transport"] = transports.AsyncHTTPTransport(verify=False)
     return genai.Client(api_key="test-key", http_options=http_options)  # type: ignore[arg-type]
 
 
@@ -58,10 +59,6 @@ async def opened(library: str, base_url: str | None = None, **options: Any) -> A
 
 
 async def closed(client: genai.Client) -> None:
-    """Close both sides of *client*, also where google-genai has no way to do so yet (before 1.34)."""
-    if hasattr(client, "close"):
-        await client.aio.aclose()
-        client.close()
-    else:
-        await client._api_client._async_httpx_client.aclose()
-        client._api_client._httpx_client.close()
+    """Close both sides of *client*."""
+    await aclose(client)
+    close(client)
