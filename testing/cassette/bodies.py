@@ -17,12 +17,13 @@ import hashlib
 import json
 import mimetypes
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from typing import Any, Final
 
 from maxim_gemini.testing.cassette.layout import Attachment
+from maxim_gemini.testing.cassette.values import is_array, is_object
 from maxim_gemini.testing.wire import dump_event, dump_json, event_data, split_events
 
 Fetch = Callable[[str], bytes]
@@ -96,21 +97,21 @@ def raw(body: Any, style: str) -> bytes:
 
 def pieces(body: Any, style: str) -> list[bytes]:
     """Return the bytes of a stored *body*, one piece for each event of a stream."""
-    if isinstance(body, Mapping):
+    if is_object(body):
         if "events" in body:
             return [event if isinstance(event, bytes) else _event(event) for event in body["events"]]
         if "json" in body:
             return [_STYLES[body.get("style", style)](body["json"])]
-        body = body["string"]  # pyright: ignore[reportUnknownVariableType]
+        body = body["string"]
     if isinstance(body, bytes):
         return split_events(body) if body.startswith(b"data:") else [body]
-    return pieces(body.encode(), style) if body else []  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+    return pieces(body.encode(), style) if body else []
 
 
 def parsed(body: Any) -> Any:
     """Return the JSON value of a stored request body, or its bytes where it is not JSON; `None` where it is empty."""
-    if isinstance(body, Mapping) and "json" in body:
-        return body["json"]  # pyright: ignore[reportUnknownVariableType]
+    if is_object(body) and "json" in body:
+        return body["json"]
     return value_of(raw(body, REQUEST))
 
 
@@ -142,7 +143,7 @@ def _events_form(data: bytes) -> dict[str, Any] | None:
     if not data.startswith(b"data:"):
         return None
     events = [_event_form(block) for block in split_events(data)]
-    return {"events": events} if any(isinstance(event, dict) for event in events) else None
+    return {"events": events} if any(is_object(event) for event in events) else None
 
 
 def _event_form(block: bytes) -> Any:
@@ -150,7 +151,7 @@ def _event_form(block: bytes) -> Any:
         value = _storable((event_data(block) or "").encode())
     except UnicodeDecodeError:
         value = None
-    same = isinstance(value, dict) and _written(dump_event, value) == block
+    same = is_object(value) and _written(dump_event, value) == block
     return value if same else _text(block)
 
 
@@ -171,12 +172,12 @@ def _refuse(constant: str) -> None:
 
 
 def _fits(value: Any, depth: int) -> bool:
-    if isinstance(value, dict):
+    if is_object(value):
         return depth > 0 and all(
             0 < len(key) <= _LONGEST_KEY and _fits(member, depth - 1) for key, member in value.items()
-        )  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    if isinstance(value, list):
-        return depth > 0 and all(_fits(item, depth - 1) for item in value)  # pyright: ignore[reportUnknownVariableType]
+        )
+    if is_array(value):
+        return depth > 0 and all(_fits(item, depth - 1) for item in value)
     return True
 
 
@@ -199,12 +200,12 @@ def _text(data: bytes) -> str | bytes:
 
 def detached(value: Any, attach: Attach, kind: str = "") -> Any:
     """Return a stored *value* in which every large binary is an `Attachment`, kept by *attach*."""
-    if isinstance(value, dict):
+    if is_object(value):
         members: dict[str, Any] = value
         kind = str(members.get("mimeType") or members.get("mime_type") or kind)
         return {key: detached(member, attach, kind) for key, member in members.items()}
-    if isinstance(value, list):
-        return [detached(item, attach, kind) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    if is_array(value):
+        return [detached(item, attach, kind) for item in value]
     if isinstance(value, bytes) and len(value) >= _LARGE:
         return Attachment(attach(value, extension(value, kind)))
     if isinstance(value, str) and len(value) >= _LARGE:
@@ -233,10 +234,10 @@ def attached(value: Any, fetch: Fetch) -> Any:
     """Return a stored *value* in which every `Attachment` is what it stands for, read by *fetch*."""
     if isinstance(value, Attachment):
         return _contents(value, fetch)
-    if isinstance(value, dict):
-        return {key: attached(member, fetch) for key, member in value.items()}  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(value, list):
-        return [attached(item, fetch) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    if is_object(value):
+        return {key: attached(member, fetch) for key, member in value.items()}
+    if is_array(value):
+        return [attached(item, fetch) for item in value]
     return value
 
 

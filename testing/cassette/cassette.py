@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from os import PathLike
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from vcr.cassette import Cassette as VcrCassette
 from vcr.errors import UnhandledHTTPRequestError
 from vcr.record_mode import RecordMode
-from vcr.request import Request
 
 from maxim_gemini.testing.cassette import bodies, format
 from maxim_gemini.testing.cassette.differences import between, nearest, told
-from maxim_gemini.testing.cassette.format import Block
 from maxim_gemini.testing.cassette.interaction import Interaction, Origin
 from maxim_gemini.testing.cassette.layout import NotOurLayout
 from maxim_gemini.testing.cassette.matching import Meaning, meaning_of, without
@@ -30,7 +26,15 @@ from maxim_gemini.testing.cassette.merging import added, replaced
 from maxim_gemini.testing.cassette.scrubbing import Scrubber
 from maxim_gemini.testing.cassette.store import Shelf
 from maxim_gemini.testing.exceptions import CassetteError, CassetteNotFound, SecretFound
-from maxim_gemini.testing.exchange import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from os import PathLike
+
+    from vcr.request import Request
+
+    from maxim_gemini.testing.cassette.format import Block
+    from maxim_gemini.testing.exchange import Response
 
 
 @dataclass(slots=True)
@@ -63,7 +67,7 @@ class Head:
 _HEAD = {"recorded_at": "recorded_at", "source": "recorded_from", "sdk": "sdk", "description": "description"}
 
 
-class Cassette(VcrCassette):  # type: ignore[misc]
+class Cassette(VcrCassette):
     """A recording that is played by the meaning of a request.
 
     *record_mode* is vcrpy's. With `all`, what was recorded takes the place of what it matches; otherwise it is added.
@@ -91,7 +95,9 @@ class Cassette(VcrCassette):  # type: ignore[misc]
         self._lock = threading.Lock()
 
     @classmethod
-    def load(cls, path: str | PathLike[str], *, allow_missing: bool = False, **options: Any) -> Self:
+    def load(  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  (the path may be positional)
+        cls, path: str | PathLike[str], *, allow_missing: bool = False, **options: Any
+    ) -> Self:
         """Open the recording at *path*.
 
         Raises:

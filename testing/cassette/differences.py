@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from maxim_gemini.testing.cassette.matching import Meaning
+from maxim_gemini.testing.cassette.values import is_array, is_object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from maxim_gemini.testing.cassette.matching import Meaning
 
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_$][\w$-]*")
 _SHOWN: Final = 60
@@ -46,10 +50,10 @@ class Difference(NamedTuple):
 
 def differences(recorded: Any, sent: Any, place: str = "") -> Iterator[Difference]:
     """Yield where *recorded* and *sent* differ, at the deepest places that say so."""
-    if isinstance(recorded, dict) and isinstance(sent, dict):
-        yield from _of_members(recorded, sent, place)  # pyright: ignore[reportUnknownArgumentType]
-    elif isinstance(recorded, list) and isinstance(sent, list):
-        yield from _of_items(recorded, sent, place)  # pyright: ignore[reportUnknownArgumentType]
+    if is_object(recorded) and is_object(sent):
+        yield from _of_members(recorded, sent, place)
+    elif is_array(recorded) and is_array(sent):
+        yield from _of_items(recorded, sent, place)
     elif recorded != sent or type(recorded) is not type(sent):
         yield Difference(place or "body", recorded, sent)
 
@@ -83,7 +87,7 @@ def between(recorded: Meaning, sent: Meaning) -> Iterator[Difference]:
         yield from _at(getattr(recorded, place), getattr(sent, place), place)
     yield from differences(dict(recorded.query), dict(sent.query), "query")
     yield from _at(", ".join(recorded.upload), ", ".join(sent.upload), "upload step")
-    if isinstance(recorded.body, dict | list) and isinstance(sent.body, dict | list):
+    if (is_object(recorded.body) or is_array(recorded.body)) and (is_object(sent.body) or is_array(sent.body)):
         yield from differences(recorded.body, sent.body)
     else:
         yield from _at(_or_absent(recorded.body), _or_absent(sent.body), "body")
@@ -94,7 +98,7 @@ def _or_absent(body: Any) -> Any:
 
 
 def nearest(sent: Meaning, recorded: Sequence[Meaning]) -> int | None:
-    """Return the index of the meaning most like *sent*, the earliest of several; `None` where none is at all like it."""
+    """Return the index of the meaning most like *sent*, the first of several; `None` where none is at all like it."""
     wanted = _marks(sent)
     scores = [_likeness(wanted, _marks(meaning)) for meaning in recorded]
     best = max(scores, default=0.0)
@@ -113,11 +117,11 @@ def _marks(meaning: Meaning) -> set[Any]:
 
 
 def _leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for key, member in value.items():  # pyright: ignore[reportUnknownVariableType]
+    if is_object(value):
+        for key, member in value.items():
             yield from _leaves(member, f"{place}.{key}")
-    elif isinstance(value, list):
-        for index, item in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    elif is_array(value):
+        for index, item in enumerate(value):
             yield from _leaves(item, f"{place}[{index}]")
     elif isinstance(value, str):
         yield from ((place, word) for word in value[:400].split())

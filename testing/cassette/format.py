@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Final, NamedTuple, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import yaml
 from vcr.request import Request
@@ -17,13 +17,12 @@ from vcr.request import Request
 from maxim_gemini.testing.cassette import bodies, layout
 from maxim_gemini.testing.cassette.layout import Attachment, NotOurLayout
 from maxim_gemini.testing.cassette.requests import as_bytes, body_of
+from maxim_gemini.testing.cassette.values import is_array, is_object
 from maxim_gemini.testing.exceptions import CassetteBroken
 from maxim_gemini.testing.exchange import COMPLETE, Chunk, Response
 
-try:
-    from yaml import CSafeLoader as SafeLoader
-except ImportError:  # a PyYAML that was built without libyaml
-    from yaml import SafeLoader  # type: ignore[assignment]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 VERSION: Final = 1
 SIGNATURE: Final = "# Recorded by maxim-gemini; `maxim-gemini cassettes check` verifies it.\n"
@@ -116,7 +115,7 @@ def response_values(read_block: Block, place: Callable[[], tuple[str, int]]) -> 
         # Empty lines in front, so that the parser counts the lines of the file.
         name, line = place()
         before = line + read_block.request.count("\n") + 2
-        values = _parsed("\n" * before + read_block.response, name, _OurLoader)
+        values: dict[str, Any] = _parsed("\n" * before + read_block.response, name, _OurLoader)
         _tried(_checked_response, values, name, lambda: before)
         return values
 
@@ -164,7 +163,7 @@ def _by_layout(text: str) -> Document | None:
         return None
     if set(metadata) != {"metadata"} or not isinstance(metadata["metadata"], dict):
         return None
-    return Document(metadata["metadata"], blocks, [], text.count("\n", 0, start) + 3)  # pyright: ignore[reportUnknownArgumentType]
+    return Document(metadata["metadata"], blocks, [], text.count("\n", 0, start) + 3)
 
 
 def _cut(piece: str) -> Block:
@@ -177,14 +176,21 @@ def _cut(piece: str) -> Block:
 # Any YAML
 
 
-class _VcrLoader(SafeLoader):
+if TYPE_CHECKING:
+    _SafeLoader = yaml.SafeLoader
+else:  # a PyYAML that was built without libyaml has no fast loader
+    _SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _VcrLoader(_SafeLoader):
     """Safe YAML, plus the harmless tags that vcrpy has written over the years, plus our own."""
 
 
 class _OurLoader(_VcrLoader):
     """The same with the scalars of JSON, which our files hold: no dates, no `yes`, no octal, but `1e5`."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+
+_OurLoader.yaml_implicit_resolvers = {}
 
 
 def _scalar(loader: Any, node: Any) -> Any:
@@ -201,7 +207,7 @@ def _pickled_file(loader: Any, node: Any) -> bytes:
 
 
 def _pickled_iterator(loader: Any, node: Any) -> bytes:
-    arguments = loader.construct_mapping(node, deep=True).get("args") or ([],)
+    arguments: Any = loader.construct_mapping(node, deep=True).get("args") or ([],)
     return as_bytes(arguments[0])
 
 
@@ -216,6 +222,7 @@ _VcrLoader.add_constructor("tag:yaml.org,2002:python/object/new:_io.BytesIO", _p
 _VcrLoader.add_constructor("tag:yaml.org,2002:python/object/apply:builtins.iter", _pickled_iterator)
 for _form in ("file", "base64", "base64url"):
     _VcrLoader.add_constructor(f"!{_form}", _attachment)
+_add_resolver: Any = _OurLoader.add_implicit_resolver  # pyright: ignore[reportUnknownMemberType]
 _NUMBER = r"-?(?:0|[1-9][0-9]*)"
 for _tag, _pattern, _starts in (
     ("null", r"null|~|", ["n", "~", ""]),
@@ -223,7 +230,7 @@ for _tag, _pattern, _starts in (
     ("int", _NUMBER, list("-0123456789")),
     ("float", rf"{_NUMBER}(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", list("-0123456789")),
 ):
-    _OurLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), _starts)
+    _add_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), _starts)
 
 
 def _by_yaml(text: str, name: str) -> Document:
@@ -231,21 +238,19 @@ def _by_yaml(text: str, name: str) -> Document:
     data = _parsed(text, name, _OurLoader if ours else _VcrLoader)
     _check_version(data, text, name)
     items = data["interactions"]
-    if not isinstance(items, list):
+    if not is_array(items):
         raise broken(name, _line_with(text, "interactions"), "'interactions' is not a list")
-    values = [
-        _tried(_from_item if ours else from_vcr, item, f"{name}", lambda index=index: _line_of_item(text, index))
-        for index, item in enumerate(items)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    ]
+    reader = _from_item if ours else from_vcr
+    values = [_tried(reader, item, name, partial(_line_of_item, text, at)) for at, item in enumerate(items)]
     metadata = data.get("metadata")
-    return Document(metadata if isinstance(metadata, dict) else {}, [], values)  # pyright: ignore[reportUnknownArgumentType]
+    return Document(metadata if is_object(metadata) else {}, [], values)
 
 
 def _parsed(text: str, name: str, loader: Any) -> Any:
     try:
         if text.startswith("{"):
             return json.loads(text)  # vcrpy's JSON serializer
-        return yaml.load(text, Loader=loader)  # noqa: S506
+        return yaml.load(text, Loader=loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = _sentence(error.problem or error.context or "it is not YAML")
@@ -265,13 +270,13 @@ def _sentence(problem: str) -> str:
 
 
 def _check_version(data: Any, text: str, name: str) -> None:
-    if isinstance(data, list):
+    if is_array(data):
         raise broken(name, 1, "it is from before version 1 of vcrpy's format. Record it again")
-    if not isinstance(data, dict):
+    if not is_object(data):
         raise broken(name, 1, f"it is not a cassette but {_kind(data)}")
     if data.get("interactions") is None:
         raise broken(name, None, "it has no 'interactions': the file is not a cassette, or not a whole one")
-    version = data.get("version", "none")  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    version = data.get("version", "none")
     if version != VERSION:
         problem = f"its version is {version!r}, and only {VERSION} can be read. Is the file whole? Else record again"
         raise broken(name, _line_with(text, "version"), problem)
@@ -345,9 +350,9 @@ def _vcr_request_body(request: dict[str, Any]) -> bytes | None:
     if "parsed_body" in request:
         return json.dumps(request["parsed_body"]).encode()
     body = request.get("body")
-    if isinstance(body, dict):
+    if is_object(body):
         return bodies.raw(body, bodies.REQUEST)
-    return None if body is None else as_bytes(body)  # pyright: ignore[reportUnknownArgumentType]
+    return None if body is None else as_bytes(body)
 
 
 def _vcr_body(response: dict[str, Any]) -> bytes:
@@ -356,23 +361,23 @@ def _vcr_body(response: dict[str, Any]) -> bytes:
     if "content" in response:
         return as_bytes(response["content"] or b"")
     body = response.get("body")
-    if isinstance(body, dict):
+    if is_object(body):
         if "base64_string" in body:
-            return as_bytes(body["base64_string"])  # pyright: ignore[reportUnknownArgumentType]
+            return as_bytes(body["base64_string"])
         if "string" in body:
-            return as_bytes(body["string"] or b"")  # pyright: ignore[reportUnknownArgumentType]
+            return as_bytes(body["string"] or b"")
         return bodies.raw(body, bodies.ANSWER)
     return as_bytes(body or b"")
 
 
 def _pairs(headers: Any) -> list[tuple[str, str]]:
-    items = headers.items() if isinstance(headers, Mapping) else headers or []  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-    return [(str(name), value) for name, values in items for value in _values(values)]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    items: Iterable[tuple[Any, Any]] = headers.items() if is_object(headers) else headers or ()
+    return [(str(name), value) for name, values in items for value in _values(values)]
 
 
 def _values(values: Any) -> Iterator[str]:
-    for value in values if isinstance(values, list | tuple) else [values]:  # pyright: ignore[reportUnknownVariableType]
-        yield value.decode("latin-1") if isinstance(value, bytes) else str(value)  # pyright: ignore[reportUnknownArgumentType]
+    for value in values if is_array(values) else (values,):
+        yield value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
 # Between stored values and what is sent over HTTP

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
-
-from vcr.request import Request
+from typing import TYPE_CHECKING, Any
 
 from maxim_gemini.testing.cassette import bodies, format
 from maxim_gemini.testing.cassette.format import Block, Document, Stored
 from maxim_gemini.testing.cassette.matching import Meaning, meaning, without
-from maxim_gemini.testing.cassette.store import Shelf
-from maxim_gemini.testing.exchange import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vcr.request import Request
+
+    from maxim_gemini.testing.cassette.store import Shelf
+    from maxim_gemini.testing.exchange import Response
 
 _TAG = " !"
 
@@ -31,7 +35,7 @@ class Origin:
 
     def interactions(self) -> list[Interaction]:
         """Return the interactions of the document."""
-        found: list[Block] | list[Stored] = self.document.blocks or self.document.values
+        found: Sequence[Block | Stored] = self.document.blocks or self.document.values
         return [Interaction(self, index, content) for index, content in enumerate(found)]
 
 
@@ -99,4 +103,5 @@ class Interaction:
         return str(self._origin.shelf.path), self._origin.line_of(self.index)
 
     def _attached(self, values: dict[str, Any]) -> dict[str, Any]:
-        return bodies.attached(values, self._origin.shelf.fetch)
+        attached: dict[str, Any] = bodies.attached(values, self._origin.shelf.fetch)
+        return attached

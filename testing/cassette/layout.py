@@ -14,8 +14,12 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterator
-from typing import Any, Final, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard
+
+from maxim_gemini.testing.cassette.values import is_array, is_object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 WIDTH: Final = 100
 """Columns that a container on one line may reach."""
@@ -60,7 +64,7 @@ def dump(members: dict[str, Any], indent: int = 0) -> str:
 
 
 def _block(value: Any, pad: str) -> Iterator[str]:
-    if isinstance(value, dict):
+    if is_object(value):
         for key, member in _items(value):
             yield from _entry(f"{pad}{_key(key)}:", member, pad)
     else:
@@ -94,18 +98,20 @@ def _item(value: Any, pad: str) -> Iterator[str]:
 
 
 def _is_block(value: Any, room: int) -> bool:
-    return isinstance(value, dict | list) and _room_after(value, room) < 0 and not _is_long_list_of_numbers(value)  # pyright: ignore[reportUnknownArgumentType]
+    return (
+        (is_object(value) or is_array(value)) and _room_after(value, room) < 0 and not _is_long_list_of_numbers(value)
+    )
 
 
 def _room_after(value: Any, room: int) -> int:
     """Return what is left of *room* columns after *value* as JSON; below 0 as soon as it can't be on one line."""
-    if isinstance(value, dict):
-        for key, member in _items(value):  # pyright: ignore[reportUnknownArgumentType]
+    if is_object(value):
+        for key, member in _items(value):
             room = _room_after(member, room - len(key) - 6)
             if room < 0:
                 return room
-    elif isinstance(value, list):
-        for item in value:  # pyright: ignore[reportUnknownVariableType]
+    elif is_array(value):
+        for item in value:
             room = _room_after(item, room - 2)
             if room < 0:
                 return room
@@ -119,9 +125,9 @@ def _room_after(value: Any, room: int) -> int:
 
 
 def _is_long_list_of_numbers(value: object) -> TypeGuard[list[float]]:
-    if not isinstance(value, list) or len(value) <= _NUMBERS_A_LINE:  # pyright: ignore[reportUnknownArgumentType]
+    if not is_array(value) or len(value) <= _NUMBERS_A_LINE:
         return False
-    return all(type(item) in (int, float) for item in value)  # pyright: ignore[reportUnknownVariableType]
+    return all(type(item) in (int, float) for item in value)
 
 
 def _scalar(value: Any, pad: str) -> Iterator[str]:

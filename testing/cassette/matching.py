@@ -12,12 +12,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from maxim_gemini.testing.cassette.bodies import value_of
+from maxim_gemini.testing.cassette.values import is_array, is_object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 _VERSION: Final = re.compile(r"^(/upload)?/v\d+(?:(?:alpha|beta)\d*)?(?=/)")
 _PROJECT: Final = re.compile(r"\bprojects/[^/\s]+")
@@ -96,17 +99,17 @@ def _without_boundary(body: bytes, headers: Mapping[str, str]) -> bytes:
 
 
 def _body(body: Any) -> Any:
-    if not isinstance(body, dict):
+    if not is_object(body):
         return _value(body)
     # The SDK sends an empty generationConfig along, some versions of it and some applications do not.
-    return {key: value for key, value in _members(body).items() if key != "generationConfig" or value}  # pyright: ignore[reportUnknownArgumentType]
+    return {key: value for key, value in _members(body).items() if key != "generationConfig" or value}
 
 
 def _value(value: Any) -> Any:
-    if isinstance(value, dict):
-        return _members(value)  # pyright: ignore[reportUnknownArgumentType]
-    if isinstance(value, list):
-        return [_value(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    if is_object(value):
+        return _members(value)
+    if is_array(value):
+        return [_value(item) for item in value]
     if isinstance(value, str) and "projects/" in value:
         return _PROJECT.sub("projects/*", value)
     return value
@@ -124,8 +127,8 @@ def _members(members: dict[str, Any]) -> dict[str, Any]:
             found[key] = value.replace("-", "+").replace("_", "/").rstrip("=")
         elif key in _SCHEMAS:
             found[_SCHEMAS[key]] = _schema(value)
-        elif key == "functionDeclarations" and isinstance(value, list):
-            found[key] = [_declaration(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+        elif key == "functionDeclarations" and is_array(value):
+            found[key] = [_declaration(item) for item in value]
         else:
             found[key] = _value(value)
     return found
@@ -133,15 +136,15 @@ def _members(members: dict[str, Any]) -> dict[str, Any]:
 
 def _declaration(value: Any) -> Any:
     """Return a function's declaration without the schema of its result, which only newer SDKs send."""
-    if not isinstance(value, dict):
+    if not is_object(value):
         return value
-    return {key: item for key, item in _members(value).items() if key not in ("response", "responseSchema")}  # pyright: ignore[reportUnknownArgumentType]
+    return {key: item for key, item in _members(value).items() if key not in ("response", "responseSchema")}
 
 
 def _schema(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_schema(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
-    if not isinstance(value, dict):
+    if is_array(value):
+        return [_schema(item) for item in value]
+    if not is_object(value):
         return value
     members: dict[str, Any] = value
     return {
@@ -154,8 +157,8 @@ def _schema(value: Any) -> Any:
 def _schema_member(key: str, value: Any) -> Any:
     if key == "type" and isinstance(value, str):
         return value.upper()
-    if key in _NAMED and isinstance(value, dict):
-        return {name: _schema(item) for name, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
+    if key in _NAMED and is_object(value):
+        return {name: _schema(item) for name, item in value.items()}
     return value if key in _LITERAL else _schema(value)
 
 
@@ -174,10 +177,10 @@ def without(places: Iterable[str], found: Meaning) -> Meaning:
 
 def _without(steps: list[str], value: Any) -> Any:
     first, *rest = steps
-    if first == "[]" and isinstance(value, list):
-        return [_without(rest, item) for item in value] if rest else []  # pyright: ignore[reportUnknownVariableType]
-    if not isinstance(value, dict) or first not in value:
-        return value  # pyright: ignore[reportUnknownVariableType]
-    members: dict[str, Any] = dict(value)  # pyright: ignore[reportUnknownArgumentType]
+    if first == "[]" and is_array(value):
+        return [_without(rest, item) for item in value] if rest else []
+    if not is_object(value) or first not in value:
+        return value
+    members: dict[str, Any] = dict(value)
     inner = members.pop(first)
     return members | {first: _without(rest, inner)} if rest else members

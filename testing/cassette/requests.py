@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vcr.request import Request
+if TYPE_CHECKING:
+    from vcr.request import Request
 
 
 def body_of(request: Request) -> bytes | None:

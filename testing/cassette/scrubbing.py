@@ -14,16 +14,18 @@ import binascii
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from vcr.request import Request
 
-from maxim_gemini.testing.cassette.layout import Attachment
 from maxim_gemini.testing.cassette.requests import body_of
+from maxim_gemini.testing.cassette.values import is_array, is_object
 from maxim_gemini.testing.exchange import Chunk, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
 
 REDACTED: Final = "REDACTED"
 
@@ -59,13 +61,16 @@ _PROJECT_MEMBER: Final = re.compile(r'("(?:project|project_?[iI]d|project_?[nN]u
 _SECRET_QUERY: Final = re.compile(r"key|token|secret|password|signature|credential|^sig$|^auth", re.IGNORECASE)
 _NO_SECRET_QUERY: Final = frozenset({"pagetoken", "page_token", "upload_token"})
 _SECRET_HEADER: Final = re.compile(r"key|token|secret|auth|cookie|password|credential|signature|session", re.IGNORECASE)
-_VOLATILE: Final = frozenset(
-    "age alt-svc cache-control connection content-encoding content-length date etag expires host keep-alive "
-    "nel report-to server server-timing strict-transport-security te trailer transfer-encoding upgrade vary via "
-    "accept accept-encoding user-agent x-goog-api-client x-goog-user-project x-goog-request-params x-server-timeout "
-    "x-content-type-options x-frame-options x-xss-protection x-guploader-uploadid x-goog-sherlog-link "
-    "x-cloud-trace-context traceparent tracestate pragma p3p priority sec-fetch-mode".split()
-)
+# fmt: off
+_VOLATILE: Final = frozenset({
+    "age", "alt-svc", "cache-control", "connection", "content-encoding", "content-length", "date", "etag", "expires",
+    "host", "keep-alive", "nel", "report-to", "server", "server-timing", "strict-transport-security", "te",
+    "trailer", "transfer-encoding", "upgrade", "vary", "via", "accept", "accept-encoding", "user-agent",
+    "x-goog-api-client", "x-goog-user-project", "x-goog-request-params", "x-server-timeout",
+    "x-content-type-options", "x-frame-options", "x-xss-protection", "x-guploader-uploadid", "x-goog-sherlog-link",
+    "x-cloud-trace-context", "traceparent", "tracestate", "pragma", "p3p", "priority", "sec-fetch-mode",
+})
+# fmt: on
 
 
 class Secret(NamedTuple):
@@ -102,7 +107,7 @@ class Scrubber:
         """Return both without secrets and without what differs from run to run."""
         scrubber = self._knowing(request, response)
         asked = scrubber._request(request)
-        body = scrubber.bytes(response.body)
+        body = scrubber.data(response.body)
         answer = replace(
             response,
             headers=tuple((name, scrubber.text(value)) for name, value in response.headers if self._keeps(name)),
@@ -142,7 +147,7 @@ class Scrubber:
             text = re.sub(rf"(?<![\w-]){re.escape(project)}(?![\w-])", REDACTED, text)
         return text
 
-    def bytes(self, data: bytes) -> bytes:
+    def data(self, data: bytes) -> bytes:
         """Return *data* without secrets; what is not text stays as it is."""
         try:
             return self.text(data.decode()).encode()
@@ -155,12 +160,12 @@ class Scrubber:
             yield from self._in_text(value, place)
         elif isinstance(value, bytes):
             yield from self._in_bytes(value, place)
-        elif isinstance(value, Mapping):
-            for key, member in value.items():  # pyright: ignore[reportUnknownVariableType]
-                yield from self._in_text(str(key), f"a name in {place}")  # pyright: ignore[reportUnknownArgumentType]
+        elif is_object(value):
+            for key, member in value.items():
+                yield from self._in_text(str(key), f"a name in {place}")
                 yield from self.found(member, f"{place}.{key}")
-        elif isinstance(value, list | tuple) and not isinstance(value, Attachment):
-            for index, item in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        elif is_array(value):
+            for index, item in enumerate(value):
                 yield from self.found(item, f"{place}[{index}]")
 
     # Its parts
@@ -168,7 +173,7 @@ class Scrubber:
     def _request(self, request: Request) -> Request:
         headers = {name: self.text(value) for name, value in _text_headers(request.headers) if self._keeps(name)}
         body = body_of(request)
-        return Request(request.method, self.address(request.uri), None if body is None else self.bytes(body), headers)
+        return Request(request.method, self.address(request.uri), None if body is None else self.data(body), headers)
 
     def _knowing(self, request: Request, response: Response) -> Scrubber:
         """Return a scrubber that also knows what this exchange itself was authorised with."""

@@ -1,7 +1,7 @@
 """Where cassettes are: files that are replaced in one step, with the large binaries beside them.
 
-A cassette's binaries are named after it and their content, `test_chat.3f2a9c51b0d47e68.png`. They are written before the
-cassette, and those that it no longer names are removed after it, so that a process killed at any point leaves the old
+A cassette's binaries are named after it and their content, `test_chat.3f2a9c51b0d47e68.png`. They are written before
+it, and those that it no longer names are removed after it, so that a process killed at any point leaves the old
 recording or the new one.
 """
 
@@ -11,9 +11,8 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from vcr.persisters.filesystem import CassetteNotFoundError
 from vcr.serialize import deserialize, serialize
@@ -21,6 +20,9 @@ from vcr.serialize import deserialize, serialize
 from maxim_gemini.testing.cassette.bodies import digest
 from maxim_gemini.testing.cassette.format import broken
 from maxim_gemini.testing.exceptions import CassetteBroken, CassetteError, CassetteNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Set
 
 _HASH: Final = re.compile(r"\.([0-9a-f]{16})\.[A-Za-z0-9]+$")
 _UNFINISHED: Final = ".unfinished"
@@ -100,7 +102,7 @@ class Shelf:
         """Return the names of the files beside the cassette that are its own."""
         mine = re.compile(re.escape(self._stem) + _HASH.pattern)
         with contextlib.suppress(OSError):
-            return {name for name in os.listdir(self.path.parent) if mine.fullmatch(name)}
+            return {path.name for path in self.path.parent.iterdir() if mine.fullmatch(path.name)}
         return set()
 
     @property
@@ -109,7 +111,7 @@ class Shelf:
         return stem if len(stem.encode()) <= _LONGEST_STEM else f"{stem[:60]}-{digest(stem.encode())}"
 
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _writing(self) -> Generator[None]:
         try:
             yield
         except OSError as error:
@@ -122,7 +124,7 @@ def _replace(path: Path, data: bytes) -> None:
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:50]}.", suffix=_UNFINISHED)
     unfinished = Path(name)
     try:
-        with open(descriptor, "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

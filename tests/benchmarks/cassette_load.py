@@ -11,15 +11,20 @@ import logging
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from maxim_gemini.testing.cassette import Cassette
+from typing import TYPE_CHECKING
+
 from support.traffic import answer, asked
 from vcr.cassette import Cassette as VcrCassette
 from vcr.serializers import jsonserializer, yamlserializer
+
+from maxim_gemini.testing.cassette import Cassette
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 logging.disable()
 TEN_MEGABYTES = ("All work and no play makes Jack a dull boy. <b>中文</b>\n" * 200_000)[:10_000_000]

@@ -1,0 +1,26 @@
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+from urllib.parse import ParseResult
+
+class Request:
+    method: str
+    uri: str
+    body: Any
+    headers: MutableMapping[str, str]
+    parsed_uri: ParseResult
+    def __init__(
+        self, method: str, uri: str, body: Any, headers: Mapping[str, str] | Mapping[str, list[str]]
+    ) -> None: ...
+    @property
+    def scheme(self) -> str: ...
+    @property
+    def host(self) -> str | None: ...
+    @property
+    def port(self) -> int | None: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def query(self) -> list[tuple[str, str]]: ...
+    @property
+    def url(self) -> str: ...
+    def _to_dict(self) -> dict[str, Any]: ...
