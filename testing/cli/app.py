@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path  # noqa: TC003  # typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,6 +50,14 @@ app = typer.Typer(
 cassettes = typer.Typer(help="List, read, check, scrub and record cassettes.", pretty_exceptions_enable=False, **_LOOK)
 app.add_typer(cassettes, name="cassettes")
 
+
+class Pace(StrEnum):
+    """How fast a cassette is played."""
+
+    INSTANT = "instant"
+    RECORDED = "recorded"
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a script.")]
 
 
@@ -84,7 +93,9 @@ def demo(
     model: Annotated[str | None, typer.Option(help="The model for --live.", metavar="NAME")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show a chat with a function call and a streamed answer, and the trace that Maxim gets of it.
+    """Show a chat and the trace that Maxim gets of it.
+
+    A function is called, and the answer streams in.
 
     Offline: the answers come from a recording, through the real google-genai client, wrapped as in production.
     """
@@ -105,7 +116,7 @@ def list_cassettes(
     paths: Annotated[list[Path] | None, typer.Argument(help="Files or folders; without any, the bundled ones.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List cassettes: where each came from, when, with which SDK, and what it shows."""
+    """List cassettes: source, date, what each shows."""
     from maxim_gemini.testing.cli.cassettes import list_all
 
     list_all(paths or [], as_json=as_json)
@@ -123,7 +134,7 @@ def show_cassette(
     full: Annotated[bool, typer.Option("--full", help="Print whole bodies, not their beginnings.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Print what was asked and answered in a cassette."""
+    """Print what was asked and answered."""
     from maxim_gemini.testing.cli.cassettes import show
 
     show(name, full=full, as_json=as_json)
@@ -143,7 +154,10 @@ def check_cassettes(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check that cassettes can be read, hold no secrets, and are not too old. Exit code 1 where one is not fine."""
+    """Find broken, secret-holding and old cassettes.
+
+    Exit code 1 where there is one.
+    """
     from maxim_gemini.testing.cli.cassettes import check
 
     raise typer.Exit(check(paths or [], max_age=max_age, as_json=as_json))
@@ -161,7 +175,7 @@ def scrub_cassettes(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Rewrite cassettes without secrets, in the form in which they are recorded today."""
+    """Rewrite cassettes without secrets, in today's form."""
     from maxim_gemini.testing.cli.cassettes import scrub
 
     raise typer.Exit(scrub(paths, dry_run=dry_run, as_json=as_json))
@@ -183,8 +197,9 @@ def record_cassettes(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Record the bundled cassettes anew, from the loopback server or from the real API.
+    """Record the bundled cassettes anew.
 
+    From the loopback server, or with --live from the real API.
     A recording that says the same as before leaves its file as it is.
     """
     from maxim_gemini.testing.cli.record import record
@@ -196,6 +211,7 @@ def record_cassettes(
     epilog=_examples(
         "maxim-gemini serve                             answers every request with a short text",
         "maxim-gemini serve --cassette chat_stream      plays a recording, by the meaning of each request",
+        "maxim-gemini serve --script replies.py         plays the `replies = [reply.text('hi'), ...]` of a Python file",
         "GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:8484 GEMINI_API_KEY=any python app.py",
     )
 )
@@ -203,14 +219,21 @@ def serve(
     cassette: Annotated[
         str | None, typer.Option("--cassette", "-c", help="A bundled cassette's name, or a file.", metavar="NAME")
     ] = None,
-    text: Annotated[str, typer.Option(help="What to answer where there is no cassette.")] = "Hello from maxim-gemini.",
+    script: Annotated[
+        Path | None, typer.Option("--script", "-s", help="A Python file that says `replies = [...]`.", metavar="FILE")
+    ] = None,
+    text: Annotated[str, typer.Option(help="What to answer without either.")] = "Hello from maxim-gemini.",
+    pace: Annotated[Pace, typer.Option(help="How fast a cassette is played.")] = Pace.INSTANT,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port; 0 takes a free one.", min=0, max=65535)] = 8484,
 ) -> None:
-    """Run a Gemini on this machine, for programs in any language, until Ctrl-C."""
+    """Run a Gemini on this machine, for any program, until Ctrl-C.
+
+    The first line of output is its address.
+    """
     from maxim_gemini.testing.cli.serve import run_server
 
-    run_server(cassette=cassette, text=text, host=host, port=port)
+    run_server(cassette=cassette, script=script, text=text, pace=pace.value, host=host, port=port)
 
 
 @app.command(
@@ -227,7 +250,7 @@ def report(
     open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make one HTML page of the traces that test runs logged."""
+    """Make one HTML page of what test runs logged."""
     from maxim_gemini.testing.cli.report import build
 
     build(data, output=output, open_it=open_it, as_json=as_json)
@@ -244,6 +267,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
+    except ModuleNotFoundError:
+        raise
+    except Exception as error:
+        if os.environ.get("MAXIM_GEMINI_DEBUG"):
+            raise
+        console.complain(f"{type(error).__name__}: {error} (MAXIM_GEMINI_DEBUG=1 shows where)")
+        return FAILED
     except BrokenPipeError:
         # Whoever read us has gone, as with `| head`; Python would complain once more when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
+from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from maxim_gemini.testing import cassettes as bundled
 from maxim_gemini.testing.cassette import Cassette
+from maxim_gemini.testing.cassette.store import Shelf
 from maxim_gemini.testing.cli import console, describing
 from maxim_gemini.testing.exceptions import CassetteError, CassetteNotFound, TestKitError
 
@@ -228,7 +231,11 @@ def _problems(path: Path, oldest: datetime | None) -> Iterator[str]:
 
 
 def _secrets(cassette: Cassette) -> Iterator[str]:
-    raise NotImplementedError
+    found = [*cassette.scrubber.found(cassette.head.metadata(), "the head")]
+    for number, interaction in enumerate(cassette.interactions, 1):
+        for part, values in interaction.values._asdict().items():
+            found += cassette.scrubber.found(values, f"interaction {number}, {part}")
+    return (f"{secret}: take it out of use, then run `maxim-gemini cassettes scrub`" for secret in dict.fromkeys(found))
 
 
 def _recorded(cassette: Cassette) -> datetime | None:
@@ -247,6 +254,52 @@ def _print_problems(wrong: dict[Path, list[str]], checked: int) -> None:
             out.print(problem, soft_wrap=True)
     noun = "cassette" if checked == 1 else "cassettes"
     console.note(f"{checked} {noun} checked, {len(wrong)} with problems")
+
+
+# ---- scrub
+
+
+def scrub(paths: Sequence[Path], *, dry_run: bool, as_json: bool) -> int:
+    """Rewrite cassettes without secrets; return 1 where one can't be, or where a dry run finds something to do."""
+    states = {path: _scrubbed(path, dry_run=dry_run) for path in progress(found(paths), "scrubbing")}
+    if as_json:
+        console.show_json({str(path): state for path, state in states.items()})
+    else:
+        _print_states(states)
+    failed = any(state.startswith("failed") for state in states.values())
+    return 1 if failed or (dry_run and set(states.values()) - {"unchanged"}) else 0
+
+
+def _scrubbed(path: Path, *, dry_run: bool) -> str:
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            copy = _copied(Cassette.load(path), Shelf(Path(folder, path.name)))
+            if copy.path.read_bytes() == path.read_bytes():
+                return "unchanged"
+            if not dry_run:
+                Shelf(path).write(copy.read(), {name: copy.fetch(name) for name in copy.attachments()})
+    except CassetteError as error:
+        return f"failed: {error}"
+    return "to be scrubbed" if dry_run else "scrubbed"
+
+
+def _copied(cassette: Cassette, target: Shelf) -> Shelf:
+    """Write all of *cassette* to *target*, as if it were recorded now."""
+    copy = Cassette(target.path)
+    copy.head = cassette.head
+    for interaction in cassette.interactions:
+        copy.record(interaction.request, interaction.response)
+    copy.dirty = True
+    copy.save()
+    return target
+
+
+def _print_states(states: dict[Path, str]) -> None:
+    for path, state in states.items():
+        if state != "unchanged":
+            console.out().print(f"{path}: {state}", style="red" if state.startswith("failed") else "", soft_wrap=True)
+    counts = Counter(state.partition(":")[0] for state in states.values())
+    console.note(", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "no cassettes here")
 
 
 def age(text: str) -> timedelta:

@@ -2,12 +2,66 @@
 
 from __future__ import annotations
 
+import runpy
+import signal
 import time
+from typing import TYPE_CHECKING, Any
 
+from maxim_gemini.testing import GeminiServer, reply
+from maxim_gemini.testing.cassette import Cassette
 from maxim_gemini.testing.cli import console
+from maxim_gemini.testing.cli.cassettes import named
 from maxim_gemini.testing.exceptions import TestKitError
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def run_server(*, cassette: str | None, text: str, host: str, port: int) -> None:
-    """Serve until interrupted."""
-    raise TestKitError(f"not yet {cassette} {text} {host} {port} {time} {console}")
+_LOOK = 0.1
+"""Seconds between two looks at what was asked."""
+
+
+def run_server(*, cassette: str | None, script: Path | None, text: str, pace: str, host: str, port: int) -> None:
+    """Serve until interrupted. The first line on stdout is the address; what is asked goes to stderr."""
+    server = _server(cassette=cassette, script=script, text=text, pace=pace, host=host, port=port)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with server:
+        console.plain(server.url)
+        console.note(f"GOOGLE_GEMINI_BASE_URL={server.url} GEMINI_API_KEY=any  (Ctrl-C stops)")
+        try:
+            _log(server)
+        except KeyboardInterrupt:
+            console.note(f"{len(server.requests)} requests answered")
+
+
+def _server(*, cassette: str | None, script: Path | None, text: str, pace: Any, host: str, port: int) -> GeminiServer:
+    address: dict[str, Any] = {"host": host, "port": port, "strict": False}
+    if cassette is not None:
+        # An application that is started anew asks the same again.
+        recording = Cassette.load(named(cassette), allow_playback_repeats=True)
+        return GeminiServer(cassette=recording, pace=pace, **address)
+    if script is not None:
+        return GeminiServer(*_replies(script), **address)
+    server = GeminiServer(**address)
+    server.always(reply.text(text))
+    return server
+
+
+def _replies(script: Path) -> list[Any]:
+    try:
+        names = runpy.run_path(str(script))
+    except Exception as error:
+        raise TestKitError(f"{script}: {type(error).__name__}: {error}") from None
+    replies = names.get("replies")
+    if not isinstance(replies, list | tuple):
+        raise TestKitError(f"{script}: it has to say `replies = [reply.text(...), ...]`")
+    return [*replies]  # pyright: ignore[reportUnknownVariableType]
+
+
+def _log(server: GeminiServer) -> None:
+    seen = 0
+    while True:
+        for request in server.requests[seen:]:
+            seen += 1
+            line = f"{request.method} {request.path}  {request.text}"
+            console.note(line if len(line) < 200 else f"{line[:199]}…")
+        time.sleep(_LOOK)
