@@ -83,7 +83,7 @@ def _times(view: View) -> Iterator[tuple[str, Any]]:
 def _plain(value: Any, *, clocks: bool) -> Any:
     if not is_dataclass(value) or isinstance(value, type):
         return value
-    values = asdict(value)
+    values = {key: list(item) if isinstance(item, tuple) else item for key, item in asdict(value).items()}
     for key in ("entity", "content"):
         values.pop(key, None)
     at = values.pop("at", None)
