@@ -218,7 +218,8 @@ def _image_in(client: Client) -> Any:
     from google.genai import types
 
     picture = types.Part.from_bytes(data=reply.PIXEL, mime_type="image/png")
-    return client.models.generate_content(model=MODEL, contents=["What is in this picture?", picture]).text
+    question: Any = ["What is in this picture?", picture]
+    return client.models.generate_content(model=MODEL, contents=question).text
 
 
 @_flow("image_out", "A picture in the answer.", reply.text("Here it is. ") + reply.image())
@@ -346,7 +347,8 @@ def _cached(client: Client) -> Any:
 
 @_flow("embeddings", "Two texts as vectors.", reply.embedding([0.25, -0.5, 0.125], [0.5, 0.75, -0.25]))
 def _embeddings(client: Client) -> Any:
-    answer = client.models.embed_content(model=_EMBEDDING_MODEL, contents=["a cat", "a whale"])
+    texts: Any = ["a cat", "a whale"]
+    answer = client.models.embed_content(model=_EMBEDDING_MODEL, contents=texts)
     return [one.values for one in answer.embeddings or []]
 
 

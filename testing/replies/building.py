@@ -108,9 +108,9 @@ def function_call(
 
 def partial_call(name: str, /, *, signature: str | bytes | None = None, **args: str) -> Reply:
     """Call *name* with text arguments that arrive piece by piece, as Vertex streams them when it is asked to."""
-    opening = {"functionCall": {"name": name, "willContinue": True}, **_signed(signature)}
+    opening: dict[str, Any] = {"functionCall": {"name": name, "willContinue": True}, **_signed(signature)}
     pieces = [piece for key, value in args.items() for piece in _partial(key, value)]
-    calls = [opening, *({"functionCall": piece} for piece in [*pieces, {}])]
+    calls: list[Json] = [opening, *({"functionCall": piece} for piece in [*pieces, {}])]
     return Reply(tuple(Event((Candidate(parts=(call,)),)) for call in calls))
 
 

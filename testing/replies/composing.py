@@ -40,7 +40,7 @@ def composed(reply: Reply, request: GeminiRequest, style: Style, seed: str) -> l
 
 def _in_one(reply: Reply) -> list[Step]:
     """Return the steps with all events joined in one, where the last of them stood."""
-    steps = [step for step in reply.steps if not isinstance(step, Event)]
+    steps: list[Step] = [step for step in reply.steps if not isinstance(step, Event)]
     events = reply.events
     if not events:
         return steps
@@ -187,7 +187,7 @@ def _finished(steps: list[Step], request: GeminiRequest, style: Style) -> list[S
     grounded = streams and any(
         "groundingMetadata" in c.fields for step in steps if isinstance(step, Event) for c in step.candidates
     )
-    ends = {"groundingMetadata": {}} if grounded and not style.on_vertex else {}
+    ends: Json = {"groundingMetadata": {}} if grounded and not style.on_vertex else {}
     finished: list[Step] = []
     for place, step in enumerate(steps):
         if isinstance(step, Event):

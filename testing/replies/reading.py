@@ -6,7 +6,7 @@ import base64
 import json
 from functools import reduce
 from operator import add
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from maxim_gemini.testing import wire
 from maxim_gemini.testing.exceptions import ScriptError
@@ -136,16 +136,48 @@ def _part(part: Mapping[str, Any]) -> Reply:
     fields = dict(part)
     signature = fields.pop("thoughtSignature", None)
     thinks = fields.pop("thought", False)
-    match fields:
-        case {"text": str(text), **rest} if not rest:
-            return (say.thought if thinks else say.text)(text, signature=signature)
-        case {"functionCall": {"name": str(name), "args": dict(args), **rest}} if not rest.keys() - {"id"}:
-            return say.function_call(name, args, call_id=rest.get("id"), signature=signature)  # pyright: ignore[reportUnknownArgumentType]
-        case {"executableCode": {"language": language, "code": code, **rest}}:
-            return say.code(code, language=language, code_id=rest.get("id"), signature=signature)
-        case {"codeExecutionResult": {"outcome": outcome, **rest}}:
-            return say.code_result(rest.get("output"), outcome=outcome, code_id=rest.get("id"), signature=signature)
-        case {"inlineData": {"mimeType": mime_type, "data": data}}:
-            return say.blob(base64.b64decode(data), mime_type, signature=signature)
-        case _:
-            return say.part(part)
+    kind = next(iter(fields), "")
+    said: Any = fields.get(kind)
+    known = _PARTS.get(kind)
+    if known is None or len(fields) != 1 or not known.fits(said):
+        return say.part(part)
+    return known.say(said, signature, thinks)
+
+
+class _Part(NamedTuple):
+    """A kind of part that has a word of its own."""
+
+    fits: Callable[[Any], bool]
+    say: Callable[[Any, str | None, bool], Reply]
+
+
+def _has(*required: str, optional: tuple[str, ...] = ()) -> Callable[[Any], bool]:
+    return lambda said: isinstance(said, dict) and {*required} <= said.keys() <= {*required, *optional}
+
+
+def _code(said: Any, signature: str | None, _: bool) -> Reply:
+    return say.code(said["code"], language=said["language"], code_id=said.get("id"), signature=signature)
+
+
+def _code_result(said: Any, signature: str | None, _: bool) -> Reply:
+    return say.code_result(said.get("output"), outcome=said["outcome"], code_id=said.get("id"), signature=signature)
+
+
+_PARTS: Final[dict[str, _Part]] = {
+    "text": _Part(
+        lambda said: isinstance(said, str),
+        lambda said, signature, thinks: (say.thought if thinks else say.text)(said, signature=signature),
+    ),
+    "functionCall": _Part(
+        _has("name", "args", optional=("id",)),
+        lambda said, signature, _: say.function_call(
+            said["name"], said["args"], call_id=said.get("id"), signature=signature
+        ),
+    ),
+    "executableCode": _Part(_has("language", "code", optional=("id",)), _code),
+    "codeExecutionResult": _Part(_has("outcome", optional=("output", "id")), _code_result),
+    "inlineData": _Part(
+        _has("mimeType", "data"),
+        lambda said, signature, _: say.blob(base64.b64decode(said["data"]), said["mimeType"], signature=signature),
+    ),
+}

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
 from support.corpus import Answer, answers, needs_corpus
 
 from maxim_gemini.testing import reply, wire
 from maxim_gemini.testing.replies.request import GeminiRequest
-from maxim_gemini.testing.replies.style import Style
 from maxim_gemini.testing.replies.writing import write
 
 pytestmark = needs_corpus
