@@ -19,12 +19,14 @@ from vcr.record_mode import RecordMode
 
 from maxim_gemini.testing.cassette import bodies, format
 from maxim_gemini.testing.cassette.differences import between, nearest, told
+from maxim_gemini.testing.cassette.foreign import from_vcr
 from maxim_gemini.testing.cassette.interaction import Interaction, Origin
 from maxim_gemini.testing.cassette.layout import NotOurLayout
 from maxim_gemini.testing.cassette.matching import Meaning, meaning_of, without
 from maxim_gemini.testing.cassette.merging import added, replaced
 from maxim_gemini.testing.cassette.scrubbing import Scrubber
 from maxim_gemini.testing.cassette.store import Shelf
+from maxim_gemini.testing.cassette.stored import response_of, stored_of, vcr_response
 from maxim_gemini.testing.exceptions import CassetteError, CassetteNotFound, SecretFound
 
 if TYPE_CHECKING:
@@ -135,7 +137,7 @@ class Cassette(VcrCassette):
 
     def record(self, request: Request, response: Response) -> Interaction:
         """Add an interaction, without its secrets."""
-        stored = format.stored_of(*self.scrubber.exchange(request, response))
+        stored = stored_of(*self.scrubber.exchange(request, response))
         with self._lock:
             interaction = Interaction(self._origin, len(self.interactions), stored)
             interaction.played = 1
@@ -254,7 +256,7 @@ class Cassette(VcrCassette):
 
     def _scrubbed(self, interaction: Interaction) -> Interaction:
         exchange = self.scrubber.exchange(interaction.request, interaction.response)
-        return Interaction(self._origin, interaction.index, format.stored_of(*exchange))
+        return Interaction(self._origin, interaction.index, stored_of(*exchange))
 
     def _places(self, old: list[Interaction]) -> Iterator[tuple[Interaction, Interaction | None]]:
         new = self.interactions[len(self._found) :]
@@ -279,7 +281,7 @@ class Cassette(VcrCassette):
     @property
     def data(self) -> list[tuple[Request, dict[str, Any]]]:
         """The interactions as vcrpy keeps them."""
-        return [(interaction.request, format.vcr_response(interaction.response)) for interaction in self.interactions]
+        return [(interaction.request, vcr_response(interaction.response)) for interaction in self.interactions]
 
     @data.setter
     def data(self, value: list[Any]) -> None:
@@ -296,15 +298,15 @@ class Cassette(VcrCassette):
 
     def append(self, request: Request, response: dict[str, Any]) -> None:
         """Add what one of vcrpy's stubs has received."""
-        stored = format.from_vcr({"request": request._to_dict(), "response": response})
-        self.record(request, format.response_of(stored.response))
+        stored = from_vcr({"request": request._to_dict(), "response": response})
+        self.record(request, response_of(stored.response))
 
     def play_response(self, request: Request) -> dict[str, Any]:
         """Return the next answer for one of vcrpy's stubs."""
         response = self.play(request)
         if response is None:
             raise UnhandledHTTPRequestError(self.explain_miss(request))
-        return format.vcr_response(response)
+        return vcr_response(response)
 
     def rewind(self) -> None:
         """Start again from the first interaction."""

@@ -6,23 +6,29 @@ was edited by hand into another layout, goes through a safe YAML parser as a who
 
 from __future__ import annotations
 
-import json
 import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-import yaml
-from vcr.request import Request
-
 from maxim_gemini.testing.cassette import bodies, layout
-from maxim_gemini.testing.cassette.layout import Attachment, NotOurLayout
-from maxim_gemini.testing.cassette.requests import as_bytes, body_of
+from maxim_gemini.testing.cassette.foreign import from_vcr
+from maxim_gemini.testing.cassette.layout import NotOurLayout
+from maxim_gemini.testing.cassette.parsing import (
+    OurLoader,
+    VcrLoader,
+    broken,
+    line_of,
+    line_of_item,
+    line_with,
+    parsed,
+)
+from maxim_gemini.testing.cassette.stored import Stored, request_of, response_of, vcr_response
 from maxim_gemini.testing.cassette.values import is_array, is_object
-from maxim_gemini.testing.exceptions import CassetteBroken
-from maxim_gemini.testing.exchange import COMPLETE, Chunk, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    from maxim_gemini.testing.exchange import Response
 
 VERSION: Final = 1
 SIGNATURE: Final = "# Recorded by maxim-gemini; `maxim-gemini cassettes check` verifies it.\n"
@@ -50,13 +56,6 @@ class Block(NamedTuple):
     def timeless(self) -> Block:
         """The same without the times at which its parts arrived."""
         return self._replace(response=_TIMES.sub("", self.response, count=1))
-
-
-class Stored(NamedTuple):
-    """The values of one interaction: the two members of a version-1 file, bodies in their stored forms."""
-
-    request: dict[str, Any]
-    response: dict[str, Any]
 
 
 class Document(NamedTuple):
@@ -115,7 +114,7 @@ def response_values(read_block: Block, place: Callable[[], tuple[str, int]]) -> 
         # Empty lines in front, so that the parser counts the lines of the file.
         name, line = place()
         before = line + read_block.request.count("\n") + 2
-        values: dict[str, Any] = _parsed("\n" * before + read_block.response, name, _OurLoader)
+        values: dict[str, Any] = parsed("\n" * before + read_block.response, name, OurLoader)
         _tried(_checked_response, values, name, lambda: before)
         return values
 
@@ -125,30 +124,17 @@ def read_edited(text: str, name: str) -> Document:
     return _by_yaml(text, name)
 
 
-def broken(name: str, line: int | None, problem: str) -> CassetteBroken:
-    """Return the error for a file that can't be read."""
-    place = name if line is None else f"{name}:{line}"
-    return CassetteBroken(f"{place}: {problem}")
-
-
 def _refuse_damage(text: str, name: str) -> None:
     if not text or text.isspace():
         raise broken(name, None, "the file is empty. Delete it, then record it again")
     if "\n<<<<<<< " in text and (match := _CONFLICT.search(text)):
-        line = _line_of(text, match.start())
+        line = line_of(text, match.start())
         raise broken(name, line, f"it has the merge conflict marker {match[0].strip()!r}. Resolve it, or record again")
     if text.startswith(SIGNATURE) and not text.endswith("\n...\n") and not text.rstrip().endswith("\n..."):
         line = text.count("\n") + 1
         raise broken(
             name, line, "the file ends too early: it should end with a line '...'. Restore it, or record again"
         )
-
-
-def _line_of(text: str, position: int) -> int:
-    return text.count("\n", 0, position) + 1
-
-
-# Our layout
 
 
 def _by_layout(text: str) -> Document | None:
@@ -173,100 +159,17 @@ def _cut(piece: str) -> Block:
     return Block(request, response)
 
 
-# Any YAML
-
-
-if TYPE_CHECKING:
-    _SafeLoader = yaml.SafeLoader
-else:  # a PyYAML that was built without libyaml has no fast loader
-    _SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _VcrLoader(_SafeLoader):
-    """Safe YAML, plus the harmless tags that vcrpy has written over the years, plus our own."""
-
-
-class _OurLoader(_VcrLoader):
-    """The same with the scalars of JSON, which our files hold: no dates, no `yes`, no octal, but `1e5`."""
-
-
-_OurLoader.yaml_implicit_resolvers = {}
-
-
-def _scalar(loader: Any, node: Any) -> Any:
-    return loader.construct_scalar(node)
-
-
-def _sequence(loader: Any, node: Any) -> Any:
-    return tuple(loader.construct_sequence(node, deep=True))
-
-
-def _pickled_file(loader: Any, node: Any) -> bytes:
-    state = loader.construct_mapping(node, deep=True).get("state") or (b"",)
-    return as_bytes(state[0] or b"")
-
-
-def _pickled_iterator(loader: Any, node: Any) -> bytes:
-    arguments: Any = loader.construct_mapping(node, deep=True).get("args") or ([],)
-    return as_bytes(arguments[0])
-
-
-def _attachment(loader: Any, node: Any) -> Attachment:
-    return Attachment(loader.construct_scalar(node), node.tag.removeprefix("!"))
-
-
-_VcrLoader.add_constructor("tag:yaml.org,2002:python/str", _scalar)
-_VcrLoader.add_constructor("tag:yaml.org,2002:python/unicode", _scalar)
-_VcrLoader.add_constructor("tag:yaml.org,2002:python/tuple", _sequence)
-_VcrLoader.add_constructor("tag:yaml.org,2002:python/object/new:_io.BytesIO", _pickled_file)
-_VcrLoader.add_constructor("tag:yaml.org,2002:python/object/apply:builtins.iter", _pickled_iterator)
-for _form in ("file", "base64", "base64url"):
-    _VcrLoader.add_constructor(f"!{_form}", _attachment)
-_add_resolver: Any = _OurLoader.add_implicit_resolver  # pyright: ignore[reportUnknownMemberType]
-_NUMBER = r"-?(?:0|[1-9][0-9]*)"
-for _tag, _pattern, _starts in (
-    ("null", r"null|~|", ["n", "~", ""]),
-    ("bool", r"true|false", list("tf")),
-    ("int", _NUMBER, list("-0123456789")),
-    ("float", rf"{_NUMBER}(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", list("-0123456789")),
-):
-    _add_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), _starts)
-
-
 def _by_yaml(text: str, name: str) -> Document:
     ours = text.startswith(SIGNATURE)
-    data = _parsed(text, name, _OurLoader if ours else _VcrLoader)
+    data = parsed(text, name, OurLoader if ours else VcrLoader)
     _check_version(data, text, name)
     items = data["interactions"]
     if not is_array(items):
-        raise broken(name, _line_with(text, "interactions"), "'interactions' is not a list")
+        raise broken(name, line_with(text, "interactions"), "'interactions' is not a list")
     reader = _from_item if ours else from_vcr
-    values = [_tried(reader, item, name, partial(_line_of_item, text, at)) for at, item in enumerate(items)]
+    values = [_tried(reader, item, name, partial(line_of_item, text, at)) for at, item in enumerate(items)]
     metadata = data.get("metadata")
     return Document(metadata if is_object(metadata) else {}, [], values)
-
-
-def _parsed(text: str, name: str, loader: Any) -> Any:
-    try:
-        if text.startswith("{"):
-            return json.loads(text)  # vcrpy's JSON serializer
-        return yaml.load(text, Loader=loader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        problem = _sentence(error.problem or error.context or "it is not YAML")
-        raise broken(name, mark.line + 1 if mark else None, problem) from None
-    except yaml.reader.ReaderError as error:
-        line = _line_of(text, int(error.position))
-        raise broken(name, line, f"it has a character that YAML does not allow: {error.reason}") from None
-    except (ValueError, RecursionError) as error:
-        raise broken(name, getattr(error, "lineno", None), str(error)) from None
-
-
-def _sentence(problem: str) -> str:
-    if "could not determine a constructor for the tag" in problem:
-        tag = problem.rpartition("tag ")[2]
-        return f"the tag {tag} is not read: a cassette is data only. Remove it, or record again"
-    return f"{problem}. Restore the file, or record again"
 
 
 def _check_version(data: Any, text: str, name: str) -> None:
@@ -279,16 +182,11 @@ def _check_version(data: Any, text: str, name: str) -> None:
     version = data.get("version", "none")
     if version != VERSION:
         problem = f"its version is {version!r}, and only {VERSION} can be read. Is the file whole? Else record again"
-        raise broken(name, _line_with(text, "version"), problem)
+        raise broken(name, line_with(text, "version"), problem)
 
 
 def _kind(value: object) -> str:
     return "nothing" if value is None else f"a {type(value).__name__}"
-
-
-def _line_with(text: str, key: str) -> int | None:
-    match = re.search(rf"^['\"]?{key}['\"]?\s*:", text, re.MULTILINE)
-    return _line_of(text, match.start()) if match else None
 
 
 def _tried(reader: Callable[[Any], T], item: Any, name: str, line: Callable[[], int | None]) -> T:
@@ -297,17 +195,6 @@ def _tried(reader: Callable[[Any], T], item: Any, name: str, line: Callable[[], 
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         problem = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise broken(name, line(), f"this interaction can't be read: {problem}") from None
-
-
-def _line_of_item(text: str, index: int) -> int | None:
-    document: Any = yaml.compose(text, Loader=_VcrLoader)
-    for key, value in getattr(document, "value", []):
-        if key.value == "interactions":
-            return int(value.value[index].start_mark.line) + 1
-    return None
-
-
-# A version-1 interaction, ours or another tool's
 
 
 def _from_item(item: Any) -> Stored:
@@ -323,122 +210,6 @@ def _checked_response(values: dict[str, Any]) -> Response:
 
 def _no_file(name: str) -> bytes:
     return b""
-
-
-def from_vcr(item: Any) -> Stored:
-    """Return the stored values of an interaction as vcrpy, or a tool on top of it, keeps it."""
-    request, response = dict(item["request"]), dict(item["response"])
-    headers = _pairs(response.get("headers"))
-    encoding = ", ".join(value for name, value in headers if name.lower() == "content-encoding")
-    body = bodies.decoded(_vcr_body(response), encoding)
-    kept = [(name, value) for name, value in headers if name.lower() not in _ABOUT_THE_ENCODING]
-    status = response.get("status") or {"code": response["status_code"], "message": ""}
-    answer = Response(int(status["code"]), tuple(kept), _chunks(body), status.get("message") or "")
-    asked = Request(
-        str(request["method"]).upper(),
-        str(request["uri"]),
-        _vcr_request_body(request),
-        dict(_pairs(request.get("headers"))),
-    )
-    return stored_of(asked, answer)
-
-
-_ABOUT_THE_ENCODING: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
-
-
-def _vcr_request_body(request: dict[str, Any]) -> bytes | None:
-    if "parsed_body" in request:
-        return json.dumps(request["parsed_body"]).encode()
-    body = request.get("body")
-    if is_object(body):
-        return bodies.raw(body, bodies.REQUEST)
-    return None if body is None else as_bytes(body)
-
-
-def _vcr_body(response: dict[str, Any]) -> bytes:
-    if "parsed_body" in response:
-        return json.dumps(response["parsed_body"]).encode()
-    if "content" in response:
-        return as_bytes(response["content"] or b"")
-    body = response.get("body")
-    if is_object(body):
-        if "base64_string" in body:
-            return as_bytes(body["base64_string"])
-        if "string" in body:
-            return as_bytes(body["string"] or b"")
-        return bodies.raw(body, bodies.ANSWER)
-    return as_bytes(body or b"")
-
-
-def _pairs(headers: Any) -> list[tuple[str, str]]:
-    items: Iterable[tuple[Any, Any]] = headers.items() if is_object(headers) else headers or ()
-    return [(str(name), value) for name, values in items for value in _values(values)]
-
-
-def _values(values: Any) -> Iterator[str]:
-    for value in values if is_array(values) else (values,):
-        yield value.decode("latin-1") if isinstance(value, bytes) else str(value)
-
-
-# Between stored values and what is sent over HTTP
-
-
-def stored_of(request: Request, response: Response) -> Stored:
-    """Return the stored values of an exchange."""
-    asked = {"method": request.method.upper(), "uri": request.uri} | _headers_form(request.headers.items())
-    body = bodies.stored_request(body_of(request))
-    answer: dict[str, Any] = {"status": {"code": response.status, "message": response.reason}}
-    answer |= _headers_form(response.headers)
-    if response.ended != COMPLETE:
-        answer["ended"] = response.ended
-    answer["body"] = bodies.stored_answer(response.body)
-    times = _times(response, answer["body"])
-    if any(times):
-        answer = {key: answer[key] for key in answer if key != "body"} | {"times": times, "body": answer["body"]}
-    return Stored(asked if body is None else asked | {"body": body}, answer)
-
-
-def _headers_form(headers: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    found: dict[str, list[str]] = {}
-    for name, value in headers:
-        found.setdefault(name.lower(), []).append(value)
-    return {"headers": dict(sorted(found.items()))} if found else {}
-
-
-def _times(response: Response, body: Any) -> list[float]:
-    """Return, for every piece of the stored *body*, the second in which the last byte of it arrived."""
-    times: list[float] = []
-    received = iter(response.chunks)
-    have, now = 0, 0.0
-    need = 0
-    for piece in bodies.pieces(body, bodies.ANSWER):
-        need += len(piece)
-        while have < need:
-            chunk = next(received)
-            have, now = have + len(chunk.data), chunk.at
-        times.append(round(now, 3))
-    return times
-
-
-def _chunks(data: bytes) -> tuple[Chunk, ...]:
-    return (Chunk(data),) if data else ()
-
-
-def request_of(values: Mapping[str, Any]) -> Request:
-    """Return a request from its stored values."""
-    body = values.get("body")
-    data = None if body is None else bodies.raw(body, bodies.REQUEST)
-    return Request(values["method"], values["uri"], data, dict(_pairs(values.get("headers"))))
-
-
-def response_of(values: Mapping[str, Any]) -> Response:
-    """Return an answer from its stored values, one chunk for each event."""
-    parts = bodies.pieces(values["body"], bodies.ANSWER)
-    times = values.get("times") or [0.0] * len(parts)
-    chunks = tuple(Chunk(part, at) for part, at in zip(parts, times, strict=True))
-    status = values["status"]
-    ended = values.get("ended", COMPLETE)
-    return Response(status["code"], tuple(_pairs(values.get("headers"))), chunks, status.get("message", ""), ended)
 
 
 # vcrpy's slot for a serializer
@@ -468,14 +239,4 @@ def _vcr_item(item: Stored) -> dict[str, Any]:
             "headers": dict(item.request.get("headers", {})),
         },
         "response": vcr_response(_checked_response(item.response)),
-    }
-
-
-def vcr_response(response: Response) -> dict[str, Any]:
-    """Return *response* as the mapping that vcrpy's stubs replay."""
-    headers = _headers_form(response.headers).get("headers", {})
-    return {
-        "status": {"code": response.status, "message": response.reason},
-        "headers": headers,
-        "body": {"string": response.body},
     }

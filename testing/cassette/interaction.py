@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from maxim_gemini.testing.cassette import bodies, format
-from maxim_gemini.testing.cassette.format import Block, Document, Stored
+from maxim_gemini.testing.cassette.format import Block, Document
 from maxim_gemini.testing.cassette.matching import Meaning, meaning, without
+from maxim_gemini.testing.cassette.stored import Stored, request_of, response_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,12 +60,12 @@ class Interaction:
     @property
     def request(self) -> Request:
         """The request."""
-        return format.request_of(self._request())
+        return request_of(self._request())
 
     @property
     def response(self) -> Response:
         """The answer, one chunk for each event of a stream."""
-        return format.response_of(self._response())
+        return response_of(self._response())
 
     @property
     def meaning(self) -> Meaning:

@@ -18,7 +18,7 @@ from vcr.persisters.filesystem import CassetteNotFoundError
 from vcr.serialize import deserialize, serialize
 
 from maxim_gemini.testing.cassette.bodies import digest
-from maxim_gemini.testing.cassette.format import broken
+from maxim_gemini.testing.cassette.parsing import broken
 from maxim_gemini.testing.exceptions import CassetteBroken, CassetteError, CassetteNotFound
 
 if TYPE_CHECKING:
