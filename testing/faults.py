@@ -73,20 +73,21 @@ def _damaged(event: bytes) -> bytes:
 
 
 def _cuts(chunking: Chunking | Iterable[int], chunks: tuple[Chunk, ...], starts: list[int], size: int) -> set[int]:
-    match chunking:
-        case "events":
-            ends: Iterable[int] = starts
-        case "recorded":
-            ends = accumulate(len(chunk.data) for chunk in chunks)
-        case "whole":
-            ends = ()
-        case "torn":
-            ends = accumulate(cycle(TORN))
-        case str():
-            raise ValueError(f"chunking={chunking!r}: say 'events', 'recorded', 'whole', 'torn', or sizes in bytes")
-        case sizes:
-            ends = accumulate(cycle(_positive(sizes)))
-    return {*takewhile(lambda end: end < size, ends), size}
+    return {*takewhile(lambda end: end < size, _ends(chunking, chunks, starts)), size}
+
+
+def _ends(chunking: Chunking | Iterable[int], chunks: tuple[Chunk, ...], starts: list[int]) -> Iterable[int]:
+    if not isinstance(chunking, str):
+        return accumulate(cycle(_positive(chunking)))
+    known: dict[str, Iterable[int]] = {
+        "events": starts,
+        "recorded": accumulate(len(chunk.data) for chunk in chunks),
+        "whole": (),
+        "torn": accumulate(cycle(TORN)),
+    }
+    if chunking not in known:
+        raise ValueError(f"chunking={chunking!r}: say 'events', 'recorded', 'whole', 'torn', or sizes in bytes")
+    return known[chunking]
 
 
 def _positive(sizes: Iterable[int]) -> list[int]:
@@ -110,15 +111,12 @@ class _Clock:
 
 
 def _factor(pace: Pace) -> float:
-    match pace:
-        case "instant":
-            return 0.0
-        case "recorded":
-            return 1.0
-        case str():
-            raise ValueError(f"pace={pace!r}: say 'instant', 'recorded', or a factor such as 0.5")
-        case _:
-            return float(pace)
+    if not isinstance(pace, str):
+        return float(pace)
+    known = {"instant": 0.0, "recorded": 1.0}
+    if pace not in known:
+        raise ValueError(f"pace={pace!r}: say 'instant', 'recorded', or a factor such as 0.5")
+    return known[pace]
 
 
 def _pieces(body: bytes, cuts: list[int], silences: dict[int, float], clock: _Clock) -> tuple[Piece, ...]:

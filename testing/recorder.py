@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from google.genai import Client
-    from maxim.logger import Logger
     from vcr.request import Request
 
     from maxim_gemini import MaximGeminiClient
+    from maxim_gemini.testing._maxim import Logger
     from maxim_gemini.testing.fake_logger import FakeLogger
 
 Mode = Literal["none", "once", "new_episodes", "all", "rewrite", "verify"]
@@ -204,13 +204,10 @@ class GeminiRecorder:
     @functools.cached_property
     def bare_client(self) -> Client:
         """The client under `client`: the given one, or one that fits the cassette."""
-        match self._given_client:
-            case None:
-                return self.default_client
-            case made if callable(made):
-                return made()
-            case client:
-                return cast("Client", client)
+        given = self._given_client
+        if given is None:
+            return self.default_client
+        return cast("Client", given if hasattr(given, "models") else cast("Callable[[], Client]", given)())
 
     @functools.cached_property
     def default_client(self) -> Client:
@@ -321,7 +318,8 @@ class GeminiRecorder:
         return self._tape
 
     def _load(self) -> Cassette:
-        options = {"record_mode": RecordMode.ALL if self.mode == "all" else RecordMode.NONE, **self.cassette_options}
+        vcr_mode = RecordMode.ALL if self.mode == "all" else RecordMode.NONE
+        options: dict[str, Any] = {"record_mode": vcr_mode, **self.cassette_options}
         if self.mode == "rewrite":
             return Cassette(self.path, **options)
         allow_missing = self.allow_missing or self.mode in ("once", "new_episodes", "all")

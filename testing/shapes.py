@@ -58,7 +58,8 @@ def _values(response: Response) -> Iterable[Any]:
 
 
 def _fields(path: str, value: Any) -> Iterator[tuple[str, str]]:
-    yield path or "(answer)", _NAMES.get(type(value), "null")
+    kind: type[Any] = type(value)  # pyright: ignore[reportUnknownVariableType]
+    yield path or "(answer)", _NAMES.get(kind, "null")
     match value:
         case dict() if path.rpartition(".")[2] not in _FREE:
             for key, member in value.items():  # pyright: ignore[reportUnknownVariableType]

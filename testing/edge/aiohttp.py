@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import importlib
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from vcr.request import Request
@@ -24,20 +25,17 @@ from maxim_gemini.testing.edge.delivery import LEFT_BY_READER, Breakage, Deliver
 from maxim_gemini.testing.edge.routing import Patch, detour, route_for
 from maxim_gemini.testing.exchange import COMPLETE
 
-if TYPE_CHECKING:
-    import aiohttp
-    from aiohttp.client_proto import ResponseHandler
-    from aiohttp.connector import Connection
-    from aiohttp.streams import StreamReader
-else:
+
+def _module(name: str) -> Any:
     try:
-        import aiohttp
-        from aiohttp.client_proto import ResponseHandler
-        from aiohttp.connector import Connection
-        from aiohttp.streams import StreamReader
+        return importlib.import_module(name)
     except ImportError:
-        aiohttp = None
-        StreamReader = object
+        return None
+
+
+# As `Any`: where aiohttp is absent, so are its types.
+aiohttp: Any = _module("aiohttp")
+StreamReader: Any = aiohttp.StreamReader if aiohttp else object
 
 Connect = Callable[..., Awaitable[Any]]
 
@@ -142,20 +140,22 @@ def _playing(delivery: Delivery, content: Any, protocol: Any) -> Fetch:
 
 
 def _error(breakage: Breakage) -> Exception:
+    error: Exception
     match breakage:
         case "timeout":
-            return aiohttp.SocketTimeoutError("Timeout on reading data from socket")
+            error = aiohttp.SocketTimeoutError("Timeout on reading data from socket")
         case "reset":
-            return aiohttp.ClientOSError(104, "Connection reset by peer")
+            error = aiohttp.ClientOSError(104, "Connection reset by peer")
         case "disconnect":
-            return aiohttp.ClientPayloadError("Response payload is not completed: <TransferEncodingError: 400>")
+            error = aiohttp.ClientPayloadError("Response payload is not completed: <TransferEncodingError: 400>")
+    return error
 
 
-class _Fetching(StreamReader):
+class _Fetching(StreamReader):  # type: ignore[misc]  # its type is not there where aiohttp is not
     """A body that fetches its next piece when its reader waits for one."""
 
     def __init__(self, fetch: Fetch, timer: Any, live: Live | None = None) -> None:
-        super().__init__(_Unhindered(), 2**16, timer=timer, loop=asyncio.get_running_loop())  # type: ignore[arg-type]
+        StreamReader.__init__(self, _Unhindered(), 2**16, timer=timer, loop=asyncio.get_running_loop())
         self._fetch = fetch
         self._live = live
 
@@ -163,13 +163,13 @@ class _Fetching(StreamReader):
         with self._timer:
             data = await self._fetch()
         if data:
-            self.feed_data(data, len(data))
+            self.feed_data(data)
         else:
             self.feed_eof()
 
     def set_exception(self, exc: BaseException, *args: Any, **kwargs: Any) -> None:
         # Closing or releasing a response sets an exception on its body.
-        super().set_exception(exc, *args, **kwargs)
+        StreamReader.set_exception(self, exc, *args, **kwargs)
         if self._live is not None:
             self._live.end(LEFT_BY_READER)
 
@@ -186,9 +186,10 @@ class _Unhindered:
 
 def _connection(req: Any, delivery: Delivery) -> Any:
     loop = asyncio.get_running_loop()
-    protocol = ResponseHandler(loop)
+    protocol = importlib.import_module("aiohttp.client_proto").ResponseHandler(loop)
     protocol.connection_made(_Memory(protocol, _head(delivery), loop))
-    return Connection(_Nowhere(), req.connection_key, protocol, loop)  # type: ignore[arg-type]
+    connection = importlib.import_module("aiohttp.connector").Connection
+    return connection(_Nowhere(), req.connection_key, protocol, loop)
 
 
 def _head(delivery: Delivery) -> bytes:

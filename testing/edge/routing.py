@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from maxim_gemini.testing.edge.scope import is_gemini_traffic
 from maxim_gemini.testing.exceptions import TestKitError
@@ -152,7 +152,7 @@ class _Patches:
                 self._undo()
 
     def _make(self, patch: Patch) -> None:
-        before = vars(patch.owner).get(patch.name, _MISSING)
+        before = _own(patch)
         if before is _MISSING:
             raise TestKitError(
                 f"{_called(patch.owner)} has no {patch.name!r}: this version of the library is not supported; "
@@ -166,11 +166,15 @@ class _Patches:
         while self._made:
             patch, before, replacement = self._made.pop()
             # Somebody who patched over us keeps their patch; ours, below it, does nothing without a route.
-            if vars(patch.owner).get(patch.name) is replacement:
+            if _own(patch) is replacement:
                 setattr(patch.owner, patch.name, before)
 
 
 _patches: Final = _Patches()
+
+
+def _own(patch: Patch) -> Any:
+    return cast("dict[str, Any]", vars(patch.owner)).get(patch.name, _MISSING)
 
 
 def _all_patches() -> Iterable[Patch]:
@@ -202,7 +206,7 @@ def _starting_in_lane(start: Callable[[threading.Thread], None]) -> Callable[[th
                 _lane.set(lane)
                 run()
 
-            self.run = run_in_lane
+            self.run = run_in_lane  # type: ignore[method-assign]
         start(self)
 
     return start_in_lane

@@ -71,14 +71,14 @@ def _sent(request: Any, body: bytes) -> Request:
 # From memory
 
 
-def _played(library: Library, answer: Response | Delivery, request: Any, base: type[Any], kind: type[Any]) -> Any:
+def _played(library: Library, answer: Response | Delivery, request: Any, base: Any, kind: Any) -> Any:
     delivery = answer if isinstance(answer, Delivery) else Delivery.of(answer)
-    patience = (request.extensions.get("timeout") or {}).get("read")
+    timeouts: dict[str, float | None] = request.extensions.get("timeout") or {}
     reason = {"reason_phrase": delivery.reason.encode("ascii", "replace")} if delivery.reason else {}
     return library.Response(
         delivery.status,
         headers=list(delivery.headers_sent),
-        stream=_as(base, kind)(library, delivery, patience),
+        stream=_as(base, kind)(library, delivery, timeouts.get("read")),
         extensions={"http_version": b"HTTP/1.1", **reason},
     )
 
@@ -123,6 +123,7 @@ class _AsyncPlayed(_Body):
 
 
 def _error(library: Library, breakage: Breakage) -> Exception:
+    error: Exception
     match breakage:
         case "timeout":
             error = library.ReadTimeout("The read operation timed out")
@@ -132,13 +133,13 @@ def _error(library: Library, breakage: Breakage) -> Exception:
             error = library.RemoteProtocolError(
                 "peer closed connection without sending complete message body (incomplete chunked read)"
             )
-    return error  # type: ignore[no-any-return]
+    return error
 
 
 # Live
 
 
-def _watched(library: Library, response: Any, live: Live, base: type[Any], kind: type[Any]) -> Any:
+def _watched(library: Library, response: Any, live: Live, base: Any, kind: Any) -> Any:
     headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers.raw)
     live.head(response.status_code, headers, response.reason_phrase, functools.partial(_decoded, library))
     response.stream = _as(base, kind)(response.stream, live)
@@ -202,6 +203,6 @@ def _decoded(library: Library, headers: Headers, chunks: Iterable[Chunk]) -> tup
 
 
 @functools.cache
-def _as(base: type[Any], kind: type[Any]) -> type[Any]:
+def _as(base: Any, kind: Any) -> Any:
     # The clients insist on streams of their library's own class.
     return type(kind.__name__, (kind, base), {})
