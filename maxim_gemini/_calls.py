@@ -29,32 +29,29 @@ class Chatting:
         "_attached",
         "_conversation",
         "_first_trace_id",
-        "_is_local_session",
+        "_has_own_session",
+        "_is_over",
         "_labels",
-        "_latest",
         "_log",
         "_turns",
+        "trace_id",
     )
 
     def __init__(self, log: Log, labels: Labels, *, is_local_trace: bool) -> None:
         self._log = log
         self._first_trace_id = labels.trace_id if is_local_trace else None
         self._labels = labels._replace(trace_id=None) if is_local_trace else labels
-        self._is_local_session = labels.session_id is None and self._labels.trace_id is None
+        self._has_own_session = labels.session_id is None and self._labels.trace_id is None
         self._conversation = Conversation()
         self._attached: dict[Any, Any] = {}
         self._turns: WeakSet[Call] = WeakSet()
-        self._latest: str | None = labels.trace_id
+        self.trace_id: str | None = labels.trace_id
         self._begin_session()
 
     def _begin_session(self) -> None:
-        if self._is_local_session:
+        self._is_over = False
+        if self._has_own_session:
             self._labels = self._labels._replace(session_id=str(uuid4()))
-
-    @property
-    def trace_id(self) -> str | None:
-        """The trace of the current or latest turn."""
-        return self._latest
 
     @property
     def session_id(self) -> str | None:
@@ -65,27 +62,27 @@ class Chatting:
         self, message: Any, config: Any, own_config: Any, *, generation_name: str | None, is_plain: bool
     ) -> tuple[Call, Any]:
         """Return the call of one turn, and the config to send with the message."""
+        if self._is_over:
+            self._begin_session()
         said, config = split_labels(config, self._log)
         labels = Labels(generation_name=generation_name).over(said).over(self._labels)
-        scope = Scope(self._log, labels, "Chat turn", *self._own_trace(said))
-        self._latest = scope.trace_id
-        turn = Call(scope, self._conversation, self._attached, message, config if config is not None else own_config)
+        scope = self._scope(labels, said)
+        self.trace_id = scope.trace_id
+        turn = Call(scope, self._conversation, self._attached, message, config or own_config)
         self._turns.add(turn)
         return turn, with_recorded_tools(config, turn.tools) if is_plain else config
 
-    def _own_trace(self, said: Labels) -> tuple[str, ...]:
-        if self._first_trace_id is None or said.trace_id is not None:
-            return ()
-        trace_id, self._first_trace_id = self._first_trace_id, None
-        return (trace_id,)
+    def _scope(self, labels: Labels, said: Labels) -> Scope:
+        first, self._first_trace_id = self._first_trace_id, None
+        if first is None or said.trace_id is not None:
+            return Scope(self._log, labels, "Chat turn")
+        return Scope(self._log, labels, "Chat turn", first)
 
     def end(self) -> None:
         """End the turns that are still open, and the session if it is the chat's own."""
         for turn in list(self._turns):
             turn.end(GeneratorExit())
-        if self._is_local_session and self._conversation_began():
-            self._log.attempt("end the session", self._log.logger.session_end, self.session_id or "")
-            self._begin_session()
-
-    def _conversation_began(self) -> bool:
-        return self._latest is not None
+        session_id = self.session_id
+        if self._has_own_session and not self._is_over and session_id and self._log.knows(session_id):
+            self._is_over = True
+            self._log.attempt("end the session", self._log.logger.session_end, session_id)

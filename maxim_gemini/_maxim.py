@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
+from maxim.logger.components.types import Entity
+
 if TYPE_CHECKING:
     from maxim.logger import Logger
     from maxim.logger.components.types import CommitLog
@@ -69,12 +71,13 @@ class Ledger:
         return ledger
 
     def commit(self, log: CommitLog) -> None:
-        """Take note of what a commit is about."""
-        kind = log.entity.value
-        if kind in ("trace", "session"):
-            self.claim(log.entity_id)
+        """Take note of what a commit is about: it is heard on every commit, so the usual ones are passed over first."""
+        if log.entity is Entity.GENERATION or log.entity is Entity.TOOL_CALL:
+            return
         if log.action == "add-tool-call" and log.data:
             self.claim(log.data["id"])
+        if log.entity_id not in self._seen and log.entity in (Entity.TRACE, Entity.SESSION):
+            self.claim(log.entity_id)
 
     def claim(self, entity_id: str) -> bool:
         """Remember *entity_id*; say whether it was new."""
@@ -85,6 +88,10 @@ class Ledger:
             if len(self._seen) > REMEMBERED:
                 del self._seen[next(iter(self._seen))]
             return True
+
+    def knows(self, entity_id: str) -> bool:
+        """Say whether anything was said about *entity_id*."""
+        return entity_id in self._seen
 
     def shared(self, kind: type[R]) -> R:
         """Return the one *kind* that belongs to this logger."""
@@ -133,6 +140,10 @@ class Log:
     def is_new(self, entity_id: str) -> bool:
         """Remember *entity_id*; say whether this logger had not seen it."""
         return self._ledger.claim(entity_id)
+
+    def knows(self, entity_id: str) -> bool:
+        """Say whether this logger has seen *entity_id*."""
+        return self._ledger.knows(entity_id)
 
     def shared(self, kind: type[R]) -> R:
         """Return the one *kind* that all wrappers over this logger share."""

@@ -1,18 +1,19 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.clients import SYNC_LIBRARIES, client_over, closed
+from google import genai
+from support.clients import closed
 from support.loopback import loopback
 from support.script import Gemini
+from support.sides import SIDES, Sync
 
+from maxim_gemini import MaximGeminiClient
 from maxim_gemini.testing import FakeLogger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-
-    from google import genai
 
 
 @pytest.fixture
@@ -32,6 +33,20 @@ def gemini() -> Iterator[Gemini]:
 @pytest.fixture
 async def raw(gemini: Gemini) -> AsyncIterator[genai.Client]:
     """A bare client of that Gemini."""
-    client = client_over(SYNC_LIBRARIES[0], gemini.url)
+    options: Any = {"base_url": gemini.url, "client_args": {"verify": False}, "async_client_args": {"verify": False}}
+    client = genai.Client(api_key="test-key", http_options=options)
     yield client
     await closed(client)
+
+
+@pytest.fixture(params=SIDES, ids=repr)
+def side(request: pytest.FixtureRequest) -> Sync:
+    """The sync client, then the async one."""
+    found: Sync = request.param
+    return found
+
+
+@pytest.fixture
+def client(raw: genai.Client, logger: FakeLogger) -> MaximGeminiClient:
+    """A wrapped client of the Gemini on 127.0.0.1."""
+    return MaximGeminiClient(raw, logger)
