@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, is_dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from .values import JsonDict, filled, is_list, is_object, mapping
@@ -83,16 +84,19 @@ def _times(view: View) -> Iterator[tuple[str, Any]]:
 def _plain(value: Any, *, clocks: bool) -> Any:
     if not is_dataclass(value) or isinstance(value, type):
         return value
-    values = {key: list(item) if isinstance(item, tuple) else item for key, item in asdict(value).items()}
-    for key in ("entity", "content"):
-        values.pop(key, None)
-    at = values.pop("at", None)
-    return filled({**values, "at": at.isoformat() if clocks and at else None})
+    left_out = {"entity", "content"} if clocks else {"entity", "content", "at"}
+    return filled({key: _for_json(item) for key, item in asdict(value).items() if key not in left_out})
+
+
+def _for_json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return [*value] if isinstance(value, tuple) else value  # pyright: ignore[reportUnknownVariableType]
 
 
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}")
 _WORD: Final = re.compile(r"[A-Za-z0-9_-]{8,}")
-_CLOCK: Final = re.compile(r"(^|_)(ms|s|seconds|duration|latency|elapsed|time|timestamp|created)(_|$)")
+_CLOCK: Final = re.compile(r"(^|_)(ms|s|seconds|duration|latency|elapsed|times?|timestamps?|created)(_|$)")
 
 
 class _StableIds:
@@ -174,4 +178,8 @@ class _StableIds:
 
 
 def _is_clock(key: str, value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and bool(_CLOCK.search(key))
+    return bool(_CLOCK.search(key)) and all(map(_is_number, value if is_list(value) else [value]))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -15,7 +15,7 @@ def turn(logger: FakeLogger) -> None:
     """A turn whose ids are made by chance, and recur in texts."""
     session_id, trace_id, generation_id, call_id = (str(uuid4()) for _ in range(4))
     trace = logger.session({"id": session_id}).trace({"id": trace_id, "name": f"turn of {session_id}"})
-    trace.add_metadata({"trace": trace_id, "links": [f"https://maxim/{trace_id}/{generation_id}"], "took_ms": 12.75})
+    trace.add_metadata({"trace": trace_id, "links": [f"https://maxim/{trace_id}/{generation_id}"], "took_ms": 12.75, "chunk_times": [1.5, 2.5]})
     trace.add_tag("generation", f"gen_{generation_id}")
     generation = trace.generation(generation_config(generation_id))
     generation.add_metric("time_to_first_chunk_ms", 17.123)
@@ -68,7 +68,7 @@ def test_clock_values_are_left_out_and_counts_are_kept() -> None:
     (session,) = taken(turn)["sessions"]
     (trace,) = session["children"]
     generation = trace["children"][0]
-    assert trace["metadata"]["took_ms"] == "<time>"
+    assert (trace["metadata"]["took_ms"], trace["metadata"]["chunk_times"]) == ("<time>", "<time>")
     assert generation["metrics"] == {"time_to_first_chunk_ms": "<time>", "chunks": 3}
     assert generation["result"]["created"] == "<time>"
     assert generation["result"]["usage"] == {"prompt_tokens": 12, "completion_tokens": 5, "total_tokens": 17}
