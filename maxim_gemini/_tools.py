@@ -105,9 +105,9 @@ class Conversation:
         known = (call and self.known_id(call)) or response.id
         if known and known in self._waiting:
             return known
-        if response.id:
-            return None
-        same = [one for one in list(self._waiting.values()) if one.call.name == response.name]
+        # An id that Gemini never gave is the application's own (pydantic-ai's, say), for a call that came without one.
+        unnamed = [one for one in list(self._waiting.values()) if not (response.id and one.call.id)]
+        same = [one for one in unnamed if one.call.name == response.name]
         alike = [one for one in same if call and (one.call.args or {}) == (call.args or {})]
         return next((one.id for one in alike or ([] if call else same)), None)
 
