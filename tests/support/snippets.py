@@ -11,6 +11,8 @@ once offline. Any other block is executed. Comments in front of a block tell mor
     <!-- pytest: --maxim-gemini-strict -->   arguments for pytest, instead of recording and replaying
     <!-- fails: 1 -->                        so many of the tests are meant to fail
     <!-- output -->                          the block before it printed this; times and ids may differ
+
+`received` is what Maxim got, for blocks inside a comment, which check what a page says and are not shown.
 """
 
 from __future__ import annotations
@@ -18,19 +20,21 @@ from __future__ import annotations
 import ast
 import asyncio
 import contextlib
+import gc
 import io
 import re
 import shlex
 import sys
+import warnings
 from collections.abc import Coroutine
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from google.auth.credentials import AnonymousCredentials
+from google.oauth2.credentials import Credentials
 
-from maxim_gemini.testing import GeminiServer, maxim_api, reply
+from maxim_gemini.testing import GeminiServer, fake_maxim, reply
 from support.markdown import blocks
 
 if TYPE_CHECKING:
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
 _TESTS: Final = re.compile(r"^(async )?def test_|^class Test|^@pytest\.fixture|^ {4}def test_", re.MULTILINE)
 _RECORDS: Final = re.compile(r"maxim_gemini_recorder|@pytest\.mark\.maxim_gemini\((?!.*cassette=)|mark\.maxim_gemini$")
 _VOLATILE: Final = [
+    (re.compile(r"^.*\[MaximSDK\].*\n", re.MULTILINE), ""),
     (re.compile(r"\d+(\.\d+)? (ms|s)\b"), "<time>"),
     (re.compile(r"= \d+\.\d+$", re.MULTILINE), "= <number>"),
     (re.compile(r"\b[0-9a-f]{8}…"), "<id>"),
@@ -83,9 +88,10 @@ class Page:
         found = blocks(self.path)
         with ExitStack() as stack:
             stack.enter_context(self.server)
-            stack.enter_context(maxim_api())
+            self.namespace["received"] = stack.enter_context(fake_maxim())
             self._set_up()
             stack.callback(self._forget)
+            stack.callback(self.namespace.clear)
             for block in found:
                 self._take(block)
         return len(found)
@@ -97,7 +103,7 @@ class Page:
         self.monkeypatch.setenv("GEMINI_API_KEY", "a-key-of-the-reader")
         self.monkeypatch.setenv("MAXIM_API_KEY", "a-maxim-key")
         self.monkeypatch.setenv("MAXIM_LOG_REPO_ID", "a-log-repository")
-        self.monkeypatch.setattr("google.auth.default", lambda *_, **__: (_Anonymous(), "my-project"))
+        self.monkeypatch.setattr("google.auth.default", lambda *_, **__: (Credentials(token="any"), "my-project"))
         self.monkeypatch.syspath_prepend(self.folder)
         self._connect(self.server.url)
 
@@ -107,9 +113,8 @@ class Page:
 
     def _take(self, block: Block) -> None:
         if "output" in block.notes:
-            assert _steady(self.printed) == _steady(block.text), (
-                f"{block.page.name}:{block.line}: printed something else"
-            )
+            where = f"{block.page.name}:{block.line}: what was printed is\n{self.printed}"
+            assert _steady(self.printed) == _steady(block.text), where
         elif block.language == "python":
             try:
                 self._run(block)
@@ -173,10 +178,13 @@ class Page:
         assert tally.passed + tally.failed, self.printed
 
     def _forget(self) -> None:
-        """Let no other page import this page's modules."""
+        """Let no other page import this page's modules, or be told of what this page left open."""
         for name, module in list(sys.modules.items()):
             if Path(getattr(module, "__file__", None) or "/").is_relative_to(self.folder):
                 del sys.modules[name]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
 
 
 class _Tally:
@@ -189,12 +197,6 @@ class _Tally:
         """Count *report*; what fails in a fixture fails the test."""
         self.failed += report.failed
         self.passed += report.passed and report.when == "call"
-
-
-class _Anonymous(AnonymousCredentials):
-    """Credentials of nobody, for pages that talk to Vertex."""
-
-    token = "a-token"
 
 
 def _replies(block: Block) -> tuple[reply.Reply, ...]:
