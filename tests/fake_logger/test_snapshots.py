@@ -15,7 +15,8 @@ def turn(logger: FakeLogger) -> None:
     """A turn whose ids are made by chance, and recur in texts."""
     session_id, trace_id, generation_id, call_id = (str(uuid4()) for _ in range(4))
     trace = logger.session({"id": session_id}).trace({"id": trace_id, "name": f"turn of {session_id}"})
-    trace.add_metadata({"trace": trace_id, "links": [f"https://maxim/{trace_id}/{generation_id}"], "took_ms": 12.75, "chunk_times": [1.5, 2.5]})
+    links = [f"https://maxim/{trace_id}/{generation_id}"]
+    trace.add_metadata({"trace": trace_id, "links": links, "took_ms": 12.75, "chunk_times": [1.5, 2.5]})
     trace.add_tag("generation", f"gen_{generation_id}")
     generation = trace.generation(generation_config(generation_id))
     generation.add_metric("time_to_first_chunk_ms", 17.123)
