@@ -135,6 +135,9 @@ class Thing:
     def __init__(self) -> None:
         self.size = 3
 
+    def __repr__(self) -> str:
+        return "Thing"
+
 
 @pytest.mark.parametrize(
     "value",
