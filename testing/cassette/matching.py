@@ -112,7 +112,8 @@ def _value(value: Any) -> Any:
         return [_value(item) for item in value]
     if isinstance(value, str) and "projects/" in value:
         return _PROJECT.sub("projects/*", value)
-    return value
+    # Newer SDKs write the temperature 0 as 0.0.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _members(members: dict[str, Any]) -> dict[str, Any]:
