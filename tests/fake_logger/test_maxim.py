@@ -37,6 +37,8 @@ def test_the_private_names_are_there() -> None:
         assert writer._LogWriter__in_flight == 0
     assert "time.sleep(" in inspect.getsource(maxim.logger.writer)
     assert "time.sleep(" in inspect.getsource(maxim.apis.maxim_apis)
+    assert "httpx.Client(" in inspect.getsource(maxim.apis.maxim_apis)
+    assert "httpx.put(" in inspect.getsource(maxim.apis.maxim_apis)
     assert "Maxim._instance" in inspect.getsource(Maxim.__init__)
     assert "atexit.register(self.cleanup)" in inspect.getsource(Maxim.__init__)
 

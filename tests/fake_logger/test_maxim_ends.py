@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from support.maxim_ends import in_memory, over_the_wire
-from support.maxim_flows import COMPLETE, Flow
+from support.maxim_ends import MaximEnd, also_over_the_wire, in_memory, over_the_wire
+from support.maxim_flows import COMPLETE, Flow, one_answer
+
+from maxim_gemini.testing import FakeLogger
 
 
 @pytest.mark.parametrize("flow", COMPLETE, ids=lambda flow: flow.__name__)
@@ -31,3 +33,30 @@ def test_the_texts_on_the_wire_are_equal() -> None:
             trace.set_input("in")
         fake_lines = [commit.line for commit in fake.received().commits[1:]]
         assert fake_lines == [commit.line for commit in wire.received().commits[1:]]
+
+
+@pytest.mark.parametrize("flow", COMPLETE, ids=lambda flow: flow.__name__)
+def test_a_fake_logger_and_a_real_one_beside_it_show_the_same(flow: Flow) -> None:
+    logger = FakeLogger()
+    with also_over_the_wire(logger):
+        flow(logger)
+
+
+def test_a_difference_would_be_seen() -> None:
+    logger = FakeLogger()
+
+    def differ() -> None:
+        with also_over_the_wire(logger) as api:
+            one_answer(logger)
+            api.logger().trace({"id": "more"}).end()
+
+    with pytest.raises(AssertionError):
+        differ()
+
+
+def test_the_fixture_runs_a_test_at_both_ends(maxim_end: MaximEnd) -> None:
+    one_answer(maxim_end.logger)
+    received = maxim_end.received()
+    assert received.trace.output == "Sunny."
+    assert received.snapshot()["traces"][0]["children"][0]["id"] == "generation-1"
+    received.assert_complete()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from maxim.logger import Logger
 
+    from maxim_gemini.testing.ingestion import MaximApi
     from maxim_gemini.testing.received import Received
 
 
@@ -53,6 +54,18 @@ def over_the_wire() -> Generator[MaximEnd]:
 
 
 ENDS = (in_memory, over_the_wire)
+
+
+@contextmanager
+def also_over_the_wire(logger: FakeLogger) -> Generator[MaximApi]:
+    """Send all that *logger* hears with a real logger, too; at the end both must show the same."""
+    with maxim_api() as api:
+        logger.writer.sinks.append(api.logger(logger.id).writer)
+        yield api
+        api.flush()
+        received = logger.snapshot()
+        received.pop("dropped", None)
+        assert api.snapshot() == received
 
 
 @pytest.fixture(params=ENDS, ids=lambda end: end.__name__)
