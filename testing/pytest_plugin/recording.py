@@ -10,6 +10,7 @@ import pytest
 
 from maxim_gemini.testing.exceptions import TestKitError
 from maxim_gemini.testing.pytest_plugin import fixtures
+from maxim_gemini.testing.pytest_plugin.closing import clients_to_close
 from maxim_gemini.testing.pytest_plugin.plan import plan_of
 from maxim_gemini.testing.pytest_plugin.session import CLIENT_FIXTURE, RECORDER_FIXTURE, session_of
 from maxim_gemini.testing.recorder import GeminiRecorder
@@ -41,10 +42,15 @@ def recording(
         **plan.wishes,
     )
     session.current.recorders.append(recorder)
-    with _told(session), recorder:
-        yield recorder
-        if not session.current.passed:
-            recorder.discard()
+    to_close = clients_to_close(request)
+    try:
+        with _told(session), recorder:
+            yield recorder
+            if not session.current.passed:
+                recorder.discard()
+    finally:
+        # The recorder has closed its sync side.
+        to_close += [made for name, made in vars(recorder).items() if name == "default_client"]
     if recorder.outcome.recorded:
         session.written.add(plan.path)
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from maxim_gemini.testing.pytest_plugin.tally import TestRecord, Use
 
+ORDER: Final = ("missed", "not saved", "unused", "recorded", "old", "orphaned")
+"""What a line can be about, the most urgent first."""
 SHOWN: Final = 10
 """Lines about each thing, unless more is asked for."""
 
@@ -41,7 +43,7 @@ def details(
     if max_age is not None:
         lines += _old((use for _, use in uses), max_age, now or datetime.now(UTC))
     lines += [Line("orphaned", f"{path}: no test uses it") for path in orphaned]
-    return list(dict.fromkeys(lines))
+    return sorted(set(lines), key=lambda line: (ORDER.index(line.word), line.text))
 
 
 def shortened(lines: Sequence[Line]) -> Iterator[Line]:

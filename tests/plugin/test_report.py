@@ -1,0 +1,63 @@
+"""`--maxim-gemini-report`: what every test logged, in one file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from plugin.printed import record
+
+from maxim_gemini.testing import report
+
+if TYPE_CHECKING:
+    import pytest
+    from support.loopback import Loopback
+
+SUITE = """
+import pytest
+
+def test_hi(ask):
+    assert ask("Hi") == "You said: Hi"
+
+def test_fails(ask):
+    assert ask("Hi") == "something else"
+
+def test_fake(maxim_fake_logger):
+    maxim_fake_logger.trace({"id": "trace-1", "name": "by hand"}).end()
+
+def test_that_has_nothing_to_do_with_it(): ...
+
+@pytest.fixture
+def broken(maxim_fake_logger):
+    maxim_fake_logger.trace({"id": "trace-2", "name": "before"}).end()
+    raise RuntimeError("no setup today")
+
+def test_broken(broken): ...
+"""
+
+
+def test_what_tests_logged_is_written_for_programs(suite: pytest.Pytester, gemini: Loopback) -> None:
+    suite.makepyfile(test_chat=SUITE)
+    result = record(suite, "--maxim-gemini-report=out/traces.json")
+    result.assert_outcomes(passed=3, failed=1, errors=1)
+    result.stdout.fnmatch_lines(["traces of 4 tests written to out/traces.json"])
+    tests = {test.nodeid.partition("::")[2]: test for test in report.read(suite.path / "out/traces.json")}
+    assert {name: test.outcome for name, test in tests.items()} == {
+        "test_hi": "passed",
+        "test_fails": "failed",
+        "test_fake": "passed",
+        "test_broken": "error",
+    }
+    assert [trace["output"] for trace in tests["test_hi"].traces] == ["You said: Hi"]
+    assert [trace["name"] for trace in tests["test_fake"].traces] == ["by hand"]
+    assert "something else" in tests["test_fails"].message
+    assert "no setup today" in tests["test_broken"].message
+    assert tests["test_hi"].duration > 0
+
+
+def test_what_tests_logged_is_written_for_people(suite: pytest.Pytester, gemini: Loopback) -> None:
+    suite.makepyfile(test_chat=SUITE)
+    record(suite, "--maxim-gemini-report=traces.html")
+    html = (suite.path / "traces.html").read_text(encoding="utf-8")
+    assert "<html" in html
+    assert "test_chat.py::test_hi" in html
+    assert "You said: Hi" in html

@@ -1,0 +1,113 @@
+"""What the installed plugin costs whoever does not use it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+HEAVY = ("google.genai", "maxim", "vcr", "yaml", "httpx", "httpx2", "aiohttp", "respx", "hypothesis", "uvicorn", "rich")
+"""What must not be imported before a fixture is used."""
+
+
+def python(code: str, *args: str) -> str:
+    command = [sys.executable, "-c", textwrap.dedent(code), *args]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def test_nothing_heavy_is_imported_until_a_fixture_is_used(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makepyfile(
+        f"""
+        import sys
+        import pytest
+
+        def test_that_has_nothing_to_do_with_gemini(tmp_path):
+            assert [name for name in {HEAVY} if name in sys.modules] == []
+            ours = [name for name in sys.modules if name.startswith("maxim_gemini.")]
+            assert sorted(ours) == [
+                "maxim_gemini.testing",
+                "maxim_gemini.testing._watchers",
+                "maxim_gemini.testing.exceptions",
+                "maxim_gemini.testing.plugin",
+                "maxim_gemini.testing.pytest_plugin",
+                "maxim_gemini.testing.pytest_plugin.fixtures",
+                "maxim_gemini.testing.pytest_plugin.options",
+                "maxim_gemini.testing.pytest_plugin.session",
+            ]
+        """
+    )
+    # Other plugins of this environment import some of it.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    result = pytester.runpytest_subprocess("-p", "maxim_gemini.testing.plugin")
+    result.assert_outcomes(passed=1)
+    assert "maxim-gemini:" not in result.stdout.str()
+    assert "= maxim-gemini =" not in result.stdout.str()
+
+
+def test_the_plugin_loads_in_ten_milliseconds() -> None:
+    code = """
+        import time, pytest, dataclasses
+        start = time.process_time()
+        import maxim_gemini.testing.plugin
+        print((time.process_time() - start) * 1000)
+    """
+    assert min(float(python(code)) for _ in range(3)) < 10.0
+
+
+def test_a_test_that_does_not_use_it_pays_next_to_nothing(suite: pytest.Pytester) -> None:
+    suite.makeconftest("")
+    suite.makepyfile("import pytest\n@pytest.mark.parametrize('n', range(500))\ndef test_n(n): ...")
+
+    def seconds(*args: str) -> float:
+        start = time.process_time()
+        suite.runpytest_inprocess("-q", "-p", "no:syrupy", *args).assert_outcomes(passed=500)
+        return time.process_time() - start
+
+    without = min(seconds("-p", "no:maxim_gemini") for _ in range(3))
+    with_it = min(seconds() for _ in range(3))
+    assert with_it < without * 1.5 + 0.05, f"{(with_it - without) / 500 * 1e6:.0f} us per test"
+
+
+@pytest.mark.parametrize(
+    ("fixture", "missing"),
+    [("maxim_gemini_recorder", "vcr"), ("gemini_mock", "respx"), ("gemini_server", "uvicorn"), ("maxim_api", "respx")],
+)
+def test_without_the_extra_a_fixture_says_what_to_install(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, fixture: str, missing: str
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == missing or _stands_on(name, missing)]:
+        monkeypatch.delitem(sys.modules, name)
+    suite.makeconftest(
+        f"""
+        import importlib.abc
+        import sys
+
+        class Missing(importlib.abc.MetaPathFinder):
+            def find_spec(self, name, path, target=None):
+                if name.partition(".")[0] == {missing!r}:
+                    raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+        sys.meta_path.insert(0, Missing())
+
+        def pytest_unconfigure():
+            sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder) is not Missing]
+        """
+    )
+    suite.makepyfile(f"def test_it({fixture}): ...\ndef test_other(): ...")
+    result = suite.runpytest_inprocess("-p", "no:respx")
+    result.assert_outcomes(passed=1, errors=1)
+    lines = result.stdout.lines
+    start = next(number for number, line in enumerate(lines) if "ERROR at setup of test_it" in line)
+    assert lines[start + 1].startswith(f"The fixture {fixture} needs {missing}")
+    assert lines[start + 1].endswith('which is not installed: pip install "maxim-gemini[testing]"')
+
+
+def _stands_on(name: str, missing: str) -> bool:
+    rooms = {"vcr": ("recorder", "cassette", "edge"), "respx": ("mock", "ingestion"), "uvicorn": ("server",)}
+    ours = [f"maxim_gemini.testing.{room}" for room in (*rooms[missing], "pytest_plugin.recording")]
+    return name.startswith(tuple(ours))
