@@ -29,6 +29,10 @@ class Gemini:
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         answer(reply)
 
+    def forget(self) -> None:
+        """Drop the answers that were not asked for."""
+        self._answers.clear()
+
     def says(self, *responses: dict[str, Any]) -> Gemini:
         """Answer with one response each; the last one again and again."""
         self._answers += [_whole(response) for response in responses]

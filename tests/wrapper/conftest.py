@@ -6,6 +6,7 @@ import pytest
 from google import genai
 from support.clients import closed
 from support.loopback import loopback
+from support.maxim_ends import also_over_the_wire
 from support.script import Gemini
 from support.sides import SIDES, Sync
 
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def logger() -> FakeLogger:
-    return FakeLogger()
+def logger() -> Iterator[FakeLogger]:
+    """A fake logger; at the end it must show what a real logger beside it has sent over the wire."""
+    logger = FakeLogger()
+    with also_over_the_wire(logger):
+        yield logger
 
 
 @pytest.fixture
