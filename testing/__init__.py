@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import reply as reply
+    from . import strategies as strategies
     from .fake_logger import FakeLogger as FakeLogger
     from .fake_logger import fake_maxim as fake_maxim
     from .ingestion import maxim_api as maxim_api
@@ -22,6 +23,7 @@ _EXPORTS: dict[str, str] = {
     "GeminiServer": "server",
     "gemini_mock": "mock",
     "reply": "reply",
+    "strategies": "strategies",
 }
 """Each public name and the module that has it, or that it is; imported when it is first asked for."""
 

@@ -1,7 +1,8 @@
 """How real Gemini servers write JSON and server-sent events, byte for byte.
 
 Both styles were measured on recorded traffic: a plain answer is pretty-printed, an event is one line in a compact form
-of its own, doubles have 15 digits where those say it all and 17 elsewhere, `<` and `>` are always escaped.
+of its own, doubles have 15 digits where those say it all and 17 elsewhere, `<`, `>` and
+invisible characters are always escaped.
 Pure: values and bytes in, bytes out.
 """
 
@@ -16,6 +17,12 @@ from typing import Any, Final
 EVENT_END: Final = b"\r\n\r\n"
 """What ends a server-sent event of Gemini."""
 
+# What protobuf's JSON writer escapes beyond the standard: `<`, `>`, and what is invisible or ends a line. Clients that
+# cut a stream into lines as Python's `splitlines` does depend on it.
+_ESCAPED: Final = re.compile(
+    "[<>\x7f-\x9f\xad\u0600-\u0603\u06dd\u070f\u17b4\u17b5\u200b-\u200f\u2028-\u202e\u2060-\u2064\u206a-\u206f"
+    "\ufeff\ufff9-\ufffb\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f]"
+)
 _BLOCK: Final = re.compile(rb"(?>\r\n|\r|\n){2,}")
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 
@@ -89,7 +96,12 @@ _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def _text(value: str) -> str:
-    return _encode(value).replace("<", "\\u003c").replace(">", "\\u003e")
+    return _ESCAPED.sub(_escape, _encode(value))
+
+
+def _escape(found: re.Match[str]) -> str:
+    character = found[0]
+    return json.dumps(character)[1:-1] if ord(character) > 0x7F else f"\\u{ord(character):04x}"
 
 
 def _double(value: float) -> str:

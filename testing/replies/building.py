@@ -173,9 +173,9 @@ def part(fields: Json) -> Reply:
     return _loose(_checked_json(fields))
 
 
-def empty() -> Reply:
-    """Say nothing: a content without parts."""
-    return Reply((Event((Candidate(parts=()),), loose=True),))
+def empty(role: str | None = "model") -> Reply:
+    """Say nothing: a content without parts; without *role*, too, it is an empty object."""
+    return Reply((Event((Candidate(parts=(), role=role),), loose=True),))
 
 
 def event(*replies: Reply) -> Reply:
@@ -242,7 +242,7 @@ def max_tokens(text: str | None = None) -> Reply:
 
 def stopped(reason: str = "SAFETY", text: str | None = None) -> Reply:
     """Stop the answer for *reason*: `SAFETY`, `RECITATION` ...; *text* is what was said before."""
-    said = _loose({"text": text}) if text else Reply((Event((Candidate(parts=(), role=None),), loose=True),))
+    said = _loose({"text": text}) if text else empty(role=None)
     rated = safety_ratings({HARM_CATEGORIES[3]: "HIGH"}, blocked=True) if reason in _CUT_OFF else Reply(())
     return said + finish(reason) + rated
 

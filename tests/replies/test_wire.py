@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -50,8 +51,10 @@ def test_what_is_written_reads_as_the_same_value(value: Any) -> None:
 @given(json_values)
 def test_layout_is_that_of_the_standard_encoder(value: Any) -> None:
     value = json.loads(json.dumps(value), parse_float=str)
-    plain = json.dumps(value, indent=2, ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e")
-    assert wire.dump_json(value).decode() == plain + "\n"
+    assert json.dumps(json.loads(wire.dump_json(value)), indent=2) == json.dumps(value, indent=2)
+    lines = json.dumps(value, indent=2, ensure_ascii=True).splitlines()
+    written = wire.dump_json(value).decode().splitlines()
+    assert [re.match(" *", line)[0] for line in written] == [re.match(" *", line)[0] for line in lines]  # type: ignore[index]
 
 
 @given(st.lists(st.sampled_from([b"data: {}", b"\r\n", b"\n", b"\r", b": comment", b"{"])).map(b"".join))
@@ -61,6 +64,14 @@ def test_cut_events_join_to_the_body(body: bytes) -> None:
 
 def test_event_is_compact_with_a_space_after_keys_only() -> None:
     assert wire.dump_event({"a": [1, {"b": "x"}], "c": {}}) == b'data: {"a": [1,{"b": "x"}],"c": {}}\r\n\r\n'
+
+
+def test_no_character_that_ends_a_line_for_python_is_written_as_itself() -> None:
+    ends = "".join(map(chr, (0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x7F, 0x85, 0xAD, 0x200D, 0x2028, 0x2029, 0xFEFF, 0x1D173)))
+    written = wire.dump_event(ends).decode()
+    assert len(written.splitlines()) == 2
+    assert "\\u007f\\u0085\\u00ad\\u200d\\u2028\\u2029\\ufeff\\ud834\\udd73" in written
+    assert json.loads(written.removeprefix("data: ")) == ends
 
 
 def test_angles_are_escaped_and_other_characters_are_themselves() -> None:

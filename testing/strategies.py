@@ -1,0 +1,364 @@
+"""Hypothesis strategies for what is sent to Gemini and for what it says back.
+
+Answers are replies of the scripted vocabulary, so that they can be played by `gemini_mock` and by `GeminiServer`. They
+lean to the nasty shapes: no candidates, no content, no parts, unknown reasons and fields, thoughts, several candidates,
+events that only count.
+
+```python
+@given(strategies.responses())
+def test_never_crashes(answer):
+    with gemini_mock(answer):
+        my_application()
+```
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+from hypothesis import strategies as st
+
+from maxim_gemini.testing import reply
+from maxim_gemini.testing.replies.building import BLOCK_REASONS, FINISH_REASONS, HARM_CATEGORIES
+from maxim_gemini.testing.replies.failures import STATUSES
+from maxim_gemini.testing.replies.saying import Reply
+
+if TYPE_CHECKING:
+    from google.genai import types
+
+    from maxim_gemini.testing.replies.request import Backend
+
+__all__ = ["Turn", "configs", "contents", "conversations", "errors", "responses", "streams"]
+
+NEW_REASON: Final = "A_REASON_OF_TOMORROW"
+"""A finish reason that no SDK knows yet."""
+
+_NASTY_TEXTS: Final = (
+    "",
+    " ",
+    "\n",
+    "<b>&'\"",
+    "data: {}\r\n\r\n",
+    "[DONE]",
+    '{"candidates": []}',
+    "👩‍👩‍👧 e\u0301 \u2028\u2029",
+    "\x00\x7f\ufeff",
+    "\u0627\u202eab",
+    "x" * 300,
+)
+_BYTES: Final = st.binary(min_size=1, max_size=24)
+
+
+class Turn(NamedTuple):
+    """A message of the user, and what Gemini says to it."""
+
+    message: Any
+    reply: Reply
+
+
+def contents() -> st.SearchStrategy[Any]:
+    """Generate what `generate_content(contents=...)` takes: text, parts, contents, files, dicts, and lists of them."""
+    from google.genai import types
+
+    single = st.one_of(_texts(min_size=1), _sent_parts(), _sent_parts().map(_as_dict), _uploaded_files())
+    content = st.builds(types.Content, role=st.sampled_from(["user", "model"]), parts=_few(_sent_parts()))
+    dialogue = st.lists(st.one_of(content, content.map(_as_dict), _calls_and_results()), min_size=1, max_size=4)
+    return st.one_of(single, content, _few(single), dialogue.map(_flattened))
+
+
+def configs(backend: Backend = "gemini") -> st.SearchStrategy[types.GenerateContentConfig]:
+    """Generate what `generate_content(config=...)` takes and *backend* accepts."""
+    from google.genai import types
+
+    names = st.from_regex(r"[a-z][a-z_]{0,9}", fullmatch=True)
+    vertex = {"labels": st.dictionaries(names, names, max_size=2)} if backend == "vertex" else {}
+    return st.builds(
+        lambda **said: types.GenerateContentConfig(**{key: value for key, value in said.items() if value is not None}),
+        temperature=_maybe(st.floats(0, 2)),
+        top_p=_maybe(st.floats(0, 1)),
+        top_k=_maybe(st.integers(1, 40)),
+        candidate_count=_maybe(st.integers(1, 8)),
+        max_output_tokens=_maybe(st.integers(1, 65536)),
+        stop_sequences=_maybe(st.lists(_texts(min_size=1), min_size=1, max_size=5)),
+        seed=_maybe(st.integers(0, 2**31 - 1)),
+        presence_penalty=_maybe(st.floats(-2, 2)),
+        frequency_penalty=_maybe(st.floats(-2, 2)),
+        system_instruction=_maybe(st.one_of(_texts(min_size=1), _sent_texts(), _few(_texts(min_size=1)))),
+        safety_settings=_maybe(st.lists(_safety_settings(), max_size=4)),
+        tools=_maybe(st.lists(_tools(), min_size=1, max_size=3)),
+        tool_config=_maybe(_tool_configs()),
+        response_mime_type=_maybe(st.sampled_from(["text/plain", "application/json"])),
+        response_schema=_maybe(_schemas()),
+        response_modalities=_maybe(st.sampled_from([["TEXT"], ["TEXT", "IMAGE"], ["AUDIO"]])),
+        thinking_config=_maybe(st.builds(types.ThinkingConfig, include_thoughts=st.booleans())),
+        cached_content=_maybe(names.map("cachedContents/{}".format)),
+        **{name: _maybe(strategy) for name, strategy in vertex.items()},
+    )
+
+
+def responses() -> st.SearchStrategy[Reply]:
+    """Generate the answer to one plain request."""
+    several = st.lists(_candidates(), min_size=2, max_size=3).map(lambda said: reply.candidates(*said))
+    return st.one_of(
+        _candidates(),
+        _candidates(),
+        several,
+        _hollow(),
+        _blocked(),
+    ).flatmap(_with_the_rest)
+
+
+def streams(*, broken: bool = False) -> st.SearchStrategy[Reply]:
+    """Generate the answer to one streaming request; with *broken*, it ends in an error or breaks off."""
+    event = st.one_of(
+        _parts().map(reply.event),
+        _parts().map(reply.event),
+        _hollow().map(reply.event),
+        st.builds(reply.event, _parts(), _parts()),
+        st.builds(lambda count: reply.event(reply.usage(prompt=count)), st.integers(0, 99)),
+    )
+    events = st.lists(event, min_size=1, max_size=6).map(_sum)
+    whole = st.one_of(
+        st.builds(add, events, _ends()),
+        st.builds(add, events, _ends()).flatmap(_with_the_rest),
+        st.lists(_texts(), min_size=1, max_size=8).map(lambda pieces: reply.stream(*pieces)),
+        _blocked(),
+    )
+    return st.builds(add, events, st.one_of(errors(), st.just(reply.disconnect()))) if broken else whole
+
+
+def errors() -> st.SearchStrategy[Reply]:
+    """Generate answers that are errors."""
+    code = st.sampled_from(sorted(STATUSES))
+    message = st.one_of(st.none(), _texts())
+    detail = st.fixed_dictionaries({"@type": st.just("type.googleapis.com/google.rpc.DebugInfo"), "detail": _texts()})
+    return st.one_of(
+        code.map(reply.error),
+        st.builds(reply.error, code, message, details=_maybe(st.lists(detail, max_size=2))),
+        st.builds(reply.error, st.just(429), retry_after=st.sampled_from([0.0, 0.5, 23.0])),
+    )
+
+
+def conversations(*, streaming: bool = False) -> st.SearchStrategy[list[Turn]]:
+    """Generate chats of one to four turns: what the user sends and what Gemini says, as streams with *streaming*."""
+    message = st.one_of(_texts(min_size=1), _sent_parts(), _few(st.one_of(_texts(min_size=1), _sent_parts())))
+    answer = streams() if streaming else responses()
+    return st.lists(st.builds(Turn, message, answer), min_size=1, max_size=4)
+
+
+def _texts(min_size: int = 0) -> st.SearchStrategy[str]:
+    nasty = st.sampled_from([text for text in _NASTY_TEXTS if len(text.strip()) >= min_size])
+    return st.one_of(nasty, st.text(min_size=min_size, max_size=40).filter(lambda text: len(text.strip()) >= min_size))
+
+
+def _json(leaves: int = 6) -> st.SearchStrategy[Any]:
+    scalars = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(-1e9, 1e9) | _texts()
+    return st.recursive(
+        scalars,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_texts(), inner, max_size=3),
+        max_leaves=leaves,
+    )
+
+
+def _names() -> st.SearchStrategy[str]:
+    return st.from_regex(r"[a-zA-Z_][a-zA-Z0-9_.-]{0,12}", fullmatch=True)
+
+
+def _candidates() -> st.SearchStrategy[Reply]:
+    """Generate what one candidate says, and how it ends."""
+    said = st.lists(_parts(), min_size=1, max_size=4).map(_sum)
+    return st.one_of(said, st.builds(add, said, _ends()), st.builds(add, said, _ends()))
+
+
+def _parts() -> st.SearchStrategy[Reply]:
+    """Generate replies of one part each, of every kind; unknown kinds, too."""
+    signature = _maybe(_BYTES)
+    args = st.dictionaries(_texts(), _json(), max_size=3)
+    return st.one_of(
+        st.builds(reply.text, _texts(), signature=signature),
+        st.builds(reply.thought, _texts(), signature=signature),
+        st.builds(reply.function_call, _names(), args, call_id=_maybe(_names()), signature=signature),
+        st.builds(reply.blob, _BYTES, st.sampled_from(["image/png", "audio/L16;codec=pcm;rate=24000", "x/y"])),
+        st.builds(reply.code, _texts(), code_id=_maybe(_names()), signature=signature),
+        st.builds(reply.code_result, _maybe(_texts()), outcome=_outcomes(), code_id=_maybe(_names())),
+        st.builds(_file_part, _texts()),
+        st.builds(_unknown_part, _texts(), _json()),
+        st.just(reply.empty()),
+    )
+
+
+def _outcomes() -> st.SearchStrategy[str]:
+    return st.sampled_from(["OUTCOME_OK", "OUTCOME_FAILED", "OUTCOME_DEADLINE_EXCEEDED"])
+
+
+def _file_part(name: str) -> Reply:
+    return reply.part({"fileData": {"fileUri": f"https://example.com/{name}", "mimeType": "text/plain"}})
+
+
+def _unknown_part(text: str, value: Any) -> Reply:
+    return reply.part({"text": text, "fieldOfTomorrow": value})
+
+
+def _ends() -> st.SearchStrategy[Reply]:
+    """Generate the end of a candidate: a reason, known or not, and what else may stand beside the content."""
+    reasons = st.one_of(
+        st.builds(reply.finish, st.sampled_from(sorted(FINISH_REASONS)), _maybe(_texts())),
+        st.builds(reply.finish, st.sampled_from(sorted(FINISH_REASONS)), _maybe(_texts())),
+        st.just(reply.beside(finishReason=NEW_REASON)),
+        st.just(reply.beside(finishReason="FINISH_REASON_UNSPECIFIED")),
+    )
+    beside = st.one_of(
+        st.just(Reply(())),
+        st.builds(reply.safety_ratings, st.just({HARM_CATEGORIES[0]: "HIGH"}), blocked=st.booleans()),
+        st.builds(lambda text: reply.grounding(("https://example.com", text), queries=[text]), _texts()),
+        st.just(reply.grounding(metadata={})),
+        st.just(reply.url_context("https://example.com")),
+        st.just(reply.citations({"startIndex": 0, "endIndex": 9, "uri": "https://example.com"})),
+        st.builds(lambda text: reply.logprobs((text, -0.5)), _texts()),
+        st.builds(reply.average_logprobs, st.floats(-10, 0)),
+        st.builds(lambda value: reply.beside(fieldOfTomorrow=value), _json()),
+    )
+    return st.builds(add, reasons, beside)
+
+
+def _hollow() -> st.SearchStrategy[Reply]:
+    """Generate answers that say nothing: no candidates, no content, no parts."""
+    return st.one_of(
+        st.just(reply.event()),
+        st.builds(reply.usage, st.integers(0, 99)),
+        st.just(reply.index(0)),
+        st.just(reply.empty()),
+        st.just(reply.empty(role=None)),
+        st.builds(reply.malformed_function_call, _texts()),
+        st.builds(reply.stopped, st.sampled_from(["SAFETY", "RECITATION", "PROHIBITED_CONTENT"])),
+        st.just(reply.max_tokens()),
+    )
+
+
+def _blocked() -> st.SearchStrategy[Reply]:
+    reason = st.sampled_from(sorted(BLOCK_REASONS))
+    return st.one_of(st.builds(reply.blocked, reason, _maybe(_texts())), st.just(_blocked_for(NEW_REASON)))
+
+
+def _blocked_for(reason: str) -> Reply:
+    return reply.prompt_feedback({"blockReason": reason})
+
+
+def _with_the_rest(said: Reply) -> st.SearchStrategy[Reply]:
+    """Generate *said* with counts and names of its own, or as it is."""
+    count = _maybe(st.integers(0, 9999))
+    counts = st.builds(reply.usage, count, count, count, tool_use=count, cached=count, total=count)
+    named = st.builds(reply.response, model_version=_maybe(_names()), response_id=_maybe(_names()))
+    unknown = st.builds(lambda value: reply.response(fieldOfTomorrow=value), _json())
+    rest = st.one_of(st.just(Reply(())), counts, named, unknown)
+    return rest.map(lambda more: said + more)
+
+
+def _sum(replies: list[Reply]) -> Reply:
+    return reduce(add, replies)
+
+
+def _sent_texts() -> st.SearchStrategy[types.Part]:
+    from google.genai import types
+
+    return _texts(min_size=1).map(lambda text: types.Part(text=text))
+
+
+def _sent_parts() -> st.SearchStrategy[types.Part]:
+    """Generate the parts that a user sends."""
+    from google.genai import types
+
+    mime_types = st.sampled_from(["image/png", "audio/mp3", "video/mp4", "application/pdf", "text/csv"])
+    return st.one_of(
+        _sent_texts(),
+        st.builds(lambda data, mime: types.Part.from_bytes(data=data, mime_type=mime), _BYTES, mime_types),
+        st.builds(lambda mime: types.Part.from_uri(file_uri="gs://bucket/object", mime_type=mime), mime_types),
+    )
+
+
+def _uploaded_files() -> st.SearchStrategy[types.File]:
+    from google.genai import types
+
+    name = "https://generativelanguage.googleapis.com/v1beta/files/file-1"
+    return st.just(types.File(name="files/file-1", uri=name, mime_type="text/plain"))
+
+
+def _calls_and_results() -> st.SearchStrategy[list[types.Content]]:
+    """Generate a function call and its result, as they stand in a history."""
+    from google.genai import types
+
+    def exchange(name: str, args: dict[str, Any], result: Any, call_id: str | None) -> list[types.Content]:
+        call = types.Part(function_call=types.FunctionCall(id=call_id, name=name, args=args))
+        answer = types.FunctionResponse(id=call_id, name=name, response={"result": result})
+        return [
+            types.Content(role="model", parts=[call]),
+            types.Content(role="user", parts=[types.Part(function_response=answer)]),
+        ]
+
+    args = st.dictionaries(_names(), _json(), max_size=3)
+    return st.builds(exchange, _names(), args, _json(), _maybe(_names()))
+
+
+def _safety_settings() -> st.SearchStrategy[types.SafetySetting]:
+    from google.genai import types
+
+    thresholds = [types.HarmBlockThreshold.BLOCK_NONE, types.HarmBlockThreshold.BLOCK_LOW_AND_ABOVE]
+    categories = [types.HarmCategory(name) for name in HARM_CATEGORIES]
+    return st.builds(types.SafetySetting, category=st.sampled_from(categories), threshold=st.sampled_from(thresholds))
+
+
+def _tools() -> st.SearchStrategy[types.Tool]:
+    from google.genai import types
+
+    declaration = st.builds(
+        types.FunctionDeclaration, name=_names(), description=_maybe(_texts()), parameters=_maybe(_object_schemas())
+    )
+    return st.one_of(
+        st.builds(types.Tool, function_declarations=st.lists(declaration, min_size=1, max_size=3)),
+        st.just(types.Tool(google_search=types.GoogleSearch())),
+        st.just(types.Tool(code_execution=types.ToolCodeExecution())),
+    )
+
+
+def _tool_configs() -> st.SearchStrategy[types.ToolConfig]:
+    from google.genai import types
+
+    modes = st.sampled_from([types.FunctionCallingConfigMode(name) for name in ("AUTO", "ANY", "NONE")])
+    return st.builds(
+        lambda mode: types.ToolConfig(function_calling_config=types.FunctionCallingConfig(mode=mode)), modes
+    )
+
+
+def _schemas() -> st.SearchStrategy[types.Schema]:
+    from google.genai import types
+
+    kinds: list[Literal["STRING", "INTEGER", "NUMBER", "BOOLEAN"]] = ["STRING", "INTEGER", "NUMBER", "BOOLEAN"]
+    leaf = st.builds(lambda kind: types.Schema(type=types.Type(kind)), st.sampled_from(kinds))
+    array = leaf.map(lambda items: types.Schema(type=types.Type.ARRAY, items=items))
+    return st.one_of(leaf, array, _object_schemas())
+
+
+def _object_schemas() -> st.SearchStrategy[types.Schema]:
+    from google.genai import types
+
+    leaf = st.sampled_from([types.Schema(type=types.Type.STRING), types.Schema(type=types.Type.INTEGER)])
+    properties = st.dictionaries(_names(), leaf, min_size=1, max_size=3)
+    return properties.map(lambda said: types.Schema(type=types.Type.OBJECT, properties=said, required=[*said][:1]))
+
+
+def _as_dict(model: Any) -> dict[str, Any]:
+    return model.model_dump(exclude_none=True)  # type: ignore[no-any-return]
+
+
+def _flattened(items: list[Any]) -> list[Any]:
+    return [one for item in items for one in (item if isinstance(item, list) else [item])]
+
+
+def _few(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+    return st.lists(strategy, min_size=1, max_size=3)
+
+
+def _maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.none() | strategy
