@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from .values import JsonDict, decoded, filled, is_object, mapping, sequence
+from .values import JsonDict, decoded, filled, is_list, is_object, mapping, sequence
 from .views import Attachment, Error, Generation, Retrieval, Span, ToolCall, Trace, View, view_of
 
 if TYPE_CHECKING:
@@ -145,10 +145,9 @@ def _duration(duration: timedelta) -> str:
 
 
 def _tokens(usage: JsonDict) -> str:
-    prompt, completion, total = (usage.get(f"{name}_tokens") for name in ("prompt", "completion", "total"))
-    if prompt is None and completion is None:
-        return "" if total is None else f"{total:,} tokens"
-    return f"{prompt or 0:,} → {completion or 0:,} tokens"
+    prompt = usage.get("prompt_tokens", usage.get("input_tokens"))
+    completion = usage.get("completion_tokens", usage.get("output_tokens"))
+    return "" if prompt is None and completion is None else f"{prompt or 0:,} → {completion or 0:,} tokens"
 
 
 def _note(label: str, text: str, style: str) -> Line:
@@ -205,8 +204,15 @@ def _answers(generation: Generation) -> Iterator[tuple[str, str]]:
 
 def _said(message: JsonDict) -> str:
     calls = [_called(mapping(mapping(call).get("function"))) for call in sequence(message.get("tool_calls"))]
-    content = message.get("content")
-    return " ".join(filter(None, [_one_line(content) if content else "", ", ".join(calls)]))
+    return " ".join(filter(None, [_one_line(_content_text(message.get("content"))), ", ".join(calls)]))
+
+
+def _content_text(content: object) -> object:
+    """Return what a message says; of a part that is no text, its type."""
+    if not is_list(content):
+        return content or ""
+    parts = [mapping(part) for part in content]
+    return " ".join(str(part.get("text") or f"[{part.get('type', '?')}]") for part in parts)
 
 
 def _called(function: JsonDict) -> str:

@@ -420,8 +420,8 @@ class Generation(View):
 
     @property
     def choices(self) -> list[JsonDict]:
-        """The candidates."""
-        return plain(sequence(self._result.get("choices")))
+        """The candidates, as Maxim's choices (`message`, `finish_reason`)."""
+        return plain(_choices(self._result))
 
     @property
     def text(self) -> str | None:
@@ -460,7 +460,7 @@ class Generation(View):
 
     @property
     def _choice(self) -> JsonDict:
-        choices = sequence(self._result.get("choices"))
+        choices = _choices(self._result)
         return mapping(choices[0]) if choices else {}
 
     @property
@@ -546,6 +546,21 @@ def view_of(node: Node) -> View:
 
 def _own_errors(view: View) -> tuple[Error, ...]:
     return (*([view.error] if view.error else []), *view.noted_errors)
+
+
+def _choices(result: JsonDict) -> list[Any]:
+    """Return the choices of a result in either of Maxim's two forms: OpenAI's chat completions, and its responses."""
+    if "output" not in result:
+        return sequence(result.get("choices"))
+    items = [mapping(item) for item in sequence(result["output"])]
+    parts = [part for item in items if item.get("type") == "message" for part in sequence(item.get("content"))]
+    calls = [
+        {"id": item.get("call_id"), "type": "function", "function": item}
+        for item in items
+        if item.get("type") == "function_call"
+    ]
+    message = {"role": "assistant", "content": _text(parts) if parts else None, "tool_calls": calls}
+    return [{"index": 0, "message": message, "finish_reason": result.get("status")}]
 
 
 def _text(content: object) -> str | None:

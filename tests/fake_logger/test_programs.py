@@ -11,6 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from support.maxim_flows import answer, generation_config
 
 from maxim_gemini.testing import FakeLogger
+from maxim_gemini.testing.commits import Commit
+from maxim_gemini.testing.folding import Tree
+from maxim_gemini.testing.snapshots import snapshot
 from maxim_gemini.testing.views import Generation, ToolCall, Trace
 
 SCOPES = ("trace", "span")
@@ -173,8 +176,11 @@ class LoggerProgram(RuleBasedStateMachine):
             assert _said(view) == entity.said
 
     @invariant()
-    def the_snapshot_is_stable(self) -> None:
-        assert self.logger.snapshot() == self.logger.snapshot()
+    def the_lines_on_the_wire_say_the_same(self) -> None:
+        lines = [commit.line for commit in self.logger.commits]
+        read = Tree(Commit.parse(line, index=index) for index, line in enumerate(lines))
+        kept = {key: value for key, value in self.logger.snapshot().items() if key != "dropped"}
+        assert snapshot(read) == kept
 
     @invariant()
     def assert_complete_is_silent_exactly_where_all_is_closed(self) -> None:

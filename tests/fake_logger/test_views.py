@@ -265,3 +265,37 @@ def test_a_function_call_whose_arguments_are_no_json_is_shown_as_it_came() -> No
     generation = logger.trace({"id": "t"}).generation(generation_config("g"))
     generation.result(answer(None, call(arguments="{oops")))
     assert logger.generation.tool_calls[0].arguments == "{oops"
+
+
+def test_a_result_in_the_form_of_openais_responses_reads_the_same() -> None:
+    logger = FakeLogger()
+    generation = logger.trace({"id": "t"}).generation(generation_config("g"))
+    generation.result(
+        {
+            "id": "resp-1",
+            "object": "response",
+            "created_at": 1,
+            "status": "completed",
+            "model": "gpt-5",
+            "output": [
+                {"type": "reasoning", "summary": []},
+                {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hello"}]},
+                {"type": "function_call", "call_id": "call-1", "name": "f", "arguments": '{"a": 1}'},
+            ],
+            "usage": {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7},
+        }
+    )
+    assert (logger.generation.text, logger.generation.finish_reason) == ("Hello", "completed")
+    assert logger.generation.tool_calls == (FunctionCall(id="call-1", name="f", arguments={"a": 1}),)
+    assert "3 → 4 tokens  completed\n      user      Weather?\n      answer    Hello f(a=1)" in logger.render(
+        color=False
+    )
+
+
+def test_a_text_in_parts_is_one_text() -> None:
+    logger = FakeLogger()
+    parts = [{"type": "text", "text": "one "}, {"type": "text", "text": "two"}]
+    question = {"role": "user", "content": [{"type": "text", "text": "See"}, {"type": "audio", "transcript": "x"}]}
+    logger.trace({"id": "t"}).generation(generation_config("g", question)).result(answer(parts))  # type: ignore[arg-type]
+    assert logger.generation.text == "one two"
+    assert "user      See [audio]" in logger.render(color=False)
