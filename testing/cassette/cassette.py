@@ -69,6 +69,9 @@ class Head:
 _HEAD = {"recorded_at": "recorded_at", "source": "recorded_from", "sdk": "sdk", "description": "description"}
 
 
+_NOT_AS_WRITTEN = (NotOurLayout, KeyError, TypeError, ValueError, AttributeError)
+
+
 class Cassette(VcrCassette):
     """A recording that is played by the meaning of a request.
 
@@ -217,7 +220,7 @@ class Cassette(VcrCassette):
         origin.document = format.read(text, name)
         try:
             return origin.interactions()
-        except NotOurLayout:
+        except _NOT_AS_WRITTEN:
             origin.document = format.read_edited(text, name)
             return origin.interactions()
 

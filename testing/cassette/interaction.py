@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from maxim_gemini.testing.cassette import bodies, format
 from maxim_gemini.testing.cassette.format import Block, Document
 from maxim_gemini.testing.cassette.matching import Meaning, meaning, without
+from maxim_gemini.testing.cassette.parsing import broken
 from maxim_gemini.testing.cassette.stored import Stored, request_of, response_of
 
 if TYPE_CHECKING:
@@ -65,7 +66,11 @@ class Interaction:
     @property
     def response(self) -> Response:
         """The answer, one chunk for each event of a stream."""
-        return response_of(self._response())
+        try:
+            return response_of(self._response())
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            name, line = self._place()
+            raise broken(name, line, f"the answer of this interaction can't be read: {error!r}") from None
 
     @property
     def meaning(self) -> Meaning:

@@ -208,7 +208,7 @@ class _Reader:
                 raise NotOurLayout(line)
             plain, quoted, rest = match.groups()
             self.at += 1
-            found[_known_key(plain) if plain else _decode(quoted)[0]] = (
+            found[_known_key(plain) if plain else _whole(quoted)] = (
                 self.block(indent + 2) if rest is None else self.value(rest, indent + 2)
             )
         if not found or (indent == 0 and line != "\0"):
@@ -235,7 +235,7 @@ class _Reader:
 
     def value(self, rest: str, indent: int) -> Any:
         first = rest[:1]
-        if first in '"{' or first.isdigit() or (first == "-" and rest != "-"):
+        if first in '"{-0123456789':
             return _whole(rest)
         if first == "[":
             return _whole(rest if rest.endswith("]") else self.joined(rest, " " * indent))
@@ -291,7 +291,7 @@ def _whole(rest: str) -> Any:
 
 def _tagged(rest: str) -> Attachment | bytes:
     if match := _ATTACHMENT.fullmatch(rest):
-        return Attachment(_decode(match[2])[0], match[1])
+        return Attachment(_whole(match[2]), match[1])
     if match := _BINARY.fullmatch(rest):
         try:
             return base64.b64decode(match[1], validate=True)

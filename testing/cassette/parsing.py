@@ -90,7 +90,7 @@ def parsed(text: str, name: str, loader: type[VcrLoader]) -> Any:
         line = line_of(text, int(error.position))
         raise broken(name, line, f"it has a character that YAML does not allow: {error.reason}") from None
     except (ValueError, RecursionError) as error:
-        raise broken(name, getattr(error, "lineno", None), str(error)) from None
+        raise broken(name, getattr(error, "lineno", None), _sentence(getattr(error, "msg", str(error)))) from None
 
 
 def _sentence(problem: str) -> str:

@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from support.corpus import cassettes, needs_corpus
+from support.traffic import answer, asked, stream
+from vcr.serialize import deserialize, serialize
+
+from maxim_gemini.testing.cassette import format
+from maxim_gemini.testing.cassette.format import SIGNATURE, Block, block, read, read_edited, write
+from maxim_gemini.testing.cassette.layout import load
+from maxim_gemini.testing.cassette.stored import Stored, request_of, response_of, stored_of
+from maxim_gemini.testing.exceptions import CassetteBroken
+from maxim_gemini.testing.exchange import Chunk, Response
+
+HEAD = {"recorded_at": "2026-11-22T12:00:00+00:00", "recorded_from": "loopback"}
+EXCHANGES = [
+    stored_of(asked("Hi"), answer("Hello 你好")),
+    stored_of(asked("Count"), stream("1", "2", ended="ReadTimeout")),
+]
+TEXT = write(HEAD, map(block, EXCHANGES))
+
+
+def values(blocks: list[Block]) -> list[Stored]:
+    return [Stored(load(found.request, 4), load(found.response, 4)) for found in blocks]
+
+
+def test_is_made_to_be_read_in_a_review() -> None:
+    assert (
+        TEXT
+        == """\
+# Recorded by maxim-gemini; `maxim-gemini cassettes check` verifies it.
+version: 1
+metadata:
+  recorded_at: "2026-11-22T12:00:00+00:00"
+  recorded_from: loopback
+interactions:
+- request:
+    method: POST
+    uri: https://generativelanguage.googleapis.com/v1/models/gemini-2.5-flash:generateContent
+    headers:
+      accept: ["*/*"]
+      content-type: ["application/json"]
+      user-agent: ["google-genai-sdk/3.4.0 gl-python/3.11.7"]
+    body: {"json": {"contents": [{"parts": [{"text": "Hi"}], "role": "user"}]}}
+  response:
+    status: {"code": 200, "message": "OK"}
+    headers:
+      content-type: ["application/json; charset=UTF-8"]
+      date: ["Sun, 22 Nov 2026 12:00:00 GMT"]
+      server-timing: ["gfet4t7; dur=812"]
+      vary: ["Origin", "X-Origin"]
+    times: [0.25]
+    body:
+      json:
+        candidates:
+          - content: {"parts": [{"text": "Hello 你好"}], "role": "model"}
+            finishReason: STOP
+            index: 0
+        usageMetadata: {"promptTokenCount": 4, "candidatesTokenCount": 2, "totalTokenCount": 6}
+        modelVersion: gemini-2.5-flash
+        responseId: kdcEatqVKunY1LsP272MiAo
+- request:
+    method: POST
+    uri: https://generativelanguage.googleapis.com/v1/models/gemini-2.5-flash:generateContent
+    headers:
+      accept: ["*/*"]
+      content-type: ["application/json"]
+      user-agent: ["google-genai-sdk/3.4.0 gl-python/3.11.7"]
+    body: {"json": {"contents": [{"parts": [{"text": "Count"}], "role": "user"}]}}
+  response:
+    status: {"code": 200, "message": "OK"}
+    headers: {"content-disposition": ["attachment"], "content-type": ["text/event-stream"]}
+    ended: ReadTimeout
+    times: [0.1, 0.2]
+    body:
+      events:
+        - candidates:
+            - content: {"parts": [{"text": "1"}], "role": "model"}
+              finishReason: STOP
+              index: 0
+          usageMetadata: {"promptTokenCount": 4, "candidatesTokenCount": 2, "totalTokenCount": 6}
+          modelVersion: gemini-2.5-flash
+          responseId: kdcEatqVKunY1LsP272MiAo
+        - candidates:
+            - content: {"parts": [{"text": "2"}], "role": "model"}
+              finishReason: STOP
+              index: 0
+          usageMetadata: {"promptTokenCount": 4, "candidatesTokenCount": 2, "totalTokenCount": 6}
+          modelVersion: gemini-2.5-flash
+          responseId: kdcEatqVKunY1LsP272MiAo
+...
+"""
+    )
+
+
+def test_is_read_by_its_layout_or_as_yaml_to_the_same_effect() -> None:
+    by_layout, by_yaml = read(TEXT), read_edited(TEXT, "x")
+    assert by_layout.head == by_yaml.head == HEAD
+    assert values(by_layout.blocks) == by_yaml.values == EXCHANGES
+
+
+def test_keeps_how_and_when_a_stream_came() -> None:
+    response = response_of(EXCHANGES[1].response)
+    assert (response.chunks, response.ended) == (stream("1", "2").chunks, "ReadTimeout")
+
+
+def test_the_time_of_an_event_is_that_of_its_last_byte() -> None:
+    whole = stream("1", "2").body
+    torn = tuple(Chunk(whole[at : at + 100], at / 1000) for at in range(0, len(whole), 100))
+    chunks = response_of(stored_of(asked("Hi"), Response(200, (), torn)).response).chunks
+    assert b"".join(chunk.data for chunk in chunks) == whole
+    assert [chunk.at for chunk in chunks] == [round((len(chunks[0].data) - 1) // 100 / 10, 3), torn[-1].at]
+
+
+def test_a_file_without_interactions_is_one() -> None:
+    document = read(write({}, []))
+    assert (document.head, document.blocks, document.values) == ({}, [], [])
+
+
+# Files of other tools
+
+
+@needs_corpus
+@pytest.mark.parametrize("path", cassettes(), ids=lambda path: path.stem)
+def test_real_cassettes_come_back_byte_for_byte(path: Path) -> None:
+    found = read(path.read_text(encoding="utf-8"), path.name).values
+    again = values(read(write({}, map(block, found))).blocks)
+    assert again == found
+    for old, new in zip(found, again, strict=True):
+        assert response_of(new.response).body == response_of(old.response).body
+        assert request_of(new.request).body == request_of(old.request).body
+
+
+@needs_corpus
+@pytest.mark.parametrize("path", cassettes(), ids=lambda path: path.stem)
+def test_real_cassettes_hold_what_vcrpy_finds_in_them(path: Path) -> None:
+    import gzip
+
+    from vcr.serializers import yamlserializer
+
+    text = path.read_text(encoding="utf-8")
+    raw = yamlserializer.deserialize(text)["interactions"]
+    for item, found in zip(raw, read(text).values, strict=True):
+        body = item["response"]["body"]["string"]
+        data = body if isinstance(body, bytes) else body.encode()
+        expected = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+        assert response_of(found.response).body == expected
+        sent = item["request"].get("body") or json.dumps(item["request"].get("parsed_body"))
+        assert request_of(found.request).body == sent.encode()
+
+
+def vcr_file(response: Any, **request: Any) -> str:
+    asked_for = {"method": "post", "uri": "https://h/p", "headers": {"A": ["b"]}, "body": "x"} | request
+    return str(yaml.safe_dump({"version": 1, "interactions": [{"request": asked_for, "response": response}]}))
+
+
+OK = {"status": {"code": 200, "message": "OK"}, "headers": {"X": "y"}}
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [
+        (OK | {"body": {"string": "text"}}, b"text"),
+        (OK | {"body": {"string": b"\xff"}}, b"\xff"),
+        (OK | {"body": {"string": None}}, b""),
+        (OK | {"body": "text"}, b"text"),
+        (OK | {"body": {"base64_string": "text"}}, b"text"),
+        (OK | {"parsed_body": {"a": 1}}, b'{"a": 1}'),
+        ({"content": "text", "headers": [["X", "y"]], "http_version": "HTTP/1.1", "status_code": 200}, b"text"),
+    ],
+)
+def test_every_form_that_vcrpy_ever_had_is_read(response: Any, expected: bytes) -> None:
+    found = response_of(read(vcr_file(response)).values[0].response)
+    assert (found.status, found.headers, found.body) == (200, (("x", "y"),), expected)
+
+
+def test_pickled_files_and_iterators_are_read_as_data() -> None:
+    for tagged in (
+        "!!python/object/new:_io.BytesIO\n      state: !!python/tuple [!!binary aGk=, 0, null]",
+        "!!python/object/apply:builtins.iter\n      args: [[!!binary aA==, i]]",
+        "!!python/unicode hi",
+        "{string: hi}",
+    ):
+        text = vcr_file(OK | {"body": {"string": ""}}, body="BODY").replace("body: BODY", f"body: {tagged}")
+        assert request_of(read(text).values[0].request).body == b"hi"
+
+
+def test_vcrpy_s_json_cassettes_are_read() -> None:
+    text = json.dumps(yaml.safe_load(vcr_file(OK | {"body": {"string": "text"}})), indent=4)
+    assert response_of(read(text).values[0].response).body == b"text"
+
+
+# vcrpy on our files
+
+
+def test_vcrpy_reads_and_writes_them_with_this_as_its_serializer() -> None:
+    requests, responses, head = deserialize(TEXT, format)
+    assert [request.uri for request in requests] == [asked("Hi").uri] * 2
+    assert responses[1]["body"]["string"] == stream("1", "2").body
+    again = serialize({"requests": requests, "responses": responses, "metadata": head}, format)
+    assert [found.timeless for found in read(again).blocks] == [
+        found.timeless._replace(response=found.timeless.response.replace("    ended: ReadTimeout\n", ""))
+        for found in read(TEXT).blocks
+    ]
+
+
+def test_vcrpy_opens_them_by_itself() -> None:
+    """It can't replay a parsed body, for it knows none, but it reads the file and its texts."""
+    from vcr.serializers import yamlserializer
+
+    plain = stored_of(asked("Hi"), Response(200, (), (Chunk(b"text"),), "OK"))
+    requests, responses, *_ = deserialize(write(HEAD, map(block, [plain, *EXCHANGES])), yamlserializer)
+    assert [request.method for request in requests] == ["POST"] * 3
+    assert responses[0]["body"] == {"string": b"text"}
+
+
+# Broken files
+
+
+def problem(text: str) -> str:
+    with pytest.raises(CassetteBroken) as caught:
+        read(text, "a.yaml")
+    assert caught.value.__cause__ is None
+    return str(caught.value)
+
+
+def test_a_file_cut_at_any_place_is_refused() -> None:
+    for at in range(len(TEXT) - 4):
+        if len(TEXT[:at].strip()) < len(SIGNATURE.strip()):
+            continue
+        assert problem(TEXT[:at]).startswith("a.yaml:"), at
+
+
+def test_a_foreign_file_cut_at_any_line_is_refused() -> None:
+    lines = vcr_file(OK | {"body": {"string": "text"}}).splitlines(keepends=True)
+    for count in range(1, len(lines)):
+        assert problem("".join(lines[:count])).startswith("a.yaml")
+
+
+def test_says_what_is_wrong_and_where() -> None:
+    conflict = TEXT.replace(
+        "    times: [0.25]\n", "<<<<<<< HEAD\n    times: [0.25]\n=======\n    times: [0.3]\n>>>>>>> theirs\n"
+    )
+    foreign = vcr_file(OK | {"body": {"string": ""}})
+    assert {
+        "empty": problem(" \n"),
+        "cut": problem(TEXT[:-4]),
+        "conflict": problem(conflict),
+        "version": problem(TEXT.replace("version: 1", "version: 2")),
+        "no version": problem(foreign.replace("version: 1\n", "")),
+        "tag": problem(foreign.replace("body: x", "body: !!python/object/apply:os.system [ls]")),
+        "indent": problem(foreign.replace("  - b", " - [b")),
+        "nothing": problem("version: 1\n"),
+        "no list": problem("version: 1\ninteractions: {a: b}\n"),
+        "too old": problem("- request: {}\n  response: {}\n"),
+        "text": problem("just text"),
+        "no uri": problem(foreign.replace("    uri: https://h/p\n", "")),
+        "character": problem(foreign + "# \x07\n"),
+        "json": problem('{"version": 1,\n"interactions": [}'),
+    } == {
+        "empty": "a.yaml: the file is empty. Delete it, then record it again",
+        "cut": f"a.yaml:{TEXT.count(chr(10))}: the file ends too early: it should end with a line '...'. Restore it, or record again",
+        "conflict": "a.yaml:22: it has the merge conflict marker '<<<<<<<'. Resolve it, or record again",
+        "version": "a.yaml:2: its version is 2, and only 1 can be read. Is the file whole? Else record again",
+        "no version": "a.yaml: its version is 'none', and only 1 can be read. Is the file whole? Else record again",
+        "tag": "a.yaml:3: the tag 'tag:yaml.org,2002:python/object/apply:os.system' is not read: a cassette is data only. "
+        "Remove it, or record again",
+        "indent": "a.yaml:6: did not find expected key. Restore the file, or record again",
+        "nothing": "a.yaml: it has no 'interactions': the file is not a cassette, or not a whole one",
+        "no list": "a.yaml:2: 'interactions' is not a list",
+        "too old": "a.yaml:1: it is from before version 1 of vcrpy's format. Record it again",
+        "text": "a.yaml:1: it is not a cassette but a str",
+        "no uri": "a.yaml:2: this interaction can't be read: 'uri' is missing",
+        "character": "a.yaml:18: it has a character that YAML does not allow: control characters are not allowed",
+        "json": "a.yaml:2: Expecting value. Restore the file, or record again",
+    }
+
+
+def test_an_edited_file_is_still_read() -> None:
+    edited = TEXT.replace("method: POST", "method: POST  # the first call", 1)
+    assert read_edited(edited, "x").values == EXCHANGES
