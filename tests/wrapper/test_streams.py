@@ -1,0 +1,239 @@
+"""How a stream ends: read to its end, closed, dropped, cancelled, never read."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import inspect
+import threading
+import time
+from collections.abc import AsyncGenerator, Generator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from google.genai.chats import Chat
+from google.genai.models import AsyncModels, Models
+
+from maxim_gemini.testing import wire
+from support.loopback import SSE, Reply
+from support.script import Gemini, chunks, response
+from support.sides import MODEL, Sync
+
+if TYPE_CHECKING:
+    from google import genai
+
+    from maxim_gemini import MaximGeminiClient
+    from maxim_gemini.testing import FakeLogger
+
+
+def endless(reply: Reply) -> None:
+    """Send one chunk, then others until nobody listens any more."""
+    reply.head(200, SSE)
+    reply.send(wire.dump_event(response("one ", reason=None)))
+    for _ in range(2000):
+        time.sleep(0.002)
+        reply.send(wire.dump_event(response("more ", reason=None)))
+
+
+@pytest.fixture(params=["models", "chat"])
+def open_stream(request: pytest.FixtureRequest, side: Sync, client: MaximGeminiClient) -> Any:
+    """Open a stream on models, then on a chat."""
+    if request.param == "models":
+        return lambda: side.open(client)
+    chat = side.chats(client).create(model=MODEL)
+    return lambda: side.open_turn(chat, "Hi")
+
+
+async def test_a_stream_closed_early_is_partial_and_no_error(
+    side: Sync, gemini: Gemini, logger: FakeLogger, open_stream: Any
+) -> None:
+    gemini.does(endless)
+    stream = await open_stream()
+    await side.next(stream)
+    await side.close(stream)
+    generation = logger.trace.generation
+    assert (generation.text, generation.error, generation.metadata["stopped_early"]) == ("one ", None, True)
+    assert generation.metrics["chunks"] == 1
+    assert generation.metrics["time_to_first_chunk_ms"] > 0
+    assert logger.trace.output == "one "
+    logger.assert_complete()
+    await side.close(stream)
+    assert await side.read(stream) == []
+    assert len(logger.traces) == 1
+
+
+async def test_closing_early_closes_the_connection(gemini: Gemini, client: MaximGeminiClient) -> None:
+    gone = threading.Event()
+
+    def until_gone(reply: Reply) -> None:
+        try:
+            endless(reply)
+        except ConnectionError:
+            gone.set()
+            raise
+
+    gemini.does(until_gone)
+    stream = client.models.generate_content_stream(model=MODEL, contents="Hi")
+    next(stream)
+    stream.close()  # type: ignore[attr-defined]  # the SDK's signature says iterator, and gives a generator
+    assert gone.wait(3)
+
+
+async def test_closing_early_reaches_the_sdks_own_stream(
+    gemini: Gemini, client: MaximGeminiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SDK leaves the async connection to the garbage collector; that is as far as anyone gets."""
+    closed = []
+    original = AsyncModels.generate_content_stream
+
+    async def spying(self: Any, **request: Any) -> Any:
+        chunks = await original(self, **request)
+
+        async def spied() -> Any:
+            try:
+                async for chunk in chunks:
+                    yield chunk
+            finally:
+                closed.append(True)
+
+        return spied()
+
+    monkeypatch.setattr(AsyncModels, "generate_content_stream", spying)
+    gemini.does(endless)
+    stream: Any = await client.aio.models.generate_content_stream(model=MODEL, contents="Hi")
+    await anext(stream)
+    await stream.aclose()
+    assert closed == [True]
+
+
+async def test_a_stream_that_is_dropped_ends_its_trace(
+    side: Sync, gemini: Gemini, logger: FakeLogger, open_stream: Any
+) -> None:
+    gemini.does(endless)
+    stream = await open_stream()
+    await side.next(stream)
+    del stream
+    gc.collect()
+    await asyncio.sleep(0.01)
+    assert logger.trace.generation.metadata["stopped_early"] is True
+    logger.assert_complete()
+
+
+async def test_a_stream_that_nobody_reads_is_nothing(
+    side: Sync, gemini: Gemini, logger: FakeLogger, open_stream: Any
+) -> None:
+    gemini.streams(*chunks("a"))
+    stream = await open_stream()
+    await side.close(stream)
+    del stream
+    if not gemini.requests:  # google-genai 1.x asks at the first await
+        assert logger.logs == ()
+
+
+async def test_a_cancelled_stream_says_so(gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger) -> None:
+    def stall(reply: Reply) -> None:
+        reply.head(200, SSE)
+        reply.send(wire.dump_event(response("one", reason=None)))
+        time.sleep(0.3)
+
+    gemini.does(stall)
+    read = asyncio.Event()
+
+    async def use() -> None:
+        async for _ in await client.aio.models.generate_content_stream(model=MODEL, contents="Hi"):
+            read.set()
+
+    task = asyncio.create_task(use())
+    await read.wait()
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    generation = logger.trace.generation
+    assert (generation.text, generation.error, generation.metadata["cancelled"]) == ("one", None, True)
+    logger.assert_complete()
+
+
+async def test_a_cancelled_call_says_so(gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger) -> None:
+    gemini.does(lambda _: time.sleep(0.3))
+    task = asyncio.create_task(client.aio.models.generate_content(model=MODEL, contents="Hi"))
+    await asyncio.sleep(0.1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert logger.trace.generation.metadata["cancelled"] is True
+    assert logger.trace.generation.error is None
+    logger.assert_complete()
+
+
+async def test_a_stream_is_what_the_sdk_gives(side: Sync, gemini: Gemini, open_stream: Any) -> None:
+    gemini.streams(*chunks("a", "b"))
+    stream = await open_stream()
+    assert isinstance(stream, AsyncGenerator if side.is_async else Generator)
+    assert len(await side.read(stream)) == 2
+
+
+async def test_an_exception_thrown_into_a_stream_comes_out_again(
+    gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    gemini.streams(*chunks("a", "b"))
+    stream: Any = client.models.generate_content_stream(model=MODEL, contents="Hi")
+    next(stream)
+    with pytest.raises(KeyError, match="stop"):
+        stream.throw(KeyError("stop"))
+    assert logger.trace.generation.error is not None
+    other: Any = await client.aio.models.generate_content_stream(model=MODEL, contents="Hi")
+    await anext(other)
+    with pytest.raises(KeyError, match="stop"):
+        await other.athrow(KeyError("stop"))
+    logger.assert_complete()
+
+
+async def test_a_turn_still_open_ends_with_the_chat(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    gemini.streams(*chunks("a", "b"))
+    chat = side.chats(client).create(model=MODEL)
+    stream = await side.open_turn(chat, "Hi")
+    await side.next(stream)
+    chat.end_trace()
+    logger.assert_complete(strict=True)
+    assert len(await side.read(stream)) == 1
+    logger.assert_complete(strict=True)
+    assert logger.trace.output == "a"
+
+
+async def test_chunks_are_the_very_objects_of_the_sdk(
+    gemini: Gemini, client: MaximGeminiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Recorded through a patched SDK class, as another instrumentation would do: it still runs."""
+    seen = []
+    original = Models.generate_content_stream
+
+    def spying(self: Any, **request: Any) -> Any:
+        for chunk in original(self, **request):
+            seen.append(chunk)
+            yield chunk
+
+    monkeypatch.setattr(Models, "generate_content_stream", spying)
+    gemini.streams(*chunks("a", "b"))
+    got = list(client.models.generate_content_stream(model=MODEL, contents="Hi"))
+    assert [id(chunk) for chunk in got] == [id(chunk) for chunk in seen]
+    got = list(client.chats.create(model=MODEL).send_message_stream("Hi"))
+    assert [id(chunk) for chunk in got] == [id(chunk) for chunk in seen[2:]]
+
+
+async def test_a_chat_keeps_its_history_as_the_bare_one_does(
+    side: Sync, gemini: Gemini, raw: genai.Client, client: MaximGeminiClient
+) -> None:
+    histories = []
+    for either in (raw, client):
+        gemini.forget()
+        gemini.says(response("one")).streams(*chunks("t", "wo"))
+        chat = side.chats(either).create(model=MODEL, history=[])
+        await side.send(chat, "first")
+        await side.read(await side.open_turn(chat, "second"))
+        histories.append((chat.get_history(), chat.get_history(curated=True)))
+    assert histories[0] == histories[1]
+    assert len(histories[0][0]) >= 4
+    assert not inspect.iscoroutinefunction(Chat.get_history)
