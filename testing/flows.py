@@ -402,6 +402,10 @@ def get_weather(city: str) -> str:
     return f"sunny in {city}"
 
 
+# google-genai 1.20 can't call a function whose annotations are text, as those of this module are.
+get_weather.__annotations__ = {"city": str, "return": str}
+
+
 def _declaration() -> Any:
     from google.genai import types
 

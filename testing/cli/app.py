@@ -267,15 +267,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read us has gone, as with `| head`; Python would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except ModuleNotFoundError:
         raise
     except Exception as error:
         if os.environ.get("MAXIM_GEMINI_DEBUG"):
             raise
         console.complain(f"{type(error).__name__}: {error} (MAXIM_GEMINI_DEBUG=1 shows where)")
-        return FAILED
-    except BrokenPipeError:
-        # Whoever read us has gone, as with `| head`; Python would complain once more when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     return 0

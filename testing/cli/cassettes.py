@@ -90,8 +90,8 @@ def list_all(paths: Sequence[Path], *, as_json: bool) -> None:
         console.show_json([asdict(row) for row in rows])
     else:
         _print_table(rows)
-    for error in broken:
-        console.complain(error)
+    for problem in broken:
+        console.complain(problem)
     if broken:
         raise SystemExit(1)
 

@@ -32,6 +32,10 @@ def get_weather(city: str) -> dict[str, Any]:
     return {"city": city, "sky": "clear", "celsius": 21, "wind_km_h": 14}
 
 
+# google-genai 1.20 can't call a function whose annotations are text, as those of this module are.
+get_weather.__annotations__ = {"city": str, "return": dict[str, Any]}
+
+
 def conversation(client: MaximGeminiClient, *, model: str = MODEL) -> Iterator[str]:
     """Ask in a chat with a tool and yield the answer's text as it streams in."""
     config: Any = {"system_instruction": _INSTRUCTION, "tools": [get_weather], "temperature": 0.2}
