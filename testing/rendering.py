@@ -56,8 +56,12 @@ def render(
     terminal = sys.stdout.isatty()
     columns = width or (shutil.get_terminal_size().columns if terminal else _PLAIN_COLUMNS)
     lines = [_cut(line, columns) for line in _lines(tree, title, marks or {})]
-    colored = terminal and not os.environ.get("NO_COLOR") if color is None else color
-    return _colored(lines) if colored else "\n".join(map(_text, lines))
+    return _colored(lines) if (_wants_color(terminal) if color is None else color) else "\n".join(map(_text, lines))
+
+
+def _wants_color(terminal: bool) -> bool:
+    """Say what the two variables that people agree on say; logs of CI services ask for colour without a terminal."""
+    return not os.environ.get("NO_COLOR") and (terminal or bool(os.environ.get("FORCE_COLOR")))
 
 
 def _lines(tree: Tree, title: str, marks: Marks) -> Iterator[Line]:

@@ -166,9 +166,20 @@ class _Terminal(io.StringIO):
 def test_a_terminal_gets_colour_unless_it_asks_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
     logger = FakeLogger()
     logger.trace({"id": "t"}).end()
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
     assert not ESCAPE.search(str(logger))
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr(sys, "stdout", _Terminal())
+    assert ESCAPE.search(str(logger))
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not ESCAPE.search(str(logger))
+
+
+def test_colour_can_be_asked_for_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    logger = FakeLogger()
+    logger.trace({"id": "t"}).end()
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
     assert ESCAPE.search(str(logger))
     monkeypatch.setenv("NO_COLOR", "1")
     assert not ESCAPE.search(str(logger))
