@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     from maxim_gemini.testing.recorder import GeminiRecorder
 
@@ -19,7 +19,7 @@ _watchers: list[Watcher] = []
 
 
 @contextmanager
-def watching(watcher: Watcher) -> Iterator[None]:
+def watching(watcher: Watcher) -> Generator[None]:
     """Call *watcher* with every recorder that ends inside."""
     _watchers.append(watcher)
     try:

@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maxim_gemini.testing.pytest_plugin.fixtures import (
-    _maxim_gemini_marked,
     gemini_client,
     gemini_mock,
     gemini_server,
     maxim_api,
     maxim_fake_logger,
     maxim_gemini_config,
+    maxim_gemini_marked,
     maxim_gemini_recorder,
 )
 from maxim_gemini.testing.pytest_plugin.options import MARKER_DECLARATION, add_options, settings_of
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     import pytest
 
 __all__ = [
-    "_maxim_gemini_marked",
     "gemini_client",
     "gemini_mock",
     "gemini_server",
     "maxim_api",
     "maxim_fake_logger",
     "maxim_gemini_config",
+    "maxim_gemini_marked",
     "maxim_gemini_recorder",
     "pytest_addoption",
     "pytest_configure",

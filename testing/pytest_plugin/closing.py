@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
     from google.genai import Client
 
@@ -22,7 +22,7 @@ def clients_to_close(request: pytest.FixtureRequest) -> list[Client]:
     if marker is not None and request.config.pluginmanager.hasplugin("asyncio"):
         import pytest_asyncio
 
-        scope = _loop_scope(marker, request.config)
+        scope: Any = _loop_scope(marker, request.config)
         name = f"maxim_gemini_asyncio_clients_{scope}"
         return _clients(request, name, lambda function: pytest_asyncio.fixture(function, loop_scope=scope))
     return []
@@ -49,7 +49,7 @@ def _closing() -> Callable[[], AsyncIterator[list[Client]]]:
 
 
 @asynccontextmanager
-async def _closed_at_the_end() -> AsyncIterator[list[Client]]:
+async def _closed_at_the_end() -> AsyncGenerator[list[Client]]:
     clients: list[Client] = []
     yield clients
     from maxim_gemini.testing.edge import sdk

@@ -10,7 +10,7 @@ import pytest
 from maxim_gemini.testing.pytest_plugin.session import MARKER, RECORDER_FIXTURE, session_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
     from google.genai import Client
 
@@ -84,15 +84,15 @@ def maxim_api(request: pytest.FixtureRequest) -> Iterator[MaximApi]:
         yield api
 
 
-@pytest.fixture(autouse=True)
-def _maxim_gemini_marked(request: pytest.FixtureRequest) -> None:
+@pytest.fixture(autouse=True, name="_maxim_gemini_marked")
+def maxim_gemini_marked(request: pytest.FixtureRequest) -> None:
     # Autouse, so that it runs after the fixtures of wider scopes and before those of the test, which it is to catch.
     if request.node.get_closest_marker(MARKER) is not None:
         request.getfixturevalue(RECORDER_FIXTURE)
 
 
 @contextmanager
-def _needing(fixture: str) -> Iterator[None]:
+def _needing(fixture: str) -> Generator[None]:
     try:
         yield
     except ModuleNotFoundError as error:

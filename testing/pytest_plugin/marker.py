@@ -68,7 +68,8 @@ def from_config(value: object) -> Choices:
     said_by = "the fixture maxim_gemini_config"
     if not isinstance(value, Mapping):
         raise TypeError(f"{said_by} has to return a mapping, such as {{'pace': 'recorded'}}, and not {value!r}")
-    return _parsed(value, said_by)
+    said: Mapping[Any, Any] = value
+    return _parsed(said, said_by)
 
 
 def choices_of(item: pytest.Item, config: object = ()) -> Choices:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from maxim_gemini.testing import _watchers
-from maxim_gemini.testing.exceptions import TestKitError
+from maxim_gemini.testing.exceptions import CassetteMiss, TestKitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -146,6 +146,8 @@ class Session:
         except BaseException as error:
             if misses := self.current.misses(told_by=error):
                 error.add_note(_swallowed(misses))
+            if isinstance(error, CassetteMiss) and not self.config.getoption("fulltrace"):
+                _end_in_the_users_code(error)
             raise
         if misses := self.current.misses():
             pytest.fail(f"The test passed, but {_swallowed(misses)}", pytrace=False)
@@ -255,3 +257,19 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
+
+
+def _end_in_the_users_code(error: BaseException) -> None:
+    # What google-genai and its HTTP library did with the request is 20 frames of no interest: the text says it all.
+    last = step = error.__traceback__
+    while step is not None:
+        if str(step.tb_frame.f_globals.get("__name__")).partition(".")[0] not in _LIBRARIES:
+            last = step
+        step = step.tb_next
+    if last is not None:
+        last.tb_next = None
+
+
+_LIBRARIES: Final = frozenset(
+    {"aiohttp", "asyncio", "concurrent", "contextlib", "google", "httpx", "httpx2", "maxim_gemini", "tenacity"}
+)

@@ -52,7 +52,8 @@ class TestRecord:
     @classmethod
     def from_wire(cls, data: Mapping[str, Any]) -> TestRecord:
         """Build one from what `to_wire` gave."""
-        return cls(**{**data, "uses": [Use(**use) for use in data["uses"]]})
+        known: dict[str, Any] = {**data, "uses": [Use(**use) for use in data["uses"]]}
+        return cls(**known)
 
 
 def totals(records: Iterable[TestRecord]) -> dict[str, int]:

@@ -51,6 +51,19 @@ def test_a_test_without_a_recording_fails_and_says_how_to_make_one(suite: pytest
     assert not (suite.path / "cassettes").exists()
 
 
+def test_a_miss_is_shown_where_the_users_code_asked(suite: pytest.Pytester) -> None:
+    suite.makepyfile(test_chat=CHAT)
+    lines = suite.runpytest_inprocess().stdout.lines
+    start = next(number for number, line in enumerate(lines) if "_ test_hi _" in line)
+    end = next(
+        number for number, line in enumerate(lines) if line.startswith("conftest.py:") and "CassetteMiss" in line
+    )
+    shown = "\n".join(lines[start:end])
+    assert "return client.models.generate_content(" in shown
+    assert "site-packages" not in shown
+    assert "site-packages" in suite.runpytest_inprocess("--full-trace").stdout.str()
+
+
 def test_a_miss_fails_the_test_even_where_the_application_swallows_it(suite: pytest.Pytester) -> None:
     suite.makepyfile(
         """
