@@ -16,7 +16,7 @@ import os
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from vcr.request import Request
 
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 REDACTED: Final = "REDACTED"
 
-_NOT_IN_BASE64: Final = r"(?<![A-Za-z0-9+/])"
+_NOT_IN_BASE64: Final = r"(?<![A-Za-z0-9+/_-]{12})"
+"""Among the characters of an image there is, by chance, everything that a key can look like."""
 _FORMS: Final = {
     "a Google API key": r"AIza[\w-]{35}|AQ\.[\w-]{20,}",
     "a Google OAuth token": r"ya29\.[\w.-]{20,}|1//0[\w-]{20,}",
@@ -56,7 +57,7 @@ _SHORTEST: Final = 8
 _LONG: Final = 16
 """Characters from which on the value of a variable that may be a key is taken for one."""
 _PROJECT_IN_PATH: Final = re.compile(r"(?<=/projects/)[^/]+")
-_PROJECT: Final = re.compile(r"\bprojects/(?!-/|\*)[\w.:-]+(?=/locations/|\"|$)")
+_PROJECT: Final = re.compile(r"(?<=\")projects/[\w.:-]+(?=\")|\bprojects/(?!-/)[\w.:-]+(?=/locations/)")
 _PROJECT_MEMBER: Final = re.compile(r'("(?:project|project_?[iI]d|project_?[nN]umber|containerInfo)":\s*")[^"\\]+(")')
 _SECRET_QUERY: Final = re.compile(r"key|token|secret|password|signature|credential|^sig$|^auth", re.IGNORECASE)
 _NO_SECRET_QUERY: Final = frozenset({"pagetoken", "page_token", "upload_token"})
@@ -127,7 +128,7 @@ class Scrubber:
         pairs = [part.partition("=") for part in parts.query.split("&")] if parts.query else []
         query = "&".join(f"{name}{mark}{self._query_value(name, value)}" for name, mark, value in pairs)
         host = self.text(parts.netloc.rpartition("@")[2])
-        path = _PROJECT_IN_PATH.sub(REDACTED, self.text(parts.path))
+        path = _PROJECT_IN_PATH.sub(REDACTED, self._quoted(parts.path, "/:@"))
         return parts._replace(netloc=host, query=query, path=path, fragment="").geturl()
 
     def text(self, text: str) -> str:
@@ -203,7 +204,12 @@ class Scrubber:
         return name not in _VOLATILE and not _SECRET_HEADER.search(name)
 
     def _query_value(self, name: str, value: str) -> str:
-        return REDACTED if value and _is_secret_query(name) else self.text(value)
+        return REDACTED if value and _is_secret_query(name) else self._quoted(value, "")
+
+    def _quoted(self, text: str, safe: str) -> str:
+        plain = unquote(text)
+        clean = self.text(plain)
+        return text if clean == plain else quote(clean, safe=safe)
 
     def _binary(self, data: bytes) -> bytes:
         for value in self.secrets:
