@@ -1,7 +1,7 @@
 """A Maxim logger, as the wrapper uses it: it knows what it has been told, and it never raises.
 
-The one place that leans on more of maxim-py than its documented methods: a writer's `sinks` hear every commit, and its
-`queue` holds those that came before us; `tests/wrapper/test_maxim.py` fails when they move.
+The one place that leans on more of maxim-py than a logger's methods: a writer's `sinks` hear every commit, its `queue`
+holds those that came before us, and it takes commits; `tests/wrapper/test_maxim.py` fails when they move.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import logging
 import re
 import threading
 from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
-from maxim.logger.components.types import Entity
+from maxim.logger.components.types import CommitLog, Entity
 
 if TYPE_CHECKING:
     from maxim.logger import Logger
-    from maxim.logger.components.types import CommitLog
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -130,6 +130,17 @@ class Log:
         except Exception as error:
             self.warn(f"{step}: {type(error).__name__}", "Could not %s: %s: %s", step, type(error).__name__, error)
             return None
+
+    def end_generation(self, generation_id: str, result: dict[str, Any], about: dict[str, Any]) -> None:
+        """Tell Maxim *about* a generation, its result, and that it has ended.
+
+        Said to the writer: `Logger.generation_result` checks a result twice, and sends two commits more.
+        """
+        commit = self.logger.writer.commit
+        if about:
+            commit(CommitLog(Entity.GENERATION, generation_id, "update", about))
+        commit(CommitLog(Entity.GENERATION, generation_id, "result", {"result": result}))
+        commit(CommitLog(Entity.GENERATION, generation_id, "end", {"endTimestamp": datetime.now(timezone.utc)}))
 
     def warn(self, kind: str, message: str, *args: object) -> None:
         """Warn of trouble, once per kind for this logger."""

@@ -14,7 +14,7 @@ from google.genai import types
 from maxim.logger import FileDataAttachment, Logger, UrlAttachment
 
 from ._maxim import Log
-from ._parts import ATTACHMENT_LIMIT, Attachment
+from ._parts import ATTACHMENT_LIMIT, Attachment, as_text
 from ._request import Request, read_parameters, read_request, system_of
 from ._response import Answer
 from ._scope import Scope
@@ -92,30 +92,24 @@ class Recording:
         self._log.attempt("end the generation", self._end, error)
 
     def _end(self, error: BaseException | None) -> None:
-        log, logger = self._log, self._log.logger
         self._call.tools.ask(self._answer.finish())
-        metadata = self._answer.metadata() | manner_of_end(error)
-        if metadata:
-            log.attempt("set the generation's metadata", logger.generation_add_metadata, self.id, metadata)
-        self._add_metrics()
-        self._attach()
         self._call.heard(self._answer)
-        failure = describe_error(error)
-        if failure is not None and self._answer.is_empty:
-            log.attempt("set the generation's error", logger.generation_error, self.id, failure)  # pyright: ignore[reportArgumentType]
-            return
-        result = self._answer.result(response_id=self.id, model=self._model)
-        if failure is not None:
+        self._attach()
+        about = self._log.attempt("read the answer's metadata", self._about, error) or {}
+        result = self._log.attempt("read the answer", self._answer.result, response_id=self.id, model=self._model)
+        result = result or {"id": self.id, "object": "chat.completion", "created": int(time.time()), "choices": []}
+        if failure := describe_error(error):
             result["error"] = failure
-        log.attempt("set the generation's result", logger.generation_result, self.id, result)
+        self._log.attempt("end the generation", self._log.end_generation, self.id, result, about)
 
-    def _add_metrics(self) -> None:
-        if self._first_at is None:
-            return
-        add = self._log.logger.generation_add_metric
-        waited = round((self._first_at - self._started) * 1000, 3)
-        self._log.attempt("set the generation's metrics", add, self.id, "time_to_first_chunk_ms", waited)
-        self._log.attempt("set the generation's metrics", add, self.id, "chunks", self._chunks)
+    def _about(self, error: BaseException | None) -> dict[str, Any]:
+        about: dict[str, Any] = {}
+        if metadata := self._answer.metadata() | manner_of_end(error):
+            about["metadata"] = {name: as_text(value) for name, value in metadata.items()}
+        if self._first_at is not None:
+            waited = round((self._first_at - self._started) * 1000, 3)
+            about["metrics"] = {"time_to_first_chunk_ms": waited, "chunks": self._chunks}
+        return about
 
     def _attach(self) -> None:
         for attachment in self._answer.attachments:

@@ -6,9 +6,9 @@ Pure: nothing here talks to a logger or to the network, and no chunk is kept or 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from google.genai import types
 
@@ -17,14 +17,16 @@ from ._partial_args import PartialCall
 from ._request import attached, described, tool_call
 
 # What Maxim has no place for in a result, by the name of the candidate's field.
-_CANDIDATE_METADATA = (
-    "finish_message",
-    "safety_ratings",
-    "grounding_metadata",
-    "citation_metadata",
-    "url_context_metadata",
-    "avg_logprobs",
-    "logprobs_result",
+_CANDIDATE_METADATA: Final = frozenset(
+    {
+        "finish_message",
+        "safety_ratings",
+        "grounding_metadata",
+        "citation_metadata",
+        "url_context_metadata",
+        "avg_logprobs",
+        "logprobs_result",
+    }
 )
 
 
@@ -104,11 +106,6 @@ class Answer:
         return [asked for choice in self._choices.values() for asked in self._complete(choice)]
 
     @property
-    def is_empty(self) -> bool:
-        """Whether nothing has come yet."""
-        return not (self._choices or self._said or self.usage)
-
-    @property
     def text(self) -> str:
         """The text of the first candidate, or why there is none."""
         if self.blocked is not None:
@@ -169,8 +166,8 @@ class Answer:
                 asked += self._add_part(choice, part)
         if candidate.finish_reason is not None:
             choice.finish_reason = named(candidate.finish_reason)
-        for name in _CANDIDATE_METADATA:
-            if (value := getattr(candidate, name, None)) is not None and (said := dumped(value)):
+        for name, value in vars(candidate).items():
+            if value is not None and name in _CANDIDATE_METADATA and (said := dumped(value)):
                 choice.metadata[name] = said
         return asked
 
@@ -237,26 +234,19 @@ def usage_in_maxim(usage: types.GenerateContentResponseUsageMetadata | None) -> 
         "completion_tokens": received,
         "total_tokens": sent + received if total is None else total,
     }
-    counted.update(_details(usage))
+    cached = usage.cached_content_token_count
+    _add_details(counted, "input", usage.prompt_tokens_details, cached_tokens=cached, tool_use_tokens=tools)
+    _add_details(counted, "output", usage.candidates_tokens_details, reasoning_tokens=thoughts)
+    _add_details(counted, "cached", usage.cache_tokens_details, cached_tokens=cached)
     return counted
 
 
-def _details(usage: types.GenerateContentResponseUsageMetadata) -> Iterator[tuple[str, dict[str, int]]]:
-    cached = usage.cached_content_token_count
-    sent = _by_modality(usage.prompt_tokens_details) | _given(cached_tokens=cached)
-    sent |= _given(tool_use_tokens=usage.tool_use_prompt_token_count)
-    received = _by_modality(usage.candidates_tokens_details) | _given(reasoning_tokens=usage.thoughts_token_count)
-    kept = _by_modality(usage.cache_tokens_details) | _given(cached_tokens=cached)
-    for name, details in (("input", sent), ("output", received), ("cached", kept)):
-        if details:
-            yield f"{name}_token_details", details
-
-
-def _given(**counts: int | None) -> dict[str, int]:
-    return {name: count for name, count in counts.items() if count is not None}
-
-
-def _by_modality(counts: list[types.ModalityTokenCount] | None) -> dict[str, int]:
-    return {
-        f"{named(count.modality).lower()}_tokens": count.token_count or 0 for count in counts or () if count.modality
-    }
+def _add_details(
+    counted: dict[str, Any], side: str, modalities: list[types.ModalityTokenCount] | None, **counts: int | None
+) -> None:
+    details = {name: count for name, count in counts.items() if count is not None}
+    for one in modalities or ():
+        if one.modality is not None:
+            details[f"{named(one.modality).lower()}_tokens"] = one.token_count or 0
+    if details:
+        counted[f"{side}_token_details"] = details

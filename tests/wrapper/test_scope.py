@@ -23,9 +23,7 @@ def says_ok(gemini: Gemini) -> None:
     gemini.says(response("ok"))
 
 
-async def test_a_generation_has_the_name_it_is_given(
-    side: Sync, client: MaximGeminiClient, logger: FakeLogger
-) -> None:
+async def test_a_generation_has_the_name_it_is_given(side: Sync, client: MaximGeminiClient, logger: FakeLogger) -> None:
     await side.generate(client, generation_name="greeting")
     assert (logger.trace.generation.name, logger.trace.generation.provider) == ("greeting", "google")
     assert logger.trace.generation.model == MODEL
@@ -82,9 +80,7 @@ async def test_a_trace_and_a_session_together(side: Sync, client: MaximGeminiCli
     assert len(logger.trace.generations) == 2
 
 
-async def test_a_session_by_hand_names_its_first_trace(
-    side: Sync, raw: genai.Client, logger: FakeLogger
-) -> None:
+async def test_a_session_by_hand_names_its_first_trace(side: Sync, raw: genai.Client, logger: FakeLogger) -> None:
     kind: Any = MaximGeminiAsyncChatSession if side.is_async else MaximGeminiChatSession
     chat = kind(side.chats(raw).create(model=MODEL), logger, trace_id="first", is_local_trace=True)
     assert chat.trace_id == "first"
@@ -113,9 +109,7 @@ async def test_what_is_said_in_the_call_wins_over_headers(
     side: Sync, client: MaximGeminiClient, logger: FakeLogger
 ) -> None:
     headers = {"x-maxim-trace-id": "theirs", "x-maxim-generation-name": "theirs"}
-    await side.generate(
-        client, trace_id="mine", generation_name="mine", config={"http_options": {"headers": headers}}
-    )
+    await side.generate(client, trace_id="mine", generation_name="mine", config={"http_options": {"headers": headers}})
     assert (logger.trace.id, logger.trace.generation.name) == ("mine", "mine")
 
 

@@ -192,7 +192,9 @@ async def test_functions_run_while_a_stream_goes_on(
     chat = side.chats(client).create(model=MODEL, config={"tools": [add]})
     read = await side.read(await side.open_turn(chat, "Add"))
     assert [one.result for one in logger.trace.tool_calls] == ["2", "3"]
-    goes_on = len(gemini.requests) == 2  # google-genai before 1.35 forgets the results when a chunk without calls follows
+    goes_on = (
+        len(gemini.requests) == 2
+    )  # google-genai before 1.35 forgets the results when a chunk without calls follows
     assert logger.trace.output == ("done" if goes_on else "")
     assert len(read) == (5 if goes_on else 1)
     logger.assert_complete()

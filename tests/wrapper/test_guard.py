@@ -1,0 +1,192 @@
+"""Telemetry never gets in the way: whatever the logger or the content does, the call is as with the bare client."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from google.genai import types
+from maxim.logger import Logger
+
+from maxim_gemini import MaximGeminiClient, _calls, _recording, _request
+from maxim_gemini.testing import FakeLogger
+from support.functions import add
+from support.script import Gemini, call, chunks, response
+from support.sides import MODEL, Sync
+
+if TYPE_CHECKING:
+    from google import genai
+
+STEPS = sorted(
+    name
+    for name in vars(Logger)
+    if name.startswith(("trace", "session", "generation", "tool_call")) and name not in ("trace_evaluate",)
+)
+
+
+class Broken(FakeLogger):
+    """A logger one method of which raises."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__()
+        self.step = step
+
+    def __getattribute__(self, name: str) -> Any:
+        if name != "step" and name == object.__getattribute__(self, "__dict__").get("step"):
+            raise OSError("disk full")
+        return super().__getattribute__(name)
+
+
+def text_of(chunk: Any) -> str:
+    return "".join(part.text or "" for part in chunk.candidates[0].content.parts)
+
+
+async def everything(side: Sync, client: Any) -> list[str]:
+    said = [text_of(await side.generate(client, "Add", config={"tools": [add]}))]
+    said += map(text_of, await side.read(await side.open(client)))
+    chat = side.chats(client).create(model=MODEL)
+    said.append(text_of(await side.send(chat, "Hi")))
+    said += map(text_of, await side.read(await side.open_turn(chat, "Hi")))
+    return said
+
+
+def script(gemini: Gemini) -> None:
+    gemini.forget()
+    gemini.says(response(call("add", left=1, right=2)), response("three"))
+    gemini.streams(*chunks("a", "b")).says(response("ok")).streams(*chunks("c", "d"))
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_logger_that_raises_changes_nothing_and_is_warned_of_once(
+    side: Sync, gemini: Gemini, raw: genai.Client, caplog: pytest.LogCaptureFixture, step: str
+) -> None:
+    broken = Broken(step)
+    with caplog.at_level(logging.WARNING, "maxim_gemini"):
+        for _ in range(2):
+            script(gemini)
+            assert await everything(side, MaximGeminiClient(raw, broken)) == ["three", "a", "b", "ok", "c", "d"]
+    ours = [record for record in caplog.records if record.name == "maxim_gemini"]
+    assert len(ours) <= 1
+    assert all("disk full" in record.getMessage() for record in ours)
+
+
+async def test_a_writer_that_raises_changes_nothing(
+    side: Sync, gemini: Gemini, raw: genai.Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    logger = FakeLogger()
+
+    def full(_: Any) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(logger.writer, "commit", full)
+    with caplog.at_level(logging.WARNING, "maxim_gemini"):
+        script(gemini)
+        assert await everything(side, MaximGeminiClient(raw, logger)) == ["three", "a", "b", "ok", "c", "d"]
+    assert len(caplog.messages) == len(set(caplog.messages))
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        (_calls, "Scope"),
+        (_calls, "split_labels"),
+        (_calls, "with_recorded_tools"),
+        (_recording, "read_request"),
+        (_recording, "read_parameters"),
+        (_recording.Recording, "_end"),
+        (_recording.Recording, "_about"),
+        (_recording.Answer, "add"),
+        (_recording.Answer, "result"),
+        (_recording.Answer, "metadata"),
+        (_recording.Call, "_begin"),
+        (_recording.Call, "_end"),
+        (_request, "_contents"),
+    ],
+    ids=str,
+)
+async def test_a_fault_of_our_own_changes_nothing(
+    side: Sync, gemini: Gemini, raw: genai.Client, logger: FakeLogger, monkeypatch: Any, module: Any, name: str
+) -> None:
+    def faulty(*_: Any, **__: Any) -> None:
+        raise RuntimeError("our own fault")
+
+    monkeypatch.setattr(module, name, faulty)
+    script(gemini)
+    assert await everything(side, MaximGeminiClient(raw, logger)) == ["three", "a", "b", "ok", "c", "d"]
+
+
+async def test_a_log_handler_that_raises_changes_nothing(side: Sync, gemini: Gemini, raw: genai.Client) -> None:
+    class Faulty(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise OSError("no log")
+
+    handler = Faulty()
+    logging.getLogger("maxim_gemini").addHandler(handler)
+    try:
+        gemini.says(response("ok"))
+        assert text_of(await side.generate(MaximGeminiClient(raw, Broken("trace_add_generation")))) == "ok"
+    finally:
+        logging.getLogger("maxim_gemini").removeHandler(handler)
+
+
+class Unwritable:
+    """What neither the SDK nor JSON can make anything of."""
+
+    def __repr__(self) -> str:
+        raise ValueError("not even that")
+
+
+async def test_content_that_cannot_be_read_costs_a_placeholder_and_the_error_is_the_sdks(
+    side: Sync, raw: genai.Client, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    gemini.says(response("ok"))
+    contents: Any = ["fine", object()]
+    raised = []
+    for either in (raw, client):
+        with pytest.raises(Exception) as failure:  # noqa: PT011  # whichever the SDK raises
+            await side.generate(either, contents)
+        raised.append((failure.type, str(failure.value).splitlines()[0]))
+    assert raised[0] == raised[1]
+    assert logger.trace.generation.messages == [{"role": "user", "content": "fine[object]"}]
+    assert logger.trace.generation.error is not None
+    logger.assert_complete()
+
+
+async def test_a_value_that_cannot_be_written_costs_a_placeholder(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    gemini.says(response(call("show", what="x")), response("ok"))
+
+    def show(what: str):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        return Unwritable()
+
+    show.__annotations__["what"] = str
+    try:
+        await side.generate(client, config=types.GenerateContentConfig(tools=[show]))
+    except Exception as error:
+        assert "not even that" in str(error) or "serializ" in str(error)  # noqa: PT017  # the SDK can't send it
+    logger.assert_complete()
+
+
+async def test_threads_share_a_wrapper(gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger) -> None:
+    gemini.says(response("ok"))
+    with ThreadPoolExecutor(8) as pool:
+        ask = [
+            pool.submit(client.models.generate_content, model=MODEL, contents=f"{number}", trace_id="shared")
+            for number in range(40)
+        ]
+    assert [text_of(one.result()) for one in ask] == ["ok"] * 40
+    assert len(logger.trace.generations) == 40
+    assert [log.action for log in logger.logs].count("create") == 1
+
+
+async def test_the_callers_objects_are_never_changed(side: Sync, gemini: Gemini, client: MaximGeminiClient) -> None:
+    gemini.says(response("ok"))
+    config = types.GenerateContentConfig(tools=[add], temperature=0.5, system_instruction="Be kind")
+    contents = [types.UserContent("Hi"), types.ModelContent("Hello"), "bye"]
+    before = config.model_copy(deep=True), list(contents)
+    await side.generate(client, contents, config=config)
+    assert (config, contents) == before
+    assert config.tools == [add]

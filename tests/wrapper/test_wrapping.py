@@ -1,0 +1,234 @@
+"""A wrapper stands in for what it wraps: whatever this google-genai offers, it offers, too."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import subprocess
+import sys
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from unittest.mock import AsyncMock, MagicMock, create_autospec
+
+import pytest
+from google import genai
+from google.genai import types
+from google.genai.chats import AsyncChat, AsyncChats, Chat, Chats
+from google.genai.client import AsyncClient
+from google.genai.models import AsyncModels, Models
+
+import maxim_gemini
+from maxim_gemini import (
+    MaximGeminiAsyncChats,
+    MaximGeminiAsyncChatSession,
+    MaximGeminiAsyncClient,
+    MaximGeminiAsyncModels,
+    MaximGeminiChats,
+    MaximGeminiChatSession,
+    MaximGeminiClient,
+    MaximGeminiModels,
+)
+from support.script import Gemini, chunks, response
+from support.sides import MODEL, Sync
+
+if TYPE_CHECKING:
+    from maxim_gemini.testing import FakeLogger
+
+PAIRS = [
+    (MaximGeminiClient, genai.Client),
+    (MaximGeminiAsyncClient, AsyncClient),
+    (MaximGeminiModels, Models),
+    (MaximGeminiAsyncModels, AsyncModels),
+    (MaximGeminiChats, Chats),
+    (MaximGeminiAsyncChats, AsyncChats),
+    (MaximGeminiChatSession, Chat),
+    (MaximGeminiAsyncChatSession, AsyncChat),
+]
+
+OURS = {
+    MaximGeminiClient: {"aio", "chats", "models"},
+    MaximGeminiAsyncClient: {"chats", "models"},
+    MaximGeminiModels: {"generate_content", "generate_content_stream"},
+    MaximGeminiAsyncModels: {"generate_content", "generate_content_stream"},
+    MaximGeminiChats: {"create"},
+    MaximGeminiAsyncChats: {"create"},
+    MaximGeminiChatSession: {"send_message", "send_message_stream", "trace_id", "session_id", "end_trace"},
+    MaximGeminiAsyncChatSession: {"send_message", "send_message_stream", "trace_id", "session_id", "end_trace"},
+}
+
+
+def public(kind: type) -> set[str]:
+    return {name for name in dir(kind) if not name.startswith("_")}
+
+
+@pytest.mark.parametrize(("wrapper", "wrapped"), PAIRS)
+def test_everything_that_the_sdk_offers_is_ours_or_passed_on(wrapper: Any, wrapped: type) -> None:
+    """A name that a new release adds is passed on; one that we trace has to be there still."""
+    assert issubclass(wrapper, wrapped)
+    assert public(wrapper) - public(wrapped) <= OURS[wrapper] | {"sdk_class"}
+    assert OURS[wrapper] - {"trace_id", "session_id", "end_trace"} <= public(wrapped)
+    target = SimpleNamespace(**{name: object() for name in public(wrapped)})
+    instance = object.__new__(wrapper)
+    object.__setattr__(instance, "_wrapped", target)
+    for name in public(wrapped) - OURS[wrapper]:
+        assert getattr(instance, name) is getattr(target, name)
+
+
+@pytest.mark.parametrize(("wrapper", "wrapped"), PAIRS)
+def test_no_method_that_makes_model_calls_is_new_to_us(wrapper: Any, wrapped: type) -> None:
+    """Should the SDK grow another way to generate content, this test says so."""
+    talking = {name for name in public(wrapped) if "generate_content" in name or "send_message" in name}
+    assert talking <= OURS[wrapper]
+
+
+@pytest.mark.parametrize(("wrapper", "wrapped"), PAIRS)
+def test_methods_take_what_the_sdks_take_and_more(wrapper: Any, wrapped: Any) -> None:
+    for name in OURS[wrapper] & public(wrapped):
+        mine, theirs = getattr(wrapper, name), getattr(wrapped, name)
+        if callable(theirs):
+            assert inspect.iscoroutinefunction(mine) == inspect.iscoroutinefunction(theirs)
+            assert set(inspect.signature(theirs).parameters) <= set(inspect.signature(mine).parameters)
+
+
+def test_attributes_are_read_written_and_deleted_on_what_is_wrapped(raw: genai.Client, logger: FakeLogger) -> None:
+    client: Any = MaximGeminiClient(raw, logger)
+    for wrapper, wrapped in (
+        (client, raw),
+        (client.models, raw.models),
+        (client.aio, raw.aio),
+        (client.aio.models, raw.aio.models),
+    ):
+        wrapper.note = "written"
+        assert wrapped.note == wrapper.note == "written"
+        del wrapper.note
+        assert not hasattr(wrapped, "note")
+        assert not hasattr(wrapper, "note")
+        assert "note" not in dir(wrapper)
+    assert client.files is raw.files
+    assert client._api_client is raw._api_client
+    assert client.models is client.models
+    assert client.aio.models is client.aio.models
+    assert client.vertexai is raw.vertexai
+    assert repr(client).startswith("MaximGeminiClient(<google.genai.client.Client")
+
+
+async def test_context_managers_close_the_wrapped_client_and_give_the_wrapper(
+    raw: genai.Client, gemini: Gemini, logger: FakeLogger
+) -> None:
+    if not hasattr(raw, "close"):
+        pytest.skip("this google-genai can't be closed")
+    gemini.says(response("ok"))
+    with MaximGeminiClient(raw, logger) as client:
+        assert isinstance(client, MaximGeminiClient)
+        client.models.generate_content(model=MODEL, contents="Hi")
+    with pytest.raises(RuntimeError, match="closed"):
+        raw.models.generate_content(model=MODEL, contents="Hi")
+    async with MaximGeminiClient(raw, logger).aio as aio:
+        assert isinstance(aio, MaximGeminiAsyncClient)
+
+
+def test_models_and_chats_keep_their_client_alive(gemini: Gemini, logger: FakeLogger) -> None:
+    gemini.says(response("ok"))
+    options: Any = {"base_url": gemini.url, "client_args": {"verify": False}, "async_client_args": {"verify": False}}
+    made = MaximGeminiClient(genai.Client(api_key="test-key", http_options=options), logger)
+    models, chats, chat = made.models, made.chats, made.chats.create(model=MODEL)
+    api_client = made._api_client
+    del made
+    gc.collect()
+    models.generate_content(model=MODEL, contents="Hi")
+    chats.create(model=MODEL).send_message("Hi")
+    chat.send_message("Hi")
+    assert len(logger.traces) == 3
+    if hasattr(api_client, "close"):
+        api_client.close()
+
+
+# What is not the SDK's own is called itself.
+
+
+async def test_a_mock_is_called_as_the_application_called_it(logger: FakeLogger) -> None:
+    answer = types.GenerateContentResponse.model_validate(response("mocked"))
+    mock = MagicMock(spec=Models)
+    mock.generate_content.return_value = answer
+    mock.generate_content_stream.return_value = iter([answer])
+    models = MaximGeminiModels(mock, logger)
+    assert models.generate_content(model=MODEL, contents="Hi") is answer
+    mock.generate_content.assert_called_once_with(model=MODEL, contents="Hi")
+    assert list(models.generate_content_stream(model=MODEL, contents="Hi", config={"seed": 1})) == [answer]
+    mock.generate_content_stream.assert_called_once_with(model=MODEL, contents="Hi", config={"seed": 1})
+    models.count_tokens(model=MODEL, contents="Hi")
+    mock.count_tokens.assert_called_once()
+    assert [trace.output for trace in logger.traces] == ["mocked", "mocked"]
+    logger.assert_complete()
+
+
+async def test_an_async_mock_is_called_as_the_application_called_it(logger: FakeLogger) -> None:
+    answer = types.GenerateContentResponse.model_validate(response("mocked"))
+
+    async def streaming(**_: Any) -> Any:
+        async def stream() -> Any:
+            yield answer
+
+        return stream()
+
+    mock = create_autospec(AsyncModels, instance=True)
+    mock.generate_content = AsyncMock(return_value=answer)
+    mock.generate_content_stream = streaming
+    models = MaximGeminiAsyncModels(mock, logger)
+    assert await models.generate_content(model=MODEL, contents="Hi") is answer
+    stream = await models.generate_content_stream(model=MODEL, contents="Hi")
+    assert [chunk async for chunk in stream] == [answer]
+    assert [trace.output for trace in logger.traces] == ["mocked", "mocked"]
+    logger.assert_complete()
+
+
+async def test_a_replaced_method_runs(side: Sync, raw: genai.Client, gemini: Gemini, logger: FakeLogger) -> None:
+    answer = types.GenerateContentResponse.model_validate(response("replaced"))
+    replaced: Any = AsyncMock(return_value=answer) if side.is_async else MagicMock(return_value=answer)
+    side.models(raw).generate_content = replaced
+    client = MaximGeminiClient(raw, logger)
+    assert await side.generate(client) is answer
+    chat = side.chats(client).create(model=MODEL)
+    assert await side.send(chat, "Hi") is answer
+    assert gemini.requests == []
+    assert [trace.output for trace in logger.traces] == ["replaced", "replaced"]
+    logger.assert_complete()
+
+
+async def test_a_mocked_chat_is_called_as_the_application_called_it(side: Sync, logger: FakeLogger) -> None:
+    answer = types.GenerateContentResponse.model_validate(response("mocked"))
+    chat = MagicMock(spec=AsyncChat if side.is_async else Chat)
+    chat.send_message = AsyncMock(return_value=answer) if side.is_async else MagicMock(return_value=answer)
+    kind: Any = MaximGeminiAsyncChatSession if side.is_async else MaximGeminiChatSession
+    assert await side.send(kind(chat, logger), "Hi") is answer
+    chat.send_message.assert_called_once_with("Hi")
+    assert logger.trace.generation.text == "mocked"
+    logger.assert_complete()
+
+
+async def test_a_wrapper_around_a_wrapper_logs_to_both(
+    side: Sync, raw: genai.Client, gemini: Gemini, logger: FakeLogger
+) -> None:
+    from maxim_gemini.testing import FakeLogger as Other
+
+    gemini.says(response("ok")).streams(*chunks("a", "b"))
+    other = Other()
+    client = MaximGeminiClient(MaximGeminiClient(raw, logger), other)
+    await side.generate(client)
+    await side.read(await side.open(client))
+    for each in (logger, other):
+        each.assert_complete()
+        assert [trace.output for trace in each.traces] == ["ok", "ab"]
+
+
+def test_all_is_what_is_public() -> None:
+    assert sorted(maxim_gemini.__all__) == sorted(kind.__name__ for kind, _ in PAIRS)
+    assert set(maxim_gemini.__all__) <= set(dir(maxim_gemini))
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = maxim_gemini.Nothing  # type: ignore[attr-defined]
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    code = "import sys, maxim_gemini; print(sorted({'google.genai', 'maxim', 'pydantic'} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == "[]"
