@@ -89,6 +89,8 @@ class Resources:
     def _start_upload(self, request: GeminiRequest) -> Reply:
         number = len(self._files) + len(self._uploads) + 1
         file: dict[str, Any] = dict(request.field("file") or {})
+        if "display_name" in file:  # as google-genai 3 writes it
+            file["displayName"] = file.pop("display_name")
         file.setdefault("name", f"files/file-{number}")
         file["mimeType"] = request.headers.get("x-goog-upload-header-content-type", file.get("mimeType", ""))
         upload_id = f"upload-{number}"

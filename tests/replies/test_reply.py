@@ -1,0 +1,276 @@
+"""The vocabulary: each word says what a real server would, in the style of the backend and of the model family."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+
+from maxim_gemini.testing import reply, strategies, wire
+from maxim_gemini.testing.exceptions import ScriptError
+from maxim_gemini.testing.exchange import COMPLETE
+from maxim_gemini.testing.replies.request import GeminiRequest
+from maxim_gemini.testing.replies.writing import write
+
+if TYPE_CHECKING:
+    from maxim_gemini.testing.replies.saying import Reply
+
+HOSTS = {
+    "gemini": "https://generativelanguage.googleapis.com/v1beta",
+    "vertex": "https://us-central1-aiplatform.googleapis.com/v1beta1/projects/p/locations/l/publishers/google",
+}
+
+
+def asked(method: str = "generateContent", model: str = "gemini-2.5-flash", backend: str = "gemini") -> GeminiRequest:
+    query = "?alt=sse" if method.startswith("stream") else ""
+    body = '{"contents": [{"parts": [{"text": "Say hi."}], "role": "user"}]}'
+    return GeminiRequest.of("POST", f"{HOSTS[backend]}/models/{model}:{method}{query}", (), body)
+
+
+def plain(said: Reply, **of: str) -> Any:
+    return json.loads(write(said, asked(**of)).body)
+
+
+def events(said: Reply, **of: str) -> list[Any]:
+    body = write(said, asked("streamGenerateContent", **of)).body
+    return [json.loads(wire.event_data(block) or block) for block in wire.split_events(body)]
+
+
+def texts(chunks: list[Any]) -> list[Any]:
+    return [part.get("text") for chunk in chunks for part in chunk["candidates"][0]["content"].get("parts", [])]
+
+
+def test_a_plain_answer_of_the_developer_api_byte_for_byte() -> None:
+    said = reply.text("Hi <b>.") + reply.usage(prompt=7) + reply.response(response_id="kdcEatqVKunY1LsP272MiAo")
+    assert write(said, asked()).body.decode() == (
+        '{\n  "candidates": [\n    {\n      "content": {\n        "parts": [\n          {\n'
+        '            "text": "Hi \\u003cb\\u003e."\n          }\n        ],\n        "role": "model"\n      },\n'
+        '      "finishReason": "STOP",\n      "index": 0\n    }\n  ],\n  "usageMetadata": {\n'
+        '    "promptTokenCount": 7,\n    "candidatesTokenCount": 2,\n    "totalTokenCount": 9,\n'
+        '    "promptTokensDetails": [\n      {\n        "modality": "TEXT",\n        "tokenCount": 7\n      }\n    ],\n'
+        '    "serviceTier": "standard"\n  },\n  "modelVersion": "gemini-2.5-flash",\n'
+        '  "responseId": "kdcEatqVKunY1LsP272MiAo"\n}\n'
+    )
+
+
+def test_vertex_writes_its_own_fields_in_its_own_order() -> None:
+    said = plain(reply.text("Hi."), backend="vertex")
+    assert list(said) == ["candidates", "usageMetadata", "modelVersion", "createTime", "responseId"]
+    assert list(said["candidates"][0]) == ["content", "finishReason", "avgLogprobs"]
+    assert list(said["candidates"][0]["content"]) == ["role", "parts"]
+    assert list(said["usageMetadata"]) == [
+        "promptTokenCount", "candidatesTokenCount", "totalTokenCount", "trafficType", "promptTokensDetails",
+        "candidatesTokensDetails",
+    ]  # fmt: skip
+
+
+def test_older_models_say_log_probabilities_and_no_index() -> None:
+    candidate = plain(reply.text("Hi."), model="gemini-2.0-flash")["candidates"][0]
+    assert list(candidate) == ["content", "finishReason", "avgLogprobs"]
+
+
+@pytest.mark.parametrize(
+    ("backend", "model", "pieces"),
+    [
+        ("gemini", "gemini-2.5-flash", ["x" * 8, "x" * 34, "x" * 34, "x" * 24]),
+        ("vertex", "gemini-2.5-flash", ["x" * 24, "x" * 76]),
+        ("gemini", "gemini-3-pro-preview", ["x" * 8, "x" * 34, "x" * 34, "x" * 24, ""]),
+    ],
+)
+def test_text_streams_in_the_pieces_of_the_family(backend: str, model: str, pieces: list[str]) -> None:
+    assert texts(events(reply.text("x" * 100), backend=backend, model=model)) == pieces
+
+
+def test_a_stream_is_cut_where_it_says_and_joined_for_a_plain_request() -> None:
+    said = reply.stream("a", "b", "c")
+    assert texts(events(said, model="gemini-3-pro-preview")) == ["a", "b", "c"]
+    assert texts([plain(said)]) == ["abc"]
+
+
+def test_only_the_last_event_finishes() -> None:
+    reasons = [chunk["candidates"][0].get("finishReason") for chunk in events(reply.stream("a", "b", "c"))]
+    assert reasons == [None, None, "STOP"]
+
+
+def test_counts_run_up_in_streams_of_the_developer_api() -> None:
+    said = reply.thought("t" * 40) + reply.stream("a" * 8, "b" * 8) + reply.usage(prompt=5, thoughts=30)
+    usages = [chunk["usageMetadata"] for chunk in events(said)]
+    assert [
+        [usage.get(f"{name}TokenCount") for name in ("prompt", "candidates", "thoughts", "total")] for usage in usages
+    ] == [[5, None, None, 5], [5, 2, 30, 37], [5, 4, 30, 39]]
+
+
+def test_counts_come_in_the_last_event_on_vertex() -> None:
+    usages = [chunk["usageMetadata"] for chunk in events(reply.stream("a", "b"), backend="vertex")]
+    assert usages[0] == {"trafficType": "ON_DEMAND"}
+    assert usages[1]["totalTokenCount"] == usages[1]["promptTokenCount"] + usages[1]["candidatesTokenCount"]
+
+
+@settings(max_examples=60)
+@given(strategies.streams())
+def test_totals_add_up_and_zeros_are_left_out(said: Reply) -> None:
+    for chunk in events(said):
+        usage = chunk.get("usageMetadata", {})
+        if all(step.usage is None or "totalTokenCount" not in step.usage for step in said.events):
+            names = ("prompt", "candidates", "thoughts", "toolUsePrompt")
+            assert usage["totalTokenCount"] == sum(usage.get(f"{name}TokenCount", 0) for name in names)
+            assert 0 not in [count for name, count in usage.items() if name != "totalTokenCount"]
+
+
+def test_ids_are_the_same_in_all_events_and_differ_between_requests() -> None:
+    def ids(ordinal: int) -> set[str]:
+        body = write(reply.stream("a", "b"), asked("streamGenerateContent"), ordinal=ordinal).body
+        return {json.loads(wire.event_data(block) or "")["responseId"] for block in wire.split_events(body)}
+
+    assert ids(1) == ids(1)
+    assert len(ids(1) | ids(2)) == 2
+    assert len(next(iter(ids(1)))) == 23
+
+
+def test_parallel_calls_come_together_on_2_5_and_apart_on_3() -> None:
+    said = reply.text("Let me see.") + reply.function_call("f", x=1) + reply.function_call("g", {"name": "n"})
+
+    def shape(model: str) -> list[list[str]]:
+        return [[next(iter(p)) for p in c["candidates"][0]["content"]["parts"]] for c in events(said, model=model)]
+
+    assert shape("gemini-2.5-flash") == [["text"], ["text"], ["functionCall", "functionCall"]]
+    assert shape("gemini-3-pro-preview") == [["text"], ["text"], ["functionCall"], ["functionCall"], ["text"]]
+
+
+def test_newer_families_sign_the_first_call_and_give_calls_ids() -> None:
+    said = reply.function_call("f", x=1) + reply.function_call("g")
+    old, new = plain(said), plain(said, model="gemini-3-pro-preview")
+    assert old["candidates"][0]["content"]["parts"] == [
+        {"functionCall": {"name": "f", "args": {"x": 1}}}, {"functionCall": {"name": "g", "args": {}}},
+    ]  # fmt: skip
+    assert old["candidates"][0]["finishMessage"] == "Model generated function call(s)."
+    parts = new["candidates"][0]["content"]["parts"]
+    assert ["thoughtSignature" in part for part in parts] == [True, False]
+    assert len({part["functionCall"]["id"] for part in parts}) == 2
+
+
+def test_a_candidate_that_was_stopped_has_no_content() -> None:
+    candidate = plain(reply.stopped("SAFETY"))["candidates"][0]
+    assert candidate["content"] == {}
+    assert [rating for rating in candidate["safetyRatings"] if rating.get("blocked")] == [
+        {"category": "HARM_CATEGORY_DANGEROUS_CONTENT", "probability": "HIGH", "blocked": True}
+    ]
+    assert "content" not in plain(reply.malformed_function_call())["candidates"][0]
+    assert plain(reply.max_tokens())["candidates"][0]["content"] == {"role": "model"}
+
+
+def test_a_blocked_prompt_has_no_candidates() -> None:
+    said = plain(reply.blocked("SAFETY", "Reasons."))
+    assert "candidates" not in said
+    assert said["promptFeedback"]["blockReason"] == "SAFETY"
+    assert "candidatesTokenCount" not in said["usageMetadata"]
+
+
+def test_errors_are_pretty_json_even_for_streams() -> None:
+    answer = write(reply.error(429, retry_after=23), asked("streamGenerateContent"))
+    error = json.loads(answer.body)["error"]
+    assert (answer.status, error["code"], error["status"]) == (429, 429, "RESOURCE_EXHAUSTED")
+    assert error["details"][-1] == {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "23s"}
+    assert answer.response().header("content-type") == "text/event-stream"
+    assert write(reply.error(404), asked(backend="vertex")).body.count(b"Publisher Model `projects/p/") == 1
+
+
+def test_a_stream_fails_in_the_middle_with_a_bare_error() -> None:
+    blocks = wire.split_events(write(reply.stream("a") + reply.error(503), asked("streamGenerateContent")).body)
+    assert [block.startswith(b"data: ") for block in blocks] == [True, False]
+    assert json.loads(blocks[1])["error"]["code"] == 503
+
+
+def test_grounding_stands_in_the_last_event_and_empty_in_those_before() -> None:
+    chunks = events(reply.stream("a", "b") + reply.grounding(("https://example.com", "example.com"), text="ab"))
+    assert [bool(chunk["candidates"][0]["groundingMetadata"]) for chunk in chunks] == [False, True]
+
+
+def test_several_candidates_are_numbered() -> None:
+    said = reply.candidates(reply.text("a"), reply.text("b") + reply.finish("MAX_TOKENS"))
+    numbered = [(c["index"], c["finishReason"]) for c in plain(said)["candidates"]]
+    assert numbered == [(0, "STOP"), (1, "MAX_TOKENS")]
+
+
+def test_pauses_become_times_and_a_break_the_end_of_the_exchange() -> None:
+    said = reply.stream("a") + reply.wait(0.5) + reply.stream("b") + reply.disconnect()
+    response = write(said, asked("streamGenerateContent")).response()
+    assert [chunk.at for chunk in response.chunks] == [0.0, 0.5]
+    assert response.ended == "RemoteProtocolError"
+    assert write(reply.text("a"), asked()).response().ended == COMPLETE
+
+
+def test_raw_sends_anything() -> None:
+    assert write(reply.raw("<html>", status=418), asked()).body == b"<html>"
+    answer = write(reply.raw({"a": 1}, {"b": 2}), asked("streamGenerateContent"))
+    assert answer.body == b'data: {"a": 1}\r\n\r\ndata: {"b": 2}\r\n\r\n'
+    assert ("x-mine", "1") in write(reply.raw(b"", headers={"x-mine": "1"}), asked()).headers
+
+
+def test_a_stream_that_was_not_asked_for_as_events_is_an_array() -> None:
+    request = GeminiRequest.of("POST", f"{HOSTS['gemini']}/models/gemini-2.5-flash:streamGenerateContent", (), b"{}")
+    body = write(reply.stream("a", "b"), request).body
+    assert len(json.loads(body)) == 2
+    assert body.startswith(b"[{\n  ")
+    assert b"}\n,\r\n{" in body
+
+
+@pytest.mark.parametrize(
+    ("say", "complaint"),
+    [
+        (lambda: reply.stream(), "without pieces says nothing"),
+        (lambda: reply.text(7), "text is a str, not 7"),  # type: ignore[arg-type]
+        (lambda: reply.function_call("f", x=float("nan")), "JSON has no number for nan"),
+        (lambda: reply.function_call("f", x=object()), "JSON can't say <object"),
+        (lambda: reply.function_call("f", ["x"]), "arguments of 'f' are an object"),  # type: ignore[arg-type]
+        (lambda: reply.finish("TIRED"), "no server sends the finish reason 'TIRED': take one of BLOCKLIST"),
+        (lambda: reply.blocked("TIRED"), "no server blocks a prompt for 'TIRED'"),
+        (lambda: reply.error(200), "an error's code is 400 to 599, not 200: use reply.raw"),
+        (lambda: reply.usage(prompt=-1), "promptTokenCount can't be -1"),
+        (lambda: reply.text("a", signature="???"), "standard base64 or bytes, not"),
+        (lambda: reply.image(b""), "inline data need bytes"),
+        (lambda: reply.embedding([]), "one or more numbers"),
+        (lambda: reply.candidates(reply.text("a")), "at least two, not 1"),
+        (lambda: reply.wait(-1), "0 seconds or more, not -1"),
+        (lambda: reply.error(429) + reply.text("a"), "nothing comes after error 429"),
+        (lambda: reply.disconnect() + reply.text("a"), "nothing comes after disconnect"),
+        (lambda: reply.blocked() + reply.text("a"), "a blocked prompt has no candidates"),
+        (lambda: reply.text("a") + reply.token_count(7), "tokens is a whole answer"),
+        (lambda: reply.event(reply.error(500)), "can't be a part of an event"),
+        (lambda: reply.parse("<html>"), "neither JSON nor server-sent events"),
+        (lambda: reply.parse("[1]"), "an answer of Gemini is a JSON object"),
+        (lambda: reply.parse("{}", status=500), "an answer with status 500 holds an error"),
+    ],
+)  # fmt: skip
+def test_what_no_server_sends_is_refused(say: Any, complaint: str) -> None:
+    with pytest.raises(ScriptError, match=complaint):
+        say()
+
+
+@pytest.mark.parametrize(
+    ("said", "method", "complaint"),
+    [
+        (reply.text("a"), "countTokens", "it holds candidates, and countTokens was asked"),
+        (reply.token_count(7), "generateContent", "it answers tokens, and generateContent was asked"),
+        (reply.embedding([1.0]), "countTokens", "it answers embedding"),
+        (reply.text("a") + reply.error(500), "generateContent", "can only come in a stream"),
+        (reply.partial_call("f", x="y"), "generateContent", "only come piece by piece in a stream of Vertex"),
+        (reply.raw({}, {}), "generateContent", "2 raw events can't answer"),
+    ],
+)
+def test_a_reply_that_does_not_fit_the_request_is_refused(said: Reply, method: str, complaint: str) -> None:
+    with pytest.raises(ScriptError, match=complaint):
+        write(said, asked(method))
+
+
+def test_replies_show_what_they_say() -> None:
+    said = reply.text("hi") + reply.function_call("f") + reply.finish() + reply.wait(0.5) + reply.error(500)
+    assert repr(said) == "<Reply 'hi', functionCall f STOP, wait 0.5 s, error 500>"
+    assert (said.text, repr(reply.Gate())) == ("hi", "<Gate closed>")
+
+
+def test_a_gate_that_nobody_opens_is_an_error() -> None:
+    with pytest.raises(ScriptError, match=r"nobody opened: call gate.open\(\)"):
+        reply.Gate().pass_through(0.01)
