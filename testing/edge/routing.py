@@ -101,6 +101,8 @@ def routed(route: Route, *, everywhere: bool = False) -> Generator[Route]:
 def route_for(library: str, url: str, headers: Mapping[str, str]) -> Route | None:
     """Return the route that has a say in this request, sent by *library* from the present context."""
     route = current_route()
+    if route is not None:
+        _patches.catch_up()
     return route if route is not None and library in route.libraries and route.covers(url, headers) else None
 
 
@@ -132,6 +134,7 @@ class _Patches:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users = 0
+        self._is_late = False
         self._made: list[tuple[Patch, Any, Any]] = []
 
     def acquire(self) -> None:
@@ -151,6 +154,16 @@ class _Patches:
             if self._users == 0:
                 self._undo()
 
+    def catch_up(self) -> None:
+        """Patch what was not loaded when the first route began."""
+        if self._is_late:
+            return
+        with self._lock:
+            late = [] if self._is_late else list(_patches_of("sdk", "late_patches"))
+            for patch in late:
+                self._make(patch)
+            self._is_late = self._is_late or bool(late)
+
     def _make(self, patch: Patch) -> None:
         before = _own(patch)
         if before is _MISSING:
@@ -163,6 +176,7 @@ class _Patches:
         self._made.append((patch, before, replacement))
 
     def _undo(self) -> None:
+        self._is_late = False
         while self._made:
             patch, before, replacement = self._made.pop()
             # Somebody who patched over us keeps their patch; ours, below it, does nothing without a route.
@@ -180,7 +194,12 @@ def _own(patch: Patch) -> Any:
 def _all_patches() -> Iterable[Patch]:
     yield from _thread_patches()
     for library in _LIBRARIES:
-        yield from importlib.import_module(f".{library}", __package__).patches()
+        yield from _patches_of(library)
+
+
+def _patches_of(library: str, which: str = "patches") -> Iterable[Patch]:
+    found: Iterable[Patch] = getattr(importlib.import_module(f".{library}", __package__), which)()
+    return found
 
 
 def _called(owner: Any) -> str:

@@ -1,9 +1,9 @@
 """What google-genai does besides HTTP: it waits before it tries again, and it looks for Google credentials.
 
 Private names of google-genai: `_api_client` with its `time`, `asyncio`, `load_auth` and `refresh_auth` (`_load_auth`,
-`_refresh_auth` before 1.21). They are the only handles on the fixed waits of uploads and of aiohttp calls, and on the
-token exchange, which goes over a library of its own. The waits of `HttpRetryOptions` are tenacity's, a public class;
-one of its retries is the SDK's if the function retried is.
+`_refresh_auth` in old versions). They are the only handles on the fixed waits of uploads and of aiohttp calls, and on
+the token exchange, which goes over a library of its own. `_gaos.utils.retries` waits for interactions, agents and the
+like. The waits of `HttpRetryOptions` are tenacity's, a public class; they are the SDK's if the function retried is.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import asyncio
 import functools
 import importlib
 import ssl
+import sys
 import time
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,14 @@ def patches() -> Iterable[Patch]:
         yield Patch(api_client, name, _made_up_credentials if "load" in name else _made_up_token)
     if hasattr(api_client, "tenacity"):
         yield Patch(api_client.tenacity.wait_exponential_jitter, "__call__", _unhurried_retries)
+
+
+def late_patches() -> Iterable[Patch]:
+    """Return what is patched in the part that google-genai loads with the first use of interactions and agents."""
+    retries = sys.modules.get("google.genai._gaos.utils.retries")
+    if retries is None:
+        return ()
+    return (Patch(retries, "time", _unhurried_time), Patch(retries, "asyncio", _unhurried_asyncio))
 
 
 def _skips_wait(seconds: float) -> bool:

@@ -1,0 +1,110 @@
+"""Every name of a library that the edge holds on to is where it was: a failure here means that the library has moved."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import Any
+
+import pytest
+from support.clients import LIBRARIES, SDK_MAJOR
+
+from maxim_gemini.testing.edge import aiohttp as aiohttp_edge
+from maxim_gemini.testing.edge import httpx as httpx_edge
+from maxim_gemini.testing.edge import httpx2 as httpx2_edge
+from maxim_gemini.testing.edge import routing, sdk
+
+EDGES = {"httpx": httpx_edge, "httpx2": httpx2_edge, "aiohttp": aiohttp_edge}
+
+
+def parameters(function: Any) -> list[str]:
+    return list(inspect.signature(function).parameters)
+
+
+@pytest.mark.parametrize("library", [name for name in LIBRARIES if name != "aiohttp"])
+def test_the_transports_of_httpx_and_httpx2(library: str) -> None:
+    module = importlib.import_module(library)
+    assert parameters(module.HTTPTransport.handle_request) == ["self", "request"]
+    assert parameters(module.AsyncHTTPTransport.handle_async_request) == ["self", "request"]
+    assert [(p.owner, p.name) for p in EDGES[library].patches()] == [
+        (module.HTTPTransport, "handle_request"),
+        (module.AsyncHTTPTransport, "handle_async_request"),
+    ]
+    for error in ("ReadTimeout", "ReadError", "RemoteProtocolError", "DecodingError"):
+        assert issubclass(getattr(module, error), module.HTTPError)
+
+
+@pytest.mark.skipif("aiohttp" not in LIBRARIES, reason="aiohttp is not installed")
+def test_the_connections_and_bodies_of_aiohttp() -> None:
+    import aiohttp
+    from aiohttp.client_proto import ResponseHandler
+    from aiohttp.connector import Connection
+
+    assert [(p.owner, p.name) for p in aiohttp_edge.patches()] == [
+        (aiohttp.BaseConnector, "connect"),
+        (aiohttp.ClientResponse, "start"),
+    ]
+    assert parameters(aiohttp.BaseConnector.connect)[:2] == ["self", "req"]
+    assert "connect" not in vars(aiohttp.TCPConnector)
+    assert parameters(aiohttp.ClientResponse.start) == ["self", "connection"]
+    assert parameters(aiohttp.StreamReader._wait) == ["self", "func_name"]
+    assert parameters(Connection)[:4] == ["connector", "key", "protocol", "loop"]
+    assert parameters(ResponseHandler) == ["loop"]
+    readers = ("readany", "read", "readline", "readuntil", "readchunk", "readexactly")
+    waiting = [name for name in readers if "_wait" in inspect.getsource(getattr(aiohttp.StreamReader, name))]
+    assert {"readany", "read", "readuntil", "readchunk"} <= set(waiting)
+    for error in ("SocketTimeoutError", "ClientOSError", "ClientPayloadError"):
+        assert issubclass(getattr(aiohttp, error), aiohttp.ClientError)
+
+
+def test_the_waits_and_credentials_of_google_genai() -> None:
+    import time
+
+    from google.genai import _api_client
+
+    names = [patch.name for patch in sdk.patches()]
+    assert names[:2] == ["time", "asyncio"]
+    assert {name.lstrip("_") for name in names[2:4]} == {"load_auth", "refresh_auth"}
+    assert _api_client.time is time
+    assert parameters(getattr(_api_client, names[2])) == ["project"]
+    assert parameters(getattr(_api_client, names[3])) == ["credentials"]
+    if SDK_MAJOR >= 2:
+        assert names[4:] == ["__call__"]
+        assert "wait_exponential_jitter" in inspect.getsource(_api_client.retry_args)
+
+
+def test_a_retry_of_google_genai_is_told_by_its_function() -> None:
+    from google.genai import _api_client
+
+    for name in ("_request_once", "_async_request_once"):
+        if function := getattr(_api_client.BaseApiClient, name, None):
+            assert function.__module__ == "google.genai._api_client"
+
+
+@pytest.mark.skipif(SDK_MAJOR < 3, reason="it is another part before google-genai 3")
+def test_the_late_part_of_google_genai() -> None:
+    retries = importlib.import_module("google.genai._gaos.utils.retries")
+    assert [(patch.owner, patch.name) for patch in sdk.late_patches()] == [(retries, "time"), (retries, "asyncio")]
+    assert "time.sleep(" in inspect.getsource(retries)
+    assert "asyncio.sleep(" in inspect.getsource(retries)
+
+
+@pytest.mark.parametrize("library", ["httpx", "httpx2"])
+def test_an_absent_library_is_no_error(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, library, None)
+    assert list(EDGES[library].patches()) == []
+
+
+def test_absent_aiohttp_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aiohttp_edge, "aiohttp", None)
+    assert list(aiohttp_edge.patches()) == []
+
+
+def test_threads_start_where_they_are_patched() -> None:
+    import threading
+    from concurrent.futures import ThreadPoolExecutor
+
+    assert [(patch.owner, patch.name) for patch in routing._thread_patches()] == [
+        (threading.Thread, "start"),
+        (ThreadPoolExecutor, "submit"),
+    ]
