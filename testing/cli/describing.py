@@ -68,7 +68,7 @@ def loaded(body: bytes | str | None) -> Json:
 def lines(interaction: Interaction) -> Iterator[Line]:
     """Yield what was said, in order: the request's messages, then the answer."""
     asked = loaded(interaction.request.body)
-    yield from _asked(asked)
+    yield from _merged(_asked(asked))
     yield from _merged(line for event in events(interaction) for line in _answered(event))
 
 
