@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from maxim_gemini.testing.cassette.matching import Meaning
 
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_$][\w$-]*")
+_WORD: Final = re.compile(r"\w+")
+_COMPARED: Final = 400
+"""Characters of a text whose words are compared to find the nearest request."""
 _SHOWN: Final = 60
 """Characters of a value that are shown."""
 _LINES: Final = 8
@@ -124,10 +127,10 @@ def _leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:
         for index, item in enumerate(value):
             yield from _leaves(item, f"{place}[{index}]")
     elif isinstance(value, str):
-        yield from ((place, word) for word in value[:400].split())
-        yield place, value
+        yield from ((place, word) for word in _WORD.findall(value[:_COMPARED]))
+        yield from ((place, ""), (place, value))
     else:
-        yield place, value
+        yield from ((place, ""), (place, value))
 
 
 def told(found: Iterable[Difference]) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from maxim_gemini.testing.cassette import bodies, layout
 from maxim_gemini.testing.cassette.foreign import from_vcr
@@ -21,6 +21,7 @@ from maxim_gemini.testing.cassette.parsing import (
     line_of_item,
     line_with,
     parsed,
+    tried,
 )
 from maxim_gemini.testing.cassette.stored import Stored, request_of, response_of, vcr_response
 from maxim_gemini.testing.cassette.values import is_array, is_object
@@ -37,8 +38,6 @@ _FIRST: Final = "- request:\n"
 _SECOND: Final = "\n  response:\n"
 _CONFLICT: Final = re.compile(r"^(?:<{7} |={7}$|>{7} )", re.MULTILINE)
 _TIMES: Final = re.compile(r"^    times: [^\]]*\]\n", re.MULTILINE)
-
-T = TypeVar("T")
 
 
 class Block(NamedTuple):
@@ -102,8 +101,8 @@ def request_values(read_block: Block) -> dict[str, Any]:
     return layout.load(read_block.request, 4)
 
 
-def response_values(read_block: Block, place: Callable[[], tuple[str, int]]) -> dict[str, Any]:
-    """Return the answer of an interaction of ours, which starts in the file and line of *place*.
+def response_values(read_block: Block, name: str, line: Callable[[], int]) -> dict[str, Any]:
+    """Return the answer of an interaction of ours, which starts in that *line* of the file *name*.
 
     Raises:
         CassetteBroken: somebody has edited it, and it can't be read any more; the message names file and line.
@@ -112,10 +111,9 @@ def response_values(read_block: Block, place: Callable[[], tuple[str, int]]) -> 
         return layout.load(read_block.response, 4)
     except NotOurLayout:
         # Empty lines in front, so that the parser counts the lines of the file.
-        name, line = place()
-        before = line + read_block.request.count("\n") + 2
+        before = line() + read_block.request.count("\n") + 2
         values: dict[str, Any] = parsed("\n" * before + read_block.response, name, OurLoader)
-        _tried(_checked_response, values, name, lambda: before)
+        tried(_checked_response, values, name, lambda: before)
         return values
 
 
@@ -167,7 +165,7 @@ def _by_yaml(text: str, name: str) -> Document:
     if not is_array(items):
         raise broken(name, line_with(text, "interactions"), "'interactions' is not a list")
     reader = _from_item if ours else from_vcr
-    values = [_tried(reader, item, name, partial(line_of_item, text, at)) for at, item in enumerate(items)]
+    values = [tried(reader, item, name, partial(line_of_item, text, at)) for at, item in enumerate(items)]
     metadata = data.get("metadata")
     return Document(metadata if is_object(metadata) else {}, [], values)
 
@@ -187,14 +185,6 @@ def _check_version(data: Any, text: str, name: str) -> None:
 
 def _kind(value: object) -> str:
     return "nothing" if value is None else f"a {type(value).__name__}"
-
-
-def _tried(reader: Callable[[Any], T], item: Any, name: str, line: Callable[[], int | None]) -> T:
-    try:
-        return reader(item)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        problem = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise broken(name, line(), f"this interaction can't be read: {problem}") from None
 
 
 def _from_item(item: Any) -> Stored:

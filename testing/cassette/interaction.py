@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from maxim_gemini.testing.cassette import bodies, format
 from maxim_gemini.testing.cassette.format import Block, Document
 from maxim_gemini.testing.cassette.matching import Meaning, meaning, without
-from maxim_gemini.testing.cassette.parsing import broken
+from maxim_gemini.testing.cassette.parsing import tried
 from maxim_gemini.testing.cassette.stored import Stored, request_of, response_of
 
 if TYPE_CHECKING:
@@ -66,11 +66,7 @@ class Interaction:
     @property
     def response(self) -> Response:
         """The answer, one chunk for each event of a stream."""
-        try:
-            return response_of(self._response())
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            name, line = self._place()
-            raise broken(name, line, f"the answer of this interaction can't be read: {error!r}") from None
+        return tried(response_of, self._response(), str(self._origin.shelf.path), self._line)
 
     @property
     def meaning(self) -> Meaning:
@@ -102,11 +98,11 @@ class Interaction:
         content = self._content
         if not isinstance(content, Block):
             return self._attached(content.response)
-        values = format.response_values(content, self._place)
+        values = format.response_values(content, str(self._origin.shelf.path), self._line)
         return self._attached(values) if _TAG in content.response else values
 
-    def _place(self) -> tuple[str, int]:
-        return str(self._origin.shelf.path), self._origin.line_of(self.index)
+    def _line(self) -> int:
+        return self._origin.line_of(self.index)
 
     def _attached(self, values: dict[str, Any]) -> dict[str, Any]:
         attached: dict[str, Any] = bodies.attached(values, self._origin.shelf.fetch)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
@@ -16,6 +16,8 @@ from maxim_gemini.testing.cassette.requests import as_bytes
 from maxim_gemini.testing.exceptions import CassetteBroken
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     _SafeLoader = yaml.SafeLoader
 else:  # a PyYAML that was built without libyaml has no fast loader
     _SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -124,3 +126,19 @@ def broken(name: str, line: int | None, problem: str) -> CassetteBroken:
     """Return the error for a file that can't be read."""
     place = name if line is None else f"{name}:{line}"
     return CassetteBroken(f"{place}: {problem}")
+
+
+T = TypeVar("T")
+
+
+def tried(reader: Callable[[Any], T], values: Any, name: str, line: Callable[[], int | None]) -> T:
+    """Return what *reader* makes of *values*, which may be anything that a file can hold.
+
+    Raises:
+        CassetteBroken: it can't; the message names file and line.
+    """
+    try:
+        return reader(values)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        problem = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise broken(name, line(), f"this interaction can't be read: {problem}") from None

@@ -8,6 +8,7 @@ recording or the new one.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import tempfile
@@ -22,7 +23,7 @@ from maxim_gemini.testing.cassette.parsing import broken
 from maxim_gemini.testing.exceptions import CassetteBroken, CassetteError, CassetteNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Set
+    from collections.abc import Generator, Mapping
 
 _HASH: Final = re.compile(r"\.([0-9a-f]{16})\.[A-Za-z0-9]+$")
 _UNFINISHED: Final = ".unfinished"
@@ -61,8 +62,8 @@ class Shelf:
             line = data.count(b"\n", 0, error.start) + 1
             raise broken(str(self.path), line, "it is not UTF-8. Restore the file, or record again") from None
 
-    def write(self, text: str, attachments: Mapping[str, bytes], names: Set[str] = frozenset()) -> None:
-        """Replace the cassette by *text* in one step, which needs *attachments* and the files *names* that are there.
+    def write(self, text: str, attachments: Mapping[str, bytes]) -> None:
+        """Replace the cassette by *text* in one step, with new *attachments* beside it and without those it needs no more.
 
         Raises:
             CassetteError: the folder or the file can't be written; the old cassette is still there.
@@ -72,8 +73,9 @@ class Shelf:
             for name, data in attachments.items():
                 _replace(self.path.parent / name, data)
             _replace(self.path, text.encode())
-            for name in self.attachments() - {*attachments, *names}:
-                (self.path.parent / name).unlink(missing_ok=True)
+            for name in self.attachments():
+                if json.dumps(name, ensure_ascii=False) not in text:
+                    (self.path.parent / name).unlink(missing_ok=True)
 
     def name_for(self, data: bytes, extension: str) -> str:
         """Return the name of the file beside the cassette for *data*."""
