@@ -26,6 +26,8 @@ import filetype
 import httpx
 import maxim.apis.maxim_apis
 import maxim.logger.writer
+from maxim.logger import Session as MaximSession
+from maxim.logger import Trace as MaximTrace
 from maxim.logger.components.types import CommitLog, CustomEncoder
 from maxim.logger.logger import Logger
 from maxim.logger.writer import LogWriter, LogWriterConfig
@@ -36,7 +38,17 @@ if TYPE_CHECKING:
     from queue import Queue
     from types import ModuleType
 
-__all__ = ["CommitLog", "LogWriter", "LogWriterConfig", "Logger", "Maxim", "encoded"]
+
+__all__ = [
+    "CommitLog",
+    "LogWriter",
+    "LogWriterConfig",
+    "Logger",
+    "Maxim",
+    "MaximSession",
+    "MaximTrace",
+    "encoded",
+]
 
 _ENCODER: Final = CustomEncoder()
 

@@ -121,7 +121,6 @@ def _lost(node: Node) -> Iterator[Finding]:
         (f"{key!r} can't be serialised and is left out: {reason}", commit)
         for commit in node.commits
         for key, reason in commit.lost.items()
-        if commit.entity == node.kind and commit.id == node.id
     )
 
 

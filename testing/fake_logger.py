@@ -28,6 +28,7 @@ from .views import Session, Trace
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
+    from ._maxim import MaximSession, MaximTrace
     from .values import JsonDict
 
 _BASE_URL: Final = "https://fake.maxim.invalid"
@@ -78,7 +79,7 @@ class _Entry(NamedTuple):
 def _entry(log: CommitLog, *, dropped: str = "") -> _Entry:
     try:
         return _Entry(log, log.action, _frozen(log.data), None, dropped=dropped)
-    except (_Mutable, RecursionError):
+    except (_Mutable, RuntimeError):  # too deep, or changed by another thread meanwhile
         return _Entry(log, log.action, None, encoded(log.data), dropped=dropped)
 
 
@@ -144,7 +145,7 @@ class MemoryWriter(LogWriter):
         try:
             super().commit(log)
         except Exception as error:
-            self._entries.append(_entry(log, dropped=str(error)))
+            self._entries.append(_entry(log, dropped=str(error) or type(error).__name__))
             raise
         if not self._this_call.kept:
             self._entries.append(_entry(log, dropped=_reason(log)))
@@ -209,7 +210,7 @@ def _uploaded(log: CommitLog) -> _Entry:
             raise TypeError(f"its data is {type(content).__name__}, not bytes")
         content = bytes(content)
         data["mimeType"] = guessed_mime_type(content) or data.get("mime_type") or "application/octet-stream"
-    return _entry(log)._replace(action="add-attachment", data=None, text=encoded(data), content=content)
+    return _Entry(log, "add-attachment", None, encoded(data), content)
 
 
 class OnlyTrace(Trace):
@@ -224,7 +225,7 @@ class OnlyTrace(Trace):
     def _node(self) -> Node:  # type: ignore[override]
         return self._logger.traces.only._node
 
-    def __call__(self, config: Any) -> Any:
+    def __call__(self, config: Any) -> MaximTrace:
         """Begin a trace."""
         return Logger.trace(self._logger, config)
 
@@ -244,7 +245,7 @@ class OnlySession(Session):
     def _node(self) -> Node:  # type: ignore[override]
         return self._logger.sessions.only._node
 
-    def __call__(self, config: Any) -> Any:
+    def __call__(self, config: Any) -> MaximSession:
         """Begin a session."""
         return Logger.session(self._logger, config)
 

@@ -137,6 +137,14 @@ def _update(id: str, odd: Any) -> Any:
     return CommitLog(Entity.GENERATION, id, "update", {"odd": odd})
 
 
+def unserialisable_from_the_start(logger: Logger) -> None:
+    circle: list[Any] = []
+    circle.append(circle)
+    trace = logger.trace({"id": "t"})
+    trace.generation(generation_config("g", {"role": "user", "content": "Hi", "odd": circle})).result(answer())
+    trace.end()
+
+
 WRONG: dict[Callable[[Logger], None], str] = {
     open_trace: "trace t: never ended (commit 0: trace t create)",
     open_span: "span s: never ended (commit 1: trace t add-span)",
@@ -158,6 +166,8 @@ WRONG: dict[Callable[[Logger], None], str] = {
     "letters, digits, - and _ only (commit 1: trace t add-generation)",
     unserialisable: "generation g: 'odd' can't be serialised and is left out: ValueError: Circular reference detected "
     "(commit 2: generation g update)",
+    unserialisable_from_the_start: "generation g: 'messages' can't be serialised and is left out: ValueError: "
+    "Circular reference detected (commit 1: trace t add-generation)",
 }  # fmt: skip
 
 

@@ -274,3 +274,15 @@ def test_maxims_own_log_lines_stay(logger: FakeLogger, caplog: pytest.LogCapture
     with caplog.at_level(logging.ERROR, logger="maxim"):
         logger.trace({"id": "not valid"})
     assert "Invalid ID: not valid" in caplog.text
+
+
+class _Mapping(dict[str, Any]):
+    """Stands for a mapping of its own kind, which only the encoder knows how to read."""
+
+
+def test_data_that_is_too_deep_or_of_a_kind_of_its_own_is_logged_as_maxim_would(logger: FakeLogger) -> None:
+    deep: dict[str, Any] = {}
+    deep["input"] = {"deep": deep}
+    logger.writer.commit(CommitLog(Entity.TRACE, "t", "update", {"output": "kept", "odd": deep}))
+    logger.writer.commit(CommitLog(Entity.TRACE, "t", "update", {"metadata": _Mapping(a=1)}))
+    assert [commit.data for commit in logger.commits] == [{"output": "kept"}, {"metadata": {"a": 1}}]

@@ -11,7 +11,7 @@ from support.maxim_flows import by_id, nested, one_answer, tools
 
 from maxim_gemini.testing import FakeLogger
 from maxim_gemini.testing.commits import Commit
-from maxim_gemini.testing.folding import Tree
+from maxim_gemini.testing.folding import Tree, instant
 from maxim_gemini.testing.snapshots import snapshot
 
 
@@ -62,6 +62,45 @@ def test_a_later_value_wins_over_the_creation_even_if_it_came_first() -> None:
         ]
     )
     assert tree.nodes["generation", "g"].data == {"model": "new"}
+
+
+def test_a_second_creation_starts_anew() -> None:
+    first = Commit("trace", "t", "create", '{"name": "one", "tags": {"a": "b"}, "startTimestamp": "2026-01-01"}')
+    second = Commit("trace", "t", "create", '{"name": "two", "tags": {}, "startTimestamp": "2026-01-02"}')
+    assert _arrived([first, second]).nodes["trace", "t"].data == second.data
+
+
+def test_an_entity_that_is_added_twice_is_where_it_was_added_last() -> None:
+    tree = _arrived([Commit("trace", id, "add-generation", '{"id": "g"}') for id in ("a", "b")])
+    parent = tree.nodes["generation", "g"].parent
+    assert parent is not None
+    assert (parent.id, tree.nodes["trace", "a"].children) == ("b", [])
+
+
+def test_records_are_in_the_order_of_their_times() -> None:
+    def event(name: str, second: int) -> Commit:
+        data = {"id": name, "name": name, "timestamp": f"2026-01-01T00:00:0{second}+00:00"}
+        return Commit("trace", "t", "add-event", json.dumps(data))
+
+    node = _arrived([event("late", 2), event("early", 1)]).nodes["trace", "t"]
+    assert [record.data["name"] for record in node.records("add-event")] == ["early", "late"]
+
+
+def test_a_time_without_a_zone_is_taken_for_utc() -> None:
+    started = '{"startTimestamp": "2026-01-01T12:00:00%s"}'
+    tree = _arrived(
+        [
+            Commit("trace", "later", "create", started % "+00:00"),
+            Commit("trace", "earlier", "create", started % "+05:00"),
+            Commit("trace", "same", "create", started % ""),
+        ]
+    )
+    assert [root.id for root in tree.roots] == ["earlier", "later", "same"]
+
+
+@pytest.mark.parametrize("time", [None, "yesterday", 17, {}])
+def test_a_time_that_is_none_is_no_time(time: object) -> None:
+    assert instant(time) is None
 
 
 def test_entities_that_contain_each_other_are_shown_once() -> None:

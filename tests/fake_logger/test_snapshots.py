@@ -137,3 +137,20 @@ def test_a_snapshot_of_a_simple_trace_reads_well() -> None:
             }
         ]
     }
+
+
+def test_nothing_is_left_out_but_what_is_empty() -> None:
+    logger = FakeLogger()
+    trace = logger.trace({"id": "t", "input": "0"})
+    trace.feedback({"score": 0, "comment": ""})
+    trace.add_metadata({"zero": 0, "no": False, "none": None})
+    trace.end()
+    assert logger.snapshot()["traces"] == [
+        {
+            "kind": "trace",
+            "id": "trace-1",
+            "input": "0",
+            "metadata": {"zero": 0, "no": False, "none": None},
+            "feedback": [{"score": 0}],
+        }
+    ]
