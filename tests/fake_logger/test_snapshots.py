@@ -78,8 +78,10 @@ def test_clock_values_are_left_out_and_counts_are_kept() -> None:
 
 def test_a_word_that_happens_to_be_an_id_stays_a_word() -> None:
     logger = FakeLogger()
-    logger.trace({"id": "Paris", "input": "Paris in spring"}).end()
-    assert logger.snapshot() == {"traces": [{"kind": "trace", "id": "trace-1", "input": "Paris in spring"}]}
+    for word in ("Paris", "Marseille", "R2D2"):
+        logger.trace({"id": word, "input": f"{word} in spring"}).end()
+    inputs = [trace["input"] for trace in logger.snapshot()["traces"]]
+    assert inputs == ["Paris in spring", "Marseille in spring", "R2D2 in spring"]
 
 
 def test_the_order_of_keys_is_fixed() -> None:
