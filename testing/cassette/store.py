@@ -12,6 +12,7 @@ import json
 import os
 import re
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _HASH: Final = re.compile(r"\.([0-9a-f]{16})\.[A-Za-z0-9]+$")
 _UNFINISHED: Final = ".unfinished"
+_ABANDONED: Final = 600
+"""Seconds after which nobody is still writing a file."""
 _LONGEST_STEM: Final = 200
 """Bytes of a cassette's name up to which the names of its binaries, which are longer, fit any file system."""
 
@@ -63,7 +66,7 @@ class Shelf:
             raise broken(str(self.path), line, "it is not UTF-8. Restore the file, or record again") from None
 
     def write(self, text: str, attachments: Mapping[str, bytes]) -> None:
-        """Replace the cassette by *text* in one step, with new *attachments* beside it and without those it needs no more.
+        """Replace the cassette by *text* in one step, with new *attachments* beside it and without those it names no more.
 
         Raises:
             CassetteError: the folder or the file can't be written; the old cassette is still there.
@@ -76,6 +79,7 @@ class Shelf:
             for name in self.attachments():
                 if json.dumps(name, ensure_ascii=False) not in text:
                     (self.path.parent / name).unlink(missing_ok=True)
+            self._remove_unfinished()
 
     def name_for(self, data: bytes, extension: str) -> str:
         """Return the name of the file beside the cassette for *data*."""
@@ -111,6 +115,13 @@ class Shelf:
     def _stem(self) -> str:
         stem = self.path.stem
         return stem if len(stem.encode()) <= _LONGEST_STEM else f"{stem[:60]}-{digest(stem.encode())}"
+
+    def _remove_unfinished(self) -> None:
+        """Remove what a killed process left; what is younger may be another process's that is still at it."""
+        for path in self.path.parent.glob(f".*{_UNFINISHED}"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > _ABANDONED:
+                    path.unlink()
 
     @contextlib.contextmanager
     def _writing(self) -> Generator[None]:

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from support.traffic import answer, asked
+from vcr.serializers import yamlserializer
+
+from maxim_gemini.testing.cassette import Cassette
+from maxim_gemini.testing.cassette.store import Persister, Shelf, inside
+from maxim_gemini.testing.exceptions import CassetteError
+
+
+def save(path: Path, *texts: str) -> bool:
+    cassette = Cassette(path)
+    for text in texts:
+        cassette.record(asked(text), answer(text))
+    return cassette.save()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes, and this system has no fork")
+def test_a_process_killed_at_any_file_operation_leaves_the_old_file_or_the_new(tmp_path: Path) -> None:
+    script = Path(__file__).with_name("crash.py")
+    run = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode == 0, run.stderr
+    lines = [line.split(maxsplit=2) for line in run.stdout.splitlines()]
+    left = [what for _, _, what in lines]
+    turn = left.index("new")
+    assert turn > 3, "the save was not killed before it was done"
+    assert left == ["old"] * turn + ["new"] * (len(left) - turn)
+    assert [killed for _, killed, _ in lines] == ["True"] * (len(lines) - 1) + ["False"]
+
+
+def test_a_process_killed_at_any_time_leaves_a_whole_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    save(path, "x")
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[2])\n"
+        "from pathlib import Path\n"
+        "from support.traffic import answer, asked\n"
+        "from maxim_gemini.testing.cassette import Cassette\n"
+        "for n in range(10**6):\n"
+        "    cassette = Cassette(Path(sys.argv[1]))\n"
+        "    cassette.record(asked('x'), answer('long ' * 20000 + str(n)))\n"
+        "    cassette.save(); print(flush=True)\n"
+    )
+    for delay in (0.0, 0.003, 0.011):
+        command = [sys.executable, "-c", script, str(path), str(Path(__file__).parents[1])]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            timer = threading.Timer(delay, process.kill)
+            timer.start()
+            process.wait(30)
+            timer.join()
+        response = Cassette.load(path).play(asked("x"))
+        assert response is not None
+        assert b"long long" in response.body
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.yaml"
+    save(path, "old")
+    before = path.read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CassetteError, match=r"a\.yaml can't be saved: .*No space left on device"):
+        save(path, "new")
+    assert [file.name for file in tmp_path.iterdir()] == ["a.yaml"]
+    assert path.read_bytes() == before
+
+
+def test_what_a_killed_process_left_is_removed_later(tmp_path: Path) -> None:
+    old, young = tmp_path / ".a.yaml.x.unfinished", tmp_path / ".a.yaml.y.unfinished"
+    old.touch()
+    young.touch()
+    os.utime(old, (1, 1))
+    save(tmp_path / "a.yaml", "x")
+    assert sorted(file.name for file in tmp_path.iterdir()) == [young.name, "a.yaml"]
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="this user may write everywhere")
+def test_a_folder_without_permission_is_an_error_that_names_it(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(CassetteError, match="Permission denied"):
+        save(tmp_path / "b" / "a.yaml", "x")
+
+
+def test_a_file_in_the_place_of_the_folder_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "b").write_text("")
+    with pytest.raises(CassetteError, match=r"a\.yaml can't be saved: .*/b: "):
+        save(tmp_path / "b" / "a.yaml", "x")
+
+
+def test_makes_its_folder_and_keeps_permissions(tmp_path: Path) -> None:
+    path = tmp_path / "b" / "c" / "a.yaml"
+    mask = os.umask(0o027)
+    try:
+        save(path, "x")
+        assert path.stat().st_mode & 0o777 == 0o640
+        path.chmod(0o664)
+        save(path, "y")
+    finally:
+        os.umask(mask)
+    assert path.stat().st_mode & 0o777 == 0o664
+
+
+def test_long_names_leave_room_for_those_of_binaries(tmp_path: Path) -> None:
+    one, two = Shelf(tmp_path / f"{'x' * 240}a.yaml"), Shelf(tmp_path / f"{'x' * 240}b.yaml")
+    assert len(one.name_for(b"", "png")) < 120
+    assert one.name_for(b"", "png") != two.name_for(b"", "png")
+    one.write(f'"{one.name_for(b"", "png")}"', {one.name_for(b"", "png"): b""})
+    two.write("", {})
+    assert one.attachments() == {one.name_for(b"", "png")}
+
+
+@pytest.mark.parametrize("name", ["../a.yaml", "/tmp/a.yaml", "a/../../b.yaml"])
+def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(CassetteError, match="leads out of"):
+        inside(tmp_path / "cassettes", name)
+
+
+def test_a_name_inside_the_folder_is_its_path(tmp_path: Path) -> None:
+    assert inside(tmp_path, "a/b.yaml") == tmp_path / "a" / "b.yaml"
+
+
+def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "link").symlink_to(tmp_path)
+    with pytest.raises(CassetteError, match="leads out of"):
+        inside(tmp_path / "in", "link/a.yaml")
+
+
+def test_vcrpy_can_write_any_serializer_s_files_atomically(tmp_path: Path) -> None:
+    from vcr.cassette import Cassette as VcrCassette
+
+    path = tmp_path / "a.yaml"
+    theirs = VcrCassette(path, persister=Persister, serializer=yamlserializer)
+    theirs.append(asked("a"), {"status": {"code": 200, "message": "OK"}, "headers": {}, "body": {"string": b"x"}})
+    theirs._save()
+    assert len(VcrCassette.load(path=path, persister=Persister, serializer=yamlserializer)) == 1
+    assert len(VcrCassette.load(path=tmp_path / "none.yaml", persister=Persister)) == 0
