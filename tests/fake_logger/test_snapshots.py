@@ -156,3 +156,12 @@ def test_nothing_is_left_out_but_what_is_empty() -> None:
             "feedback": [{"score": 0}],
         }
     ]
+
+
+def test_a_number_of_the_applications_own_is_no_clock_value() -> None:
+    logger = FakeLogger()
+    trace = logger.trace({"id": "t"})
+    trace.generation(generation_config("g", model_parameters={"created": 3, "seconds": 5})).result(answer())
+    trace.end()
+    (generation,) = logger.snapshot()["traces"][0]["children"]
+    assert generation["model_parameters"] == {"created": 3, "seconds": 5}
