@@ -100,10 +100,11 @@ def configs(backend: Backend = "gemini") -> st.SearchStrategy[types.GenerateCont
 
 def responses() -> st.SearchStrategy[Reply]:
     """Generate the answer to one plain request."""
-    several = st.lists(_candidates(), min_size=2, max_size=3).map(lambda said: reply.candidates(*said))
+    several = st.lists(_candidates(), min_size=2, max_size=3).map(lambda each: reply.candidates(*each))
     return st.one_of(
         _candidates(),
         _candidates(),
+        several,
         several,
         _hollow(),
         _blocked(),
@@ -203,12 +204,9 @@ def _unknown_part(text: str, value: Any) -> Reply:
 
 def _ends() -> st.SearchStrategy[Reply]:
     """Generate the end of a candidate: a reason, known or not, and what else may stand beside the content."""
-    reasons = st.one_of(
-        st.builds(reply.finish, st.sampled_from(sorted(FINISH_REASONS)), _maybe(_texts())),
-        st.builds(reply.finish, st.sampled_from(sorted(FINISH_REASONS)), _maybe(_texts())),
-        st.just(reply.beside(finishReason=NEW_REASON)),
-        st.just(reply.beside(finishReason="FINISH_REASON_UNSPECIFIED")),
-    )
+    unknown = [*[NEW_REASON] * 4, "FINISH_REASON_UNSPECIFIED"]
+    reason = st.sampled_from([*sorted(FINISH_REASONS), *unknown]).map(lambda said: reply.beside(finishReason=said))
+    message = _maybe(_texts()).map(lambda said: Reply(()) if said is None else reply.beside(finishMessage=said))
     beside = st.one_of(
         st.just(Reply(())),
         st.builds(reply.safety_ratings, st.just({HARM_CATEGORIES[0]: "HIGH"}), blocked=st.booleans()),
@@ -220,7 +218,7 @@ def _ends() -> st.SearchStrategy[Reply]:
         st.builds(reply.average_logprobs, st.floats(-10, 0)),
         st.builds(lambda value: reply.beside(fieldOfTomorrow=value), _json()),
     )
-    return st.builds(add, reasons, beside)
+    return st.tuples(reason, message, beside).map(lambda said: _sum([*said]))
 
 
 def _hollow() -> st.SearchStrategy[Reply]:
