@@ -24,7 +24,8 @@ def problem(page: Path, target: str) -> str | None:
     file = (page.parent / unquote(url.path)).resolve() if url.path else page
     if not file.exists():
         return f"{target}: no such file"
-    if url.fragment and file.suffix == ".md" and url.fragment not in anchors(file):
+    from_code = url.fragment.startswith("maxim_gemini.")  # made from docstrings: the strict build checks those
+    if url.fragment and file.suffix == ".md" and not from_code and url.fragment not in anchors(file):
         return f"{target}: no such heading"
     return None
 

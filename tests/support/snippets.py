@@ -50,13 +50,16 @@ _VOLATILE: Final = [
     (re.compile(r"\b[0-9a-f]{8}…"), "<id>"),
     (re.compile(r"(response_id = )\S+"), r"\1<id>"),
 ]
-_UNSAID: Final = (
+_WARNINGS: Final = "filterwarnings=error\nignore:.* is not a valid"
+"""All are errors, but for google-genai's of a value that it does not know yet."""
+UNSAID: Final = (
     "CI",
     "MAXIM_GEMINI_RECORD",
     "GOOGLE_API_KEY",
     "GOOGLE_GENAI_USE_VERTEXAI",
     "PYTEST_ADDOPTS",
     "NO_COLOR",
+    "FORCE_COLOR",
 )
 
 
@@ -98,7 +101,7 @@ class Page:
 
     def _set_up(self) -> None:
         self.monkeypatch.chdir(self.folder)
-        for name in _UNSAID:
+        for name in UNSAID:
             self.monkeypatch.delenv(name, raising=False)
         self.monkeypatch.setenv("GEMINI_API_KEY", "a-key-of-the-reader")
         self.monkeypatch.setenv("MAXIM_API_KEY", "a-maxim-key")
@@ -114,7 +117,7 @@ class Page:
     def _take(self, block: Block) -> None:
         if "output" in block.notes:
             where = f"{block.page.name}:{block.line}: what was printed is\n{self.printed}"
-            assert _steady(self.printed) == _steady(block.text), where
+            assert steady(self.printed) == steady(block.text), where
         elif block.language == "python":
             try:
                 self._run(block)
@@ -123,6 +126,8 @@ class Page:
                 raise
 
     def _run(self, block: Block) -> None:
+        if block.text.startswith("--8<--"):
+            return  # a file that is run where it lies
         tree = ast.increment_lineno(ast.parse(block.text), block.line - 1)
         code = compile(tree, str(block.page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         if "compiled" in block.notes:
@@ -168,7 +173,7 @@ class Page:
         """Run pytest in this process: pytester would import all of google-genai's HTTP anew for each run."""
         tally = _Tally()
         options = ["-q", "--rootdir=.", "--import-mode=importlib", "--capture=sys", "-p", "no:cacheprovider"]
-        options += ["-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function", "-W", "error"]
+        options += ["-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function", "-o", _WARNINGS]
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             pytest.main([*options, *arguments, str(file)], plugins=[tally])
         self.printed = printed.getvalue()
@@ -204,7 +209,8 @@ def _replies(block: Block) -> tuple[reply.Reply, ...]:
     return eval(f"({said},)", {"reply": reply}) if said else ()
 
 
-def _steady(text: str) -> str:
+def steady(text: str) -> str:
+    """Return *text* without what differs from run to run."""
     for pattern, stand_in in _VOLATILE:
         text = pattern.sub(stand_in, text)
     return "\n".join(line.rstrip() for line in text.strip().splitlines())

@@ -1,0 +1,38 @@
+"""The examples run offline, and print what stands beside them."""
+
+from __future__ import annotations
+
+import gc
+import runpy
+import warnings
+from typing import TYPE_CHECKING
+
+import pytest
+from support.checkout import ROOT
+from support.markdown import blocks
+from support.snippets import UNSAID, steady
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EXAMPLES = ROOT / "docs" / "examples"
+SCRIPTS = [path for path in sorted(EXAMPLES.glob("*.py")) if not path.name.startswith("test_")]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_an_example_prints_what_stands_beside_it(
+    script: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in UNSAID:
+        monkeypatch.delenv(name, raising=False)
+    runpy.run_path(str(script), run_name="__main__")
+    printed = capsys.readouterr().out
+    with warnings.catch_warnings():  # what a script leaves open is closed when it ends, but this process goes on
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+    assert steady(printed) == steady(script.with_suffix(".out").read_text(encoding="utf-8"))
+
+
+def test_every_example_is_on_the_page() -> None:
+    page = "".join(block.text for block in blocks(ROOT / "docs" / "examples.md"))
+    assert [path.name for path in EXAMPLES.glob("*.py") if f'"examples/{path.name}"' not in page] == []
