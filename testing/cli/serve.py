@@ -27,10 +27,13 @@ def run_server(*, cassette: str | None, script: Path | None, text: str, pace: st
     with server:
         console.plain(server.url)
         console.note(f"GOOGLE_GEMINI_BASE_URL={server.url} GEMINI_API_KEY=any  (Ctrl-C stops)")
+        seen = 0
         try:
-            _log(server)
+            while True:
+                time.sleep(_LOOK)
+                seen = _log(server, seen)
         except KeyboardInterrupt:
-            console.note(f"{len(server.requests)} requests answered")
+            console.note(f"{_log(server, seen)} requests answered")
 
 
 def _server(*, cassette: str | None, script: Path | None, text: str, pace: Any, host: str, port: int) -> GeminiServer:
@@ -57,11 +60,10 @@ def _replies(script: Path) -> list[Any]:
     return [*replies]  # pyright: ignore[reportUnknownVariableType]
 
 
-def _log(server: GeminiServer) -> None:
-    seen = 0
-    while True:
-        for request in server.requests[seen:]:
-            seen += 1
-            line = f"{request.method} {request.path}  {request.text}"
-            console.note(line if len(line) < 200 else f"{line[:199]}…")
-        time.sleep(_LOOK)
+def _log(server: GeminiServer, seen: int) -> int:
+    """Say what was asked since *seen* requests; return how many there are now."""
+    requests = server.requests[seen:]
+    for request in requests:
+        line = f"{request.method} {request.path}  {request.text}"
+        console.note(line if len(line) < 200 else f"{line[:199]}…")
+    return seen + len(requests)
