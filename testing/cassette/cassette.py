@@ -163,6 +163,23 @@ class Cassette(VcrCassette):
             self.dirty = False
             return written
 
+    def rewrite(self) -> bool:
+        """Write the file anew, scrubbed and in our layout, whoever wrote it; return whether that changed anything.
+
+        Raises:
+            SecretFound: a secret is where it can't be scrubbed; nothing was written.
+            CassetteError: it can't be written; the old file is still there.
+        """
+        with self._lock:
+            interactions = [self._scrubbed(interaction) for interaction in self.interactions]
+            files = _Files(self._origin.shelf)
+            text = format.write(self.head.metadata(), [interaction.block(files.attach) for interaction in interactions])
+            self._refuse_secrets(interactions)
+            if text == self._origin.shelf.read():
+                return False
+            self._origin.shelf.write(text, files)
+            return True
+
     def explain_miss(self, request: Request) -> str:
         """Say why *request* can't be played: the nearest recorded request and how it differs."""
         sent = self._meaning(self.scrubber.request(request))
@@ -227,16 +244,10 @@ class Cassette(VcrCassette):
     def _write(self) -> bool:
         old = self._on_disk()
         places = list(self._places(old))
-        files: dict[str, bytes] = {}
-
-        def attach(data: bytes, extension: str) -> str:
-            name = self._origin.shelf.name_for(data, extension)
-            files[name] = data
-            return name
-
-        before = [interaction.block(attach) for interaction in old]
+        files = _Files(self._origin.shelf)
+        before = [interaction.block(files.attach) for interaction in old]
         files.clear()
-        blocks = [_block(now, former, attach) for now, former in places]
+        blocks = [_block(now, former, files.attach) for now, former in places]
         head = Head.read(self._origin.document.head)
         if blocks == before:
             self.head = head
@@ -324,6 +335,20 @@ class Cassette(VcrCassette):
     def _save(self, force: bool = False) -> None:
         self.dirty = self.dirty or force
         self.save()
+
+
+class _Files(dict[str, bytes]):
+    """What is to be written beside a cassette."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        super().__init__()
+        self._shelf = shelf
+
+    def attach(self, data: bytes, extension: str) -> str:
+        """Keep *data*; return the name of its file."""
+        name = self._shelf.name_for(data, extension)
+        self[name] = data
+        return name
 
 
 def _block(now: Interaction, former: Interaction | None, attach: bodies.Attach) -> Block:
