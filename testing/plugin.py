@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from maxim_gemini.testing.pytest_plugin.closing import declare_fixtures
 from maxim_gemini.testing.pytest_plugin.fixtures import (
     gemini_client,
     gemini_mock,
@@ -45,3 +46,4 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER_DECLARATION)
     session = config.stash[SESSION] = Session(config, settings_of(config))
     config.pluginmanager.register(session, "maxim-gemini-session")
+    declare_fixtures(config)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final, Literal
 
 import pytest
 
@@ -13,30 +13,44 @@ if TYPE_CHECKING:
 
     from google.genai import Client
 
+_ANYIO: Final = "_maxim_gemini_anyio_clients"
+_ASYNCIO: Final = "_maxim_gemini_asyncio_{}_clients"
+_SCOPES: Final[tuple[Literal["function", "class", "module", "package", "session"], ...]] = (
+    "function",
+    "class",
+    "module",
+    "package",
+    "session",
+)
+
 
 def clients_to_close(request: pytest.FixtureRequest) -> list[Client]:
     """Return a list whose clients are closed when the test is over: in its event loop, if it has one."""
-    if "anyio_backend" in request.fixturenames:
-        return _clients(request, "maxim_gemini_anyio_clients", pytest.fixture)
-    marker = request.node.get_closest_marker("asyncio")
-    if marker is not None and request.config.pluginmanager.hasplugin("asyncio"):
+    name = _fixture_for(request)
+    clients: list[Client] = request.getfixturevalue(name) if name else []
+    return clients
+
+
+def declare_fixtures(config: pytest.Config) -> None:
+    """Declare a fixture for each kind of event loop that the installed plugins can give to a test."""
+    module = ModuleType(f"{__name__}.declared")
+    if config.pluginmanager.hasplugin("anyio"):
+        setattr(module, _ANYIO, pytest.fixture(_closing()))
+    if config.pluginmanager.hasplugin("asyncio"):
         import pytest_asyncio
 
-        scope: Any = _loop_scope(marker, request.config)
-        name = f"maxim_gemini_asyncio_clients_{scope}"
-        return _clients(request, name, lambda function: pytest_asyncio.fixture(function, loop_scope=scope))
-    return []
+        for scope in _SCOPES:
+            setattr(module, _ASYNCIO.format(scope), pytest_asyncio.fixture(_closing(), loop_scope=scope))
+    config.pluginmanager.register(module, "maxim-gemini-closing")
 
 
-def _clients(request: pytest.FixtureRequest, name: str, as_fixture: Callable[[Any], Any]) -> list[Client]:
-    # Declared where it is first wanted, in a plugin that holds nothing else: the runs that never get here pay nothing.
-    manager = request.config.pluginmanager
-    if not manager.hasplugin(name):
-        module = ModuleType(name)
-        setattr(module, name, as_fixture(_closing()))
-        manager.register(module, name)
-    clients: list[Client] = request.getfixturevalue(name)
-    return clients
+def _fixture_for(request: pytest.FixtureRequest) -> str:
+    if "anyio_backend" in request.fixturenames:
+        return _ANYIO
+    marker = request.node.get_closest_marker("asyncio")
+    if marker is None or not request.config.pluginmanager.hasplugin("asyncio"):
+        return ""
+    return _ASYNCIO.format(_loop_scope(marker, request.config))
 
 
 def _closing() -> Callable[[], AsyncIterator[list[Client]]]:

@@ -35,6 +35,7 @@ def test_nothing_heavy_is_imported_until_a_fixture_is_used(
                 "maxim_gemini.testing.exceptions",
                 "maxim_gemini.testing.plugin",
                 "maxim_gemini.testing.pytest_plugin",
+                "maxim_gemini.testing.pytest_plugin.closing",
                 "maxim_gemini.testing.pytest_plugin.fixtures",
                 "maxim_gemini.testing.pytest_plugin.options",
                 "maxim_gemini.testing.pytest_plugin.session",
