@@ -5,10 +5,11 @@ Pure: a recorded answer and the wishes in, a delivery out.
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate, cycle, pairwise, takewhile
-from typing import Final, Literal, NoReturn
+from typing import Any, Final, Literal, NoReturn, Self
 
 from maxim_gemini.testing import wire
 from maxim_gemini.testing.edge.delivery import Delivery, Piece
@@ -127,3 +128,36 @@ def _pieces(body: bytes, cuts: list[int], silences: dict[int, float], clock: _Cl
         pieces.append(Piece(body[start:end], max(0.0, at - now) + silences.get(start, 0.0)))
         now = at
     return tuple(pieces)
+
+
+class Fault:
+    """A fault that replayed answers have as long as it is in force."""
+
+    def __init__(self, *, least_events: int, times: int | None, **changes: Any) -> None:
+        self._least_events = least_events
+        self._left = times
+        self._changes = changes
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Let later answers pass unharmed."""
+        self._left = 0
+
+    def apply(self, faults: Faults, events: int) -> None:
+        """Add this fault to *faults* of an answer with so many *events*, if it concerns it."""
+        if events >= self._least_events and self._takes_one():
+            for name, value in self._changes.items():
+                before = getattr(faults, name)
+                setattr(faults, name, before | value if isinstance(value, dict | frozenset) else value)
+
+    def _takes_one(self) -> bool:
+        with self._lock:
+            left = self._left
+            self._left = left and left - 1
+            return left is None or left > 0

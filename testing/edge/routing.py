@@ -57,6 +57,9 @@ class Route:
         """Say whether google-genai gets made-up Google credentials instead of looking for real ones."""
         return True
 
+    def opens_live_session(self, url: str) -> None:
+        """Hear that a websocket of the Live API is about to be opened; what is raised here prevents it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Patch:

@@ -1,9 +1,11 @@
 """What google-genai does besides HTTP: it waits before it tries again, and it looks for Google credentials.
 
-Private names of google-genai: `_api_client` with its `time`, `asyncio`, `load_auth` and `refresh_auth` (`_load_auth`,
-`_refresh_auth` in old versions). They are the only handles on the fixed waits of uploads and of aiohttp calls, and on
-the token exchange, which goes over a library of its own. `_gaos.utils.retries` waits for interactions, agents and the
-like. The waits of `HttpRetryOptions` are tenacity's, a public class; they are the SDK's if the function retried is.
+Private names of google-genai, each the only handle on its matter: `_api_client` with its `time` and `asyncio` (the
+fixed waits of uploads and of aiohttp calls), `load_auth` and `refresh_auth`, `_load_auth` and `_refresh_auth` in old
+versions (tokens, which come over a library of their own), and `_use_google_auth_*` (requests with a client certificate,
+likewise); `_gaos.utils.retries` (the waits of interactions and agents); `live.ws_connect` and `live_music.connect`
+(websockets). The waits of `HttpRetryOptions` are tenacity's, a public class; they are the SDK's if the function retried
+is.
 """
 
 from __future__ import annotations
@@ -36,6 +38,11 @@ def patches() -> Iterable[Patch]:
     for names in (("load_auth", "_load_auth"), ("refresh_auth", "_refresh_auth")):
         name = next((name for name in names if hasattr(api_client, name)), names[0])
         yield Patch(api_client, name, _made_up_credentials if "load" in name else _made_up_token)
+    for name in ("_use_google_auth_sync", "_use_google_auth_async"):
+        if hasattr(api_client.BaseApiClient, name):
+            yield Patch(api_client.BaseApiClient, name, _without_client_certificate)
+    yield Patch(importlib.import_module("google.genai.live"), "ws_connect", _announced)
+    yield Patch(importlib.import_module("google.genai.live_music"), "connect", _announced)
     if hasattr(api_client, "tenacity"):
         yield Patch(api_client.tenacity.wait_exponential_jitter, "__call__", _unhurried_retries)
 
@@ -124,11 +131,34 @@ async def aclose(client: Any) -> None:
         await client._api_client._async_httpx_client.aclose()
 
 
+def _without_client_certificate(uses_google_auth: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    # With a client certificate requests go over google-auth's own session, past every library that is patched.
+    @functools.wraps(uses_google_auth)
+    def uses_google_auth_live(self: Any) -> bool:
+        return not _hides_credentials() and uses_google_auth(self)
+
+    return uses_google_auth_live
+
+
+def _announced(connect: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(connect, updated=())
+    def connect_announced(uri: str, *args: Any, **kwargs: Any) -> Any:
+        if route := current_route():
+            route.opens_live_session(uri)
+        return connect(uri, *args, **kwargs)
+
+    return connect_announced
+
+
+def _hides_credentials() -> bool:
+    route = current_route()
+    return route is not None and route.hides_credentials()
+
+
 def _made_up_credentials(load_auth: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(load_auth)
     def load_or_make_up(*, project: str | None) -> Any:
-        route = current_route()
-        if route is not None and route.hides_credentials():
+        if _hides_credentials():
             return ReplayedCredentials(), project or _PROJECT
         return load_auth(project=project)
 
@@ -138,8 +168,7 @@ def _made_up_credentials(load_auth: Callable[..., Any]) -> Callable[..., Any]:
 def _made_up_token(refresh_auth: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(refresh_auth)
     def refresh_or_make_up(credentials: Any) -> Any:
-        route = current_route()
-        if route is not None and route.hides_credentials():
+        if _hides_credentials():
             credentials.token = _TOKEN
             return credentials
         return refresh_auth(credentials)

@@ -100,3 +100,15 @@ def test_before_the_block_there_is_nothing_to_ask(hello: Path) -> None:
         _ = recorder.client
     with recorder, pytest.raises(RuntimeError, match="is in use"):
         recorder.__enter__()
+
+
+async def test_the_live_api_is_not_reached_on_replay(hello: Path) -> None:
+    async def talk() -> None:
+        async with (
+            GeminiRecorder(hello) as recorder,
+            recorder.bare_client.aio.live.connect(model="gemini-live-2.5-flash"),
+        ):
+            pytest.fail("there is a session")
+
+    with pytest.raises(CassetteMiss, match=r"The Live API was opened at generativelanguage\.googleapis\.com"):
+        await talk()

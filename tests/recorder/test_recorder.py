@@ -153,6 +153,16 @@ def test_expired_credentials_are_not_refreshed_on_replay(tmp_path: Path) -> None
         assert client.models.generate_content(**ASK).text == "From Vertex."
 
 
+def test_a_client_certificate_does_not_lead_past_the_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    api_client = type(genai.Client(api_key="x")._api_client)
+    if not hasattr(api_client, "_use_google_auth_sync"):
+        pytest.skip("google-genai has no client certificates yet")
+    monkeypatch.setattr(api_client, "_use_google_auth_sync", lambda self: True)
+    path = cassette(tmp_path / "vertex.yaml", (vertex_call(), says("From Vertex.")))
+    with GeminiRecorder(path, strict=True) as recorder:
+        assert recorder.client.models.generate_content(**ASK).text == "From Vertex."
+
+
 # As a decorator
 
 
