@@ -205,3 +205,11 @@ def test_a_call_with_odd_arguments_is_shown_as_it_came() -> None:
     logger = FakeLogger()
     logger.trace({"id": "t"}).generation(generation_config("g")).result(answer("Look:", call(arguments="[1]")))
     assert "answer    Look: get_weather([1])" in logger.render(color=False)
+
+
+def test_a_generated_id_is_shown_by_its_beginning() -> None:
+    logger = FakeLogger()
+    logger.trace({"id": "0123456789abcdef0123456789abcdef"}).end()
+    logger.trace({"id": "request-of-the-application"}).end()
+    shown = [line.split()[1] for line in logger.render(color=False).splitlines()[1:]]
+    assert shown == ["01234567…", "request-of-the-application"]
