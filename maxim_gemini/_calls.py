@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 from weakref import WeakSet
 
-from ._maxim import Log
 from ._recording import Call
 from ._scope import Labels, Scope, checked_id, split_labels
 from ._tools import Conversation, with_recorded_tools
+
+if TYPE_CHECKING:
+    from ._maxim import Log
 
 
 def begin_call(

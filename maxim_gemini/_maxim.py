@@ -4,20 +4,25 @@ The one place that leans on more of maxim-py than a logger's methods: a writer's
 holds those that came before us, and it takes commits; `tests/wrapper/test_maxim.py` fails when they move.
 """
 
+# pyright: reportMissingTypeStubs=false
+
 from __future__ import annotations
 
 import contextlib
 import logging
 import re
 import threading
-from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
+from maxim.logger import FileDataAttachment, Logger, UrlAttachment
 from maxim.logger.components.types import CommitLog, Entity
 
 if TYPE_CHECKING:
-    from maxim.logger import Logger
+    from collections.abc import Callable
+
+
+__all__ = ["FileDataAttachment", "Ledger", "Log", "Logger", "UrlAttachment", "is_valid_id"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -96,9 +101,8 @@ class Ledger:
     def shared(self, kind: type[R]) -> R:
         """Return the one *kind* that belongs to this logger."""
         with self._lock:
-            if kind not in self._shared:
-                self._shared[kind] = kind()
-            return self._shared[kind]
+            shared: R = self._shared.setdefault(kind, kind())
+            return shared
 
     def is_first(self, kind: str) -> bool:
         """Say whether this kind of trouble is new."""
@@ -140,7 +144,7 @@ class Log:
         if about:
             commit(CommitLog(Entity.GENERATION, generation_id, "update", about))
         commit(CommitLog(Entity.GENERATION, generation_id, "result", {"result": result}))
-        commit(CommitLog(Entity.GENERATION, generation_id, "end", {"endTimestamp": datetime.now(timezone.utc)}))
+        commit(CommitLog(Entity.GENERATION, generation_id, "end", {"endTimestamp": datetime.now(UTC)}))
 
     def warn(self, kind: str, message: str, *args: object) -> None:
         """Warn of trouble, once per kind for this logger."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any, Final
 
@@ -50,16 +51,16 @@ def _put(args: Any, steps: list[str | int], value: Any) -> None:
     """Put *value* where *steps* lead; text is added to the text that is there."""
     if not steps:
         return
-    for step, following in zip(steps, steps[1:], strict=False):
+    for step, following in itertools.pairwise(steps):
         args = _at(args, step, [] if isinstance(following, int) else {})
     before = _at(args, steps[-1], None)
     args[steps[-1]] = before + value if isinstance(before, str) and isinstance(value, str) else value
 
 
 def _at(container: Any, step: str | int, default: Any) -> Any:
-    if isinstance(container, list):
-        container.extend([None] * (int(step) + 1 - len(container)))  # pyright: ignore[reportUnknownMemberType]
-        if container[int(step)] is None:
-            container[int(step)] = default
-        return container[int(step)]  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(step, int):
+        container.extend([None] * (step + 1 - len(container)))
+        if container[step] is None:
+            container[step] = default
+        return container[step]
     return container.setdefault(step, default)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from google.genai import types
+if TYPE_CHECKING:
+    from google.genai import types
 
 # Larger inline data is marked with size and hash instead of being uploaded to Maxim, in bytes.
 ATTACHMENT_LIMIT: Final = int(os.environ.get("MAXIM_GEMINI_ATTACHMENT_LIMIT") or 5 * 1024 * 1024)
@@ -23,6 +24,11 @@ class Attachment(NamedTuple):
     data: bytes | None = None
     uri: str | None = None
     name: str | None = None
+
+
+def mapping(value: Any) -> dict[str, Any] | None:
+    """Return *value* if it is a dict."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
 def as_json(value: Any) -> str:
@@ -41,8 +47,9 @@ def _as_plain(value: Any) -> Any:
         return dump(mode="json", exclude_none=True)
     if isinstance(value, bytes):
         return f"[{len(value)} bytes]"
-    if isinstance(value, (set, frozenset, tuple)):
-        return list(value)
+    if isinstance(value, (set, frozenset)):
+        items: Any = value  # pyright: ignore[reportUnknownVariableType]
+        return list(items)
     return str(value)
 
 

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from google.genai import types
-from maxim.logger import FileDataAttachment, Logger, UrlAttachment
-
-from ._maxim import Log
+from ._maxim import FileDataAttachment, Logger, UrlAttachment
 from ._parts import ATTACHMENT_LIMIT, Attachment, as_text
 from ._request import Request, read_parameters, read_request, system_of
 from ._response import Answer
-from ._scope import Scope
 from ._tools import Conversation, ToolRuns
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from types import TracebackType
+
+    from google.genai import types
+
+    from ._maxim import Log
+    from ._scope import Scope
 
 
 class Recording:
@@ -58,7 +61,7 @@ class Recording:
         self.end(error)
 
     @contextmanager
-    def until_read(self) -> Iterator[None]:
+    def until_read(self) -> Generator[None]:
         """End the generation if its stream can't be opened; else it goes on."""
         try:
             yield
@@ -160,7 +163,7 @@ class Call:
         self.end(error)
 
     @contextmanager
-    def ending_on_error(self) -> Iterator[None]:
+    def ending_on_error(self) -> Generator[None]:
         """End the call if what is done inside fails; else it goes on."""
         try:
             yield
@@ -169,7 +172,7 @@ class Call:
             raise
 
     @contextmanager
-    def stopping_early(self) -> Iterator[None]:
+    def stopping_early(self) -> Generator[None]:
         """End the call as one whose rest nobody wants to read."""
         with self.ending_on_error():
             yield
@@ -189,7 +192,7 @@ class Call:
         self._open(request)
         self.tools.answered(request.answers)
         scope = self.scope
-        about: dict[str, Any] = {
+        about: Any = {
             "id": generation_id,
             "provider": "google",
             "model": model,
@@ -201,7 +204,7 @@ class Call:
         if scope.labels.generation_tags:
             about["tags"] = dict(scope.labels.generation_tags)
         add = self.log.logger.trace_add_generation
-        self.log.attempt("begin the generation", add, scope.trace_id, about)  # pyright: ignore[reportArgumentType]
+        self.log.attempt("begin the generation", add, scope.trace_id, about)
         for attachment in request.attachments:
             self.attach(generation_id, attachment, "input")
 
@@ -261,7 +264,8 @@ class Call:
         failure = describe_error(error)
         if failure is not None:
             self._open(self._read(self._contents, self._config))
-            self.log.attempt("add the error", self.log.logger.trace_add_error, self.scope.trace_id, failure)  # pyright: ignore[reportArgumentType]
+            noted: Any = failure
+            self.log.attempt("add the error", self.log.logger.trace_add_error, self.scope.trace_id, noted)
 
 
 class NoCall:

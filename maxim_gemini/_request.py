@@ -6,15 +6,17 @@ Pure: nothing here talks to a logger or to the network, and nothing that was pas
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from google.genai import types
 
-from ._parts import ATTACHMENT_LIMIT, Attachment, as_json, as_text, marker, placeholder, size_of
+from ._parts import ATTACHMENT_LIMIT, Attachment, as_json, as_text, mapping, marker, placeholder, size_of
 from ._schemas import declarations, schema_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 Message: TypeAlias = dict[str, Any]
 
@@ -128,7 +130,7 @@ class _Reader:
         self.request.messages.append(message)
 
     def _answered(self, response: types.FunctionResponse) -> tuple[str | None, types.FunctionCall | None]:
-        for place, (call_id, call) in enumerate(self._open):
+        for place, (_, call) in enumerate(self._open):
             if (response.id == call.id) if response.id and call.id else (response.name == call.name):
                 return self._open.pop(place)
         return None, None
@@ -152,8 +154,9 @@ def tool_call(call_id: str, name: str | None, args: Any) -> dict[str, Any]:
 
 def returned(response: Any) -> Any:
     """Return what a function returned: google-genai's convention is one key, `output` or `result`."""
-    if isinstance(response, dict) and len(response) == 1:
-        return response.get("result", response.get("output", response))
+    said = mapping(response)
+    if said is not None and len(said) == 1:
+        return said.get("result", said.get("output", response))
     return response
 
 
@@ -180,7 +183,7 @@ def _contents(contents: Any) -> Iterator[types.Content]:
     if contents is None:
         return
     together: list[Any] = []
-    for item in contents if isinstance(contents, list) else (contents,):
+    for item in _listed(contents):
         content = _content(item)
         if content is not None:
             yield from _grouped(together)
@@ -222,17 +225,17 @@ def _content(item: Any) -> Any:
     if isinstance(item, types.Content):
         return item
     if isinstance(item, list):
-        return _Turn("user", [_part(part) for part in item])
-    if isinstance(item, dict) and ("parts" in item or "role" in item):
-        parts: Any = item.get("parts")
-        return _Turn(item.get("role") or "user", [_part(part) for part in _listed(parts)])
+        return _Turn("user", [_part(part) for part in _listed(item)])
+    content = mapping(item)
+    if content is not None and ("parts" in content or "role" in content):
+        return _Turn(content.get("role") or "user", [_part(part) for part in _listed(content.get("parts"))])
     return None
 
 
 def _listed(parts: Any) -> Iterable[Any]:
-    if parts is None:
-        return ()
-    return parts if isinstance(parts, (list, tuple)) else (parts,)
+    if isinstance(parts, (list, tuple)):
+        return parts  # pyright: ignore[reportUnknownVariableType]
+    return () if parts is None else (parts,)
 
 
 def _parts(content: Any) -> Iterable[Any]:
@@ -252,8 +255,8 @@ def _part(item: Any) -> str | types.Part:
 def _converted(item: Any) -> str | types.Part:
     if isinstance(item, types.File):
         return types.Part(file_data=types.FileData(file_uri=item.uri or item.name, mime_type=item.mime_type))
-    if isinstance(item, dict):
-        return _part_of(item)
+    if (said := mapping(item)) is not None:
+        return _part_of(said)
     if callable(getattr(item, "save", None)) and hasattr(item, "mode"):
         return _image(item)
     return f"[{type(item).__name__}]"
@@ -280,9 +283,10 @@ def _image(image: Any) -> types.Part:
 
 def system_of(config: Any) -> Any:
     """Return the system instruction of *config*."""
-    if isinstance(config, dict):
-        return config.get("system_instruction", config.get("systemInstruction"))
-    return getattr(config, "system_instruction", None)
+    settings = mapping(config)
+    if settings is None:
+        return getattr(config, "system_instruction", None)
+    return settings.get("system_instruction", settings.get("systemInstruction"))
 
 
 def read_parameters(config: Any, sent: Any = None) -> dict[str, str]:
@@ -297,14 +301,10 @@ def read_parameters(config: Any, sent: Any = None) -> dict[str, str]:
 
 
 def _settings(config: Any) -> Iterator[tuple[str, Any]]:
-    if config is None:
-        return
-    items = (
-        config.items()
-        if isinstance(config, dict)
-        else ((name, getattr(config, name)) for name in config.model_fields_set)
-    )
-    for key, value in items:
+    given = mapping(config)
+    if given is None and config is not None:
+        given = {name: getattr(config, name) for name in config.model_fields_set}
+    for key, value in (given or {}).items():
         name = _snake(key)
         if value is not None and name not in _NOT_PARAMETERS:
             yield name, value

@@ -6,15 +6,17 @@ Pure: nothing here talks to a logger or to the network, and no chunk is kept or 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from google.genai import types
-
-from ._parts import Attachment, placeholder
 from ._partial_args import PartialCall
+from ._parts import Attachment, placeholder
 from ._request import attached, described, tool_call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from google.genai import types
 
 # What Maxim has no place for in a result, by the name of the candidate's field.
 _CANDIDATE_METADATA: Final = frozenset(

@@ -25,7 +25,9 @@ class Labels(NamedTuple):
 
     def over(self, others: Labels) -> Labels:
         """Return these labels, with *others* where nothing is said here."""
-        return Labels(*(mine if mine is not None else other for mine, other in zip(self, others, strict=True)))
+        if others is NO_LABELS:
+            return self
+        return others._replace(**{name: value for name, value in self._asdict().items() if value is not None})
 
 
 NO_LABELS: Final = Labels()
@@ -91,7 +93,8 @@ def checked_id(log: Log, name: str, value: Any) -> str | None:
 
 def _get(holder: Any, *names: str) -> Any:
     if isinstance(holder, Mapping):
-        return next((holder[name] for name in names if name in holder), None)  # pyright: ignore[reportUnknownVariableType]
+        found: Any = holder  # pyright: ignore[reportUnknownVariableType]
+        return next((found[name] for name in names if name in found), None)
     return getattr(holder, names[0], None)
 
 
@@ -131,7 +134,7 @@ class Scope:
                 self.log.attempt("tag the trace", self.log.logger.trace_add_tag, self.trace_id, key, value)
 
     def _create(self, more: dict[str, str]) -> None:
-        config: dict[str, Any] = {"id": self.trace_id, **more}
+        config: Any = {"id": self.trace_id, **more}
         if self.is_local:
             config["name"] = self.trace_name
         if self.session_id is not None:
@@ -139,7 +142,7 @@ class Scope:
             self._announce_session(self.session_id)
         if self.labels.trace_tags:
             config["tags"] = dict(self.labels.trace_tags)
-        self.log.attempt("begin the trace", self.log.logger.trace, config)  # pyright: ignore[reportArgumentType]
+        self.log.attempt("begin the trace", self.log.logger.trace, config)
 
     def _announce_session(self, session_id: str) -> None:
         if self.log.is_new(session_id):

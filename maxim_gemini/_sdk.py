@@ -1,22 +1,24 @@
 """The one place that leans on google-genai's inner workings; `tests/wrapper/test_sdk.py` fails when they move.
 
-- `_generate_content`, `_generate_content_stream`: one remote call each, since 1.0; there is no public hook per remote call,
-  and automatic function calling makes several in one public call.
-- A `Models` holds nothing but `_api_client`, so the models of one call can be made in passing; a `Chat` holds `_modules`,
-  `_config` and its histories, so that a turn can be run on other models and still write into the same history.
+- `_generate_content`, `_generate_content_stream`: one remote call each, since 1.0; there is no public hook per remote
+  call, and automatic function calling makes several in one public call.
+- A `Models` holds nothing but `_api_client`, so the models of one call can be made in passing; a `Chat` holds
+  `_modules`, `_config` and its histories, so that a turn can run on other models and write into the same history.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from google.genai import types
 from google.genai.chats import AsyncChat, Chat
 from google.genai.models import AsyncModels, Models
 
-from ._recording import Call, Recording
 from ._tools import with_recorded_tools
+
+if TYPE_CHECKING:
+    from ._recording import Call, Recording
 
 Response: TypeAlias = types.GenerateContentResponse
 
@@ -52,17 +54,15 @@ class RecordedAsyncModels(AsyncModels):
         with self._call.generation(model, contents, config) as recording:
             return recording.add(await super()._generate_content(model=model, contents=contents, config=config, **more))
 
-    async def _generate_content_stream(
-        self, *, model: str, contents: Any, config: Any = None, **more: Any
-    ) -> AsyncIterator[Response]:
+    async def _generate_content_stream(self, *, model: str, contents: Any, config: Any = None, **more: Any) -> Any:
         recording = self._call.generation(model, contents, config, streamed=True)
         with recording.until_read():
-            chunks = await super()._generate_content_stream(model=model, contents=contents, config=config, **more)
+            chunks: Any = await super()._generate_content_stream(model=model, contents=contents, config=config, **more)
         return RecordedAsyncChunks(chunks, recording)
 
 
 class RecordedChunks(Iterator[Response]):
-    """The chunks of one remote call. No generator: when dropped, it lets go of the SDK's stream as if it were not there."""
+    """The chunks of one remote call. No generator: dropped, it lets go of the SDK's stream as if it were not there."""
 
     __slots__ = ("_chunks", "_recording")
 
@@ -101,7 +101,7 @@ class RecordedChat(Chat):
     """One turn of a chat: the SDK's chat on the models of one call, writing into the same history."""
 
     def __init__(self, chat: Any, call: Call) -> None:
-        vars(self).update(vars(chat), _modules=RecordedModels(chat._modules, call))
+        self.__dict__.update(chat.__dict__, _modules=RecordedModels(chat._modules, call))
         self._config = with_recorded_tools(self._config, call.tools)
 
 
@@ -109,18 +109,20 @@ class RecordedAsyncChat(AsyncChat):
     """The same with `await`."""
 
     def __init__(self, chat: Any, call: Call) -> None:
-        vars(self).update(vars(chat), _modules=RecordedAsyncModels(chat._modules, call))
+        self.__dict__.update(chat.__dict__, _modules=RecordedAsyncModels(chat._modules, call))
         self._config = with_recorded_tools(self._config, call.tools)
 
 
 def is_plain(models: Any) -> bool:
     """Say whether *models* is the SDK's own and nobody has put anything on it."""
-    return type(models) in (Models, AsyncModels) and vars(models).keys() == {"_api_client"}
+    state: dict[str, Any] = getattr(models, "__dict__", {})
+    return type(models) in (Models, AsyncModels) and state.keys() == {"_api_client"}
 
 
 def is_plain_chat(chat: Any) -> bool:
     """Say whether *chat* is the SDK's own, on plain models, and nobody has put anything on it."""
-    return type(chat) in (Chat, AsyncChat) and vars(chat).keys() == _CHAT_STATE and is_plain(chat._modules)
+    state: dict[str, Any] = getattr(chat, "__dict__", {})
+    return type(chat) in (Chat, AsyncChat) and state.keys() == _CHAT_STATE and is_plain(chat._modules)
 
 
 def config_of(chat: Any) -> Any:

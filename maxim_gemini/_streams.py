@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, Generator
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from google.genai import types
 
-from ._recording import Call
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from ._recording import Call
 
 Response = types.GenerateContentResponse
 
@@ -66,7 +68,7 @@ class AsyncStream(AsyncGenerator[Response, Any]):
 
     async def __anext__(self) -> Response:
         try:
-            return await anext(self._chunks)  # type: ignore[no-any-return]
+            return await anext(self._chunks)
         except BaseException as error:
             self._call.end(error)
             raise

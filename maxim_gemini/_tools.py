@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+import operator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from types import FunctionType, MethodType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from google.genai import types
-
 from ._maxim import Log, is_valid_id
-from ._parts import as_json, as_text
+from ._parts import as_json, as_text, mapping
 from ._request import FunctionAnswer, returned
-from ._response import Asked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from google.genai import types
+
+    from ._response import Asked
 
 # Unanswered calls that are kept in mind where no chat bounds them.
 _REMEMBERED: Final = 1024
@@ -30,21 +34,21 @@ class ToolCall:
     id: str
     call: types.FunctionCall
     trace_id: str
-    asked_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    asked_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     is_open: bool = False
     is_done: bool = False
 
     def begin(self, log: Log, at: datetime, description: str = "") -> None:
         """Tell Maxim of the call."""
         self.is_open = True
-        config = {
+        config: Any = {
             "id": self.id,
             "name": self.call.name or "",
             "description": description,
             "args": as_json(self.call.args or {}),
             "start_timestamp": at,
         }
-        log.attempt("begin the tool call", log.logger.trace_add_tool_call, self.trace_id, config)  # pyright: ignore[reportArgumentType]
+        log.attempt("begin the tool call", log.logger.trace_add_tool_call, self.trace_id, config)
 
     def succeed(self, log: Log, value: Any) -> None:
         """Tell Maxim what the function returned."""
@@ -54,15 +58,16 @@ class ToolCall:
     def fail(self, log: Log, message: str, kind: str) -> None:
         """Tell Maxim how the function failed."""
         self.is_done = True
-        error = {"message": message, "code": "", "type": kind}
-        log.attempt("end the tool call", log.logger.tool_call_error, self.id, error)  # pyright: ignore[reportArgumentType]
+        error: Any = {"message": message, "code": "", "type": kind}
+        log.attempt("end the tool call", log.logger.tool_call_error, self.id, error)
 
     def answer(self, log: Log, response: Any) -> None:
         """Tell Maxim what the model is told."""
         if not self.is_open:
             self.begin(log, self.asked_at)
-        if isinstance(response, dict) and list(response) == ["error"]:
-            self.fail(log, as_text(response["error"]), "")
+        said = mapping(response)
+        if said is not None and list(said) == ["error"]:
+            self.fail(log, as_text(said["error"]), "")
         else:
             self.succeed(log, returned(response))
 
@@ -155,7 +160,7 @@ class ToolRuns:
                 self._conversation.wait(call)
 
     @contextmanager
-    def running(self, function: Callable[..., Any], arguments: dict[str, Any]) -> Iterator[Callable[[Any], Any]]:
+    def running(self, function: Callable[..., Any], arguments: dict[str, Any]) -> Generator[Callable[[Any], Any]]:
         """Record one run of *function*; what is handed out takes its value and gives it back."""
         call = self._log.attempt("begin the tool call", self._begin, function, arguments)
         if call is None:
@@ -175,7 +180,7 @@ class ToolRuns:
         waiting = [one for one in self._unsettled if one.call.name == function.__name__ and not one.is_open]
         alike = [one for one in waiting if (one.call.args or {}) == arguments]
         for call in alike or waiting:
-            call.begin(self._log, datetime.now(timezone.utc), inspect.getdoc(function) or "")
+            call.begin(self._log, datetime.now(UTC), inspect.getdoc(function) or "")
             return call
         return None
 
@@ -186,11 +191,14 @@ def _itself(value: Any) -> Any:
 
 def with_recorded_tools(config: Any, runs: ToolRuns) -> Any:
     """Return *config* with tools that record their runs; the same object where there is nothing to record."""
-    tools = config.get("tools") if isinstance(config, dict) else getattr(config, "tools", None)
-    if not isinstance(tools, list) or not any(map(_is_recordable, tools)):  # pyright: ignore[reportUnknownArgumentType]
+    settings = mapping(config)
+    tools: Any = getattr(config, "tools", None) if settings is None else settings.get("tools")
+    if not isinstance(tools, list):
         return config
-    recorded = [_recorded(tool, runs) if _is_recordable(tool) else tool for tool in tools]  # pyright: ignore[reportUnknownVariableType]
-    return {**config, "tools": recorded} if isinstance(config, dict) else config.model_copy(update={"tools": recorded})
+    recorded: list[Any] = [_recorded(tool, runs) if _is_recordable(tool) else tool for tool in tools]  # pyright: ignore[reportUnknownVariableType]
+    if all(map(operator.is_, recorded, tools)):  # pyright: ignore[reportUnknownArgumentType]
+        return config
+    return config.model_copy(update={"tools": recorded}) if settings is None else {**settings, "tools": recorded}
 
 
 def _is_recordable(tool: Any) -> bool:

@@ -4,12 +4,14 @@ call is recorded as a whole, since what the user put there must run.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from google.genai import types
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
 
-from ._recording import Call
+    from google.genai import types
+
+    from ._recording import Call, Recording
 
 
 class WatchedModels:
@@ -54,31 +56,37 @@ class WatchedChat:
         self._call = call
         self._model = model
 
-    def send_message(self, *message: Any) -> types.GenerateContentResponse:
+    def send_message(self, *said: Any) -> types.GenerateContentResponse:
         """Call the wrapped method."""
-        with self._call.generation(self._model, *_with_config(message)) as recording:
-            return recording.add(self._chat.send_message(*message))
+        with _generation(self._call, _as_request(self._model, *said)) as recording:
+            return recording.add(self._chat.send_message(*said))
 
-    def send_message_stream(self, *message: Any) -> Iterator[types.GenerateContentResponse]:
+    def send_message_stream(self, *said: Any) -> Iterator[types.GenerateContentResponse]:
         """Call the wrapped method; the generation begins with the first chunk that is asked for."""
-        return _watch(self._chat.send_message_stream(*message), self._call, self._request(message))
-
-    def _request(self, message: tuple[Any, ...]) -> dict[str, Any]:
-        contents, config = _with_config(message)
-        return {"model": self._model, "contents": contents, "config": config}
+        return _watch(self._chat.send_message_stream(*said), self._call, _as_request(self._model, *said))
 
 
-class WatchedAsyncChat(WatchedChat):
+class WatchedAsyncChat:
     """The same with `await`."""
 
-    async def send_message(self, *message: Any) -> Any:
-        """Call the wrapped method."""
-        with self._call.generation(self._model, *_with_config(message)) as recording:
-            return recording.add(await self._chat.send_message(*message))
+    def __init__(self, chat: Any, call: Call, model: str) -> None:
+        self._chat = chat
+        self._call = call
+        self._model = model
 
-    async def send_message_stream(self, *message: Any) -> Any:
+    async def send_message(self, *said: Any) -> types.GenerateContentResponse:
+        """Call the wrapped method."""
+        with _generation(self._call, _as_request(self._model, *said)) as recording:
+            return recording.add(await self._chat.send_message(*said))
+
+    async def send_message_stream(self, *said: Any) -> AsyncIterator[types.GenerateContentResponse]:
         """Call the wrapped method; the generation begins with the first chunk that is asked for."""
-        return _watch_async(await self._chat.send_message_stream(*message), self._call, self._request(message))
+        chunks = await self._chat.send_message_stream(*said)
+        return _watch_async(chunks, self._call, _as_request(self._model, *said))
+
+
+def _as_request(model: str, message: Any, config: Any = None) -> dict[str, Any]:
+    return {"model": model, "contents": message, "config": config}
 
 
 def _said(request: dict[str, Any]) -> dict[str, Any]:
@@ -86,11 +94,7 @@ def _said(request: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in request.items() if name != "config" or value is not None}
 
 
-def _with_config(message: tuple[Any, ...]) -> tuple[Any, Any]:
-    return message[0], message[1] if len(message) > 1 else None
-
-
-def _generation(call: Call, request: dict[str, Any], *, streamed: bool = False) -> Any:
+def _generation(call: Call, request: dict[str, Any], *, streamed: bool = False) -> Recording:
     return call.generation(request["model"], request["contents"], request.get("config"), streamed=streamed)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from ._maxim import Log
 
 if TYPE_CHECKING:
-    from maxim.logger import Logger
+    from collections.abc import Callable
+
+    from ._maxim import Logger
 
 T = TypeVar("T")
 

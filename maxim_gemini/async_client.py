@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from google.genai import types
 from google.genai.chats import AsyncChat, AsyncChats
 from google.genai.client import AsyncClient
 from google.genai.models import AsyncModels
 
 from . import _sdk
 from ._calls import Chatting, begin_call
-from ._maxim import Log
 from ._recording import NoCall
 from ._scope import Labels, checked_id, split_labels
 from ._streams import AsyncStream
@@ -19,7 +17,9 @@ from ._watched import WatchedAsyncChat, WatchedAsyncModels
 from ._wrapping import Wrapper, logging_to
 
 if TYPE_CHECKING:
-    from maxim.logger import Logger
+    from google.genai import types
+
+    from ._maxim import Log, Logger
 
 
 class MaximGeminiAsyncModels(Wrapper, AsyncModels, sdk_class=AsyncModels):
@@ -40,7 +40,10 @@ class MaximGeminiAsyncModels(Wrapper, AsyncModels, sdk_class=AsyncModels):
         """Generate content as the SDK does; log into the trace *trace_id*, or into one of its own."""
         models, call, config = self._begin(contents, config, trace_id, generation_name)
         with call:
-            return await models.generate_content(model=model, contents=contents, config=config)
+            answer: types.GenerateContentResponse = await models.generate_content(
+                model=model, contents=contents, config=config
+            )
+        return answer
 
     async def generate_content_stream(
         self,
@@ -89,7 +92,7 @@ class MaximGeminiAsyncChatSession(Wrapper, AsyncChat, sdk_class=AsyncChat):
 
     async def send_message(
         self,
-        message: list[types.PartUnionDict] | types.PartUnionDict,
+        message: Any,
         config: types.GenerateContentConfigOrDict | str | None = None,
         *,
         generation_name: str | None = None,
@@ -97,11 +100,12 @@ class MaximGeminiAsyncChatSession(Wrapper, AsyncChat, sdk_class=AsyncChat):
         """Send *message* as the SDK does; text in place of *config* is the generation's name."""
         chat, turn, said = self._begin(message, config, generation_name)
         with turn:
-            return await chat.send_message(*said)
+            answer: types.GenerateContentResponse = await chat.send_message(*said)
+        return answer
 
     async def send_message_stream(
         self,
-        message: list[types.PartUnionDict] | types.PartUnionDict,
+        message: Any,
         config: types.GenerateContentConfigOrDict | str | None = None,
         *,
         generation_name: str | None = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Self
 
 from google.genai import Client, types
@@ -11,7 +10,6 @@ from google.genai.models import Models
 
 from . import _sdk
 from ._calls import Chatting, begin_call
-from ._maxim import Log
 from ._recording import NoCall
 from ._scope import Labels, checked_id, split_labels
 from ._streams import Stream
@@ -20,7 +18,9 @@ from ._wrapping import Wrapper, logging_to
 from .async_client import MaximGeminiAsyncClient
 
 if TYPE_CHECKING:
-    from maxim.logger import Logger
+    from collections.abc import Iterator
+
+    from ._maxim import Log, Logger
 
 
 class MaximGeminiModels(Wrapper, Models, sdk_class=Models):
@@ -41,7 +41,10 @@ class MaximGeminiModels(Wrapper, Models, sdk_class=Models):
         """Generate content as the SDK does; log into the trace *trace_id*, or into one of its own."""
         models, call, config = self._begin(contents, config, trace_id, generation_name)
         with call:
-            return models.generate_content(model=model, contents=contents, config=config)
+            answer: types.GenerateContentResponse = models.generate_content(
+                model=model, contents=contents, config=config
+            )
+        return answer
 
     def generate_content_stream(
         self,
@@ -87,7 +90,7 @@ class MaximGeminiChatSession(Wrapper, Chat, sdk_class=Chat):
 
     def send_message(
         self,
-        message: list[types.PartUnionDict] | types.PartUnionDict,
+        message: Any,
         config: types.GenerateContentConfigOrDict | str | None = None,
         *,
         generation_name: str | None = None,
@@ -95,11 +98,12 @@ class MaximGeminiChatSession(Wrapper, Chat, sdk_class=Chat):
         """Send *message* as the SDK does; text in place of *config* is the generation's name."""
         chat, turn, said = self._begin(message, config, generation_name)
         with turn:
-            return chat.send_message(*said)
+            answer: types.GenerateContentResponse = chat.send_message(*said)
+        return answer
 
     def send_message_stream(
         self,
-        message: list[types.PartUnionDict] | types.PartUnionDict,
+        message: Any,
         config: types.GenerateContentConfigOrDict | str | None = None,
         *,
         generation_name: str | None = None,

@@ -6,10 +6,10 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from maxim_gemini import MaximGeminiAsyncChatSession, MaximGeminiChatSession
 from support.script import Gemini, response
 from support.sides import MODEL, Sync
+
+from maxim_gemini import MaximGeminiAsyncChatSession, MaximGeminiChatSession
 
 if TYPE_CHECKING:
     from google import genai

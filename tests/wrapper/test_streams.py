@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from google.genai.chats import Chat
 from google.genai.models import AsyncModels, Models
-
-from maxim_gemini.testing import wire
 from support.loopback import SSE, Reply
 from support.script import Gemini, chunks, response
 from support.sides import MODEL, Sync
+
+from maxim_gemini.testing import wire
 
 if TYPE_CHECKING:
     from google import genai

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.genai import types
-
 from support.functions import Counter, LockedCounter, add, add_async, divide
 from support.script import Gemini, call, chunks, response
 from support.sides import MODEL, Sync

@@ -16,6 +16,8 @@ from google.genai import types
 from google.genai.chats import AsyncChat, AsyncChats, Chat, Chats
 from google.genai.client import AsyncClient
 from google.genai.models import AsyncModels, Models
+from support.script import Gemini, chunks, response
+from support.sides import MODEL, Sync
 
 import maxim_gemini
 from maxim_gemini import (
@@ -28,8 +30,6 @@ from maxim_gemini import (
     MaximGeminiClient,
     MaximGeminiModels,
 )
-from support.script import Gemini, chunks, response
-from support.sides import MODEL, Sync
 
 if TYPE_CHECKING:
     from maxim_gemini.testing import FakeLogger
