@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from maxim_gemini.testing.completeness import Problem
     from maxim_gemini.testing.received import Received
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from maxim_gemini.testing.views import Trace, View
 
 _TIMES: Final = ("started_at", "ended_at")
+_SHOWN: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+_LARGEST: Final = 256 * 1024
+"""Bytes of a picture that is shown in the page; of larger ones it says what they are."""
 
 
 def traces_of(received: Received) -> list[JsonDict]:
@@ -22,17 +26,17 @@ def traces_of(received: Received) -> list[JsonDict]:
     What was logged outside any trace comes last, as a trace that is named so.
     """
     problems = received.problems()
-    traces = sorted(
-        (_trace(trace, problems) for trace in received.traces), key=lambda trace: trace.get("started_at", 0.0)
-    )
-    orphans = [_prepared(orphan) for orphan in received.as_dict().get("orphans", ())]
+    pictures = dict(_pictures(received))
+    traces = [_trace(trace, problems, pictures) for trace in received.traces]
+    traces.sort(key=lambda trace: trace.get("started_at", 0.0))
+    orphans = [_prepared(orphan, pictures) for orphan in received.as_dict().get("orphans", ())]
     told = {problem for trace in traces for problem in trace["problems"]}
     left = [str(problem) for problem in problems if str(problem) not in told]
     return [*traces, _stray(orphans, left)] if orphans or left else traces
 
 
-def _trace(trace: Trace, problems: list[Problem]) -> JsonDict:
-    data = _prepared(trace.as_dict())
+def _trace(trace: Trace, problems: list[Problem], pictures: Mapping[str, str]) -> JsonDict:
+    data = _prepared(trace.as_dict(), pictures)
     ids = {(node["kind"], node["id"]) for node in _walk(data)}
     data["problems"] = [str(problem) for problem in problems if (problem.kind, problem.id) in ids]
     return data | {"session": _session(trace.parent)}
@@ -47,7 +51,15 @@ def _session(parent: View | None) -> JsonDict | None:
     return {"id": parent.id, "name": parent.name} if parent is not None and parent.kind == "session" else None
 
 
-def _prepared(node: JsonDict) -> JsonDict:
+def _pictures(received: Received) -> Iterator[tuple[str, str]]:
+    """Yield the pictures that were attached: the attachment's id, and a `data:` URL."""
+    for view in (*received.traces, *received.spans, *received.generations, *received.tool_calls):
+        for one in view.attachments:
+            if one.content is not None and one.mime_type in _SHOWN and len(one.content) <= _LARGEST:
+                yield one.id, f"data:{one.mime_type};base64,{base64.b64encode(one.content).decode()}"
+
+
+def _prepared(node: JsonDict, pictures: Mapping[str, str]) -> JsonDict:
     """Add what the page shows of *node* and all below it."""
     result = node.get("result")
     if isinstance(result, dict):
@@ -55,19 +67,22 @@ def _prepared(node: JsonDict) -> JsonDict:
     if node.get("error"):
         node["errors"] = [node.pop("error"), *node.get("errors", ())]
     node |= _chunks(node)
+    for attachment in node.get("attachments", ()):
+        if attachment["id"] in pictures:
+            attachment["data_url"] = pictures[attachment["id"]]
     for key in _TIMES:
         if isinstance(node.get(key), str):
             node[key] = datetime.fromisoformat(node[key]).timestamp()
     for child in node.get("children", ()):
-        _prepared(child)
+        _prepared(child, pictures)
     return node
 
 
 def _chunks(node: JsonDict) -> JsonDict:
     """Return what is known of a stream's chunks, in seconds after the request."""
-    times = node.get("metadata", {}).get("chunk_times")
     metrics = node.get("metrics", {})
     first = metrics.get("time_to_first_chunk_ms")
+    times = [at / 1000 for at in node.get("metadata", {}).get("chunk_times_ms", ())] or None
     known = {
         "chunks": times,
         "first_chunk": None if first is None else first / 1000,

@@ -47,7 +47,7 @@ def _data(tests: Sequence[TestTraces]) -> str:
 
 
 def _part(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return files("maxim_gemini.testing.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def _hash(script: str) -> str:

@@ -109,18 +109,19 @@ function wrong(error) {
 }
 
 function asked(trace) {
-  if (isEmpty(trace.input) && isEmpty(trace.output)) return null;
+  const shown = (trace.attachments || []).filter((one) => one.data_url).map((one) => image(one.data_url));
+  if (isEmpty(trace.input) && isEmpty(trace.output) && !shown.length) return null;
   return h(".card", {}, h(".two", {},
-    h("", {}, h("h4", {}, "Input"), prose(trace.input)),
+    h("", {}, h("h4", {}, "Input"), prose(trace.input), shown.length > 0 && h(".pictures", {}, shown)),
     h("", {}, h("h4", {}, "Output"), prose(trace.output))));
 }
 
 function rest(trace) {
-  const known = ["id", "name", "session", "input", "output", "tags", "children", "errors", "problems", "started_at", "ended_at", "duration", "kind"];
+  const known = ["id", "name", "session", "input", "output", "tags", "children", "errors", "problems", "started_at", "ended_at", "duration", "kind", "attachments"];
   return h(".card.rest", {}, folds([
-    ["Metadata", pairs(trace.metadata)], ["Metrics", pairs(trace.metrics)], ["Feedback", pairs(trace.feedback)], ["Events", pairs(trace.events)],
+    ["Metadata", pairs(trace.metadata)], ["Metrics", pairs(trace.metrics)], ["Feedback", pairs(trace.feedback)], ["Attachments", attachments(trace.attachments)], ["Events", pairs(trace.events)],
     ["More", pairs(Object.fromEntries(Object.entries(trace).filter(([key, value]) => ![...known, "metadata", "metrics", "feedback", "events"].includes(key) && !isEmpty(value))))],
-    ["The trace as JSON", () => code(JSON.stringify(trace, null, 2))],
+    ["The trace as JSON", () => code(JSON.stringify(trace, (key, value) => (key === "data_url" ? undefined : value), 2))],
   ]));
 }
 
@@ -145,13 +146,14 @@ function heading(item) {
 function generation(item) {
   const answers = (item.result?.choices || []).map((choice) => answer(choice, item.result.choices.length));
   const thoughts = item.metadata?.thoughts;
+  const { input, output } = pictures(item);
   return [
-    h(".messages", {}, (item.messages || []).map((one) => message(one)),
-      thoughts && message({ role: "assistant", content: pretty(thoughts) }, "thoughts", true), answers),
+    h(".messages", {}, (item.messages || []).map((one) => message(one)), input,
+      thoughts && message({ role: "assistant", content: pretty(thoughts) }, "thoughts", true), answers, output),
     (item.errors || []).map(wrong), usage(item.usage),
     folds([
       ["Parameters", pairs(item.model_parameters)], ["Attachments", attachments(item.attachments)], ["Metadata", pairs(without(item.metadata, "thoughts"))],
-      ["Metrics", pairs(item.metrics)], ["Tags", pairs(item.tags)], ["Result as JSON", item.result && (() => code(JSON.stringify(item.result, null, 2)))],
+      ["Metrics", pairs(item.metrics)], ["Tags", pairs(item.tags)], ["Usage in detail", pairs(without(item.usage, "prompt_tokens", "completion_tokens", "total_tokens"))], ["Result as JSON", item.result && (() => code(JSON.stringify(item.result, null, 2)))],
     ]),
   ];
 }
@@ -212,13 +214,21 @@ function other(item) {
 }
 function attachments(items) {
   if (isEmpty(items)) return null;
-  return h(".says-what", {}, items.map((item) => [item.data_url ? image(item.data_url) : null, pairs(without(item, "data_url"))]));
+  return h(".says-what", {}, items.map((item) => pairs(without(item, "data_url", "tags"))));
+}
+function pictures(item) {
+  const strip = (side, role) => {
+    const found = (item.attachments || []).filter((one) => one.data_url && (one.tags?.["attach-to"] === "output") === (side === "output"));
+    return found.length > 0 && h(`.message${side === "output" ? ".answer" : ""}`, {}, h(`.role.${role}`, {}, h("small", {}, "attached")),
+      h(".says-what", {}, h(".pictures", {}, found.map((one) => image(one.data_url)))));
+  };
+  return { input: strip("input", "user"), output: strip("output", "assistant") };
 }
 
 function usage(use) {
   if (isEmpty(use)) return null;
-  const cached = use.prompt_tokens_details?.cached_tokens ?? use.cached_tokens ?? 0;
-  const thoughts = use.completion_tokens_details?.reasoning_tokens ?? 0;
+  const cached = (use.input_token_details ?? use.prompt_tokens_details)?.cached_tokens ?? 0;
+  const thoughts = (use.output_token_details ?? use.completion_tokens_details)?.reasoning_tokens ?? 0;
   const kinds = [
     ["cached", cached, "c-cached"], ["prompt", (use.prompt_tokens || 0) - cached, "c-prompt"],
     ["thoughts", thoughts, "c-thoughts"], ["answer", (use.completion_tokens || 0) - thoughts, "c-answer"],
@@ -226,6 +236,7 @@ function usage(use) {
   return h(".usage", {},
     kinds.length > 0 && h(".split", {}, kinds.map(([name, number, colour]) => h(`i.${colour}`, { style: { flex: String(number) }, title: `${name} ${number}` }))),
     h(".keys", {}, kinds.map(([name, number, colour]) => h("span", {}, h(`i.${colour}`), name, " ", h("b", {}, count(number)))),
+      Object.entries(use.input_token_details || {}).filter(([name]) => name !== "cached_tokens" && name !== "text_tokens").map(([name, number]) => h("span", {}, name.replace("_tokens", "").replace("_", " "), " ", h("b", {}, count(number)))),
       use.total_tokens !== undefined && h("span", {}, "total ", h("b", {}, count(use.total_tokens)), " tokens")));
 }
 

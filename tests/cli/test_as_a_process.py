@@ -99,7 +99,7 @@ def test_the_demo_needs_no_network_and_no_key(piped_demo: subprocess.CompletedPr
 
 
 def test_the_demo_is_quick(piped_demo: subprocess.CompletedProcess[str]) -> None:
-    # Processor time, because other work on the machine makes the clock meaningless; twice what it may take on an idle one.
+    # Processor time, because other work on the machine makes the clock meaningless; twice what an idle one may take.
     assert float(piped_demo.stderr.rpartition("SPENT ")[2]) < 4
 
 

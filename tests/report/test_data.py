@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import base64
 import json
 from typing import TYPE_CHECKING
 
 import pytest
+from maxim.logger import FileDataAttachment
 from support.sample_traces import chat_with_a_tool, sample, traces, unfinished
 
 from maxim_gemini.testing import FakeLogger, report
@@ -82,6 +84,21 @@ def test_a_trace_says_what_is_not_complete_about_it() -> None:
         "trace trace-open: never ended",
         "generation generation-o: never ended",
     ]
+
+
+def test_a_picture_is_shown_where_it_is_not_too_large() -> None:
+    logger = FakeLogger()
+    trace = logger.trace({"id": "trace-1"})
+    png = b"\x89PNG\r\n\x1a\n"
+    for name, data, kind in (
+        ("small", png, "png"),
+        ("large", png + bytes(300_000), "png"),
+        ("drawing", b"<svg/>", "svg+xml"),
+    ):
+        trace.add_attachment(FileDataAttachment(id=name, data=data, name=name, mime_type=f"image/{kind}"))
+    [shown] = traces_of(logger)
+    urls = {one["id"]: one.get("data_url") for one in shown["attachments"]}
+    assert urls == {"small": f"data:image/png;base64,{base64.b64encode(png).decode()}", "large": None, "drawing": None}
 
 
 def test_what_is_outside_any_trace_is_not_lost() -> None:

@@ -44,8 +44,8 @@ def answer(
             "prompt_tokens": prompt,
             "completion_tokens": words + thoughts,
             "total_tokens": prompt + words + thoughts,
-            "prompt_tokens_details": {"cached_tokens": cached},
-            "completion_tokens_details": {"reasoning_tokens": thoughts},
+            "input_token_details": {"cached_tokens": cached},
+            "output_token_details": {"reasoning_tokens": thoughts},
         },
     }
 
@@ -117,7 +117,7 @@ def chat_with_a_tool(logger: FakeLogger) -> None:
         name="answer",
     )
     stream.add_metadata(
-        {"chunk_times": [0.21, 0.26, 0.33, 0.42, 0.47, 0.58], "thoughts": "The tool says clear and 21.\nSay so."}
+        {"chunk_times_ms": [210, 260, 330, 420, 470, 580], "thoughts": "The tool says clear and 21.\nSay so."}
     )
     stream.add_metric("time_to_first_chunk_ms", 210)
     stream.add_metric("chunks", 6)
