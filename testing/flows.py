@@ -105,7 +105,7 @@ def _stream(client: Client) -> Any:
     reply.text("Your name is Ada."),
 )
 def _chat(client: Client) -> Any:
-    chat = client.chats.create(model=MODEL)
+    chat: Any = client.chats.create(model=MODEL)
     return [chat.send_message("Hi, I am Ada.").text, chat.send_message("What is my name?").text]
 
 
@@ -116,7 +116,7 @@ def _chat(client: Client) -> Any:
     reply.stream("Your name ", "is Ada."),
 )
 def _chat_stream(client: Client) -> Any:
-    chat = client.chats.create(model=MODEL)
+    chat: Any = client.chats.create(model=MODEL)
     return [_texts(chat.send_message_stream("Hi, I am Ada.")), _texts(chat.send_message_stream("What is my name?"))]
 
 
@@ -132,9 +132,9 @@ def _function_call(client: Client) -> Any:
     question = types.Content(role="user", parts=[types.Part(text="How is the weather in Paris?")])
     config = types.GenerateContentConfig(tools=[types.Tool(function_declarations=[_declaration()])])
     asked = client.models.generate_content(model=MODEL, contents=question, config=config)
-    call = _calls(asked)[0]
+    call: Any = _calls(asked)[0]
     said: Any = asked.candidates[0].content if asked.candidates else None
-    result = types.FunctionResponse(id=call.id, name=call.name, response={"result": get_weather(**(call.args or {}))})
+    result = types.FunctionResponse(id=call.id, name=call.name, response={"result": get_weather(**call.args)})
     answered = types.Content(role="user", parts=[types.Part(function_response=result)])
     answer = client.models.generate_content(model=MODEL, contents=[question, said, answered], config=config)
     return [{call.name: call.args}, answer.text]
@@ -177,7 +177,7 @@ def _function_call_parallel(client: Client) -> Any:
 def _function_call_chat(client: Client) -> Any:
     from google.genai import types
 
-    chat = client.chats.create(model=MODEL, config=types.GenerateContentConfig(tools=[get_weather]))
+    chat: Any = client.chats.create(model=MODEL, config=types.GenerateContentConfig(tools=[get_weather]))
     return [chat.send_message("How is the weather in Paris?").text, chat.send_message("What would you do?").text]
 
 

@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import uvicorn
 from starlette.requests import ClientDisconnect, Request
@@ -24,7 +24,7 @@ from maxim_gemini.testing.replies.playing import CassettePlayer, Pace
 from maxim_gemini.testing.replies.request import GeminiRequest
 from maxim_gemini.testing.replies.saying import Disconnect, Hold, Pause
 from maxim_gemini.testing.replies.script import Answering, Player, Rule, Script
-from maxim_gemini.testing.replies.writing import JSON_TYPE, Answer
+from maxim_gemini.testing.replies.writing import JSON_TYPE, Answer, Sent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -229,7 +229,7 @@ class _Delivery:
         finally:
             watch.cancel()
 
-    async def _send_piece(self, piece: Any, answer: Answer) -> bool:
+    async def _send_piece(self, piece: Sent, answer: Answer) -> bool:
         """Send or await *piece*; return whether the answer goes on."""
         match piece:
             case bytes():

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from functools import reduce
 from operator import add
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from hypothesis import strategies as st
 
@@ -75,7 +75,7 @@ def configs(backend: Backend = "gemini") -> st.SearchStrategy[types.GenerateCont
     names = st.from_regex(r"[a-z][a-z_]{0,9}", fullmatch=True)
     vertex = {"labels": st.dictionaries(names, names, max_size=2)} if backend == "vertex" else {}
     return st.builds(
-        lambda **said: types.GenerateContentConfig(**{key: value for key, value in said.items() if value is not None}),
+        _config,
         temperature=_maybe(st.floats(0, 2)),
         top_p=_maybe(st.floats(0, 1)),
         top_k=_maybe(st.integers(1, 40)),
@@ -118,7 +118,7 @@ def streams(*, broken: bool = False) -> st.SearchStrategy[Reply]:
         _parts().map(reply.event),
         _hollow().map(reply.event),
         st.builds(reply.event, _parts(), _parts()),
-        st.builds(lambda count: reply.event(reply.usage(prompt=count)), st.integers(0, 99)),
+        st.integers(0, 99).map(lambda count: reply.event(reply.usage(prompt=count))),
     )
     events = st.lists(event, min_size=1, max_size=6).map(_sum)
     whole = st.one_of(
@@ -147,6 +147,12 @@ def conversations(*, streaming: bool = False) -> st.SearchStrategy[list[Turn]]:
     message = st.one_of(_texts(min_size=1), _sent_parts(), _few(st.one_of(_texts(min_size=1), _sent_parts())))
     answer = streams() if streaming else responses()
     return st.lists(st.builds(Turn, message, answer), min_size=1, max_size=4)
+
+
+def _config(**said: Any) -> types.GenerateContentConfig:
+    from google.genai import types
+
+    return types.GenerateContentConfig(**{name: value for name, value in said.items() if value is not None})
 
 
 def _texts(min_size: int = 0) -> st.SearchStrategy[str]:
@@ -210,13 +216,13 @@ def _ends() -> st.SearchStrategy[Reply]:
     beside = st.one_of(
         st.just(Reply(())),
         st.builds(reply.safety_ratings, st.just({HARM_CATEGORIES[0]: "HIGH"}), blocked=st.booleans()),
-        st.builds(lambda text: reply.grounding(("https://example.com", text), queries=[text]), _texts()),
+        _texts().map(lambda text: reply.grounding(("https://example.com", text), queries=[text])),
         st.just(reply.grounding(metadata={})),
         st.just(reply.url_context("https://example.com")),
         st.just(reply.citations({"startIndex": 0, "endIndex": 9, "uri": "https://example.com"})),
-        st.builds(lambda text: reply.logprobs((text, -0.5)), _texts()),
+        _texts().map(lambda text: reply.logprobs((text, -0.5))),
         st.builds(reply.average_logprobs, st.floats(-10, 0)),
-        st.builds(lambda value: reply.beside(fieldOfTomorrow=value), _json()),
+        _json().map(lambda value: reply.beside(fieldOfTomorrow=value)),
     )
     return st.tuples(reason, message, beside).map(lambda said: _sum([*said]))
 
@@ -249,7 +255,7 @@ def _with_the_rest(said: Reply) -> st.SearchStrategy[Reply]:
     count = _maybe(st.integers(0, 9999))
     counts = st.builds(reply.usage, count, count, count, tool_use=count, cached=count, total=count)
     named = st.builds(reply.response, model_version=_maybe(_names()), response_id=_maybe(_names()))
-    unknown = st.builds(lambda value: reply.response(fieldOfTomorrow=value), _json())
+    unknown = _json().map(lambda value: reply.response(fieldOfTomorrow=value))
     rest = st.one_of(st.just(Reply(())), counts, named, unknown)
     return rest.map(lambda more: said + more)
 
@@ -271,8 +277,8 @@ def _sent_parts() -> st.SearchStrategy[types.Part]:
     mime_types = st.sampled_from(["image/png", "audio/mp3", "video/mp4", "application/pdf", "text/csv"])
     return st.one_of(
         _sent_texts(),
-        st.builds(lambda data, mime: types.Part.from_bytes(data=data, mime_type=mime), _BYTES, mime_types),
-        st.builds(lambda mime: types.Part.from_uri(file_uri="gs://bucket/object", mime_type=mime), mime_types),
+        st.tuples(_BYTES, mime_types).map(lambda blob: types.Part.from_bytes(data=blob[0], mime_type=blob[1])),
+        mime_types.map(lambda mime: types.Part.from_uri(file_uri="gs://bucket/object", mime_type=mime)),
     )
 
 
@@ -324,16 +330,14 @@ def _tool_configs() -> st.SearchStrategy[types.ToolConfig]:
     from google.genai import types
 
     modes = st.sampled_from([types.FunctionCallingConfigMode(name) for name in ("AUTO", "ANY", "NONE")])
-    return st.builds(
-        lambda mode: types.ToolConfig(function_calling_config=types.FunctionCallingConfig(mode=mode)), modes
-    )
+    return modes.map(lambda mode: types.ToolConfig(function_calling_config=types.FunctionCallingConfig(mode=mode)))
 
 
 def _schemas() -> st.SearchStrategy[types.Schema]:
     from google.genai import types
 
-    kinds: list[Literal["STRING", "INTEGER", "NUMBER", "BOOLEAN"]] = ["STRING", "INTEGER", "NUMBER", "BOOLEAN"]
-    leaf = st.builds(lambda kind: types.Schema(type=types.Type(kind)), st.sampled_from(kinds))
+    kinds = st.sampled_from([types.Type.STRING, types.Type.INTEGER, types.Type.NUMBER, types.Type.BOOLEAN])
+    leaf = kinds.map(lambda kind: types.Schema(type=kind))
     array = leaf.map(lambda items: types.Schema(type=types.Type.ARRAY, items=items))
     return st.one_of(leaf, array, _object_schemas())
 
@@ -351,7 +355,10 @@ def _as_dict(model: Any) -> dict[str, Any]:
 
 
 def _flattened(items: list[Any]) -> list[Any]:
-    return [one for item in items for one in (item if isinstance(item, list) else [item])]
+    flat: list[Any] = []
+    for item in items:
+        flat.extend(item if isinstance(item, list) else [item])  # pyright: ignore[reportUnknownArgumentType]
+    return flat
 
 
 def _few(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:

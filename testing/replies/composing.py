@@ -12,6 +12,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from maxim_gemini.testing.replies.saying import (
+    NOTHING,
     Candidate,
     Disconnect,
     Event,
@@ -20,7 +21,7 @@ from maxim_gemini.testing.replies.saying import (
     Reply,
     Step,
 )
-from maxim_gemini.testing.replies.usage import by_modality, counted, details
+from maxim_gemini.testing.replies.usage import by_modality, counted, details, recounted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -237,13 +238,15 @@ def _counted(steps: list[Step], request: GeminiRequest, style: Style) -> list[St
             thoughts += [part for part in parts if part.get("thought")]
             answer += [part for part in parts if not part.get("thought")]
             usage = _usage_now(asked, answer, thoughts, said, style, final=place == last)
-            step = replace(step, usage={**usage, **step.usage} if step.usage and place != last else usage)
+            if step.usage and place != last:
+                usage = recounted(usage, step.usage, style)
+            step = replace(step, usage=usage)
         counted_steps.append(step)
     return counted_steps
 
 
 def _last_usage(steps: list[Step]) -> Json:
-    return next((step.usage for step in reversed(steps) if isinstance(step, Event) and step.usage), {})
+    return next((step.usage for step in reversed(steps) if isinstance(step, Event) and step.usage), NOTHING)
 
 
 def _prompt_usage(request: GeminiRequest, said: Json) -> dict[str, Any]:

@@ -36,8 +36,8 @@ def _prediction(vector: list[float]) -> dict[str, Any]:
 
 def counted_tokens(request: GeminiRequest) -> dict[str, Any]:
     """Return the answer to a count of tokens."""
-    asked = request.field("generateContentRequest")
-    contents = asked.get("contents", []) if isinstance(asked, dict) else request.contents
+    asked: Any = request.field("generateContentRequest")
+    contents: list[Any] = asked.get("contents", []) if asked else request.contents
     counts = by_modality(part for content in contents for part in content.get("parts") or ())
     said = {"totalTokens": sum(counts.values()), "promptTokensDetails": details(counts)}
     if request.backend == "vertex":
@@ -64,16 +64,20 @@ def embeddings(request: GeminiRequest) -> list[list[float]]:
     """Return a vector for each content of *request*: the same for the same text, of the size that is asked for."""
     match request.action:
         case "predict":
-            size = (request.field("parameters") or {}).get("outputDimensionality")
+            size = _asked_size(request.field("parameters"))
             texts = [str(instance.get("content", "")) for instance in request.field("instances") or ()]
         case "embedContent":
-            size = (request.field("embedContentConfig") or {}).get("outputDimensionality")
+            size = _asked_size(request.field("embedContentConfig"))
             texts = [text_of(request.field("content"))]
         case _:
             asked: list[Any] = request.field("requests") or []
-            size = next((one["outputDimensionality"] for one in asked if "outputDimensionality" in one), None)
+            size = _asked_size(asked[0] if asked else None)
             texts = [text_of(one.get("content")) for one in asked]
-    return [_vector(text, size or DIMENSIONS) for text in texts]
+    return [_vector(text, size) for text in texts]
+
+
+def _asked_size(fields: Any) -> int:
+    return int(fields.get("outputDimensionality", DIMENSIONS)) if fields else DIMENSIONS
 
 
 def _vector(text: str, size: int) -> list[float]:

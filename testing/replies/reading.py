@@ -152,7 +152,26 @@ class _Part(NamedTuple):
 
 
 def _has(*required: str, optional: tuple[str, ...] = ()) -> Callable[[Any], bool]:
-    return lambda said: isinstance(said, dict) and {*required} <= said.keys() <= {*required, *optional}
+    def fits(said: Any) -> bool:
+        return isinstance(said, dict) and {*required} <= {*said} <= {*required, *optional}  # pyright: ignore[reportUnknownArgumentType]
+
+    return fits
+
+
+def _is_text(said: Any) -> bool:
+    return isinstance(said, str)
+
+
+def _text(said: Any, signature: str | None, thinks: bool) -> Reply:
+    return (say.thought if thinks else say.text)(said, signature=signature)
+
+
+def _call(said: Any, signature: str | None, _: bool) -> Reply:
+    return say.function_call(said["name"], said["args"], call_id=said.get("id"), signature=signature)
+
+
+def _blob(said: Any, signature: str | None, _: bool) -> Reply:
+    return say.blob(base64.b64decode(said["data"]), said["mimeType"], signature=signature)
 
 
 def _code(said: Any, signature: str | None, _: bool) -> Reply:
@@ -164,20 +183,9 @@ def _code_result(said: Any, signature: str | None, _: bool) -> Reply:
 
 
 _PARTS: Final[dict[str, _Part]] = {
-    "text": _Part(
-        lambda said: isinstance(said, str),
-        lambda said, signature, thinks: (say.thought if thinks else say.text)(said, signature=signature),
-    ),
-    "functionCall": _Part(
-        _has("name", "args", optional=("id",)),
-        lambda said, signature, _: say.function_call(
-            said["name"], said["args"], call_id=said.get("id"), signature=signature
-        ),
-    ),
+    "text": _Part(_is_text, _text),
+    "functionCall": _Part(_has("name", "args", optional=("id",)), _call),
     "executableCode": _Part(_has("language", "code", optional=("id",)), _code),
     "codeExecutionResult": _Part(_has("outcome", optional=("output", "id")), _code_result),
-    "inlineData": _Part(
-        _has("mimeType", "data"),
-        lambda said, signature, _: say.blob(base64.b64decode(said["data"]), said["mimeType"], signature=signature),
-    ),
+    "inlineData": _Part(_has("mimeType", "data"), _blob),
 }

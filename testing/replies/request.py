@@ -100,8 +100,8 @@ class GeminiRequest:
 
     def field(self, name: str) -> Any:
         """Return the body's top-level field *name*, given in camelCase, in whichever case the SDK wrote it."""
-        body: Any = self.json if isinstance(self.json, dict) else {}
-        return body.get(name, body.get(_snake(name)))
+        fields = _fields(self.json)
+        return fields.get(name, fields.get(_snake(name)))
 
     @property
     def contents(self) -> list[Any]:
@@ -122,8 +122,7 @@ class GeminiRequest:
     @property
     def config(self) -> dict[str, Any]:
         """The generation config as sent."""
-        config = self.field("generationConfig")
-        return config if isinstance(config, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+        return _fields(self.field("generationConfig"))
 
     @property
     def tools(self) -> list[str]:
@@ -133,8 +132,11 @@ class GeminiRequest:
 
 def text_of(content: Any) -> str:
     """Return the text in the parts of a content, joined."""
-    parts: Any = content.get("parts") if isinstance(content, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-    return "".join(str(part["text"]) for part in parts or () if isinstance(part, dict) and "text" in part)
+    return "".join(str(part["text"]) for part in _fields(content).get("parts") or () if "text" in part)
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}  # pyright: ignore[reportUnknownVariableType]
 
 
 def _declarations(tool: Any) -> list[Any]:

@@ -158,7 +158,7 @@ class Resources:
     def _update_cache(self, request: GeminiRequest, name: str) -> Reply:
         if name not in self._caches:
             return _forbidden("CachedContent", name)
-        self._caches[name] |= {"expireTime": (request.json or {}).get("expireTime", _LATER)}
+        self._caches[name] |= {"expireTime": request.field("expireTime") or _LATER}
         return say.resource(self._caches[name])
 
     def _delete_cache(self, _: GeminiRequest, name: str) -> Reply:

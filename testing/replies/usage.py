@@ -62,6 +62,11 @@ def total(usage: Json) -> int:
     return sum(int(usage.get(name, 0)) for name in _ADDENDS)
 
 
+def recounted(usage: Json, said: Json, style: Style) -> dict[str, Any]:
+    """Return *usage* with what is *said* in its place; the total and the details follow."""
+    return counted({**{name: usage[name] for name in _ADDENDS if name in usage}, **said}, style)
+
+
 def counted(usage: Json, style: Style) -> dict[str, Any]:
     """Return *usage* with its total, the details of its modalities and the backend's own word, without zeros."""
     said = {name: value for name, value in usage.items() if value != 0}
