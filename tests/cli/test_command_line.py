@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from google import genai
 from support.sample_traces import sample
 
 from maxim_gemini.testing import cassettes, report
@@ -259,15 +260,16 @@ def test_scrub_leaves_what_came_along_as_it_is(cli: Run) -> None:
     assert (code, out, err) == (0, "", f"{len(cassettes.names())} unchanged\n")
 
 
+@pytest.mark.skipif(genai.__version__.split(".")[0] != "3", reason="the bundled recordings are google-genai 3's")
 def test_recording_again_gives_no_diff(cli: Run, tmp_path: Path) -> None:
-    for name in ("demo", "function_call_automatic", "image_out", "vertex_stream_error", "cached"):
+    for name in cassettes.names():
         shutil.copy(cassettes.path(name), tmp_path)
-    code, out, _ = cli(
-        "cassettes", "record", *(path.stem for path in tmp_path.iterdir()), "--folder", tmp_path, "--json"
-    )
+    code, out, _ = cli("cassettes", "record", "--folder", tmp_path, "--json")
     assert code == 0
-    states = json.loads(out)
-    assert set(states.values()) == {"unchanged"}
+    assert json.loads(out) == dict.fromkeys(json.loads(out), "unchanged")
+    assert len(json.loads(out)) == len(cassettes.names())
+    for name in cassettes.names():
+        assert (tmp_path / f"{name}.yaml").read_bytes() == cassettes.path(name).read_bytes()
 
 
 def test_recording_anew_says_where_it_came_from(cli: Run, tmp_path: Path) -> None:
