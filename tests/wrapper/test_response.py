@@ -1,0 +1,201 @@
+"""Answers of every shape: whole, in chunks, without candidates, without content, with kinds not known yet."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from typing import Any
+
+import pytest
+from google.genai import types
+from maxim.logger.parsers.generation_parser import parse_result
+from support.script import call, chunks, response, usage
+
+from maxim_gemini._response import Answer
+
+NUMBERS = iter(range(10_000))
+
+
+def answer(*responses: dict[str, Any]) -> Answer:
+    folded = Answer(lambda asked: asked.id or f"call-{next(NUMBERS)}")
+    for one in responses:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # the SDK's, of members that it does not know
+            folded.add(types.GenerateContentResponse.model_validate(one))
+    folded.finish()
+    return folded
+
+
+def result(*responses: dict[str, Any]) -> dict[str, Any]:
+    found = answer(*responses).result(response_id="stand-in", model="asked-for")
+    before = json.loads(json.dumps(found))
+    parse_result(found)
+    assert found == before
+    return found
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [
+        {},
+        {"candidates": []},
+        {"candidates": [{}]},
+        {"candidates": [{"content": {}}]},
+        {"candidates": [{"content": {"role": "model"}, "finishReason": "MAX_TOKENS"}]},
+        {"candidates": [{"content": {"parts": []}}]},
+        {"candidates": [{"content": {"parts": [{}]}}]},
+        {"usageMetadata": {}},
+        {"promptFeedback": {}},
+    ],
+    ids=str,
+)
+def test_an_empty_answer_is_no_problem(empty: dict[str, Any]) -> None:
+    found = result(empty)
+    assert (found["id"], found["model"], "usage" in found) == ("stand-in", "asked-for", False)
+    assert all(choice["message"]["content"] is None for choice in found["choices"])
+    assert answer(empty).text == ""
+
+
+def test_the_id_and_the_model_are_the_answers_own() -> None:
+    found = result(response("Hi"))
+    assert (found["id"], found["model"], found["object"]) == ("r-1", "m-1", "chat.completion")
+    assert answer(response("Hi")).metadata() == {"response_id": "r-1", "model_version": "m-1"}
+
+
+def test_chunks_are_folded_and_the_last_reason_and_usage_hold() -> None:
+    first, middle, last = chunks("a", "b", "c")
+    middle["candidates"][0]["finishReason"] = "STOP"  # as with built-in code execution
+    first["usageMetadata"], middle["usageMetadata"] = usage(9, 5, thoughtsTokenCount=4), usage(9, 7)
+    last["candidates"][0]["finishReason"] = "MAX_TOKENS"
+    last["usageMetadata"] = usage(8, 6)
+    found = result(first, middle, last, {"usageMetadata": usage(5, 1)})
+    assert found["choices"][0]["message"]["content"] == "abc"
+    assert found["choices"][0]["finish_reason"] == "MAX_TOKENS"
+    assert found["usage"] == {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6}
+
+
+def test_a_usage_object_without_counts_counts_nothing() -> None:
+    traffic = {"usageMetadata": {"trafficType": "ON_DEMAND"}}
+    assert "usage" not in result(response("a"), traffic)
+    assert answer(traffic).metadata() == {"traffic_type": "ON_DEMAND"}
+
+
+def test_usage_has_its_details() -> None:
+    counted = usage(10, 5, thoughtsTokenCount=3, toolUsePromptTokenCount=2) | {
+        "cachedContentTokenCount": 4,
+        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 6}, {"modality": "IMAGE", "tokenCount": 4}],
+        "candidatesTokensDetails": [{"modality": "AUDIO", "tokenCount": 5}],
+        "cacheTokensDetails": [{"modality": "TEXT", "tokenCount": 4}],
+    }
+    assert result({**response("a"), "usageMetadata": counted})["usage"] == {
+        "prompt_tokens": 12,
+        "completion_tokens": 8,
+        "total_tokens": 20,
+        "input_token_details": {"cached_tokens": 4, "tool_use_tokens": 2, "text_tokens": 6, "image_tokens": 4},
+        "output_token_details": {"reasoning_tokens": 3, "audio_tokens": 5},
+        "cached_token_details": {"cached_tokens": 4, "text_tokens": 4},
+    }
+
+
+@pytest.mark.parametrize("reason", ["SAFETY", "RECITATION", "NEVER_HEARD_OF", None])
+def test_a_finish_reason_is_what_the_api_wrote(reason: str | None) -> None:
+    assert result(response("a", reason=reason))["choices"][0]["finish_reason"] == reason
+
+
+@pytest.mark.parametrize("reason", ["SAFETY", "PROHIBITED_CONTENT", "NEVER_HEARD_OF"])
+def test_a_blocked_prompt_is_one_choice_without_content(reason: str) -> None:
+    ratings = [{"category": "HARM_CATEGORY_HARASSMENT", "probability": "HIGH", "blocked": True}]
+    blocked = {"promptFeedback": {"blockReason": reason, "blockReasonMessage": "no", "safetyRatings": ratings}}
+    (choice,) = result(blocked)["choices"]
+    assert (choice["finish_reason"], choice["message"]["content"]) == (reason, None)
+    assert answer(blocked).metadata() == {
+        "block_reason": reason,
+        "block_reason_message": "no",
+        "prompt_safety_ratings": ratings,
+    }
+    assert answer(blocked).text == f"[blocked: {reason}]"
+
+
+def test_what_maxim_has_no_place_for_is_metadata() -> None:
+    whole = response("a")
+    whole["candidates"][0] |= {
+        "finishMessage": "done",
+        "avgLogprobs": -0.5,
+        "safetyRatings": [{"category": "HARM_CATEGORY_HARASSMENT", "probability": "LOW"}],
+        "groundingMetadata": {"webSearchQueries": ["tea"]},
+        "citationMetadata": {"citations": [{"uri": "https://tea"}]},
+    }
+    said = answer(whole).metadata()
+    assert said["finish_message"] == "done"
+    assert said["avg_logprobs"] == -0.5
+    assert said["safety_ratings"] == [{"category": "HARM_CATEGORY_HARASSMENT", "probability": "LOW"}]
+    assert said["grounding_metadata"] == {"web_search_queries": ["tea"]}
+    assert said["citation_metadata"] == {"citations": [{"uri": "https://tea"}]}
+
+
+def test_what_other_candidates_say_is_kept_apart() -> None:
+    second = {
+        "content": {"parts": [{"text": "hm", "thought": True}, {"text": "b"}]},
+        "index": 1,
+        "finishMessage": "two",
+    }
+    said = answer({**response("a"), "candidates": [response("a")["candidates"][0], second]}).metadata()
+    assert said["candidate_1"] == {"finish_message": "two", "thoughts": "hm"}
+    assert "thoughts" not in said
+
+
+def test_parts_that_are_no_text_are_beside_the_answer_not_in_it() -> None:
+    image = {"inlineData": {"mimeType": "image/png", "data": "YWJj"}}
+    code = {"executableCode": {"language": "PYTHON", "code": "1+1"}}
+    folded = answer(response("see: ", image, code))
+    assert folded.text == "see: "
+    assert folded.metadata()["parts"] == ["[image/png, 3 bytes]", "[code python]\n1+1\n[/code]"]
+    assert [(one.mime_type, one.data) for one in folded.attachments] == [("image/png", b"abc")]
+
+
+def test_a_call_is_an_openai_tool_call() -> None:
+    (choice,) = result(response("let me see", call("find", "x1", what="tea"), call("find")))["choices"]
+    first, second = choice["message"]["tool_calls"]
+    assert first == {"id": "x1", "type": "function", "function": {"name": "find", "arguments": '{"what": "tea"}'}}
+    assert second["function"]["arguments"] == "{}"
+    assert second["id"].startswith("call-")
+
+
+@pytest.mark.skipif(
+    "partial_args" not in types.FunctionCall.model_fields, reason="this google-genai has no partial calls"
+)
+def test_a_call_in_pieces_is_put_together() -> None:
+    def piece(**said: Any) -> dict[str, Any]:
+        return response({"functionCall": said}, reason=None)
+
+    def text(path: str, value: str) -> dict[str, Any]:
+        return piece(partialArgs=[{"jsonPath": path, "stringValue": value, "willContinue": True}], willContinue=True)
+
+    folded = [
+        piece(name="book", willContinue=True),
+        text("$.city", "Par"),
+        text("$.city", "is"),
+        text("$.guests[1].name", "Bo"),
+        piece(partialArgs=[{"jsonPath": "$.nights", "numberValue": 3}], willContinue=True),
+        piece(partialArgs=[{"jsonPath": "$.late", "boolValue": False}], willContinue=True),
+        piece(),
+    ]
+    (asked,) = result(*folded)["choices"][0]["message"]["tool_calls"]
+    arguments = json.loads(asked["function"]["arguments"])
+    assert arguments == {"city": "Paris", "guests": [None, {"name": "Bo"}], "nights": 3, "late": False}
+    (broken_off,) = result(*folded[:2])["choices"][0]["message"]["tool_calls"]
+    assert json.loads(broken_off["function"]["arguments"]) == {"city": "Par"}
+
+
+def test_a_stream_is_folded_in_constant_memory_per_chunk() -> None:
+    import gc
+    import weakref
+
+    folded = Answer(lambda _: "id")
+    chunk = types.GenerateContentResponse.model_validate(response("a"))
+    candidates: Any = chunk.candidates
+    seen = weakref.ref(chunk), weakref.ref(candidates[0])
+    folded.add(chunk)
+    del chunk, candidates
+    gc.collect()
+    assert [one() for one in seen] == [None, None]

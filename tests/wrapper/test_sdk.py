@@ -1,0 +1,50 @@
+"""What the wrapper takes from inside google-genai; these tests fail when it moves."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from google.genai.chats import AsyncChat, Chat
+from google.genai.models import AsyncModels, Models
+
+from maxim_gemini import _sdk
+
+if TYPE_CHECKING:
+    from google import genai
+
+
+@pytest.mark.parametrize("kind", [Models, AsyncModels])
+def test_models_have_one_hook_for_each_remote_call(kind: Any) -> None:
+    for name in ("_generate_content", "_generate_content_stream"):
+        parameters = inspect.signature(getattr(kind, name)).parameters
+        assert {"model", "contents", "config"} <= set(parameters)
+    assert f"self.{'_generate_content'}(" in inspect.getsource(kind)
+
+
+def test_models_hold_nothing_but_their_api_client(raw: genai.Client) -> None:
+    for models in (raw.models, raw.aio.models):
+        assert vars(models).keys() == {"_api_client"}
+        assert _sdk.is_plain(models)
+        models.note = "mine"  # type: ignore[union-attr]
+        assert not _sdk.is_plain(models)
+
+
+def test_chats_hold_what_a_turn_needs(raw: genai.Client) -> None:
+    for chats, kind in ((raw.chats, Chat), (raw.aio.chats, AsyncChat)):
+        chat: Any = chats.create(model="m", config={"temperature": 0.5})
+        assert type(chat) is kind
+        assert _sdk.is_plain_chat(chat)
+        assert _sdk.model_of(chat) == "m"
+        assert _sdk.config_of(chat) is not None
+        chat.note = "mine"
+        assert not _sdk.is_plain_chat(chat)
+
+
+@pytest.mark.parametrize("name", ["_curated_history", "_comprehensive_history"])
+def test_histories_are_extended_in_place(name: str) -> None:
+    """A turn runs on a copy of the chat, which shares these lists."""
+    source = inspect.getsource(Chat.record_history)
+    assert f"self.{name}.extend(" in source
+    assert f"self.{name} =" not in source
