@@ -66,7 +66,7 @@ class Shelf:
             raise broken(str(self.path), line, "it is not UTF-8. Restore the file, or record again") from None
 
     def write(self, text: str, attachments: Mapping[str, bytes]) -> None:
-        """Replace the cassette by *text* in one step, with new *attachments* beside it and without those it names no more.
+        """Replace the cassette by *text* in one step, with *attachments* beside it; others that it does not name go.
 
         Raises:
             CassetteError: the folder or the file can't be written; the old cassette is still there.

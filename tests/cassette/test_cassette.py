@@ -3,8 +3,7 @@ from __future__ import annotations
 import base64
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.traffic import ADDRESS, answer, asked, said, stream
@@ -17,6 +16,9 @@ from maxim_gemini.testing.cassette.cassette import Head
 from maxim_gemini.testing.exceptions import CassetteBroken, CassetteError, CassetteNotFound
 from maxim_gemini.testing.exchange import Chunk, Response
 from maxim_gemini.testing.wire import dump_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture

@@ -49,7 +49,8 @@ def test_shows_long_texts_where_they_part() -> None:
         {"text": f"{same}Then it sleeps."}, {"text": f"{same}Then it barks at the moon, for hours and hours on end."}
     )
     assert found == [
-        "text: recorded …'e lazy dog. Then it sleeps.' != sent …'e lazy dog. Then it barks at the moon, for hours and hours o'…"
+        "text: recorded …'e lazy dog. Then it sleeps.' != "
+        "sent …'e lazy dog. Then it barks at the moon, for hours and hours o'…"
     ]
 
 
@@ -64,7 +65,8 @@ def test_compares_addresses_too() -> None:
     recorded = meaning_of(asked("hi"))
     sent = meaning_of(asked("hi", uri=f"{ADDRESS}-lite:streamGenerateContent?alt=sse"))
     assert [str(difference) for difference in between(recorded, sent)] == [
-        "path: recorded '/models/gemini-2.5-flash:generateContent' != sent '/models/gemini-2.5-flash-lite:streamGenerateContent'",
+        "path: recorded '/models/gemini-2.5-flash:generateContent' != "
+        "sent '/models/gemini-2.5-flash-lite:streamGenerateContent'",
         "query.alt: not recorded, sent 'sse'",
     ]
 

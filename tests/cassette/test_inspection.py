@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import base64
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from support.corpus import cassettes, needs_corpus
@@ -12,6 +12,9 @@ from maxim_gemini.testing.cassette import Cassette
 from maxim_gemini.testing.cassette.inspection import check, find, scrub, show
 from maxim_gemini.testing.exchange import Chunk, Response
 from maxim_gemini.testing.wire import dump_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KEY = "AIza" + "k" * 35
 

@@ -3,8 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets as random
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
@@ -18,6 +17,9 @@ from maxim_gemini.testing.cassette.scrubbing import REDACTED, Scrubber
 from maxim_gemini.testing.exceptions import SecretFound
 from maxim_gemini.testing.exchange import Chunk, Response
 from maxim_gemini.testing.wire import dump_event, dump_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 word = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
