@@ -29,7 +29,7 @@ def maxim_gemini_config() -> Mapping[str, Any]:
 
 @pytest.fixture
 def maxim_fake_logger(request: pytest.FixtureRequest) -> FakeLogger:
-    """Be a Maxim logger in memory: what would Maxim have received?"""
+    """Give a Maxim logger in memory: what would Maxim have received?"""
     with _needing("maxim_fake_logger"):
         from maxim_gemini.testing.fake_logger import FakeLogger
     logger = FakeLogger()
@@ -50,13 +50,13 @@ def maxim_gemini_recorder(
 
 @pytest.fixture
 def gemini_client(maxim_gemini_recorder: GeminiRecorder) -> Client:
-    """Be the client that `maxim_gemini_recorder.client` wraps; override it to use your own."""
+    """Give the client that `maxim_gemini_recorder.client` wraps; override it to use your own."""
     return maxim_gemini_recorder.default_client
 
 
 @pytest.fixture
 def gemini_mock(request: pytest.FixtureRequest) -> Iterator[GeminiMock]:
-    """Be a respx router that answers as Gemini; the test fails where a request had no reply, or a reply no request."""
+    """Give a respx router that answers as Gemini; replies have to suffice and to be used up."""
     with _needing("gemini_mock"):
         from maxim_gemini.testing.mock import GeminiMock
     with GeminiMock(strict=False) as mock:
@@ -66,7 +66,7 @@ def gemini_mock(request: pytest.FixtureRequest) -> Iterator[GeminiMock]:
 
 @pytest.fixture
 def gemini_server(request: pytest.FixtureRequest) -> Iterator[GeminiServer]:
-    """Be a Gemini on 127.0.0.1; the test fails where a request had no reply, or a reply no request."""
+    """Give a Gemini on 127.0.0.1; replies have to suffice and to be used up."""
     with _needing("gemini_server"):
         from maxim_gemini.testing.server import GeminiServer
     with GeminiServer(strict=False) as server:
@@ -76,7 +76,7 @@ def gemini_server(request: pytest.FixtureRequest) -> Iterator[GeminiServer]:
 
 @pytest.fixture
 def maxim_api(request: pytest.FixtureRequest) -> Iterator[MaximApi]:
-    """Be Maxim's ingestion API, mocked: real loggers post to it, and it shows what they posted."""
+    """Give Maxim's ingestion API, mocked: real loggers post to it, and it shows what they posted."""
     with _needing("maxim_api"):
         from maxim_gemini.testing.ingestion import maxim_api
     with maxim_api() as api:

@@ -75,6 +75,12 @@ def named_place(test_file: Path, name: str, folder: str) -> Place:
     return Place(module / relative)
 
 
+def bundled_name(path: Path) -> str:
+    """Return the name of a recording that came with this package; empty where *path* is none."""
+    folder = _bundled()
+    return path.relative_to(folder).with_suffix("").as_posix() if path.is_relative_to(folder) else ""
+
+
 def inside(name: str) -> Path:
     """Return *name* as a relative path with its suffix; `ValueError` where it would leave its folder."""
     parts = re.split(r"[/\\]", name)
@@ -105,4 +111,4 @@ def clashing(names: Iterable[tuple[Path, str, str]]) -> dict[str, str]:
 def _bundled() -> Path:
     from maxim_gemini.testing import cassettes
 
-    return Path(cassettes.__path__[0])
+    return Path(cassettes.__path__[0]).resolve()

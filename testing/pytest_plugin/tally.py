@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from maxim_gemini.testing.pytest_plugin.places import bundled_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -66,9 +68,11 @@ def totals(records: Iterable[TestRecord]) -> dict[str, int]:
 
 
 def use_of(recorder: GeminiRecorder, shown: str) -> Use:
-    """Return what *recorder* did, whose file is shown as *shown*."""
+    """Return what *recorder* did, whose file is shown as *shown*; a bundled one has its name, and no age."""
     counts = {name: getattr(recorder.outcome, name) for name in COUNTS}
     dropped = recorder.discarded and recorder.outcome.live > 0 and recorder.mode != "verify"
+    if bundled := bundled_name(recorder.path.resolve()):
+        return Use(f"{bundled} (bundled)", recorder.mode, counts)
     return Use(shown, recorder.mode, counts, recorder.cassette.head.recorded_at, dropped)
 
 

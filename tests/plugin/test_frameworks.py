@@ -203,7 +203,7 @@ from hypothesis import given, settings, strategies as st
 
 @pytest.mark.maxim_gemini
 @given(st.sampled_from(["Hi", "Bye"]))
-@settings(max_examples=4, database=None, derandomize=True)
+@settings(max_examples=4, database=None, derandomize=True, deadline=None)
 def test_any(text):
     assert ask(text) == f"You said: {{text}}"
 """

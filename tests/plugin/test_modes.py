@@ -171,3 +171,25 @@ def test_a_bundled_recording_is_found_by_its_name_and_never_written_to(
         assert tail(result) == "1 replayed, 0 recorded, 0 live, 0 unused, 0 missed (1 recording)"
     assert bundled.read_bytes() == before
     assert len(gemini.asked) == 1
+
+
+def test_the_recordings_of_this_package_are_there_for_everyone(suite: pytest.Pytester, gemini: Loopback) -> None:
+    suite.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.maxim_gemini(cassette="chat_stream")
+        def test_greeting(maxim_gemini_recorder):
+            chat = maxim_gemini_recorder.client.chats.create(model="gemini-2.5-flash")
+            answer = [chunk.text for chunk in chat.send_message_stream("Hi, I am Ada.")]
+            assert answer == ["Nice to ", "meet you, ", "Ada."]
+        """
+    )
+    result = suite.runpytest_inprocess("--maxim-gemini-max-age=0d")
+    result.assert_outcomes(passed=1)
+    assert tail(result).splitlines() == [
+        "1 replayed, 0 recorded, 0 live, 1 unused, 0 missed (1 recording)",
+        "unused    chat_stream (bundled): 1 answer that "
+        "test_the_recordings_of_this_package_are_there_for_everyone.py::test_greeting did not ask for",
+    ]
+    assert not gemini.asked
