@@ -213,7 +213,7 @@ class GeminiRecorder:
         """Wrap *client* so that its calls are traced by `logger`."""
         from maxim_gemini import MaximGeminiClient
 
-        self._entered().hosts |= _hosts(_base_url_of(client))
+        self._entered().hosts |= _hosts(sdk.base_url_of(client))
         return MaximGeminiClient(client, self.logger)
 
     # What happened
@@ -329,8 +329,3 @@ class GeminiRecorder:
 def _hosts(url: str | None) -> frozenset[str]:
     host = urlsplit(url or "").hostname
     return frozenset([host]) if host else frozenset()
-
-
-def _base_url_of(client: Client) -> str | None:
-    options = getattr(getattr(client, "_api_client", None), "_http_options", None)
-    return getattr(options, "base_url", None)

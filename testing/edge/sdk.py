@@ -123,6 +123,12 @@ def close(client: Any) -> None:
     getattr(client, "close", client._api_client._httpx_client.close)()
 
 
+def base_url_of(client: Any) -> str | None:
+    """Return where *client* sends to, which google-genai keeps to itself; `None` for what is not its client."""
+    options = getattr(getattr(client, "_api_client", None), "_http_options", None)
+    return getattr(options, "base_url", None)
+
+
 async def aclose(client: Any) -> None:
     """Close *client*'s async side, also where google-genai has no way to do so yet (before 1.45)."""
     if hasattr(client.aio, "aclose"):

@@ -109,3 +109,12 @@ def test_threads_start_where_they_are_patched() -> None:
         (threading.Thread, "start"),
         (ThreadPoolExecutor, "submit"),
     ]
+
+
+def test_where_a_client_sends_to_is_known() -> None:
+    from google import genai
+
+    client = genai.Client(api_key="any", http_options={"base_url": "http://127.0.0.1:1"})
+    assert sdk.base_url_of(client) == "http://127.0.0.1:1"
+    sdk.close(client)
+    assert sdk.base_url_of(object()) is None
