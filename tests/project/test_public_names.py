@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from support.checkout import ROOT
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -61,3 +62,8 @@ def test_public_names_say_where_they_are_from(package: ModuleType) -> None:
         if isinstance(named, type):
             assert named.__module__.startswith("maxim_gemini"), named
             assert named.__doc__, f"{name} has no docstring"
+
+
+def test_every_public_name_is_in_the_file_of_calls_that_must_type_check(package: ModuleType) -> None:
+    calls = (ROOT / "tests" / "typing" / "api_calls.py").read_text(encoding="utf-8")
+    assert [name for name in package.__all__ if calls.count(name) < 2] == []

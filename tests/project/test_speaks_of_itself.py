@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 BINARY = {".png", ".jpg", ".ico", ".gif", ".webp", ".wav", ".mp3", ".pdf"}
 FORBIDDEN = {
-    "a path of one machine": re.compile(r"(?<![\w.$~])/(?:work|root|home/\w+|tmp/\w|Users/\w+)(?=/|\b)"),
+    "a path of one machine": re.compile(r"(?<![\w.$~])/(?:work|root|home/\w+|Users/\w+)(?=/|\b)"),
     "a registry other than the public one": re.compile(
         r"(?i)(?:index-url|registry)\s*=\s*http|artifactory|pypi-mirror"
     ),
