@@ -70,6 +70,25 @@ async def test_an_event_reaches_the_client_before_the_next_one_is_sent(
     assert seen == [False]
 
 
+def test_a_gate_holds_back_what_comes_after_it(server: GeminiServer) -> None:
+    gate = reply.Gate()
+    server.reply(reply.stream("one") + reply.hold(gate) + reply.stream("two"))
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        path = f"/v1beta/models/{MODEL}:streamGenerateContent?alt=sse"
+        connection.sendall(f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{{}}".encode())
+        received = b""
+        while b"one" not in received:
+            received += connection.recv(65536)
+        assert gate.wait_until_reached()
+        connection.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            connection.recv(65536)
+        gate.open()
+        connection.settimeout(5)
+        while b"two" not in received:
+            received += connection.recv(65536)
+
+
 @edges
 async def test_a_connection_breaks_after_the_events_before(server: GeminiServer, library: str, is_async: bool) -> None:
     server.reply(reply.stream("one", "two") + reply.disconnect())
