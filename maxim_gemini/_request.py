@@ -163,9 +163,9 @@ def returned(response: Any) -> Any:
 def attached(part: types.Part) -> Attachment | None:
     """Return the bytes or the file that *part* carries."""
     if (blob := part.inline_data) is not None:
-        return Attachment(blob.mime_type, data=blob.data or b"", name=blob.display_name)
+        return Attachment(blob.mime_type, data=blob.data or b"", name=getattr(blob, "display_name", None))
     if (file := part.file_data) is not None:
-        return Attachment(file.mime_type, uri=file.file_uri, name=file.display_name)
+        return Attachment(file.mime_type, uri=file.file_uri, name=getattr(file, "display_name", None))
     return None
 
 
