@@ -29,9 +29,10 @@ _LOOK: dict[str, Any] = {
 
 def _examples(*lines: str) -> str:
     """Lay out examples under a command's help, in the way of each of typer's two formatters."""
+    shown = "\n".join(f"  {line}" for line in lines)
     if _ON_A_TERMINAL:
-        return "\n\n".join(("[bold]Examples[/bold]", *(f"  {line}".replace("[", r"\[") for line in lines)))
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+        return "[bold]Examples:[/bold]\n" + shown.replace("[", r"\[")
+    return "\b\nExamples:\n" + shown  # \b keeps the lines as they are
 
 
 app = typer.Typer(
