@@ -12,6 +12,7 @@ import contextlib
 import logging
 import re
 import threading
+from collections import deque
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
@@ -46,12 +47,13 @@ def is_valid_id(value: str) -> bool:
 class Ledger:
     """What one Maxim logger has been told so far: a sink of its writer, which hears every commit."""
 
-    __slots__ = ("_lock", "_seen", "_shared", "_warned")
+    __slots__ = ("_lock", "_seen", "_shared", "_warned", "postponed")
 
     def __init__(self) -> None:
         self._seen: dict[str, None] = {}
         self._warned: set[str] = set()
         self._shared: dict[type, Any] = {}
+        self.postponed: deque[Callable[[], None]] = deque()
         self._lock = threading.RLock()  # a stream dropped by the garbage collector may end while this thread holds it
 
     @classmethod
@@ -77,12 +79,19 @@ class Ledger:
 
     def commit(self, log: CommitLog) -> None:
         """Take note of what a commit is about: it is heard on every commit, so the usual ones are passed over first."""
+        if self.postponed:
+            self._catch_up()
         if log.entity is Entity.GENERATION or log.entity is Entity.TOOL_CALL:
             return
         if log.action == "add-tool-call" and log.data:
             self.claim(log.data["id"])
         if log.entity_id not in self._seen and log.entity in (Entity.TRACE, Entity.SESSION):
             self.claim(log.entity_id)
+
+    def _catch_up(self) -> None:
+        with contextlib.suppress(IndexError):  # another thread may have been faster
+            while True:
+                self.postponed.popleft()()
 
     def claim(self, entity_id: str) -> bool:
         """Remember *entity_id*; say whether it was new."""
@@ -118,6 +127,12 @@ def _past(writer: Any) -> list[CommitLog]:
     return list(getattr(writer, "logs", ()) if waiting is None else waiting)
 
 
+def _is_busy(logger: Logger) -> bool:
+    writer: Any = getattr(logger, "writer", None)
+    locks = (getattr(getattr(writer, name, None), "mutex", None) for name in ("queue", "upload_queue"))
+    return any(lock.locked() for lock in locks if lock is not None)
+
+
 class Log:
     """One Maxim logger behind a guard: whatever it does, the user's call goes on."""
 
@@ -151,6 +166,16 @@ class Log:
         with contextlib.suppress(Exception):  # a broken log handler must not reach the user's call, either
             if self._ledger.is_first(kind):
                 WARNINGS.warning(message, *args)
+
+    def when_free(self, do: Callable[[], None]) -> None:
+        """Do something now or, while the writer's queues are in use, at the next commit.
+
+        The garbage collector may interrupt a thread inside of a queue, whose lock that thread can't take again.
+        """
+        if _is_busy(self.logger):
+            self._ledger.postponed.append(do)
+        else:
+            do()
 
     def is_new(self, entity_id: str) -> bool:
         """Remember *entity_id*; say whether this logger had not seen it."""

@@ -259,6 +259,11 @@ class Call:
             self.tools.leave()
             self.scope.close(self._output)
 
+    def abandon(self) -> None:
+        """End the call as one that the application has let go of, at the hands of the garbage collector perhaps."""
+        if self._is_open is not False:
+            self.log.when_free(lambda: self.end(GeneratorExit()))
+
     def _end_unsent(self, error: BaseException | None) -> None:
         """Nothing was sent: a stream that nobody read is nothing; an error before the request is one on the trace."""
         failure = describe_error(error)
@@ -283,6 +288,9 @@ class NoCall:
     def ending_on_error(self) -> NoCall:
         """Do nothing."""
         return self
+
+    def abandon(self) -> None:
+        """Do nothing."""
 
     stopping_early = ending_on_error
 

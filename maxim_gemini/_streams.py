@@ -50,7 +50,7 @@ class Stream(Generator[Response, Any, None]):
 
     def __del__(self) -> None:
         with contextlib.suppress(Exception):
-            self._call.end(GeneratorExit())
+            self._call.abandon()
 
 
 class AsyncStream(AsyncGenerator[Response, Any]):
@@ -92,4 +92,4 @@ class AsyncStream(AsyncGenerator[Response, Any]):
 
     def __del__(self) -> None:
         with contextlib.suppress(Exception):
-            self._call.end(GeneratorExit())
+            self._call.abandon()

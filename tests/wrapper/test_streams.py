@@ -17,12 +17,12 @@ from support.loopback import SSE, Reply
 from support.script import Gemini, chunks, response
 from support.sides import MODEL, Sync
 
-from maxim_gemini.testing import wire
+from maxim_gemini import MaximGeminiClient
+from maxim_gemini.testing import maxim_api, wire
 
 if TYPE_CHECKING:
     from google import genai
 
-    from maxim_gemini import MaximGeminiClient
     from maxim_gemini.testing import FakeLogger
 
 
@@ -117,6 +117,22 @@ async def test_a_stream_that_is_dropped_ends_its_trace(
     await asyncio.sleep(0.01)
     assert logger.trace.generation.metadata["stopped_early"] is True
     logger.assert_complete()
+
+
+async def test_a_stream_dropped_inside_of_the_writers_queue_waits_for_it(gemini: Gemini, raw: genai.Client) -> None:
+    """The garbage collector may run while a thread holds the lock of the queue: no deadlock, and nothing is lost."""
+    gemini.does(endless)
+    with maxim_api() as api:
+        logger = api.logger()
+        stream = MaximGeminiClient(raw, logger).models.generate_content_stream(model=MODEL, contents="Hi")
+        next(stream)
+        with logger.writer.queue.mutex:
+            del stream
+            gc.collect()
+        logger.trace({"id": "next"}).end()
+        api.flush()
+        assert api.generations.only.metadata["stopped_early"] is True
+        api.assert_complete()
 
 
 async def test_a_stream_that_nobody_reads_is_nothing(
