@@ -135,7 +135,8 @@ function node(item, depth = 0) {
   return inside.length ? [card, h(".inside", {}, inside)] : card;
 }
 function heading(item) {
-  const facts = [item.description, item.kind === "generation" && item.name && item.model, item.finish_reason, length(item) === null ? "not ended" : took(length(item))];
+  const streamed = item.chunk_count && `${plural(item.chunk_count, "chunk")}, the first after ${took(item.first_chunk)}`;
+  const facts = [item.description, item.kind === "generation" && item.name && item.model, item.finish_reason, streamed, length(item) === null ? "not ended" : took(length(item))];
   return h("header", {},
     h(`span.kind.${item.kind}`, {}, names[item.kind] || item.kind), h("h3", {}, item.name || item.model || item.id),
     failed(item) && chip("error", undefined, "bad"), item.metadata?.stopped_early && chip("stopped early", undefined, "open"),

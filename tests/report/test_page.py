@@ -40,6 +40,7 @@ def test_a_deep_link_opens_its_trace(chromium: Page, sample_page: Path) -> None:
         "a fine afternoon",
         "session Support chat",
         "total 176 tokens",
+        "6 chunks, the first after 210 ms",
     ):
         assert expected in shown
 
