@@ -274,7 +274,9 @@ def test_old_recordings_are_told(suite: pytest.Pytester, gemini: Loopback) -> No
 
 
 def test_a_recording_no_test_uses_is_told_and_an_error_if_strict(suite: pytest.Pytester, gemini: Loopback) -> None:
-    suite.makepyfile(test_chat=CHAT, test_tools=CHAT.replace("test_hi", "test_tool"))
+    suite.makepyfile(
+        test_chat=CHAT + CHAT.replace("test_hi", "test_bye"), test_tools=CHAT.replace("test_hi", "test_tool")
+    )
     record(suite)
     cassettes = suite.path / "cassettes"
     (cassettes / "test_gone").mkdir()
@@ -287,7 +289,7 @@ def test_a_recording_no_test_uses_is_told_and_an_error_if_strict(suite: pytest.P
         "orphaned  cassettes/test_gone/test_x.yaml: no test uses it",
     ]
     result = suite.runpytest_inprocess("--maxim-gemini-strict")
-    result.assert_outcomes(passed=2)
+    result.assert_outcomes(passed=3)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    for part in (["-k", "tool"], ["test_tools.py"], ["test_chat.py::test_hi"], ["--deselect", "test_chat.py::test_hi"]):
-        assert "test_chat/test_gone" not in tail(suite.runpytest_inprocess(*part)), part
+    for part in (["-k", "bye"], ["test_tools.py"], ["test_chat.py::test_hi"], ["--deselect", "test_chat.py::test_hi"]):
+        assert "orphaned  cassettes/test_chat/" not in tail(suite.runpytest_inprocess(*part)), part
