@@ -178,6 +178,7 @@ class _Unhindered:
     """The protocol under a body that is never ahead of its reader: there is nothing to pause."""
 
     connected = True
+    _reading_paused = False  # asked for before aiohttp 3.14
 
     def pause_reading(self) -> None: ...
 
