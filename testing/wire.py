@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from itertools import pairwise
 from math import isfinite
 from typing import Any, Final
@@ -68,10 +69,15 @@ def _write_members(members: dict[Any, Any], newline: str | None, pieces: list[st
     inner = None if newline is None else newline + "  "
     separator = "{" + (inner or "")
     for key, value in members.items():
-        pieces += separator, _text(str(key)), ": "
+        pieces += separator, _name(key), ": "
         _write(value, inner, pieces)
         separator = "," + (inner or "")
     pieces.append(f"{newline or ''}}}" if members else "{}")
+
+
+@lru_cache(maxsize=2048, typed=True)
+def _name(key: object) -> str:
+    return _text(str(key))
 
 
 def _write_items(items: list[Any] | tuple[Any, ...], newline: str | None, pieces: list[str]) -> None:
@@ -89,7 +95,8 @@ def _scalar(value: Any) -> str:
         return _text(value)
     if isinstance(value, float):
         return _double(value)
-    return json.dumps(value)
+    # A whole number is the most frequent of the rest, and the encoder is slow to start.
+    return str(value) if type(value) is int else json.dumps(value)
 
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode

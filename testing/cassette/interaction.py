@@ -66,7 +66,7 @@ class Interaction:
     @property
     def response(self) -> Response:
         """The answer, one chunk for each event of a stream."""
-        return tried(response_of, self._response(), str(self._origin.shelf.path), self._line)
+        return tried(response_of, self._response(), self._origin.shelf.name, self._line)
 
     @property
     def meaning(self) -> Meaning:
@@ -98,7 +98,7 @@ class Interaction:
         content = self._content
         if not isinstance(content, Block):
             return self._attached(content.response)
-        values = format.response_values(content, str(self._origin.shelf.path), self._line)
+        values = format.response_values(content, self._origin.shelf.name, self._line)
         return self._attached(values) if _TAG in content.response else values
 
     def _line(self) -> int:

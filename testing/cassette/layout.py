@@ -202,14 +202,15 @@ class _Reader:
     def members(self, indent: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
         pad = " " * indent
-        while (line := self.lines[self.at]).startswith(pad) and line != "\0":
+        lines, inner = self.lines, indent + 2
+        while (line := lines[self.at]).startswith(pad) and line != "\0":
             match = _KEY.match(line, indent)
             if match is None:
                 raise NotOurLayout(line)
             plain, quoted, rest = match.groups()
             self.at += 1
             found[_known_key(plain) if plain else _whole(quoted)] = (
-                self.block(indent + 2) if rest is None else self.value(rest, indent + 2)
+                self.block(inner) if rest is None else self.value(rest, inner)
             )
         if not found or (indent == 0 and line != "\0"):
             raise NotOurLayout(line)
@@ -274,7 +275,7 @@ class _Reader:
 
 
 def _known_key(key: str) -> str:
-    if key.lower() in _RESERVED:
+    if len(key) < 6 and key.lower() in _RESERVED:
         raise NotOurLayout(key)
     return key
 

@@ -37,10 +37,11 @@ _LONGEST_STEM: Final = 200
 class Shelf:
     """The files of one cassette."""
 
-    __slots__ = ("path",)
+    __slots__ = ("name", "path")
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.name = str(path)
 
     def __repr__(self) -> str:
         return f"Shelf({str(self.path)!r})"
