@@ -8,7 +8,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 from operator import add
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from maxim_gemini.testing import GeminiRecorder, GeminiServer, cassettes, reply
 from maxim_gemini.testing.cassette.scrubbing import Scrubber
@@ -102,7 +102,7 @@ def _recorded(flow: Flow, path: Path, *, live: bool) -> str:
 
 
 def _record_loopback(flow: Flow, path: Path) -> None:
-    with GeminiServer(*flow.script) as server, _recorder(flow, path, "loopback", base_url=server.url):
+    with GeminiServer(*flow.script) as server, _recorder(flow, path, server.url):
         client = flow.client(server.url)
         flow.play(client)
         close(client)
@@ -113,19 +113,20 @@ def _record_live(flow: Flow, path: Path) -> None:
 
     key = os.environ.get("GEMINI_API_KEY") or os.environ.get("GOOGLE_API_KEY")
     client = Client(vertexai=True) if flow.backend == "vertex" else flow.client(api_key=key or "")
-    with _recorder(flow, path, "live"):
+    # Whether it is live is for the recorder to say: the environment may point to another host.
+    with _recorder(flow, path, os.environ.get("GOOGLE_GEMINI_BASE_URL")):
         flow.play(client)
+    close(client)
 
 
-def _recorder(flow: Flow, path: Path, source: str, **options: Any) -> GeminiRecorder:
+def _recorder(flow: Flow, path: Path, base_url: str | None) -> GeminiRecorder:
     scrubber = _Portless.from_environment()
     return GeminiRecorder(
         path,
         mode="rewrite",
         description=flow.description,
-        source=source,
+        base_url=base_url,
         cassette_options={"scrubber": scrubber},
-        **options,
     )
 
 

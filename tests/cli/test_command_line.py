@@ -13,12 +13,12 @@ import pytest
 from google import genai
 from support.sample_traces import sample
 
-from maxim_gemini.testing import cassettes, report
+from maxim_gemini.testing import GeminiServer, cassettes, reply, report
 from maxim_gemini.testing.__main__ import main
 from maxim_gemini.testing.cli.app import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 Run = Any
 
@@ -278,6 +278,48 @@ def test_recording_anew_says_where_it_came_from(cli: Run, tmp_path: Path) -> Non
     text = (tmp_path / "text.yaml").read_text(encoding="utf-8")
     assert "recorded_from: loopback" in text
     assert "http://127.0.0.1/v1" in text
+
+
+@pytest.fixture
+def gemini_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[GeminiServer]:
+    """A loopback server where the environment says that Gemini is."""
+    with GeminiServer(strict=False) as server:
+        monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", server.url)
+        monkeypatch.setenv("GEMINI_API_KEY", "a-key-that-nobody-may-see")
+        for name in ("GOOGLE_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI"):
+            monkeypatch.delenv(name, raising=False)
+        yield server
+
+
+def test_a_recording_is_called_live_only_where_it_is(
+    cli: Run, tmp_path: Path, gemini_of_the_environment: GeminiServer
+) -> None:
+    gemini_of_the_environment.always(reply.text("Paris."))
+    names = ("text", "stream", "server_error", "vertex_text")
+    code, out, _ = cli("cassettes", "record", *names, "--live", "--folder", tmp_path, "--json")
+    states = json.loads(out)
+    assert code == 0
+    assert [states[name].partition(":")[0] for name in names] == ["recorded", "recorded", "skipped", "skipped"]
+    for name in ("text", "stream"):
+        text = (tmp_path / f"{name}.yaml").read_text(encoding="utf-8")
+        assert "recorded_from: loopback" in text
+        assert "a-key-that-nobody-may-see" not in text
+
+
+def test_the_demo_can_be_live(cli: Run, gemini_of_the_environment: GeminiServer) -> None:
+    gemini_of_the_environment.always(reply.text("A coat."))
+    code, out, _ = cli("demo", "--live", "--model", "gemini-9")
+    assert code == 0
+    assert "Demo  gemini-9, live" in out
+    assert "Gemini  A coat." in out
+    assert gemini_of_the_environment.requests[0].model == "gemini-9"
+
+
+def test_a_demo_that_gets_no_answer_is_one_line(cli: Run, gemini_of_the_environment: GeminiServer) -> None:
+    gemini_of_the_environment.always(reply.error(403))
+    code, _, err = cli("demo", "--live")
+    assert code == 1
+    assert err.startswith("maxim-gemini: Gemini did not answer: 403 PERMISSION_DENIED")
 
 
 def test_a_flow_that_fails_is_named_and_its_file_kept(cli: Run, tmp_path: Path) -> None:
