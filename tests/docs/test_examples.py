@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.checkout import ROOT
 from support.markdown import blocks
-from support.snippets import UNSAID, steady
+from support.snippets import UNSAID, for_documented_sdk, steady
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +19,7 @@ EXAMPLES = ROOT / "docs" / "examples"
 SCRIPTS = [path for path in sorted(EXAMPLES.glob("*.py")) if not path.name.startswith("test_")]
 
 
+@for_documented_sdk
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_an_example_prints_what_stands_beside_it(
     script: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from support.checkout import ROOT
 from support.markdown import Block, blocks
-from support.snippets import Page
+from support.snippets import Page, for_documented_sdk
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCKS = [block for page in PAGES for block in blocks(page)]
@@ -25,6 +25,7 @@ def name_of(value: Path | Block) -> str:
     return f"{value.page.relative_to(ROOT).as_posix()}:{value.line}"
 
 
+@for_documented_sdk
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if any(block.language == "python" for block in blocks(page))], ids=name_of
 )
