@@ -345,6 +345,8 @@ function choose() {
   const { test: index, trace } = chosen.dataset;
   detail.replaceChildren(sheet(Number(index), trace === undefined ? undefined : Number(trace)));
   detail.scrollTop = 0;
+  // The last lines of a failure say what happened.
+  for (const text of $$("pre.notice", detail)) text.scrollTop = text.scrollHeight;
 }
 function step(by) {
   const list = shown();
