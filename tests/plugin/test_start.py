@@ -57,7 +57,7 @@ def test_the_plugin_loads_in_ten_milliseconds() -> None:
         import maxim_gemini.testing.plugin
         print((time.process_time() - start) * 1000)
     """
-    assert min(float(python(code)) for _ in range(3)) < 10.0
+    assert min(float(python(code)) for _ in range(5)) < 10.0
 
 
 def test_a_test_that_does_not_use_it_pays_next_to_nothing(suite: pytest.Pytester) -> None:
