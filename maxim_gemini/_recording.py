@@ -249,6 +249,7 @@ class Call:
             return
         self.log.attempt("end the call", self._end, error)
         self._is_open = False
+        self._current = None  # it refers to the call: without this, only the garbage collector could free the two
 
     def _end(self, error: BaseException | None) -> None:
         if self._current is not None:

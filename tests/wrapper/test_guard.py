@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -196,3 +197,18 @@ async def test_the_callers_objects_are_never_changed(side: Sync, gemini: Gemini,
     await side.generate(client, contents, config=config)
     assert (config, contents) == before
     assert config.tools == [add]
+
+
+async def test_a_call_leaves_no_garbage_behind(side: Sync, gemini: Gemini, client: MaximGeminiClient) -> None:
+    """What it held of the answer is freed at once, not when the garbage collector comes round."""
+    gemini.says(response("ok"))
+    await side.generate(client)
+    gc.collect()
+    gc.disable()
+    try:
+        before = len([one for one in gc.get_objects() if isinstance(one, (_recording.Recording, _recording.Call))])
+        await side.generate(client)
+        after = len([one for one in gc.get_objects() if isinstance(one, (_recording.Recording, _recording.Call))])
+    finally:
+        gc.enable()
+    assert after == before
