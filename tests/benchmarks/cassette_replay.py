@@ -113,7 +113,8 @@ def measure(folder: Path, size: int) -> None:
         rates["ours"].append(calls_a_second(from_ours(Cassette.load(recording.path)), prompts))
         if turn == 0:  # vcrpy needs minutes at the larger sizes
             theirs.rewind()
-            rates["theirs"].append(calls_a_second(from_vcrpy(theirs), prompts[: CALLS // (1 + size // 500) + 2]))
+            few = prompts[: CALLS // (1 + size // 500) + 2]
+            rates["theirs"].append(calls_a_second(from_vcrpy(theirs), few))
     memory, ours, vcrpy = (statistics.median(found) for found in rates.values())
     print(
         f"{size:12,}{memory:12,.0f}{ours:10,.0f}{ours / memory:10.2f}x{vcrpy:14,.1f}{ours / vcrpy:11,.1f}x", flush=True

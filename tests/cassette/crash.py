@@ -25,6 +25,13 @@ from maxim_gemini.testing.wire import dump_json
 REQUEST = Request("POST", "https://h/v1/models/m:generateContent", b"{}", {})
 OPERATIONS = ("open", "os.rename", "os.remove", "os.chmod", "os.mkdir", "tempfile.mkstemp", "os.listdir")
 
+WRITTEN_IN_PLACE = 99
+
+
+def is_for_writing(flags: object) -> bool:
+    """Tell whether a file is opened with *flags* that let it be changed."""
+    return isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR))
+
 
 def answer(word: str) -> Response:
     """Return an answer with a picture of its own."""
@@ -45,7 +52,9 @@ def killed_at(operation: int, path: Path) -> bool:
     if not child:
         count = itertools.count()
 
-        def hook(event: str, _: object) -> None:
+        def hook(event: str, arguments: tuple[object, ...]) -> None:
+            if event == "open" and str(arguments[0]) == str(path) and is_for_writing(arguments[2]):
+                os._exit(WRITTEN_IN_PLACE)
             if event in OPERATIONS and next(count) == operation:
                 os.kill(os.getpid(), signal.SIGKILL)
 
@@ -53,6 +62,7 @@ def killed_at(operation: int, path: Path) -> bool:
         save(path, "new")
         os._exit(0)
     _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) != WRITTEN_IN_PLACE, "a reader could see half a file"
     return os.WIFSIGNALED(status)
 
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import base64
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -80,7 +82,9 @@ def test_places_can_be_left_out_of_matching(path: Path) -> None:
     assert Cassette.load(path, ignore=["generationConfig.seed"]).play(asked("Hi", seed=2)) is not None
 
 
-def test_threads_each_get_their_own_answer(path: Path) -> None:
+def test_threads_each_get_their_own_answer(path: Path, request: pytest.FixtureRequest) -> None:
+    request.addfinalizer(partial(sys.setswitchinterval, sys.getswitchinterval()))
+    sys.setswitchinterval(1e-6)
     exchanges = [(asked(f"{n % 40}"), answer(f"{n % 40} {n // 40}")) for n in range(1000)]
     cassette = recorded(path, *exchanges)
     got: dict[int, list[bytes]] = {n: [] for n in range(40)}
