@@ -223,10 +223,18 @@ def serve(
     script: Annotated[
         Path | None, typer.Option("--script", "-s", help="A Python file that says `replies = [...]`.", metavar="FILE")
     ] = None,
-    text: Annotated[str, typer.Option(help="What to answer without either.")] = "Hello from maxim-gemini.",
-    pace: Annotated[Pace, typer.Option(help="How fast a cassette is played.")] = Pace.INSTANT,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port; 0 takes a free one.", min=0, max=65535)] = 8484,
+    text: Annotated[
+        str, typer.Option(help="What to answer without either.", show_default=False)
+    ] = "Hello from maxim-gemini.",
+    pace: Annotated[
+        Pace, typer.Option(help="How fast a cassette is played; instant unless said.", show_default=False)
+    ] = Pace.INSTANT,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; 127.0.0.1 unless said.", show_default=False)
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="The port, 8484 unless said; 0 takes a free one.", min=0, max=65535, show_default=False)
+    ] = 8484,
 ) -> None:
     """Run a Gemini on this machine, for any program, until Ctrl-C.
 
