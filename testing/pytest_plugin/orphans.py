@@ -1,18 +1,21 @@
 """Recordings that no test uses.
 
 Only what can be known is said: a module is looked at where every test of it was collected, and a folder of recordings
-is a leftover where its module is gone.
+is a leftover where its module is gone. Other plugins keep their recordings in the same folders: those are left alone.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from maxim_gemini.testing.pytest_plugin.places import SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
+
+_OF_GEMINI: Final = re.compile(rb"\A# Recorded by maxim-gemini|\b(?:generativelanguage|aiplatform)\.googleapis\.com")
 
 
 def orphans(
@@ -20,7 +23,8 @@ def orphans(
 ) -> list[Path]:
     """Return the recordings beside *modules* that are neither to be *used* nor were *seen* to be."""
     known = {Path(path) for path in used} | set(seen)
-    return sorted(path for path in _recordings(modules, partial, folder) if path not in known)
+    unknown = (path for path in _recordings(modules, partial, folder) if path not in known)
+    return sorted(path for path in unknown if _OF_GEMINI.search(path.read_bytes()))
 
 
 def _recordings(modules: Iterable[str], partial: Collection[str], folder: str) -> Iterator[Path]:

@@ -293,3 +293,13 @@ def test_a_recording_no_test_uses_is_told_and_an_error_if_strict(suite: pytest.P
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     for part in (["-k", "bye"], ["test_tools.py"], ["test_chat.py::test_hi"], ["--deselect", "test_chat.py::test_hi"]):
         assert "orphaned  cassettes/test_chat/" not in tail(suite.runpytest_inprocess(*part)), part
+
+
+def test_recordings_of_other_services_are_left_alone(suite: pytest.Pytester, gemini: Loopback) -> None:
+    suite.makepyfile(test_chat=CHAT)
+    record(suite)
+    theirs = "version: 1\ninteractions:\n- request: {method: GET, uri: 'https://example.org/', body: '', headers: {}}\n"
+    (suite.path / "cassettes/test_chat/test_theirs.yaml").write_text(theirs)
+    result = suite.runpytest_inprocess("--maxim-gemini-strict")
+    assert result.ret == 0
+    assert "orphaned" not in tail(result)
