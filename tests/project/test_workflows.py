@@ -1,0 +1,58 @@
+"""What GitHub runs is what tox runs."""
+
+from __future__ import annotations
+
+import configparser
+import re
+from typing import Any
+
+import pytest
+import yaml
+from support.checkout import ROOT, project
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+def workflow(name: str) -> dict[str, Any]:
+    text = (ROOT / ".github" / "workflows" / f"{name}.yml").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = yaml.safe_load(text)
+    return loaded
+
+
+def environments() -> set[str]:
+    """Return tox's environments, with the braces written out."""
+    tox = configparser.ConfigParser()
+    tox.read(ROOT / "tox.ini", encoding="utf-8")
+    found = set[str]()
+    for line in tox["tox"]["env_list"].split():
+        head, braces, tail = line.partition("{")
+        found |= {head + name for name in tail.rstrip("}").split(",")} if braces else {head}
+    return found
+
+
+def test_every_environment_of_tox_is_a_job() -> None:
+    jobs = workflow("ci")["jobs"]
+    matrices = [jobs[name]["strategy"]["matrix"] for name in ("checks", "tests")]
+    assert {env for matrix in matrices for env in matrix["env"]} == environments()
+
+
+def test_every_supported_python_is_tested() -> None:
+    classifiers = project()["project"]["classifiers"]
+    versions = {text.rsplit(" ", 1)[1] for text in classifiers if re.search(r":: 3\.\d+$", text)}
+    assert {f"py{version.replace('.', '')}" for version in versions} <= environments()
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_job_gets_no_right_that_it_does_not_name(path: Any) -> None:
+    loaded = workflow(path.stem)
+    assert loaded["permissions"] == {}
+    for job in loaded["jobs"].values():
+        for step in job["steps"]:
+            if step.get("uses", "").startswith("actions/checkout@"):
+                assert step["with"]["persist-credentials"] is False
+
+
+def test_a_release_keeps_no_token() -> None:
+    publish = workflow("release")["jobs"]["publish"]
+    assert publish["permissions"] == {"id-token": "write"}
+    assert "secrets." not in (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
