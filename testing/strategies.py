@@ -14,7 +14,7 @@ def test_never_crashes(answer):
 
 from __future__ import annotations
 
-from functools import reduce
+from functools import cache, reduce
 from operator import add
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -101,14 +101,15 @@ def configs(backend: Backend = "gemini") -> st.SearchStrategy[types.GenerateCont
 def responses() -> st.SearchStrategy[Reply]:
     """Generate the answer to one plain request."""
     several = st.lists(_candidates(), min_size=2, max_size=3).map(lambda each: reply.candidates(*each))
-    return st.one_of(
+    said = st.one_of(
         _candidates(),
         _candidates(),
         several,
         several,
         _hollow(),
         _blocked(),
-    ).flatmap(_with_the_rest)
+    )
+    return st.builds(add, said, _rest())
 
 
 def streams(*, broken: bool = False) -> st.SearchStrategy[Reply]:
@@ -123,7 +124,7 @@ def streams(*, broken: bool = False) -> st.SearchStrategy[Reply]:
     events = st.lists(event, min_size=1, max_size=6).map(_sum)
     whole = st.one_of(
         st.builds(add, events, _ends()),
-        st.builds(add, events, _ends()).flatmap(_with_the_rest),
+        st.tuples(events, _ends(), _rest()).map(lambda said: _sum([*said])),
         st.lists(_texts(), min_size=1, max_size=8).map(lambda pieces: reply.stream(*pieces)),
         _blocked(),
     )
@@ -155,11 +156,13 @@ def _config(**said: Any) -> types.GenerateContentConfig:
     return types.GenerateContentConfig(**{name: value for name, value in said.items() if value is not None})
 
 
+@cache
 def _texts(min_size: int = 0) -> st.SearchStrategy[str]:
     nasty = st.sampled_from([text for text in _NASTY_TEXTS if len(text.strip()) >= min_size])
     return st.one_of(nasty, st.text(min_size=min_size, max_size=40).filter(lambda text: len(text.strip()) >= min_size))
 
 
+@cache
 def _json(leaves: int = 6) -> st.SearchStrategy[Any]:
     scalars = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(-1e9, 1e9) | _texts()
     return st.recursive(
@@ -169,16 +172,19 @@ def _json(leaves: int = 6) -> st.SearchStrategy[Any]:
     )
 
 
+@cache
 def _names() -> st.SearchStrategy[str]:
     return st.from_regex(r"[a-zA-Z_][a-zA-Z0-9_.-]{0,12}", fullmatch=True)
 
 
+@cache
 def _candidates() -> st.SearchStrategy[Reply]:
     """Generate what one candidate says, and how it ends."""
     said = st.lists(_parts(), min_size=1, max_size=4).map(_sum)
     return st.one_of(said, st.builds(add, said, _ends()), st.builds(add, said, _ends()))
 
 
+@cache
 def _parts() -> st.SearchStrategy[Reply]:
     """Generate replies of one part each, of every kind; unknown kinds, too."""
     signature = _maybe(_BYTES)
@@ -208,6 +214,7 @@ def _unknown_part(text: str, value: Any) -> Reply:
     return reply.part({"text": text, "fieldOfTomorrow": value})
 
 
+@cache
 def _ends() -> st.SearchStrategy[Reply]:
     """Generate the end of a candidate: a reason, known or not, and what else may stand beside the content."""
     unknown = [*[NEW_REASON] * 4, "FINISH_REASON_UNSPECIFIED"]
@@ -227,6 +234,7 @@ def _ends() -> st.SearchStrategy[Reply]:
     return st.tuples(reason, message, beside).map(lambda said: _sum([*said]))
 
 
+@cache
 def _hollow() -> st.SearchStrategy[Reply]:
     """Generate answers that say nothing: no candidates, no content, no parts."""
     return st.one_of(
@@ -250,14 +258,14 @@ def _blocked_for(reason: str) -> Reply:
     return reply.prompt_feedback({"blockReason": reason})
 
 
-def _with_the_rest(said: Reply) -> st.SearchStrategy[Reply]:
-    """Generate *said* with counts and names of its own, or as it is."""
+@cache
+def _rest() -> st.SearchStrategy[Reply]:
+    """Generate counts and names of an answer's own, or nothing."""
     count = _maybe(st.integers(0, 9999))
     counts = st.builds(reply.usage, count, count, count, tool_use=count, cached=count, total=count)
     named = st.builds(reply.response, model_version=_maybe(_names()), response_id=_maybe(_names()))
     unknown = _json().map(lambda value: reply.response(fieldOfTomorrow=value))
-    rest = st.one_of(st.just(Reply(())), counts, named, unknown)
-    return rest.map(lambda more: said + more)
+    return st.one_of(st.just(Reply(())), counts, named, unknown)
 
 
 def _sum(replies: list[Reply]) -> Reply:
