@@ -1,0 +1,67 @@
+"""How much the properties try: a little in every run, a lot where `MAXIM_GEMINI_PROOF` is set."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import warnings
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+from support.in_memory import InMemoryGemini
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from google import genai
+
+_SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture)
+_SHARED = {"deadline": None, "suppress_health_check": _SLOW, "database": None}
+
+settings.register_profile("normal", max_examples=40, stateful_step_count=20, derandomize=True, **_SHARED)
+settings.register_profile(
+    "proof", max_examples=int(os.environ.get("MAXIM_GEMINI_PROOF") or 1), stateful_step_count=40, **_SHARED
+)
+PROFILE = settings.get_profile("proof" if os.environ.get("MAXIM_GEMINI_PROOF") else "normal")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_collections() -> Iterator[None]:
+    """Leave what was there before out of every garbage collection: the tests collect after each program."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture(autouse=True)
+def _silence() -> Iterator[None]:
+    """Keep the SDK's remarks on strange configs, many per program, out of the captured log."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*is not a valid", UserWarning)  # a finish reason of tomorrow
+        yield
+    logging.disable(before)
+
+
+@pytest.fixture
+def gemini() -> InMemoryGemini:
+    """A Gemini in memory."""
+    return InMemoryGemini()
+
+
+@pytest.fixture
+def raw(gemini: InMemoryGemini) -> genai.Client:
+    """A bare client of that Gemini."""
+    return gemini.client()
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.Runner]:
+    """An event loop for many programs."""
+    with asyncio.Runner() as runner:
+        yield runner

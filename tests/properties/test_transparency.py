@@ -1,0 +1,48 @@
+"""Whatever an application does and whatever befalls it: a wrapped client is as the bare one, and Maxim hears all."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from support.programs import Program, Run, first_difference, programs, run_program, wrapped_run
+from support.sides import SIDES, Sync
+from support.tally import count
+from support.truth import check_against_the_wire
+
+from maxim_gemini.testing import FakeLogger
+
+from .conftest import PROFILE
+
+if TYPE_CHECKING:
+    from google import genai
+    from support.in_memory import InMemoryGemini
+
+
+@pytest.mark.parametrize("side", SIDES, ids=repr)
+def test_a_wrapped_client_behaves_as_the_bare_one_and_maxim_hears_everything(
+    side: Sync, gemini: InMemoryGemini, raw: genai.Client, loop: asyncio.Runner
+) -> None:
+    @PROFILE
+    @given(programs())
+    def check(program: Program) -> None:
+        loop.run(compare(program))
+
+    async def compare(program: Program) -> None:
+        bare = await run_program(Run(gemini, raw, side), program)
+        logger = FakeLogger()
+        wrapped = wrapped_run(gemini, raw, side, logger)
+        seen = await run_program(wrapped, program)
+        assert not (difference := first_difference(bare, seen)), difference
+        logger.assert_complete()
+        check_against_the_wire(wrapped)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        count("programs: transparency")
+        count("invariants: wrapped equals bare", len(seen))
+        count("invariants: complete")
+
+    check()
+    for fault, times in gemini.faults.items():
+        count(f"faults: network {fault}", times)

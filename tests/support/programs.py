@@ -1,0 +1,445 @@
+"""Programs: what an application does with a client, step by step, noted so that two runs can be compared."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import gc
+import re
+import traceback
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import hypothesis.strategies as st
+from google.genai import types
+from pydantic import BaseModel
+
+from maxim_gemini import MaximGeminiClient
+from maxim_gemini.testing import FakeLogger, reply, strategies
+from support.in_memory import FAULTS, InMemoryGemini, Said
+from support.noting_functions import NAMES, functions
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+    from google import genai
+
+    from support.sides import Sync
+
+_ADDRESS: Final = re.compile(r"0x[0-9a-f]{6,}")
+
+
+class Found(BaseModel):
+    """What an answer may be asked to look like."""
+
+    name: str
+    size: int = 0
+
+
+class Stop(Exception):
+    """What the application raises while it reads."""
+
+
+class Step(NamedTuple):
+    """One step: a method of `Run`, and what it is given."""
+
+    name: str
+    given: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"{self.name}({', '.join(f'{key}={value!r}' for key, value in self.given.items())})"
+
+
+class Program(NamedTuple):
+    """Steps, and what Gemini says to them."""
+
+    steps: list[Step]
+    answers: list[Said]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A config as the application would write it, made anew for each run."""
+
+    base: types.GenerateContentConfig | None = None
+    tools: tuple[str, ...] = ()
+    rounds: int | None = None
+    """How many remote calls automatic function calling may make; 0: none."""
+    as_dict: bool = False
+    schema: bool = False
+    headers: bool = False
+
+    def made(self, own: dict[str, Any], labels: dict[str, str]) -> Any:
+        """Return the config with the run's own functions; *labels* are what only a wrapped client is told."""
+        more: dict[str, Any] = {}
+        if self.tools:
+            more["tools"] = [own[name] for name in self.tools] + list((self.base and self.base.tools) or ())
+        if self.rounds is not None:
+            limit = {"disable": True} if self.rounds == 0 else {"maximum_remote_calls": self.rounds}
+            more["automatic_function_calling"] = types.AutomaticFunctionCallingConfig(**limit)  # type: ignore[arg-type]
+        if self.schema:
+            more |= {"response_mime_type": "application/json", "response_schema": Found}
+        if self.headers:
+            more["http_options"] = types.HttpOptions(headers={"x-user": "1", **labels})
+        if self.base is None and not more:
+            return None
+        base = copy.deepcopy(self.base) or types.GenerateContentConfig()
+        made = base.model_copy(update=more)
+        return {name: getattr(made, name) for name in made.model_fields_set} if self.as_dict else made
+
+
+LABELS: Final = {
+    "x-maxim-trace-tags": '{"team": "search"}',
+    "x-maxim-generation-tags": '{"step": 1, "who": null}',
+    "x-maxim-generation-name": "labelled",
+}
+
+
+@dataclass
+class Run:
+    """One run of a program on one client, bare or wrapped."""
+
+    gemini: InMemoryGemini
+    client: Any
+    side: Sync
+    is_wrapped: bool = False
+    streams: list[Any] = field(default_factory=list)
+    chats: list[Any] = field(default_factory=list)
+    seen: int = 0
+
+    def __post_init__(self) -> None:
+        self.functions = functions(self.gemini.note)
+
+    # What a program may do.
+
+    async def generate(self, contents: Any, setup: Setup, place: dict[str, str], *, cancelled: bool = False) -> None:
+        request = self._request(contents, setup, place)
+        await self._see("answered", lambda: self.side.generate(self.client, **request), cancelled=cancelled)
+        self._check_untouched(request, contents, setup)
+
+    async def open(self, contents: Any, setup: Setup, place: dict[str, str]) -> None:
+        request = self._request(contents, setup, place)
+        await self._see("opened", lambda: self.side.open(self.client, **request), keep=self.streams)
+        self._check_untouched(request, contents, setup)
+
+    async def chat(self, setup: Setup, history: Any, place: dict[str, str]) -> None:
+        more = {key: value for key, value in place.items() if key != "generation_name"} if self.is_wrapped else {}
+        request = {"config": self._config(setup), "history": copy.deepcopy(history), **more}
+
+        async def create() -> Any:
+            return self.side.chats(self.client).create(model="gemini-2.5-flash", **request)
+
+        await self._see("began", create, keep=self.chats)
+
+    async def send(self, chat: int, message: Any, setup: Setup | None, *, cancelled: bool = False) -> None:
+        if (found := _pick(self.chats, chat)) is not None:
+            said = self._message(message, setup)
+            await self._see("answered", lambda: self.side.send(found, *said), cancelled=cancelled)
+            self._look_back(found)
+
+    async def open_turn(self, chat: int, message: Any, setup: Setup | None) -> None:
+        if (found := _pick(self.chats, chat)) is not None:
+            said = self._message(message, setup)
+            await self._see("opened", lambda: self.side.open_turn(found, *said), keep=self.streams)
+
+    async def end_trace(self, chat: int) -> None:
+        if self.is_wrapped and (found := _pick(self.chats, chat)) is not None:
+            found.end_trace()
+
+    async def forget(self, chat: int) -> None:
+        if self.chats:
+            self.chats.pop(chat % len(self.chats))
+
+    async def read(self, stream: int, chunks: int, *, cancelled: bool = False) -> None:
+        if (found := _pick(self.streams, stream)) is not None:
+            for _ in range(chunks):
+                await self._see("chunk", lambda: self.side.next(found), cancelled=cancelled)
+
+    async def read_all(self, stream: int) -> None:
+        if (found := _pick(self.streams, stream)) is not None:
+            await self._see("chunks", lambda: self.side.read(found))
+
+    async def close(self, stream: int) -> None:
+        if (found := _pick(self.streams, stream)) is not None:
+            await self._see("closed early", lambda: self.side.close(found))
+
+    async def drop(self, stream: int) -> None:
+        if self.streams:
+            del self.streams[stream % len(self.streams)]
+            await self._settle()
+            self.gemini.note("dropped")
+
+    async def throw(self, stream: int) -> None:
+        if (found := _pick(self.streams, stream)) is not None:
+            throw = found.athrow if self.side.is_async else _in_a_coroutine(found.throw)
+            await self._see("thrown into", lambda: throw(Stop("thrown")))
+
+    async def stop(self, stream: int, chunks: int) -> None:
+        """Read in a loop whose body fails."""
+        if self.streams:
+            await self._see("stopped", lambda: self._fail_reading(self.streams.pop(stream % len(self.streams)), chunks))
+            await self._settle()
+
+    # How it is noted.
+
+    async def _fail_reading(self, stream: Any, chunks: int) -> None:
+        left = chunks
+        while True:
+            chunk = await self.side.next(stream)
+            self.gemini.note("chunk", chunk, self.gemini.is_the_sdks(chunk))
+            left -= 1
+            if left <= 0:
+                raise Stop("enough")
+
+    async def _see(
+        self, what: str, do: Callable[[], Awaitable[Any]], *, keep: list[Any] | None = None, cancelled: bool = False
+    ) -> None:
+        self.seen += 1
+        try:
+            value = await (self._cut_short(do) if cancelled and self.side.is_async else do())
+        except (Exception, asyncio.CancelledError, KeyboardInterrupt, GeneratorExit) as error:
+            self.gemini.note(what, *described(error))
+            _let_go(error)
+        except BaseException as error:  # a function that left everything
+            self.gemini.note(what, *described(error))
+            _let_go(error)
+        else:
+            if keep is not None:
+                keep.append(value)
+                value = None
+            each = value if isinstance(value, list) else [value]
+            self.gemini.note(what, value, [self.gemini.is_the_sdks(one) for one in each])
+
+    async def _cut_short(self, do: Callable[[], Awaitable[Any]]) -> Any:
+        """Cancel what is done as soon as it waits for the network."""
+        self.gemini.hangs = True
+        task = asyncio.ensure_future(do())
+        while not task.done() and not self.gemini.waits:  # noqa: ASYNC110  # turn by turn: both runs stop at one place
+            await asyncio.sleep(0)
+        self.gemini.hangs = self.gemini.waits = False
+        task.cancel()
+        return await task
+
+    async def _settle(self) -> None:
+        for _ in range(12 if self.side.is_async else 0):
+            await asyncio.sleep(0)
+
+    def _request(self, contents: Any, setup: Setup, place: dict[str, str]) -> dict[str, Any]:
+        request = {"contents": copy.deepcopy(contents), "config": self._config(setup)}
+        return {**request, **place} if self.is_wrapped else request
+
+    def _config(self, setup: Setup) -> Any:
+        return setup.made(self.functions, LABELS if self.is_wrapped else {})
+
+    def _message(self, message: Any, setup: Setup | None) -> tuple[Any, ...]:
+        message = copy.deepcopy(message)
+        return (message,) if setup is None else (message, self._config(setup))
+
+    def _check_untouched(self, request: dict[str, Any], contents: Any, setup: Setup) -> None:
+        same = request["contents"] == contents, request["config"] == self._config(setup)
+        self.gemini.note("left", *same)
+
+    def _look_back(self, chat: Any) -> None:
+        self.gemini.note("history", chat.get_history(), chat.get_history(curated=True))
+
+    async def finish(self) -> None:
+        """Let go of everything that is still open."""
+        self.streams.clear()
+        for chat in self.chats:
+            self._look_back(chat)
+        self.chats.clear()
+        await self._settle()
+        gc.collect()
+        await self._settle()
+
+
+def _pick(among: list[Any], index: int) -> Any:
+    return among[index % len(among)] if among else None
+
+
+def _in_a_coroutine(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+    async def run(*args: Any) -> Any:
+        return function(*args)
+
+    return run
+
+
+def described(error: BaseException) -> tuple[Any, ...]:
+    """Say what *error* is, where it came from, and what it came of."""
+    said = _ADDRESS.sub("0x", str(error))
+    chain = [type(one).__name__ for one in _behind(error)]
+    return type(error), said, getattr(error, "code", None), _origin(error), chain
+
+
+def _origin(error: BaseException) -> str:
+    """Return the line that raised *error*: no line of the SDK raised the end of a stream, or what was thrown in."""
+    if isinstance(error, (StopIteration, StopAsyncIteration, Stop)):
+        return "nowhere"
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.filename}:{frame.lineno} {frame.name}"
+
+
+def _behind(error: BaseException) -> Iterator[BaseException]:
+    while (before := error.__cause__ or error.__context__) is not None:
+        yield before
+        error = before
+
+
+def _let_go(error: BaseException) -> None:
+    """Forget the frames that hold what was being read."""
+    for one in (error, *_behind(error)):
+        with contextlib.suppress(RuntimeError):
+            traceback.clear_frames(one.__traceback__)
+        one.__traceback__ = None
+
+
+async def run_program(run: Run, program: Program) -> list[tuple[Any, ...]]:
+    """Run *program*; return all that happened, in order."""
+    run.gemini.restart(program.answers)
+    if run.is_wrapped:
+        _link_generations(run)
+    with run.gemini.watching():
+        for step in program.steps:
+            await getattr(run, step.name)(**step.given)
+        await run.finish()
+    if run.is_wrapped:
+        _end_the_callers_traces(run)
+    return run.gemini.timeline
+
+
+def _end_the_callers_traces(run: Run) -> None:
+    for trace_id in {log.entity_id for log in run.logger.logs} & {"caller-1", "caller-2"}:  # type: ignore[attr-defined]
+        run.logger.trace_end(trace_id)  # type: ignore[attr-defined]
+
+
+def wrapped_run(gemini: InMemoryGemini, raw: genai.Client, side: Sync, logger: FakeLogger) -> Run:
+    """Return a run on a wrapped client."""
+    run = Run(gemini, MaximGeminiClient(raw, logger), side, is_wrapped=True)
+    run.logger = logger  # type: ignore[attr-defined]
+    return run
+
+
+def _link_generations(run: Run) -> None:
+    """Note which generation is the latest when each request goes out."""
+    run.generations = {}  # type: ignore[attr-defined]
+    logs = lambda: run.logger.logs  # type: ignore[attr-defined]  # noqa: E731
+
+    def heard(number: int) -> None:
+        latest = (log.data["id"] for log in reversed(logs()) if log.action == "add-generation")
+        run.generations[number] = next(latest, None)  # type: ignore[attr-defined]
+
+    run.gemini.heard = heard
+
+
+def first_difference(bare: Sequence[Any], wrapped: Sequence[Any]) -> str:
+    """Return the first place at which two timelines differ; empty where they are the same."""
+    for place, (one, other) in enumerate(zip(bare, wrapped, strict=False)):
+        if one != other:
+            return f"event {place}:\n  bare    {one!r}\n  wrapped {other!r}"
+    if len(bare) == len(wrapped):
+        return ""
+    longer = bare if len(bare) > len(wrapped) else wrapped
+    return f"{len(bare)} events, wrapped {len(wrapped)}; then {longer[min(len(bare), len(wrapped))]!r}"
+
+
+# Strategies.
+
+_places = st.integers(0, 7)
+_where = st.fixed_dictionaries(
+    {},
+    optional={
+        "trace_id": st.sampled_from(["caller-1", "caller-2", "not valid!"]),
+        "generation_name": st.sampled_from(["named", ""]),
+    },
+)
+_texts = st.sampled_from(["Hi", "Add 1 and 2", "\u2028 x \x00", "Zoë 👩‍👩‍👧"])
+
+
+def tool_calls() -> st.SearchStrategy[reply.Reply]:
+    """Generate answers that ask for one to three of the functions, with arguments that may not fit."""
+    words = st.fixed_dictionaries({"text": st.sampled_from(["a", "b", 3])})
+    sums = st.fixed_dictionaries({"left": st.sampled_from([1, 2, "x"])}, optional={"right": st.just(3)})
+    call_ids = st.none() | st.sampled_from(["call-1", "call-2", "not valid!"])
+    args = dict.fromkeys(NAMES, words) | {"add": sums, "file": st.just({"paper": "p"})}
+    call = st.one_of(*(st.builds(reply.function_call, st.just(name), args[name], call_id=call_ids) for name in NAMES))
+    return st.lists(call, min_size=1, max_size=3).map(lambda calls: sum(calls[1:], calls[0]))
+
+
+def answers() -> st.SearchStrategy[Said]:
+    """Generate any answer, and what befalls it on its way."""
+    said = st.one_of(
+        strategies.streams(),
+        strategies.responses(),
+        tool_calls(),
+        st.just(reply.stream("one ", "two ", "three")),
+        tool_calls(),
+        strategies.errors(),
+        strategies.streams(broken=True),
+        st.just(reply.text('{"name": "tea", "size": 2}')),
+    )
+    fault = st.one_of(st.just(""), st.just(""), st.sampled_from([*FAULTS, *FAULTS[:-1], *FAULTS[:-1]]))
+    return st.builds(Said, said, fault, _places)
+
+
+def setups() -> st.SearchStrategy[Setup]:
+    """Generate any config, with and without functions."""
+    return st.builds(
+        Setup,
+        base=st.one_of(st.none(), st.none(), strategies.configs()),
+        tools=st.just(()) | st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True).map(tuple),
+        rounds=st.sampled_from([None, None, None, 0, 1, 2]),
+        as_dict=st.booleans(),
+        schema=st.sampled_from([False, False, False, True]),
+        headers=st.sampled_from([False, False, True]),
+    )
+
+
+def contents() -> st.SearchStrategy[Any]:
+    """Generate whatever may be asked, and what may not."""
+    return st.one_of(_texts, strategies.contents(), _texts, st.sampled_from([None, [], [""], {"no": "part"}, 3]))
+
+
+def histories() -> st.SearchStrategy[Any]:
+    """Generate what a chat may begin with."""
+    said = [types.UserContent("Hi"), types.ModelContent("Hello")]
+    dicts = [{"role": "user", "parts": [{"text": "Hi"}]}, {"role": "model", "parts": [{"text": "Hello"}]}]
+    return st.sampled_from([None, [], said, dicts])
+
+
+def _step(name: str, **given: st.SearchStrategy[Any]) -> st.SearchStrategy[Step]:
+    return st.fixed_dictionaries(given).map(lambda drawn: Step(name, drawn))
+
+
+_rarely = st.sampled_from([False, False, False, True])
+
+STEPS: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
+    "generate": {"contents": contents(), "setup": setups(), "place": _where, "cancelled": _rarely},
+    "open": {"contents": contents(), "setup": setups(), "place": _where},
+    "chat": {"setup": setups(), "history": histories(), "place": _where},
+    "send": {"chat": _places, "message": contents(), "setup": st.none() | setups(), "cancelled": _rarely},
+    "open_turn": {"chat": _places, "message": contents(), "setup": st.none() | setups()},
+    "read": {"stream": _places, "chunks": st.integers(1, 4), "cancelled": _rarely},
+    "read_all": {"stream": _places},
+    "close": {"stream": _places},
+    "drop": {"stream": _places},
+    "throw": {"stream": _places},
+    "stop": {"stream": _places, "chunks": st.integers(1, 3)},
+    "end_trace": {"chat": _places},
+    "forget": {"chat": _places},
+}
+"""Every step, and how what it is given is generated."""
+
+_BEGINNINGS = ("generate", "open", "chat")
+_CONSUMPTION = ("read", "read", "read_all", "close", "drop", "throw", "stop")
+
+
+def programs() -> st.SearchStrategy[Program]:
+    """Generate programs that open something and do something with it."""
+    begin = st.one_of(*(_step(name, **STEPS[name]) for name in _BEGINNINGS))
+    talk = st.one_of(*(_step(name, **STEPS[name]) for name in ("open", "open_turn", "send", "end_trace", "forget")))
+    consume = st.one_of(*(_step(name, **STEPS[name]) for name in _CONSUMPTION))
+    steps = st.builds(
+        lambda first, rest: [first, *rest], begin, st.lists(st.one_of(consume, talk, consume, begin), max_size=6)
+    )
+    return st.builds(Program, steps, st.lists(answers(), min_size=1, max_size=5))
