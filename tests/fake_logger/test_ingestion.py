@@ -15,6 +15,7 @@ import pytest
 import respx
 from maxim.logger import FileAttachment, Logger
 from support.maxim_flows import PNG, answer, attachments, generation_config, large, many, one_answer
+from support.maxim_versions import since
 
 from maxim_gemini.testing import maxim_api
 from maxim_gemini.testing._maxim import maxim_hands_out
@@ -41,6 +42,7 @@ def test_batches_are_sent_by_threads_of_the_logger() -> None:
         api.assert_complete()
 
 
+@since(3, 14, 12, reason="an uploaded file has no MIME type")
 def test_attachments_are_uploaded_to_storage() -> None:
     with maxim_api() as api:
         attachments(api.logger())
@@ -101,6 +103,7 @@ def test_only_a_broken_connection_is_tried_again_and_nobody_waits(failure: Any, 
         assert [post.answer for post in api.posts] == ([500] if failure == 500 else ["timeout", "timeout", 200])
 
 
+@since(3, 14, 20, reason="what could not be sent is tried for ever")
 def test_a_file_that_is_never_taken_is_given_up_but_kept() -> None:
     with maxim_api() as api:
         api.fail(500)

@@ -11,6 +11,7 @@ from maxim import Maxim
 from maxim.logger import Logger
 from maxim.logger.components.types import CommitLog, Entity
 from maxim.logger.writer import LogWriter
+from support.maxim_versions import MAXIM
 
 from maxim_gemini.testing import FakeLogger, maxim_api
 from maxim_gemini.testing._maxim import encoded
@@ -34,7 +35,8 @@ def test_the_private_names_are_there() -> None:
     with maxim_api() as api:
         writer: Any = api.logger().writer
         assert writer._LogWriter__flush_thread.is_alive()
-        assert writer._LogWriter__in_flight == 0
+        assert MAXIM < (3, 14, 20) or writer._LogWriter__in_flight == 0
+        assert MAXIM >= (3, 14, 20) or writer.executor._max_workers == 1
     assert "time.sleep(" in inspect.getsource(maxim.logger.writer)
     assert "time.sleep(" in inspect.getsource(maxim.apis.maxim_apis)
     assert "httpx.Client(" in inspect.getsource(maxim.apis.maxim_apis)
@@ -52,7 +54,7 @@ def test_values_are_encoded_as_a_log_encodes_them() -> None:
     data = {"text": "é", "nested": {"a": [1, None, {"b": 2.5}]}, "bytes": b"x"}
     text, lost = encoded(data)
     assert f"trace{{id=t,action=update,data={text}}}" == CommitLog(Entity.TRACE, "t", "update", data).serialize()
-    assert lost == {}
+    assert lost.keys() == (set() if MAXIM >= (3, 14, 20) else {"bytes"})
     assert encoded(None) == ("null", {})
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support.maxim_flows import answer, attachments, by_id, call, failure, generation_config, nested, tools
+from support.maxim_versions import since
 
 from maxim_gemini.testing import FakeLogger
 
@@ -44,6 +45,7 @@ Session Support  session-a  1 ms  plan=free
     )
 
 
+@since(3, 14, 5, reason="a trace has no metrics")
 def test_everything_that_can_be_logged_has_its_line() -> None:
     assert (
         tree(by_id)

@@ -46,7 +46,8 @@ def one_answer(logger: Logger) -> None:
     """A trace with one generation."""
     trace = logger.trace({"id": "trace-a", "name": "Ask", "tags": {"env": "test"}, "input": "Weather?"})
     generation = trace.generation(generation_config("gen-a", name="first", model_parameters={"temperature": 0.5}))
-    generation.add_metric("time_to_first_chunk_ms", 12.5)
+    if hasattr(generation, "add_metric"):  # not in maxim-py 3.14.0
+        generation.add_metric("time_to_first_chunk_ms", 12.5)
     generation.result(answer())
     trace.set_output("Sunny.")
     trace.end()
@@ -99,14 +100,16 @@ def by_id(logger: Logger) -> None:
     logger.trace_set_input("trace-d", "in")
     logger.trace_add_tag("trace-d", "x", "y")
     logger.trace_add_metadata("trace-d", {"n": 1, "text": "plain", "list": [1, {"a": None}]})
-    logger.trace_add_metric("trace-d", "score", 0.25)
+    if hasattr(logger, "trace_add_metric"):  # not in maxim-py 3.14.0
+        logger.trace_add_metric("trace-d", "score", 0.25)
     logger.trace_add_event("trace-d", "event-d1", "cached", {"hit": "yes"}, {"size": 3})
     logger.trace_add_feedback("trace-d", {"score": 4, "comment": "fine"})
     logger.trace_add_error("trace-d", {"message": "odd", "code": "2", "type": "Odd"})
     logger.trace_add_generation("trace-d", generation_config("gen-d"))
     logger.generation_set_model("gen-d", "gemini-2.5-pro")
     logger.generation_set_provider("gen-d", "google")
-    logger.generation_set_name("gen-d", "second")
+    if hasattr(logger, "generation_set_name"):  # not in maxim-py 3.14.0
+        logger.generation_set_name("gen-d", "second")
     logger.generation_add_message("gen-d", {"role": "user", "content": "and Rome?"})
     logger.generation_set_model_parameters("gen-d", {"top_k": 3, "stop": ["a"], "mode": "fast"})
     logger.generation_add_cost("gen-d", {"input": 0.1, "output": 0.2, "total": 0.3})

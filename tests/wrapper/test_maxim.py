@@ -7,6 +7,7 @@ from typing import Any
 
 from maxim.logger import Logger
 from maxim.logger.components.types import CommitLog, Entity
+from support.maxim_versions import since
 
 from maxim_gemini import _maxim
 from maxim_gemini._maxim import Ledger, Log
@@ -22,7 +23,7 @@ def test_a_sink_hears_every_commit() -> None:
     assert ledger.knows("spoken-of")
     logger.trace_add_tool_call("heard", {"id": "call", "name": "f", "description": "", "args": "{}"})
     assert ledger.knows("call")
-    logger.generation_set_name("generation", "x")
+    logger.generation_set_model("generation", "x")
     assert not ledger.knows("generation")
 
 
@@ -56,10 +57,11 @@ def test_the_ledger_forgets_the_oldest(monkeypatch: Any) -> None:
     assert (ledger.knows("a"), ledger.knows("d"), ledger.claim("d")) == (False, True, False)
 
 
+@since(3, 14, 5, reason="a generation has no metrics of its own")
 def test_the_end_of_a_generation_is_what_maxim_py_says_itself() -> None:
     ours, theirs = FakeLogger(), FakeLogger()
     result = {"id": "r", "object": "chat.completion", "created": 1, "model": "m", "choices": []}
-    Log(ours).end_generation("g", dict(result), {"metadata": {"a": "b"}, "metrics": {"chunks": 1}})
+    Log(ours).say.end_generation("g", dict(result), {"metadata": {"a": "b"}, "metrics": {"chunks": 1}})
     theirs.generation_add_metadata("g", {"a": "b"})
     theirs.generation_add_metric("g", "chunks", 1)
     theirs.generation_result("g", dict(result))
