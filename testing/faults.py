@@ -9,7 +9,7 @@ import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate, cycle, pairwise, takewhile
-from typing import Any, Final, Literal, NoReturn, Self
+from typing import Any, Final, Literal, NoReturn, Self, get_args
 
 from maxim_gemini.testing import wire
 from maxim_gemini.testing.edge.delivery import Delivery, Piece
@@ -47,6 +47,19 @@ def deliver(
     return Delivery(response.status, response.headers, pieces, response.reason, ended, overrun)
 
 
+def check(pace: Pace, chunking: Chunking) -> None:
+    """Raise `ValueError` where the one or the other makes no sense."""
+    if pace not in ("instant", "recorded") and not (isinstance(pace, int | float) and pace >= 0):
+        raise ValueError(f"pace={pace!r}: say 'instant', 'recorded', or a factor such as 0.5")
+    if isinstance(chunking, str):
+        if chunking not in get_args(get_args(Chunking)[0]):
+            raise _no_chunking(chunking)
+    elif not isinstance(chunking, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise _no_chunking(chunking)
+    elif not chunking or min(chunking) < 1:
+        raise ValueError(f"sizes of pieces are at least 1 byte, not {list(chunking)}")
+
+
 def events_of(response: Response) -> list[bytes]:
     """Return the body's events, or the whole body as the only one where it is no stream."""
     body = response.body
@@ -78,24 +91,23 @@ def _cuts(chunking: Chunking | Iterable[int], chunks: tuple[Chunk, ...], starts:
 
 
 def _ends(chunking: Chunking | Iterable[int], chunks: tuple[Chunk, ...], starts: list[int]) -> Iterable[int]:
-    if not isinstance(chunking, str):
-        return accumulate(cycle(_positive(chunking)))
-    known: dict[str, Iterable[int]] = {
-        "events": starts,
-        "recorded": accumulate(len(chunk.data) for chunk in chunks),
-        "whole": (),
-        "torn": accumulate(cycle(TORN)),
-    }
-    if chunking not in known:
-        raise ValueError(f"chunking={chunking!r}: say 'events', 'recorded', 'whole', 'torn', or sizes in bytes")
-    return known[chunking]
+    match chunking:
+        case "events":
+            return starts
+        case "recorded":
+            return accumulate(len(chunk.data) for chunk in chunks)
+        case "whole":
+            return ()
+        case "torn":
+            return accumulate(cycle(TORN))
+        case str():
+            raise _no_chunking(chunking)
+        case _:
+            return accumulate(cycle(chunking))
 
 
-def _positive(sizes: Iterable[int]) -> list[int]:
-    checked = list(sizes)
-    if not checked or min(checked) < 1:
-        raise ValueError(f"sizes of pieces are at least 1 byte, not {checked}")
-    return checked
+def _no_chunking(chunking: object) -> ValueError:
+    return ValueError(f"chunking={chunking!r}: say 'events', 'recorded', 'whole', 'torn', or sizes in bytes")
 
 
 class _Clock:
@@ -112,12 +124,7 @@ class _Clock:
 
 
 def _factor(pace: Pace) -> float:
-    if not isinstance(pace, str):
-        return float(pace)
-    known = {"instant": 0.0, "recorded": 1.0}
-    if pace not in known:
-        raise ValueError(f"pace={pace!r}: say 'instant', 'recorded', or a factor such as 0.5")
-    return known[pace]
+    return {"instant": 0.0, "recorded": 1.0}[pace] if isinstance(pace, str) else float(pace)
 
 
 def _pieces(body: bytes, cuts: list[int], silences: dict[int, float], clock: _Clock) -> tuple[Piece, ...]:

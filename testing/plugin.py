@@ -20,6 +20,7 @@ from maxim_gemini.testing.pytest_plugin.fixtures import (
 )
 from maxim_gemini.testing.pytest_plugin.options import MARKER_DECLARATION, add_options, settings_of
 from maxim_gemini.testing.pytest_plugin.session import SESSION, Session
+from maxim_gemini.testing.pytest_plugin.telling import Telling
 
 if TYPE_CHECKING:
     import pytest
@@ -46,4 +47,5 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER_DECLARATION)
     session = config.stash[SESSION] = Session(config, settings_of(config))
     config.pluginmanager.register(session, "maxim-gemini-session")
+    config.pluginmanager.register(Telling(session), "maxim-gemini-telling")
     declare_fixtures(config)

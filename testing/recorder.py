@@ -22,7 +22,7 @@ from maxim_gemini.testing.cassette import Cassette
 from maxim_gemini.testing.edge import routed, sdk
 from maxim_gemini.testing.exceptions import CassetteError, CassetteMiss
 from maxim_gemini.testing.exchange import Faults
-from maxim_gemini.testing.faults import Chunking, Fault, Pace, events_of
+from maxim_gemini.testing.faults import Chunking, Fault, Pace, check, events_of
 from maxim_gemini.testing.tape import Outcome, Tape
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class GeminiRecorder:
     ) -> None:
         if mode not in get_args(Mode):
             raise ValueError(f"mode={mode!r}: say one of {', '.join(get_args(Mode))}")
+        check(pace, chunking)
         self.path = Path(cassette)
         self.mode: Mode = mode
         self.pace: Pace = pace
@@ -236,7 +237,12 @@ class GeminiRecorder:
     @property
     def misses(self) -> list[CassetteMiss]:
         """The errors of requests that the cassette could not answer, even those that the application swallowed."""
-        return list(self._tape.misses) if self._tape else []
+        return self._tape.misses if self._tape else []
+
+    @property
+    def errors(self) -> list[CassetteError]:
+        """What requests got instead of an answer: the misses, and what of the cassette can't be read."""
+        return list(self._tape.errors) if self._tape else []
 
     @property
     def unused(self) -> list[Interaction]:
@@ -264,14 +270,17 @@ class GeminiRecorder:
         A plain answer counts as one event. *times* limits how many answers are hit. The fault ends with the block, or
         earlier as a context manager.
         """
+        _not_negative(events=events, bytes=bytes, times=times)
         return self._add(Fault(disconnect_after=events, disconnect_bytes=bytes, least_events=events, times=times))
 
     def stall(self, seconds: float, *, before: int = 0, times: int | None = None) -> Fault:
         """Stay silent for *seconds* in front of the event with index *before* of replayed answers."""
+        _not_negative(seconds=seconds, before=before, times=times)
         return self._add(Fault(stall={before: seconds}, least_events=before + 1, times=times))
 
     def corrupt(self, *events: int, times: int | None = None) -> Fault:
         """Damage the JSON of the *events* with these indexes (by default the first) of replayed answers."""
+        _not_negative(events=min(events, default=0), times=times)
         damaged = frozenset(events or (0,))
         return self._add(Fault(corrupt=damaged, least_events=min(damaged) + 1, times=times))
 
@@ -285,6 +294,7 @@ class GeminiRecorder:
     # Inside
 
     def _add(self, fault: Fault) -> Fault:
+        self._entered()
         self._faults.append(fault)
         return fault
 
@@ -315,15 +325,21 @@ class GeminiRecorder:
     def _conclude(self, error: BaseException | None) -> None:
         tape = self._entered()
         tape.close()
-        if error is None and not self._discarded and not tape.misses and tape.records:
+        if error is None and not self._discarded and not tape.errors and tape.records:
             tape.save()
         problem = tape.problem()
         if problem is None or error is problem:
             return
         if error is None:
             raise problem
-        if not isinstance(error, CassetteMiss):
+        if error not in tape.errors:
             error.add_note(str(problem))
+
+
+def _not_negative(**numbers: float | None) -> None:
+    for name, number in numbers.items():
+        if number is not None and number < 0:
+            raise ValueError(f"{name}={number!r} can't be negative")
 
 
 def _hosts(url: str | None) -> frozenset[str]:

@@ -19,6 +19,7 @@ Shape = dict[str, set[str]]
 _FREE: Final = frozenset({"args", "response"})
 """Objects whose keys are the application's own: arguments and results of functions."""
 
+_WHOLE: Final = "(answer)"
 _NAMES: Final = {dict: "object", list: "array", str: "string", bool: "boolean", int: "number", float: "number"}
 
 
@@ -33,8 +34,8 @@ def drift(recorded: Response, live: Response) -> list[str]:
 def shape_of(response: Response) -> Shape:
     """Return the shape of *response*; of a stream, that of all its events together."""
     shape: Shape = {}
-    for value in _values(response):
-        for path, kind in _fields("", value):
+    for data in _payloads(response):
+        for path, kind in _shape_of(data):
             shape.setdefault(path, set()).add(kind)
     return shape
 
@@ -52,14 +53,27 @@ def _kinds(kinds: set[str]) -> str:
     return " or ".join(sorted(kinds))
 
 
-def _values(response: Response) -> Iterable[Any]:
-    texts = [wire.event_data(e) for e in events_of(response)] if is_stream(response) else [response.body.decode()]
-    return [json.loads(text) for text in texts if text]
+def _payloads(response: Response) -> Iterable[bytes]:
+    if not is_stream(response):
+        return [response.body] if response.body else []
+    data = (wire.event_data(event) for event in events_of(response))
+    return [text.encode() for text in data if text]
+
+
+def _shape_of(data: bytes) -> Iterable[tuple[str, str]]:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return [(_WHOLE, "bytes")]
+    try:
+        return _fields("", json.loads(text))
+    except ValueError:
+        return [(_WHOLE, "text")]
 
 
 def _fields(path: str, value: Any) -> Iterator[tuple[str, str]]:
     kind: type[Any] = type(value)  # pyright: ignore[reportUnknownVariableType]
-    yield path or "(answer)", _NAMES.get(kind, "null")
+    yield path or _WHOLE, _NAMES.get(kind, "null")
     match value:
         case dict() if path.rpartition(".")[2] not in _FREE:
             for key, member in value.items():  # pyright: ignore[reportUnknownVariableType]

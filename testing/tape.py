@@ -7,6 +7,7 @@ import os
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from maxim_gemini.testing.edge import LEFT_BY_READER, Delivery, Live, Route, sdk
 from maxim_gemini.testing.edge.scope import is_gemini_host, is_gemini_traffic, is_token_exchange
 from maxim_gemini.testing.exceptions import CassetteDrift, CassetteError, CassetteMiss, CassetteUnused
 from maxim_gemini.testing.faults import deliver, events_of
+from maxim_gemini.testing.replies.request import GeminiRequest
 from maxim_gemini.testing.shapes import drift
 
 if TYPE_CHECKING:
@@ -57,7 +59,8 @@ class Tape(Route):
         self.hosts: frozenset[str] = recorder.hosts
         self.requests: list[Request] = []
         self.waits: list[float] = []
-        self.misses: list[CassetteMiss] = []
+        self.errors: list[CassetteError] = []
+        """What requests got instead of an answer: they are not in the cassette, or it can't be read."""
         self.drifts: list[str] = []
         self.replayed = 0
         self.live = 0
@@ -80,7 +83,7 @@ class Tape(Route):
         """Replay *request*, send it, or raise what the cassette says of it."""
         with self._lock:
             self.requests.append(request)
-        recorded = self.cassette.play(request) if self.replays else None
+        recorded = self._recorded(request) if self.replays else None
         if recorded is not None:
             return self._replay(request, recorded)
         if self.sends:
@@ -104,6 +107,13 @@ class Tape(Route):
             raise self._miss(f"The Live API was opened at {urlsplit(url).hostname}: its websockets can't be replayed.")
 
     # Its parts
+
+    def _recorded(self, request: Request) -> Response | None:
+        try:
+            return self.cassette.play(request)
+        except CassetteError as error:
+            self._note(error)
+            raise
 
     def _replay(self, request: Request, recorded: Response) -> Delivery:
         with self._lock:
@@ -137,9 +147,12 @@ class Tape(Route):
 
     def _miss(self, text: str) -> CassetteMiss:
         miss = CassetteMiss(f"{text}\n\nTo record it: {self._recorder.record_command}")
-        with self._lock:
-            self.misses.append(miss)
+        self._note(miss)
         return miss
+
+    def _note(self, error: CassetteError) -> None:
+        with self._lock:
+            self.errors.append(error)
 
     # The end
 
@@ -161,6 +174,11 @@ class Tape(Route):
             self._sign()
         self.cassette.save()
 
+    @property
+    def misses(self) -> list[CassetteMiss]:
+        """The errors of requests that are not in the cassette."""
+        return [error for error in self.errors if isinstance(error, CassetteMiss)]
+
     def unused(self) -> list[Interaction]:
         """Return what could have been asked for and was not."""
         if self.sends and not self.replays and self._recorder.mode != "verify":
@@ -169,15 +187,16 @@ class Tape(Route):
 
     def problem(self) -> CassetteError | None:
         """Return why the block fails, though nothing was raised in it."""
-        if self.misses:
-            return self.misses[0]
+        if self.errors:
+            return self.errors[0]
         if self.drifts:
             return CassetteDrift(f"{self.cassette.path}: live answers have another shape:\n" + "\n".join(self.drifts))
         if self._recorder.strict and (unused := self.unused()):
-            lines = "\n".join(f"  {i.request.method} {i.request.uri}" for i in unused)
+            answers = "1 answer" if len(unused) == 1 else f"{len(unused)} answers"
+            lines = "\n".join(f"  number {_described(interaction)}" for interaction in unused)
             return CassetteUnused(
-                f"{self._recorder.path} holds {len(unused)} interactions that nothing asked for:\n{lines}\n\n"
-                "Record the file anew (mode 'rewrite') or drop strict"
+                f"{self._recorder.path} holds {answers} that nothing asked for:\n{lines}\n\n"
+                "Record the file anew (mode 'rewrite'), or drop strict"
             )
         return None
 
@@ -213,6 +232,13 @@ class Tape(Route):
             return {} if _has_key() or not self._recorder.base_url else {"api_key": _DUMMY_KEY}
         paths = [urlsplit(interaction.request.uri).path for interaction in self.cassette.interactions]
         return next((found for path in paths if (found := _vertex(path))), {"vertexai": False, "api_key": _DUMMY_KEY})
+
+
+def _described(interaction: Interaction) -> str:
+    request = interaction.request
+    asked = GeminiRequest.of(request.method, request.uri, request.headers.items(), request.body)
+    text = f" {shorten(asked.text, 60, placeholder=' ...')!r}" if asked.text else ""
+    return f"{interaction.index + 1}: {request.method} {interaction.meaning.path}{text}"
 
 
 def _vertex(path: str) -> dict[str, Any]:

@@ -215,10 +215,10 @@ class Cassette(VcrCassette):
             return [f"None of the {len(meanings)} recorded requests is like it."]
         played = "given already" if self._found[index].played else "not yet given"
         lines = told(between(meanings[index], sent))
-        start = (
-            f"The nearest of {len(meanings)} recorded requests, number {index + 1} (its answer was {played}), differs:"
+        which = (
+            f"nearest of {len(meanings)} recorded requests, number {index + 1}" if meanings[1:] else "only recorded one"
         )
-        return [start, *(f"  {line}" for line in lines)]
+        return [f"The {which} (its answer was {played}), differs:", *(f"  {line}" for line in lines)]
 
     def _load(self) -> None:
         self._found = self._read()

@@ -12,7 +12,7 @@ from maxim_gemini.testing.exceptions import CassetteDrift, TestKitError
 from maxim_gemini.testing.pytest_plugin import fixtures
 from maxim_gemini.testing.pytest_plugin.closing import clients_to_close
 from maxim_gemini.testing.pytest_plugin.plan import plan_of
-from maxim_gemini.testing.pytest_plugin.session import CLIENT_FIXTURE, RECORDER_FIXTURE, session_of
+from maxim_gemini.testing.pytest_plugin.session import CLIENT_FIXTURE, MARKER, RECORDER_FIXTURE, session_of
 from maxim_gemini.testing.recorder import GeminiRecorder
 
 if TYPE_CHECKING:
@@ -32,16 +32,18 @@ def recording(
     session = session_of(request.config)
     item: pytest.Item = request.node
     plan = plan_of(item, config, session)
-    recorder = GeminiRecorder(
-        plan.path,
-        mode=plan.mode,
-        client=_own_client(request),
-        logger=logger,
-        record_command=plan.record_command,
-        everywhere=True,
-        allow_missing=True,
-        **plan.wishes,
-    )
+    client = _own_client(request)
+    with _wishes_understood():
+        recorder = GeminiRecorder(
+            plan.path,
+            mode=plan.mode,
+            client=client,
+            logger=logger,
+            record_command=plan.record_command,
+            everywhere=True,
+            allow_missing=True,
+            **plan.wishes,
+        )
     session.current.recorders.append(recorder)
     to_close = clients_to_close(request)
     try:
@@ -57,6 +59,15 @@ def recording(
 
 
 @contextmanager
+def _wishes_understood() -> Generator[None]:
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        said = f"@pytest.mark.{MARKER} or the fixture maxim_gemini_config: {error}"
+        raise pytest.fail.Exception(f"{type(error).__name__}: {said}", pytrace=False) from None
+
+
+@contextmanager
 def _told(session: Session) -> Generator[None]:
     # What went wrong is told once and without a traceback: none of its lines would be the user's. A test that did not
     # pass has its reason already, unless the live answers have changed, which may be the reason behind it.
@@ -64,6 +75,8 @@ def _told(session: Session) -> Generator[None]:
     try:
         yield
     except TestKitError as error:
+        if any(error in recorder.errors for recorder in state.recorders):
+            return  # told with the phase of the test in which it happened
         if state.passed or not state.outcomes or isinstance(error, CassetteDrift):
             raise pytest.fail.Exception(str(error), pytrace=False) from None
 

@@ -130,7 +130,10 @@ class TestMarked(unittest.TestCase):
     record(suite).assert_outcomes(failed=1, passed=1)
     assert len(gemini.asked) == 2
     (suite.path / "cassettes").rename(suite.path / "gone")
-    suite.runpytest_inprocess().assert_outcomes(failed=2)
+    result = suite.runpytest_inprocess()
+    result.assert_outcomes(failed=2)
+    assert "site-packages" not in result.stdout.str()
+    assert result.stdout.str().count("To record it:") == 2
 
 
 ASYNC_TESTS = """

@@ -100,6 +100,88 @@ def test_a_test_that_failed_because_of_a_swallowed_miss_says_so(suite: pytest.Py
     result.stdout.fnmatch_lines(["E*AssertionError*", "*1 request had no answer in the recording*"])
 
 
+def test_a_miss_of_a_fixture_that_ends_is_told_once(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        import pytest
+
+        @pytest.fixture
+        def farewell(ask):
+            yield
+            ask("Bye")
+
+        def test_hi(farewell): ...
+        """
+    )
+    result = suite.runpytest_inprocess()
+    result.assert_outcomes(passed=1, errors=1)
+    assert result.stdout.str().count("To record it:") == 1
+    assert "site-packages" not in result.stdout.str()
+
+
+def test_a_swallowed_miss_of_a_fixture_that_ends_is_told(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        import contextlib
+        import pytest
+
+        @pytest.fixture
+        def farewell(ask):
+            yield
+            with contextlib.suppress(Exception):
+                ask("Bye")
+
+        def test_hi(farewell): ...
+        """
+    )
+    result = suite.runpytest_inprocess()
+    result.assert_outcomes(passed=1, errors=1)
+    assert result.stdout.str().count("To record it:") == 1
+    result.stdout.fnmatch_lines(
+        ["1 request had no answer in the recording; the error did not reach the test.", "*:generateContent *"]
+    )
+
+
+def test_a_miss_in_a_fixture_is_shown_where_the_users_code_asked(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        import pytest
+
+        @pytest.fixture
+        def greeting(ask):
+            return ask("Hi")
+
+        def test_hi(greeting): ...
+        """
+    )
+    result = suite.runpytest_inprocess()
+    result.assert_outcomes(errors=1)
+    assert result.stdout.str().count("To record it:") == 1
+    assert "site-packages" not in result.stdout.str()
+
+
+def test_an_answer_that_cannot_be_read_fails_the_test_even_where_the_application_swallows_it(
+    suite: pytest.Pytester, gemini: Loopback
+) -> None:
+    suite.makepyfile(test_chat=CHAT)
+    record(suite)
+    file = suite.path / "cassettes/test_chat/test_hi.yaml"
+    file.write_text(file.read_text().replace('"code": 200', '"code": !!python/name:os.system {}'))
+    suite.runpytest_inprocess().stdout.no_fnmatch_line("*site-packages*")
+    suite.makepyfile(
+        test_chat="""
+        import contextlib
+
+        def test_hi(ask):
+            with contextlib.suppress(Exception):
+                ask("Hi")
+        """
+    )
+    result = suite.runpytest_inprocess()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*test_hi.yaml:*: the tag *"])
+
+
 def test_a_recording_of_a_test_that_failed_is_not_kept(suite: pytest.Pytester, gemini: Loopback) -> None:
     suite.makepyfile(test_chat=CHAT)
     record(suite)
@@ -220,6 +302,22 @@ def test_a_slip_in_the_marker_is_told_without_a_traceback(suite: pytest.Pytester
         "TypeError: @pytest.mark.maxim_gemini has no 'casette'; did you mean 'cassette'?"
     )
     assert "short test summary info" in lines[start + 2]
+
+
+@pytest.mark.parametrize("wish", ["pace='slow'", "chunking='bytes'", "pace=[]"])
+def test_a_wish_that_makes_no_sense_is_told_before_the_test(suite: pytest.Pytester, wish: str) -> None:
+    suite.makepyfile(
+        f"""
+        import pytest
+
+        @pytest.mark.maxim_gemini({wish})
+        def test_hi(ask): ...
+        """
+    )
+    result = suite.runpytest_inprocess()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*Error: @pytest.mark.maxim_gemini or the fixture maxim_gemini_config: *{wish[:4]}*"])
+    assert "Traceback" not in result.stdout.str()
 
 
 def test_a_broken_recording_is_one_clear_error(suite: pytest.Pytester) -> None:

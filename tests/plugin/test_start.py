@@ -39,6 +39,7 @@ def test_nothing_heavy_is_imported_until_a_fixture_is_used(
                 "maxim_gemini.testing.pytest_plugin.fixtures",
                 "maxim_gemini.testing.pytest_plugin.options",
                 "maxim_gemini.testing.pytest_plugin.session",
+                "maxim_gemini.testing.pytest_plugin.telling",
             ]
         """
     )

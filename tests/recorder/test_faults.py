@@ -219,13 +219,37 @@ def test_damage_keeps_the_length_and_the_line_ends() -> None:
     assert (len(damaged[1]), damaged[1][-4:]) == (len(clean[1]), b"\r\n\r\n")
 
 
-def test_nonsense_is_refused() -> None:
-    with pytest.raises(ValueError, match="chunking='bytes': say 'events'"):
-        deliver(says("x"), chunking="bytes")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"at least 1 byte, not \[0\]"):
-        deliver(says("x"), chunking=[0])
-    with pytest.raises(ValueError, match="pace='slow': say 'instant'"):
-        deliver(says("x"), pace="slow")  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("wish", "message"),
+    [
+        ({"chunking": "bytes"}, "chunking='bytes': say 'events'"),
+        ({"chunking": [0]}, r"at least 1 byte, not \[0\]"),
+        ({"chunking": 7}, "chunking=7: say 'events'"),
+        ({"pace": "slow"}, "pace='slow': say 'instant'"),
+        ({"pace": -1}, "pace=-1: say 'instant'"),
+    ],
+)
+def test_nonsense_is_refused_before_anything_is_asked(wish: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        GeminiRecorder("any.yaml", **wish)
+
+
+def test_a_fault_before_the_block_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="enter it first"):
+        GeminiRecorder("any.yaml").disconnect_after(1)
+
+
+def test_a_fault_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
+    with GeminiRecorder(tmp_path / "hi.yaml", allow_missing=True) as recorder:
+        for ask in (
+            lambda: recorder.disconnect_after(-1),
+            lambda: recorder.stall(-0.5),
+            lambda: recorder.stall(1, before=-1),
+            lambda: recorder.corrupt(-1),
+            lambda: recorder.corrupt(times=-1),
+        ):
+            with pytest.raises(ValueError, match="can't be negative"):
+                ask()
 
 
 def test_times_never_run_backwards() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,7 @@ from support.clients import EDGE_IDS, EDGES, opened
 from support.gemini import ASK
 from support.recordings import call, cassette, says
 
-from maxim_gemini.testing.exceptions import CassetteMiss
+from maxim_gemini.testing.exceptions import CassetteBroken, CassetteMiss
 from maxim_gemini.testing.recorder import GeminiRecorder
 
 if TYPE_CHECKING:
@@ -112,3 +113,12 @@ async def test_the_live_api_is_not_reached_on_replay(hello: Path) -> None:
 
     with pytest.raises(CassetteMiss, match=r"The Live API was opened at generativelanguage\.googleapis\.com"):
         await talk()
+
+
+def test_an_answer_that_cannot_be_read_fails_the_block_even_if_swallowed(hello: Path) -> None:
+    hello.write_text(hello.read_text().replace('"code": 200', '"code": !!python/name:os.system {}'))
+    recorder = GeminiRecorder(hello)
+    with pytest.raises(CassetteBroken, match=r"hello\.yaml:\d+: the tag ") as caught, recorder, suppress(Exception):
+        recorder.bare_client.models.generate_content(model="gemini-2.5-flash", contents="Hello")
+    assert recorder.errors == [caught.value]
+    assert recorder.misses == []

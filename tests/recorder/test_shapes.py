@@ -56,6 +56,14 @@ def test_another_status_is_the_only_drift_told() -> None:
     assert drift(says("a"), fails(500, "INTERNAL")) == ["status: recorded 200 != live 500"]
 
 
+def test_an_answer_that_is_no_json_has_the_shape_of_its_kind() -> None:
+    page = Response(200, (("content-type", "text/html"),), (Chunk(b"<html>"),))
+    image = Response(200, (("content-type", "image/png"),), (Chunk(b"\x89PNG"),))
+    assert shape_of(page) == {"(answer)": {"text"}}
+    assert shape_of(image) == {"(answer)": {"bytes"}}
+    assert drift(plain({}), page) == ["(answer): recorded object != live text"]
+
+
 def test_arguments_of_functions_are_the_applications_own() -> None:
     def call(args: dict[str, Any]) -> Response:
         return plain({"functionCall": {"name": "f", "args": args}})
