@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import operator
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -160,9 +161,9 @@ class ToolRuns:
                 self._conversation.wait(call)
 
     @contextmanager
-    def running(self, function: Callable[..., Any], arguments: dict[str, Any]) -> Generator[Callable[[Any], Any]]:
-        """Record one run of *function*; what is handed out takes its value and gives it back."""
-        call = self._log.attempt("begin the tool call", self._begin, function, arguments)
+    def running(self, name: str, arguments: dict[str, Any], function: Any = None) -> Generator[Callable[[Any], Any]]:
+        """Record one run of the function *name*; what is handed out takes its value and gives it back."""
+        call = self._log.attempt("begin the tool call", self._begin, name, arguments, function)
         if call is None:
             yield _itself
             return
@@ -173,20 +174,34 @@ class ToolRuns:
             raise
 
     def _returned(self, call: ToolCall, value: Any) -> Any:
-        call.succeed(self._log, value)
+        if _is_failure(value):
+            call.fail(self._log, as_text(value), "")
+        else:
+            call.succeed(self._log, value)
         return value
 
-    def _begin(self, function: Callable[..., Any], arguments: dict[str, Any]) -> ToolCall | None:
-        waiting = [one for one in self._unsettled if one.call.name == function.__name__ and not one.is_open]
+    def _begin(self, name: str, arguments: dict[str, Any], function: Any) -> ToolCall | None:
+        waiting = [one for one in self._unsettled if one.call.name == name and not one.is_open]
         alike = [one for one in waiting if (one.call.args or {}) == arguments]
         for call in alike or waiting:
-            call.begin(self._log, datetime.now(UTC), inspect.getdoc(function) or "")
+            call.begin(self._log, datetime.now(UTC), (function and inspect.getdoc(function)) or "")
             return call
         return None
 
 
 def _itself(value: Any) -> Any:
     return value
+
+
+def _is_failure(value: Any) -> bool:
+    """Say whether *value* is how an MCP server says that a tool has failed."""
+    return _is_from_mcp(value, "CallToolResult") and bool(getattr(value, "is_error", getattr(value, "isError", False)))
+
+
+def _is_from_mcp(value: Any, name: str) -> bool:
+    """Say whether *value* is one of mcp's own; what is not imported has no instances."""
+    kind = getattr(sys.modules.get("mcp.types"), name, None) or getattr(sys.modules.get("mcp"), name, None)
+    return kind is not None and type(value) is kind
 
 
 def with_recorded_tools(config: Any, runs: ToolRuns) -> Any:
@@ -202,11 +217,15 @@ def with_recorded_tools(config: Any, runs: ToolRuns) -> Any:
 
 
 def _is_recordable(tool: Any) -> bool:
-    return isinstance(tool, (FunctionType, MethodType)) and inspect.isroutine(inspect.unwrap(tool))
+    if isinstance(tool, (FunctionType, MethodType)):
+        return inspect.isroutine(inspect.unwrap(tool))
+    return _is_from_mcp(tool, "ClientSession")
 
 
 def _recorded(tool: Any, runs: ToolRuns) -> Any:
-    """Return a function that the SDK can't tell from *tool*: name, signature, documentation and kind are the same."""
+    """Return what the SDK can't tell from *tool*: a function's name, signature, documentation and kind are the same."""
+    if not callable(tool):
+        return _recorded_session(tool, runs)
     if isinstance(tool, MethodType):  # the SDK copies a method together with its object, and must go on doing so
         return MethodType(_recorded_function(tool.__func__, runs), tool.__self__)
     return _recorded_function(tool, runs)
@@ -217,14 +236,27 @@ def _recorded_function(function: Callable[..., Any], runs: ToolRuns) -> Callable
 
         @functools.wraps(function)
         async def run_async(*args: Any, **kwargs: Any) -> Any:
-            with runs.running(function, kwargs) as give_back:
+            with runs.running(function.__name__, kwargs, function) as give_back:
                 return give_back(await function(*args, **kwargs))
 
         return run_async
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
-        with runs.running(function, kwargs) as give_back:
+        with runs.running(function.__name__, kwargs, function) as give_back:
             return give_back(function(*args, **kwargs))
 
     return run
+
+
+def _recorded_session(session: Any, runs: ToolRuns) -> Any:
+    """Return an MCP session that shares all that *session* holds, and records each tool that it calls."""
+
+    class Recorded(type(session)):  # type: ignore[misc]
+        async def call_tool(self, name: str, arguments: dict[str, Any] | None = None, *args: Any, **more: Any) -> Any:
+            with runs.running(name, arguments or {}) as give_back:
+                return give_back(await session.call_tool(name, arguments, *args, **more))
+
+    recorded = object.__new__(Recorded)
+    recorded.__dict__ = session.__dict__
+    return recorded
