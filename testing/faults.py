@@ -49,7 +49,8 @@ def deliver(
 
 def check(pace: Pace, chunking: Chunking) -> None:
     """Raise `ValueError` where the one or the other makes no sense."""
-    if pace not in ("instant", "recorded") and not (isinstance(pace, int | float) and pace >= 0):
+    is_factor = isinstance(pace, int | float) and pace >= 0  # pyright: ignore[reportUnnecessaryIsInstance]
+    if pace not in ("instant", "recorded") and not is_factor:
         raise ValueError(f"pace={pace!r}: say 'instant', 'recorded', or a factor such as 0.5")
     if isinstance(chunking, str):
         if chunking not in get_args(get_args(Chunking)[0]):
@@ -100,8 +101,6 @@ def _ends(chunking: Chunking | Iterable[int], chunks: tuple[Chunk, ...], starts:
             return ()
         case "torn":
             return accumulate(cycle(TORN))
-        case str():
-            raise _no_chunking(chunking)
         case _:
             return accumulate(cycle(chunking))
 

@@ -23,7 +23,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from maxim_gemini.testing.cassette.layout import Attachment
-from maxim_gemini.testing.cassette.values import is_array, is_object
+from maxim_gemini.testing.values import is_list, is_object
 from maxim_gemini.testing.wire import dump_event, dump_json, event_data, split_events
 
 Fetch = Callable[[str], bytes]
@@ -176,7 +176,7 @@ def _fits(value: Any, depth: int) -> bool:
         return depth > 0 and all(
             0 < len(key) <= _LONGEST_KEY and _fits(member, depth - 1) for key, member in value.items()
         )
-    if is_array(value):
+    if is_list(value):
         return depth > 0 and all(_fits(item, depth - 1) for item in value)
     return True
 
@@ -204,7 +204,7 @@ def detached(value: Any, attach: Attach, kind: str = "") -> Any:
         members: dict[str, Any] = value
         kind = str(members.get("mimeType") or members.get("mime_type") or kind)
         return {key: detached(member, attach, kind) for key, member in members.items()}
-    if is_array(value):
+    if is_list(value):
         return [detached(item, attach, kind) for item in value]
     if isinstance(value, bytes) and len(value) >= _LARGE:
         return Attachment(attach(value, extension(value, kind)))
@@ -236,7 +236,7 @@ def attached(value: Any, fetch: Fetch) -> Any:
         return _contents(value, fetch)
     if is_object(value):
         return {key: attached(member, fetch) for key, member in value.items()}
-    if is_array(value):
+    if is_list(value):
         return [attached(item, fetch) for item in value]
     return value
 

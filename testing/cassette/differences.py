@@ -10,7 +10,7 @@ import re
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from maxim_gemini.testing.cassette.values import is_array, is_object
+from maxim_gemini.testing.values import is_list, is_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -55,7 +55,7 @@ def differences(recorded: Any, sent: Any, place: str = "") -> Iterator[Differenc
     """Yield where *recorded* and *sent* differ, at the deepest places that say so."""
     if is_object(recorded) and is_object(sent):
         yield from _of_members(recorded, sent, place)
-    elif is_array(recorded) and is_array(sent):
+    elif is_list(recorded) and is_list(sent):
         yield from _of_items(recorded, sent, place)
     elif recorded != sent or type(recorded) is not type(sent):
         yield Difference(place or "body", recorded, sent)
@@ -90,7 +90,7 @@ def between(recorded: Meaning, sent: Meaning) -> Iterator[Difference]:
         yield from _at(getattr(recorded, place), getattr(sent, place), place)
     yield from differences(dict(recorded.query), dict(sent.query), "query")
     yield from _at(", ".join(recorded.upload), ", ".join(sent.upload), "upload step")
-    if (is_object(recorded.body) or is_array(recorded.body)) and (is_object(sent.body) or is_array(sent.body)):
+    if (is_object(recorded.body) or is_list(recorded.body)) and (is_object(sent.body) or is_list(sent.body)):
         yield from differences(recorded.body, sent.body)
     else:
         yield from _at(_or_absent(recorded.body), _or_absent(sent.body), "body")
@@ -123,7 +123,7 @@ def _leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:
     if is_object(value):
         for key, member in value.items():
             yield from _leaves(member, f"{place}.{key}")
-    elif is_array(value):
+    elif is_list(value):
         for index, item in enumerate(value):
             yield from _leaves(item, f"{place}[{index}]")
     elif isinstance(value, str):

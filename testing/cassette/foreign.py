@@ -13,8 +13,8 @@ from vcr.request import Request
 from maxim_gemini.testing.cassette import bodies
 from maxim_gemini.testing.cassette.requests import as_bytes
 from maxim_gemini.testing.cassette.stored import Stored, pairs, stored_of
-from maxim_gemini.testing.cassette.values import is_object
 from maxim_gemini.testing.exchange import Chunk, Response
+from maxim_gemini.testing.values import is_object
 
 
 def from_vcr(item: Any) -> Stored:

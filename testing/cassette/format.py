@@ -24,7 +24,7 @@ from maxim_gemini.testing.cassette.parsing import (
     tried,
 )
 from maxim_gemini.testing.cassette.stored import Stored, request_of, response_of, vcr_response
-from maxim_gemini.testing.cassette.values import is_array, is_object
+from maxim_gemini.testing.values import is_list, is_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -162,7 +162,7 @@ def _by_yaml(text: str, name: str) -> Document:
     data = parsed(text, name, OurLoader if ours else VcrLoader)
     _check_version(data, text, name)
     items = data["interactions"]
-    if not is_array(items):
+    if not is_list(items):
         raise broken(name, line_with(text, "interactions"), "'interactions' is not a list")
     reader = _from_item if ours else from_vcr
     values = [tried(reader, item, name, partial(line_of_item, text, at)) for at, item in enumerate(items)]
@@ -171,7 +171,7 @@ def _by_yaml(text: str, name: str) -> Document:
 
 
 def _check_version(data: Any, text: str, name: str) -> None:
-    if is_array(data):
+    if is_list(data):
         raise broken(name, 1, "it is from before version 1 of vcrpy's format. Record it again")
     if not is_object(data):
         raise broken(name, 1, f"it is not a cassette but {_kind(data)}")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from maxim_gemini.testing.cassette import bodies, format
 from maxim_gemini.testing.cassette.cassette import Cassette, Head
 from maxim_gemini.testing.cassette.store import Shelf
-from maxim_gemini.testing.cassette.values import is_array, is_object
 from maxim_gemini.testing.exceptions import CassetteBroken, CassetteError
+from maxim_gemini.testing.values import is_list, is_object
 from maxim_gemini.testing.wire import event_data
 
 if TYPE_CHECKING:
@@ -174,4 +174,4 @@ def _text(content: Any) -> str:
 
 def _list(value: Any, name: str) -> list[Any]:
     found = value.get(name) if is_object(value) else None
-    return found if is_array(found) else []
+    return found if is_list(found) else []

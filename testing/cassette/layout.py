@@ -16,7 +16,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard
 
-from maxim_gemini.testing.cassette.values import is_array, is_object
+from maxim_gemini.testing.values import is_list, is_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,9 +98,7 @@ def _item(value: Any, pad: str) -> Iterator[str]:
 
 
 def _is_block(value: Any, room: int) -> bool:
-    return (
-        (is_object(value) or is_array(value)) and _room_after(value, room) < 0 and not _is_long_list_of_numbers(value)
-    )
+    return (is_object(value) or is_list(value)) and _room_after(value, room) < 0 and not _is_long_list_of_numbers(value)
 
 
 def _room_after(value: Any, room: int) -> int:
@@ -110,7 +108,7 @@ def _room_after(value: Any, room: int) -> int:
             room = _room_after(member, room - len(key) - 6)
             if room < 0:
                 return room
-    elif is_array(value):
+    elif is_list(value):
         for item in value:
             room = _room_after(item, room - 2)
             if room < 0:
@@ -125,7 +123,7 @@ def _room_after(value: Any, room: int) -> int:
 
 
 def _is_long_list_of_numbers(value: object) -> TypeGuard[list[float]]:
-    if not is_array(value) or len(value) <= _NUMBERS_A_LINE:
+    if not is_list(value) or len(value) <= _NUMBERS_A_LINE:
         return False
     return all(type(item) in (int, float) for item in value)
 

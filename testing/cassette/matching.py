@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from maxim_gemini.testing.cassette.bodies import value_of
-from maxim_gemini.testing.cassette.values import is_array, is_object
+from maxim_gemini.testing.values import is_list, is_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -108,7 +108,7 @@ def _body(body: Any) -> Any:
 def _value(value: Any) -> Any:
     if is_object(value):
         return _members(value)
-    if is_array(value):
+    if is_list(value):
         return [_value(item) for item in value]
     if isinstance(value, str) and "projects/" in value:
         return _PROJECT.sub("projects/*", value)
@@ -128,7 +128,7 @@ def _members(members: dict[str, Any]) -> dict[str, Any]:
             found[key] = value.replace("-", "+").replace("_", "/").rstrip("=")
         elif key in _SCHEMAS:
             found[_SCHEMAS[key]] = _schema(value)
-        elif key == "functionDeclarations" and is_array(value):
+        elif key == "functionDeclarations" and is_list(value):
             found[key] = [_declaration(item) for item in value]
         else:
             found[key] = _value(value)
@@ -143,7 +143,7 @@ def _declaration(value: Any) -> Any:
 
 
 def _schema(value: Any) -> Any:
-    if is_array(value):
+    if is_list(value):
         return [_schema(item) for item in value]
     if not is_object(value):
         return value
@@ -178,7 +178,7 @@ def without(places: Iterable[str], found: Meaning) -> Meaning:
 
 def _without(steps: list[str], value: Any) -> Any:
     first, *rest = steps
-    if first == "[]" and is_array(value):
+    if first == "[]" and is_list(value):
         return [_without(rest, item) for item in value] if rest else []
     if not is_object(value) or first not in value:
         return value

@@ -21,8 +21,8 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from vcr.request import Request
 
 from maxim_gemini.testing.cassette.requests import body_of
-from maxim_gemini.testing.cassette.values import is_array, is_object
 from maxim_gemini.testing.exchange import Chunk, Response
+from maxim_gemini.testing.values import is_list, is_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -165,7 +165,7 @@ class Scrubber:
             for key, member in value.items():
                 yield from self._in_text(str(key), f"a name in {place}")
                 yield from self.found(member, f"{place}.{key}")
-        elif is_array(value):
+        elif is_list(value):
             for index, item in enumerate(value):
                 yield from self.found(item, f"{place}[{index}]")
 

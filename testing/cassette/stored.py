@@ -11,8 +11,8 @@ from vcr.request import Request
 
 from maxim_gemini.testing.cassette import bodies
 from maxim_gemini.testing.cassette.requests import body_of
-from maxim_gemini.testing.cassette.values import is_array, is_object
 from maxim_gemini.testing.exchange import COMPLETE, Chunk, Response
+from maxim_gemini.testing.values import is_list, is_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -98,5 +98,5 @@ def pairs(headers: Any) -> list[tuple[str, str]]:
 
 
 def _values(values: Any) -> Iterator[str]:
-    for value in values if is_array(values) else (values,):
+    for value in values if is_list(values) else (values,):
         yield value.decode("latin-1") if isinstance(value, bytes) else str(value)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from maxim_gemini.testing import wire
+from maxim_gemini.testing.values import is_list, is_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +74,7 @@ def lines(interaction: Interaction) -> Iterator[Line]:
 
 
 def _asked(body: Json) -> Iterator[Line]:
-    if not isinstance(body, dict):
+    if not is_object(body):
         if body is not None:
             yield Line("request", str(body))
         return
@@ -81,14 +82,14 @@ def _asked(body: Json) -> Iterator[Line]:
     contents = _get(body, "contents", "content")
     if system:
         yield from _content(system, "system")
-    for content in contents if isinstance(contents, list) else [contents] if contents else []:
+    for content in _listed(contents):
         yield from _content(content, "user")
     if not system and not contents:
         yield Line("request", json.dumps(body, ensure_ascii=False))
 
 
 def _answered(event: Json) -> Iterator[Line]:
-    if not isinstance(event, dict):
+    if not is_object(event):
         yield Line("answer", str(event))
     elif "error" in event:
         error = event["error"]
@@ -98,14 +99,14 @@ def _answered(event: Json) -> Iterator[Line]:
             yield from _content(candidate.get("content") or {}, "model")
             if reason := candidate.get("finishReason"):
                 yield Line("ended", reason)
-    elif blocked := (event.get("promptFeedback") or {}).get("blockReason"):
+    elif is_object(feedback := event.get("promptFeedback")) and (blocked := feedback.get("blockReason")):
         yield Line("blocked", blocked)
     elif "usageMetadata" not in event or len(event) > 3:
         yield Line("answer", json.dumps(event, ensure_ascii=False))
 
 
 def _content(content: Json, role: str) -> Iterator[Line]:
-    if not isinstance(content, dict):
+    if not is_object(content):
         yield Line(role, str(content))
         return
     for part in content.get("parts") or ():
@@ -113,7 +114,7 @@ def _content(content: Json, role: str) -> Iterator[Line]:
 
 
 def _part(part: Json, role: str) -> Line:
-    if not isinstance(part, dict):
+    if not is_object(part):
         return Line(role, str(part))
     if "text" in part:
         return Line("thought" if part.get("thought") else role, part["text"])
@@ -126,7 +127,13 @@ def _part(part: Json, role: str) -> Line:
     return Line(role, json.dumps(part, ensure_ascii=False))
 
 
-def _arguments(args: Json) -> str:
+def _listed(value: Json) -> list[Json]:
+    if is_list(value):
+        return value
+    return [value] if value else []
+
+
+def _arguments(args: dict[str, Json] | None) -> str:
     return ", ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in (args or {}).items())
 
 

@@ -6,12 +6,14 @@ import base64
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from maxim_gemini.testing.values import is_object
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from maxim_gemini.testing.completeness import Problem
     from maxim_gemini.testing.received import Received
-    from maxim_gemini.testing.report._data import JsonDict
+    from maxim_gemini.testing.values import JsonDict
     from maxim_gemini.testing.views import Trace, View
 
 _TIMES: Final = ("started_at", "ended_at")
@@ -62,8 +64,8 @@ def _pictures(received: Received) -> Iterator[tuple[str, str]]:
 def _prepared(node: JsonDict, pictures: Mapping[str, str]) -> JsonDict:
     """Add what the page shows of *node* and all below it."""
     result = node.get("result")
-    if isinstance(result, dict):
-        node |= {"usage": result.get("usage"), "finish_reason": _finish_reason(result), "error": result.get("error")}  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    if is_object(result):
+        node |= {"usage": result.get("usage"), "finish_reason": _finish_reason(result), "error": result.get("error")}
     if node.get("error"):
         node["errors"] = [node.pop("error"), *node.get("errors", ())]
     node |= _chunks(node)

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from maxim_gemini.testing.exceptions import TestKitError
+from maxim_gemini.testing.values import JsonDict, is_object
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
     from datetime import datetime
-
-JsonDict = dict[str, Any]
 
 FORMAT: Final = "maxim_gemini_report"
 VERSION: Final = 1
@@ -63,10 +62,10 @@ def read(path: str | os.PathLike[str]) -> list[TestTraces]:
         TestKitError: there is no such file, or it is not a report's data.
     """
     data = _loaded(Path(path))
-    if not isinstance(data, dict) or data.get(FORMAT) != VERSION:  # pyright: ignore[reportUnknownMemberType]
+    if not is_object(data) or data.get(FORMAT) != VERSION:
         raise TestKitError(f"{path}: not a trace report's data; `pytest --maxim-gemini-report=traces.json` writes one")
     try:
-        return [TestTraces.from_json(test) for test in data["tests"]]  # pyright: ignore[reportUnknownVariableType]
+        return [TestTraces.from_json(test) for test in data["tests"]]
     except (KeyError, TypeError, AttributeError) as error:
         raise TestKitError(f"{path}: a test in this trace report can't be read: {error}") from None
 

@@ -10,7 +10,8 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from maxim_gemini.testing.report._data import JsonDict, TestTraces
+    from maxim_gemini.testing.report._data import TestTraces
+    from maxim_gemini.testing.values import JsonDict
 
 _SHOWN: Final = 120
 """Characters of a trace's input in the list."""
@@ -146,7 +147,8 @@ def _duration(trace: JsonDict) -> float | None:
 
 
 def _tokens(generation: JsonDict) -> int:
-    return (generation.get("usage") or {}).get("total_tokens") or 0
+    usage: JsonDict = generation.get("usage") or {}
+    return int(usage.get("total_tokens") or 0)
 
 
 def seconds(value: float | None) -> str:

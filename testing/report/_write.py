@@ -60,5 +60,5 @@ def _page() -> Template:
 
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":"), "default": str}
-    page.filters["seconds"] = seconds
+    page.filters["seconds"] = seconds  # pyright: ignore[reportUnknownMemberType]  # jinja2 leaves it untyped
     return page.from_string(_part("page.html.j2"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, assert_type
+from typing import Any, assert_type
 
 from google import genai
 from google.genai import types
@@ -34,12 +34,10 @@ from maxim_gemini.testing import (
     reply,
     strategies,
 )
+from maxim_gemini.testing.cassette import Interaction
 from maxim_gemini.testing.exceptions import CassetteMiss, TestKitError
-
-if TYPE_CHECKING:
-    from maxim_gemini.testing.cassette import Interaction
-    from maxim_gemini.testing.tape import Outcome
-    from maxim_gemini.testing.views import Generation, ToolCall, Trace, Views
+from maxim_gemini.testing.tape import Outcome
+from maxim_gemini.testing.views import Generation, ToolCall, Trace, Views
 
 
 def takes_a_client(client: genai.Client) -> None:
