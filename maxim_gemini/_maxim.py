@@ -1,7 +1,7 @@
 """A Maxim logger, as the wrapper uses it: it knows what it has been told, and it never raises.
 
 The one place that leans on more of maxim-py than a logger's methods: a writer's `sinks` hear every commit, its `queue`
-holds those that came before us, and it takes commits; `tests/wrapper/test_maxim.py` fails when they move.
+holds those that came before us, and it takes commits; `test_maxim.py` and `test_commits.py` fail when they move.
 """
 
 # pyright: reportMissingTypeStubs=false
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import re
 import threading
 from collections import deque
@@ -18,12 +19,13 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from maxim.logger import FileDataAttachment, Logger, UrlAttachment
 from maxim.logger.components.types import CommitLog, Entity
+from maxim.logger.writer import LogWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-__all__ = ["FileDataAttachment", "Ledger", "Log", "Logger", "UrlAttachment", "is_valid_id"]
+__all__ = ["FileDataAttachment", "Ledger", "Log", "Logger", "UrlAttachment", "is_valid_id", "new_id"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,10 +40,21 @@ _VALID_ID: Final = re.compile(r"[a-zA-Z0-9_-]+", re.ASCII)
 
 _attaching: Final = threading.RLock()
 
+# Looked up on every commit, which is slow where the members of an enumeration are found by a descriptor.
+_GENERATION: Final = Entity.GENERATION
+_TOOL_CALL: Final = Entity.TOOL_CALL
+_TRACE: Final = Entity.TRACE
+_NAMED: Final = (Entity.TRACE, Entity.SESSION)
+
 
 def is_valid_id(value: str) -> bool:
     """Say whether Maxim takes *value* as an id."""
     return _VALID_ID.fullmatch(value) is not None
+
+
+def new_id() -> str:
+    """Return a fresh id; `uuid4` takes six times as long to say the same."""
+    return os.urandom(16).hex()
 
 
 class Ledger:
@@ -81,11 +94,12 @@ class Ledger:
         """Take note of what a commit is about: it is heard on every commit, so the usual ones are passed over first."""
         if self.postponed:
             self._catch_up()
-        if log.entity is Entity.GENERATION or log.entity is Entity.TOOL_CALL:
+        entity = log.entity
+        if entity is _GENERATION or entity is _TOOL_CALL:
             return
         if log.action == "add-tool-call" and log.data:
             self.claim(log.data["id"])
-        if log.entity_id not in self._seen and log.entity in (Entity.TRACE, Entity.SESSION):
+        if log.entity_id not in self._seen and entity in _NAMED:
             self.claim(log.entity_id)
 
     def _catch_up(self) -> None:
@@ -109,6 +123,9 @@ class Ledger:
 
     def shared(self, kind: type[R]) -> R:
         """Return the one *kind* that belongs to this logger."""
+        known: R | None = self._shared.get(kind)
+        if known is not None:
+            return known
         with self._lock:
             shared: R = self._shared.setdefault(kind, kind())
             return shared
@@ -133,13 +150,103 @@ def _is_busy(logger: Logger) -> bool:
     return any(lock.locked() for lock in locks if lock is not None)
 
 
+class Methods:
+    """What every call says, by the methods of its logger."""
+
+    __slots__ = ("_logger",)
+
+    def __init__(self, logger: Logger) -> None:
+        self._logger = logger
+
+    def begin_trace(self, config: Any) -> None:
+        """Begin a trace."""
+        self._logger.trace(config)
+
+    def begin_generation(self, trace_id: str, config: Any) -> None:
+        """Begin a generation in a trace."""
+        self._logger.trace_add_generation(trace_id, config)
+
+    def end_generation(self, generation_id: str, result: dict[str, Any], about: dict[str, Any]) -> None:
+        """Say what is known *about* a generation, its result, and that it has ended."""
+        if metadata := about.get("metadata"):
+            self._logger.generation_add_metadata(generation_id, metadata)
+        for name, value in about.get("metrics", {}).items():
+            self._logger.generation_add_metric(generation_id, name, value)
+        self._logger.generation_result(generation_id, result)
+
+    def end_trace(self, trace_id: str, answered: str) -> None:
+        """End a trace with what the model *answered*."""
+        try:
+            self._logger.trace_set_output(trace_id, answered)
+        finally:
+            self._logger.trace_end(trace_id)
+
+
+class Commits(Methods):
+    """The same, as the commits that maxim-py's own methods give.
+
+    They first make objects that nobody needs, check a result twice, and take one commit for each metric.
+    """
+
+    __slots__ = ()
+
+    def begin_trace(self, config: Any) -> None:
+        """Begin a trace."""
+        data: dict[str, Any] = {"startTimestamp": datetime.now(UTC), "tags": config.get("tags", {})}
+        for name, name_in_commit in (("name", "name"), ("session_id", "sessionId"), ("input", "input")):
+            if value := config.get(name):
+                data[name_in_commit] = value
+        self._logger.writer.commit(CommitLog(_TRACE, config["id"], "create", data))
+
+    def begin_generation(self, trace_id: str, config: Any) -> None:
+        """Begin a generation in a trace."""
+        data: dict[str, Any] = {"startTimestamp": datetime.now(UTC), "tags": {}, **config}
+        data["modelParameters"] = data.pop("model_parameters")
+        self._logger.writer.commit(CommitLog(_TRACE, trace_id, "add-generation", data))
+
+    def end_generation(self, generation_id: str, result: dict[str, Any], about: dict[str, Any]) -> None:
+        """Say what is known *about* a generation, its result, and that it has ended."""
+        commit = self._logger.writer.commit
+        if about:
+            commit(CommitLog(_GENERATION, generation_id, "update", about))
+        commit(CommitLog(_GENERATION, generation_id, "result", {"result": result}))
+        commit(CommitLog(_GENERATION, generation_id, "end", {"endTimestamp": datetime.now(UTC)}))
+
+    def end_trace(self, trace_id: str, answered: str) -> None:
+        """End a trace with what the model *answered*."""
+        commit = self._logger.writer.commit
+        commit(CommitLog(_TRACE, trace_id, "update", {"output": answered}))
+        commit(CommitLog(_TRACE, trace_id, "end", {"endTimestamp": datetime.now(UTC)}))
+
+
+_SAID: Final = (
+    "trace",
+    "trace_add_generation",
+    "generation_add_metadata",
+    "generation_add_metric",
+    "generation_result",
+    "trace_set_output",
+    "trace_end",
+)
+
+
+def is_maxims_own(logger: Any) -> bool:
+    """Say whether *logger* does what maxim-py does: what anybody put in place of its methods must be called."""
+    try:
+        kept = all(getattr(logger, name).__func__ is getattr(Logger, name) for name in _SAID)
+        return kept and isinstance(logger.writer, LogWriter)
+    except Exception:  # a logger of another make
+        return False
+
+
 class Log:
     """One Maxim logger behind a guard: whatever it does, the user's call goes on."""
 
-    __slots__ = ("_ledger", "logger")
+    __slots__ = ("_ledger", "logger", "say")
 
     def __init__(self, logger: Logger) -> None:
         self.logger = logger
+        self.say = Commits(logger) if is_maxims_own(logger) else Methods(logger)
         self._ledger = Ledger.of(logger)
 
     def attempt(self, step: str, do: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | None:
@@ -149,17 +256,6 @@ class Log:
         except Exception as error:
             self.warn(f"{step}: {type(error).__name__}", "Could not %s: %s: %s", step, type(error).__name__, error)
             return None
-
-    def end_generation(self, generation_id: str, result: dict[str, Any], about: dict[str, Any]) -> None:
-        """Tell Maxim *about* a generation, its result, and that it has ended.
-
-        Said to the writer: `Logger.generation_result` checks a result twice, and sends two commits more.
-        """
-        commit = self.logger.writer.commit
-        if about:
-            commit(CommitLog(Entity.GENERATION, generation_id, "update", about))
-        commit(CommitLog(Entity.GENERATION, generation_id, "result", {"result": result}))
-        commit(CommitLog(Entity.GENERATION, generation_id, "end", {"endTimestamp": datetime.now(UTC)}))
 
     def warn(self, kind: str, message: str, *args: object) -> None:
         """Warn of trouble, once per kind for this logger."""

@@ -6,9 +6,8 @@ import asyncio
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
-from ._maxim import FileDataAttachment, Logger, UrlAttachment
+from ._maxim import FileDataAttachment, Logger, UrlAttachment, new_id
 from ._parts import ATTACHMENT_LIMIT, Attachment, as_text
 from ._request import Request, read_parameters, read_request, system_of
 from ._response import Answer
@@ -41,7 +40,7 @@ class Recording:
     )
 
     def __init__(self, call: Call, model: str, *, streamed: bool) -> None:
-        self.id = str(uuid4())
+        self.id = new_id()
         self._call = call
         self._log = call.log
         self._model = model
@@ -103,7 +102,7 @@ class Recording:
         result = result or {"id": self.id, "object": "chat.completion", "created": int(time.time()), "choices": []}
         if failure := describe_error(error):
             result["error"] = failure
-        self._log.attempt("end the generation", self._log.end_generation, self.id, result, about)
+        self._log.attempt("end the generation", self._log.say.end_generation, self.id, result, about)
 
     def _about(self, error: BaseException | None) -> dict[str, Any]:
         about: dict[str, Any] = {}
@@ -203,8 +202,7 @@ class Call:
             about["name"] = scope.labels.generation_name
         if scope.labels.generation_tags:
             about["tags"] = dict(scope.labels.generation_tags)
-        add = self.log.logger.trace_add_generation
-        self.log.attempt("begin the generation", add, scope.trace_id, about)
+        self.log.attempt("begin the generation", self.log.say.begin_generation, scope.trace_id, about)
         for attachment in request.attachments:
             self.attach(generation_id, attachment, "input")
 

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final
-from uuid import uuid4
 
-from ._maxim import Log, is_valid_id
+from ._maxim import Log, is_valid_id, new_id
 from ._parts import as_json, as_text, mapping
 from ._request import FunctionAnswer, returned
 
@@ -91,7 +90,7 @@ class Conversation:
         """Return an id for *call*: Gemini's own, where it gave one that Maxim takes and has not had yet."""
         if call.id and is_valid_id(call.id) and log.is_new(call.id):
             return call.id
-        call_id = str(uuid4())
+        call_id = new_id()
         self._ids[id(call)] = call, call_id
         _forget_the_oldest(self._ids)
         return call_id
