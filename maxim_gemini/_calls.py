@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 from weakref import WeakSet
 
+from . import _sdk
+from ._maxim import new_id
 from ._recording import Call
-from ._scope import Labels, Scope, checked_id, split_labels
+from ._scope import Labels, Scope, checked_id, headers_in, labels_in, split_labels
 from ._tools import Conversation, with_recorded_tools
 
 if TYPE_CHECKING:
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
 
 
 def begin_call(
-    log: Log, contents: Any, config: Any, *, trace_id: str | None, generation_name: str | None, is_plain: bool
+    log: Log, models: Any, contents: Any, config: Any, *, trace_id: str | None, generation_name: str | None
 ) -> tuple[Call, Any]:
     """Return the call, and the config to send: without our headers, with tools that record their runs."""
     said, config = split_labels(config, log)
-    labels = Labels(checked_id(log, "trace_id", trace_id), None, generation_name).over(said)
+    labels = Labels(checked_id(log, "trace_id", trace_id), None, generation_name)
+    labels = labels.over(said).over(labels_in(_sdk.headers_of(models), log))
     call = Call(Scope(log, labels, "Gemini call"), log.shared(Conversation), {}, contents, config)
-    return call, with_recorded_tools(config, call.tools) if is_plain else config
+    return call, with_recorded_tools(config, call.tools) if _sdk.is_plain(models) else config
 
 
 class Chatting:
@@ -39,7 +41,9 @@ class Chatting:
         "trace_id",
     )
 
-    def __init__(self, log: Log, labels: Labels, *, is_local_trace: bool) -> None:
+    def __init__(self, log: Log, chat: Any, labels: Labels, *, is_local_trace: bool) -> None:
+        labels = labels.over(labels_in(headers_in(_sdk.config_of(chat)), log))
+        labels = labels.over(labels_in(_sdk.headers_of(_sdk.models_of(chat)), log))
         self._log = log
         self._first_trace_id = labels.trace_id if is_local_trace else None
         self._labels = labels._replace(trace_id=None) if is_local_trace else labels
@@ -53,7 +57,7 @@ class Chatting:
     def _begin_session(self) -> None:
         self._is_over = False
         if self._has_own_session:
-            self._labels = self._labels._replace(session_id=str(uuid4()))
+            self._labels = self._labels._replace(session_id=new_id())
 
     @property
     def session_id(self) -> str | None:

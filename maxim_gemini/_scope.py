@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
-from uuid import uuid4
 
-from ._maxim import Log, is_valid_id
+from ._maxim import Log, is_valid_id, new_id
 from ._parts import as_text
 
 _PREFIX: Final = "x-maxim-"
@@ -35,20 +33,39 @@ NO_LABELS: Final = Labels()
 
 def split_labels(config: Any, log: Log) -> tuple[Labels, Any]:
     """Return what the `x-maxim-*` headers in *config* say, and the config without them; *config* stays as it is."""
+    if config is None:
+        return NO_LABELS, None
+    headers = headers_in(config)
+    return (labels_in(headers, log), without_labels(config)) if has_labels(headers) else (NO_LABELS, config)
+
+
+def headers_in(config: Any) -> Any:
+    """Return the headers that *config* has the SDK send."""
+    return _get(_get(config, "http_options", "httpOptions"), "headers")
+
+
+def has_labels(headers: Any) -> bool:
+    """Say whether there are `x-maxim-*` headers among *headers*, which may be anything."""
     try:
-        options = _get(config, "http_options", "httpOptions")
-        headers = _get(options, "headers")
-        if not headers or not any(key.lower().startswith(_PREFIX) for key in headers):
-            return NO_LABELS, config
-        ours = {key.lower(): value for key, value in headers.items() if key.lower().startswith(_PREFIX)}
-        theirs = {key: value for key, value in headers.items() if not key.lower().startswith(_PREFIX)}
-    except Exception:  # not a config: the SDK will say so
-        return NO_LABELS, config
-    cleaned = _with(config, _with(options, theirs, "headers"), "http_options", "httpOptions")
-    return _labels(ours, log), cleaned
+        return bool(headers) and any(key.lower().startswith(_PREFIX) for key in headers)
+    except Exception:  # no headers: the SDK will say so
+        return False
 
 
-def _labels(headers: Mapping[str, Any], log: Log) -> Labels:
+def without_labels(config: Any) -> Any:
+    """Return *config* without `x-maxim-*` headers; the same object where there are none."""
+    if not has_labels(headers := headers_in(config)):
+        return config
+    options = _get(config, "http_options", "httpOptions")
+    theirs = {key: value for key, value in headers.items() if not key.lower().startswith(_PREFIX)}
+    return _with(config, _with(options, theirs, "headers"), "http_options", "httpOptions")
+
+
+def labels_in(headers: Any, log: Log) -> Labels:
+    """Return what the `x-maxim-*` headers among *headers* say."""
+    if not has_labels(headers):
+        return NO_LABELS
+    headers = {key.lower(): value for key, value in headers.items()}
     return Labels(
         checked_id(log, "x-maxim-trace-id", headers.get("x-maxim-trace-id")),
         checked_id(log, "x-maxim-session-id", headers.get("x-maxim-session-id")),
@@ -104,21 +121,17 @@ def _with(holder: Any, value: Any, *names: str) -> Any:
     return holder.model_copy(update={names[0]: value})
 
 
-@dataclass(slots=True)
 class Scope:
     """The trace of one call, and what is to be said on it."""
 
-    log: Log
-    labels: Labels
-    trace_name: str
-    trace_id: str = ""
-    is_local: bool = True
-    has_session: bool = field(default=False, init=False)
+    __slots__ = ("is_local", "labels", "log", "trace_id", "trace_name")
 
-    def __post_init__(self) -> None:
-        if not self.trace_id:
-            self.is_local = self.labels.trace_id is None
-            self.trace_id = self.labels.trace_id or str(uuid4())
+    def __init__(self, log: Log, labels: Labels, trace_name: str, trace_id: str = "") -> None:
+        self.log = log
+        self.labels = labels
+        self.trace_name = trace_name
+        self.is_local = bool(trace_id) or labels.trace_id is None
+        self.trace_id = trace_id or labels.trace_id or new_id()
 
     @property
     def session_id(self) -> str | None:
@@ -142,7 +155,7 @@ class Scope:
             self._announce_session(self.session_id)
         if self.labels.trace_tags:
             config["tags"] = dict(self.labels.trace_tags)
-        self.log.attempt("begin the trace", self.log.logger.trace, config)
+        self.log.attempt("begin the trace", self.log.say.begin_trace, config)
 
     def _announce_session(self, session_id: str) -> None:
         if self.log.is_new(session_id):
@@ -151,5 +164,4 @@ class Scope:
     def close(self, answered: str) -> None:
         """End the trace if it is ours."""
         if self.is_local:
-            self.log.attempt("set the trace's output", self.log.logger.trace_set_output, self.trace_id, answered)
-            self.log.attempt("end the trace", self.log.logger.trace_end, self.trace_id)
+            self.log.attempt("end the trace", self.log.say.end_trace, self.trace_id, answered)

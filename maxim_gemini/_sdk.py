@@ -4,17 +4,20 @@
   call, and automatic function calling makes several in one public call.
 - A `Models` holds nothing but `_api_client`, so the models of one call can be made in passing; a `Chat` holds
   `_modules`, `_config` and its histories, so that a turn can run on other models and write into the same history.
+- An API client reads the headers of every request from `_http_options`, which is set once, when it is made.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from google.genai import types
 from google.genai.chats import AsyncChat, Chat
 from google.genai.models import AsyncModels, Models
 
+from ._scope import has_labels, without_labels
 from ._tools import with_recorded_tools
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ class RecordedModels(Models):
     """The models of one call: what the SDK does, with a record of each remote call."""
 
     def __init__(self, models: Any, call: Call) -> None:
-        self._api_client = models._api_client
+        self._api_client = _unlabelled(models._api_client)
         self._call = call
 
     def _generate_content(self, *, model: str, contents: Any, config: Any = None, **more: Any) -> Response:
@@ -47,7 +50,7 @@ class RecordedAsyncModels(AsyncModels):
     """The same with `await`."""
 
     def __init__(self, models: Any, call: Call) -> None:
-        self._api_client = models._api_client
+        self._api_client = _unlabelled(models._api_client)
         self._call = call
 
     async def _generate_content(self, *, model: str, contents: Any, config: Any = None, **more: Any) -> Response:
@@ -102,7 +105,7 @@ class RecordedChat(Chat):
 
     def __init__(self, chat: Any, call: Call) -> None:
         self.__dict__.update(chat.__dict__, _modules=RecordedModels(chat._modules, call))
-        self._config = with_recorded_tools(self._config, call.tools)
+        self._config = with_recorded_tools(without_labels(self._config), call.tools)
 
 
 class RecordedAsyncChat(AsyncChat):
@@ -110,7 +113,7 @@ class RecordedAsyncChat(AsyncChat):
 
     def __init__(self, chat: Any, call: Call) -> None:
         self.__dict__.update(chat.__dict__, _modules=RecordedAsyncModels(chat._modules, call))
-        self._config = with_recorded_tools(self._config, call.tools)
+        self._config = with_recorded_tools(without_labels(self._config), call.tools)
 
 
 def is_plain(models: Any) -> bool:
@@ -125,6 +128,16 @@ def is_plain_chat(chat: Any) -> bool:
     return type(chat) in (Chat, AsyncChat) and state.keys() == _CHAT_STATE and is_plain(chat._modules)
 
 
+def headers_of(models: Any) -> Any:
+    """Return the headers that the client of *models* sends with every request."""
+    return getattr(getattr(getattr(models, "_api_client", None), "_http_options", None), "headers", None)
+
+
+def models_of(chat: Any) -> Any:
+    """Return the models that *chat* talks through."""
+    return getattr(chat, "_modules", None)
+
+
 def config_of(chat: Any) -> Any:
     """Return the config that *chat* was created with."""
     return getattr(chat, "_config", None)
@@ -133,6 +146,28 @@ def config_of(chat: Any) -> Any:
 def model_of(chat: Any) -> str:
     """Return the model that *chat* talks to."""
     return getattr(chat, "_model", "")
+
+
+def _unlabelled(api_client: Any) -> Any:
+    """Return *api_client*, or one that is the same except that it does not send `x-maxim-*` headers."""
+    if not has_labels(api_client._http_options.headers):
+        return api_client
+    quiet = object.__new__(_quiet(api_client.__class__))
+    quiet.__dict__ = api_client.__dict__  # not a copy: what one of them keeps, the other finds
+    return quiet
+
+
+@cache
+def _quiet(kind: Any) -> Any:
+    class Quiet(kind):  # type: ignore[misc]
+        @property
+        def _http_options(self) -> Any:
+            return without_labels({"http_options": vars(self)["_http_options"]})["http_options"]
+
+        def __del__(self) -> None:
+            """Close nothing: all that it holds is the user's."""
+
+    return Quiet
 
 
 _CHAT_STATE = {"_modules", "_model", "_config", "_comprehensive_history", "_curated_history"}

@@ -68,7 +68,7 @@ class MaximGeminiAsyncModels(Wrapper, AsyncModels, sdk_class=AsyncModels):
     def _begin_call(self, contents: Any, config: Any, trace_id: Any, generation_name: Any) -> Any:
         plain = _sdk.is_plain(self._wrapped)
         call, config = begin_call(
-            self._log, contents, config, trace_id=trace_id, generation_name=generation_name, is_plain=plain
+            self._log, self._wrapped, contents, config, trace_id=trace_id, generation_name=generation_name
         )
         models = _sdk.RecordedAsyncModels(self._wrapped, call) if plain else WatchedAsyncModels(self._wrapped, call)
         return models, call, config
@@ -88,7 +88,7 @@ class MaximGeminiAsyncChatSession(Wrapper, AsyncChat, sdk_class=AsyncChat):
         log = logging_to(logger)
         self._wrap(chat, log, place.get("keep"))
         labels = place.get("labels", Labels(checked_id(log, "trace_id", trace_id)))
-        self._conversation = Chatting(log, labels, is_local_trace=is_local_trace)
+        self._conversation = Chatting(log, chat, labels, is_local_trace=is_local_trace)
 
     async def send_message(
         self,

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from google import genai
+from support.clients import closed
 from support.script import Gemini, response
 from support.sides import MODEL, Sync
 
-from maxim_gemini import MaximGeminiAsyncChatSession, MaximGeminiChatSession
+from maxim_gemini import MaximGeminiAsyncChatSession, MaximGeminiChatSession, MaximGeminiClient
 
 if TYPE_CHECKING:
-    from google import genai
+    from collections.abc import AsyncIterator
 
-    from maxim_gemini import MaximGeminiClient
     from maxim_gemini.testing import FakeLogger
 
 
@@ -148,3 +150,90 @@ async def test_an_id_that_maxim_would_drop_is_one_warning(
     ]
     assert len(logger.traces) == 3
     logger.assert_complete()
+
+
+# Headers of the client itself
+
+LABELS = {
+    "X-Maxim-Trace-Id": "theirs",
+    "x-maxim-generation-name": "named",
+    "x-maxim-generation-tags": '{"team": "search"}',
+    "x-other": "kept",
+}
+
+
+@pytest.fixture
+async def labelled(gemini: Gemini) -> AsyncIterator[genai.Client]:
+    options: Any = {"base_url": gemini.url, "client_args": {"verify": False}, "async_client_args": {"verify": False}}
+    client = genai.Client(api_key="test-key", http_options={**options, "headers": dict(LABELS)})
+    yield client
+    await closed(client)
+
+
+async def everything(side: Sync, client: Any, chat: Any) -> None:
+    await side.generate(client)
+    await side.read(await side.open(client))
+    await side.send(chat, "Hi")
+    await side.read(await side.open_turn(chat, "Hi"))
+
+
+async def test_headers_of_the_client_hold_for_every_call_and_are_not_sent(
+    side: Sync, gemini: Gemini, labelled: genai.Client, logger: FakeLogger
+) -> None:
+    before = dict(labelled._api_client._http_options.headers)
+    gemini.forget()
+    gemini.says(response("ok")).streams(response("ok")).says(response("ok")).streams(response("ok"))
+    client = MaximGeminiClient(labelled, logger)
+    chat = side.chats(client).create(model=MODEL)
+    assert chat.trace_id == "theirs"
+    await everything(side, client, chat)
+    assert (logger.trace.id, logger.trace.ended, list(logger.sessions)) == ("theirs", False, [])
+    assert [(one.name, one.tags) for one in logger.trace.generations] == [("named", {"team": "search"})] * 4
+    assert not [name for sent in gemini.headers for name in sent if name.startswith("x-maxim")]
+    assert [sent["x-other"] for sent in gemini.headers] == ["kept"] * 4
+    assert labelled._api_client._http_options.headers == before
+    logger.trace_end("theirs")
+    logger.assert_complete()
+
+
+async def test_what_is_said_nearer_to_the_call_wins_over_the_client(
+    side: Sync, gemini: Gemini, labelled: genai.Client, logger: FakeLogger
+) -> None:
+    client = MaximGeminiClient(labelled, logger)
+    await side.generate(client, trace_id="mine")
+    headers = {"x-maxim-generation-name": "nearer"}
+    await side.generate(client, trace_id="mine", config={"http_options": {"headers": headers}})
+    chat = side.chats(client).create(model=MODEL, session_id="talk", trace_id="mine")
+    await side.send(chat, "Hi", generation_name="nearest")
+    assert [one.name for one in logger.trace.generations] == ["named", "nearer", "nearest"]
+    assert (logger.trace.id, chat.session_id) == ("mine", "talk")
+    assert not [name for sent in gemini.headers for name in sent if name.startswith("x-maxim")]
+
+
+async def test_a_chat_that_was_made_before_it_was_wrapped_keeps_its_headers_to_itself(
+    side: Sync, gemini: Gemini, raw: genai.Client, logger: FakeLogger
+) -> None:
+    config = {"http_options": {"headers": {"x-maxim-session-id": "talk"}}, "temperature": 0.5}
+    made = side.chats(raw).create(model=MODEL, config=config)
+    kind: Any = MaximGeminiAsyncChatSession if side.is_async else MaximGeminiChatSession
+    chat = kind(made, logger)
+    assert chat.session_id == "talk"
+    await side.send(chat, "one")
+    assert not [name for sent in gemini.headers for name in sent if name.startswith("x-maxim")]
+    assert gemini.requests[0]["generationConfig"]["temperature"] == 0.5
+    assert logger.trace.session_id == "talk"
+
+
+async def test_what_the_sdk_keeps_between_calls_is_kept_by_the_users_client(
+    side: Sync, labelled: genai.Client, logger: FakeLogger
+) -> None:
+    client = MaximGeminiClient(labelled, logger)
+    await side.generate(client)
+    held = dict(vars(labelled._api_client))
+    await side.generate(client)
+    gc.collect()
+    await side.generate(client)
+    assert {name: id(value) for name, value in vars(labelled._api_client).items()} == {
+        name: id(value) for name, value in held.items()
+    }
+    assert len(logger.trace.generations) == 3

@@ -23,6 +23,14 @@ def test_models_have_one_hook_for_each_remote_call(kind: Any) -> None:
     assert f"self.{'_generate_content'}(" in inspect.getsource(kind)
 
 
+def test_an_api_client_has_its_options_from_the_beginning(raw: genai.Client) -> None:
+    """What stands in for it while a call runs shares its attributes, and shows other options."""
+    assert vars(raw._api_client)["_http_options"].headers["x-goog-api-key"] == "test-key"
+    source = inspect.getsource(type(raw._api_client))
+    begin = inspect.getsource(type(raw._api_client).__init__)
+    assert source.count("self._http_options =") == begin.count("self._http_options =")
+
+
 def test_models_hold_nothing_but_their_api_client(raw: genai.Client) -> None:
     for models in (raw.models, raw.aio.models):
         assert vars(models).keys() == {"_api_client"}
