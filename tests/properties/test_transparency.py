@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
-from support.programs import Program, Run, first_difference, programs, run_program, wrapped_run
+from support.programs import (
+    Program,
+    Run,
+    closings,
+    first_difference,
+    programs,
+    run_program,
+    without_closings,
+    wrapped_run,
+)
 from support.sides import SIDES, Sync
 from support.tally import count
 from support.truth import check_against_the_wire
@@ -35,6 +44,9 @@ def test_a_wrapped_client_behaves_as_the_bare_one_and_maxim_hears_everything(
         logger = FakeLogger()
         wrapped = wrapped_run(gemini, raw, side, logger)
         seen = await run_program(wrapped, program)
+        assert closings(seen) == closings(bare)
+        if side.is_async:
+            bare, seen = without_closings(bare), without_closings(seen)
         assert not (difference := first_difference(bare, seen)), difference
         logger.assert_complete()
         check_against_the_wire(wrapped)

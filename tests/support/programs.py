@@ -21,7 +21,7 @@ from support.in_memory import FAULTS, InMemoryGemini, Said
 from support.noting_functions import NAMES, functions
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
     from google import genai
 
@@ -89,6 +89,9 @@ class Setup:
         return {name: getattr(made, name) for name in made.model_fields_set} if self.as_dict else made
 
 
+CALLERS: Final = frozenset({"caller-1", "caller-2"})
+"""Traces of the application's own, which ends them itself."""
+
 LABELS: Final = {
     "x-maxim-trace-tags": '{"team": "search"}',
     "x-maxim-generation-tags": '{"step": 1, "who": null}',
@@ -103,13 +106,33 @@ class Run:
     gemini: InMemoryGemini
     client: Any
     side: Sync
-    is_wrapped: bool = False
+    logger: FakeLogger | None = None
+    """Where a wrapped client logs to; `None` for a bare one."""
     streams: list[Any] = field(default_factory=list)
     chats: list[Any] = field(default_factory=list)
-    seen: int = 0
+    generations: dict[int, str] = field(default_factory=dict)
+    """The generation that was the latest when each request went out."""
 
     def __post_init__(self) -> None:
         self.functions = functions(self.gemini.note)
+        self.is_wrapped = self.logger is not None
+
+    def restart(self, answers: Iterable[Said] = ()) -> None:
+        """Begin anew, with *answers*."""
+        self.gemini.restart(answers)
+        if self.logger is not None:
+            self.gemini.heard = self._note_generation
+
+    def _note_generation(self, request: int) -> None:
+        assert self.logger is not None
+        begun = (log.data["id"] for log in reversed(self.logger.logs) if log.action == "add-generation" and log.data)
+        if (latest := next(begun, None)) is not None:
+            self.generations[request] = latest
+
+    async def take(self, step: Step) -> None:
+        """Take one step."""
+        with self.gemini.watching():
+            await getattr(self, step.name)(**step.given)
 
     # What a program may do.
 
@@ -195,13 +218,9 @@ class Run:
     async def _see(
         self, what: str, do: Callable[[], Awaitable[Any]], *, keep: list[Any] | None = None, cancelled: bool = False
     ) -> None:
-        self.seen += 1
         try:
             value = await (self._cut_short(do) if cancelled and self.side.is_async else do())
-        except (Exception, asyncio.CancelledError, KeyboardInterrupt, GeneratorExit) as error:
-            self.gemini.note(what, *described(error))
-            _let_go(error)
-        except BaseException as error:  # a function that left everything
+        except BaseException as error:
             self.gemini.note(what, *described(error))
             _let_go(error)
         else:
@@ -249,9 +268,13 @@ class Run:
         for chat in self.chats:
             self._look_back(chat)
         self.chats.clear()
+        for _ in range(2):
+            await self._settle()
+            gc.collect()
         await self._settle()
-        gc.collect()
-        await self._settle()
+        if self.logger is not None:
+            for trace_id in {log.entity_id for log in self.logger.logs} & CALLERS:
+                self.logger.trace_end(trace_id)
 
 
 def _pick(among: list[Any], index: int) -> Any:
@@ -296,40 +319,26 @@ def _let_go(error: BaseException) -> None:
 
 async def run_program(run: Run, program: Program) -> list[tuple[Any, ...]]:
     """Run *program*; return all that happened, in order."""
-    run.gemini.restart(program.answers)
-    if run.is_wrapped:
-        _link_generations(run)
-    with run.gemini.watching():
-        for step in program.steps:
-            await getattr(run, step.name)(**step.given)
-        await run.finish()
-    if run.is_wrapped:
-        _end_the_callers_traces(run)
+    run.restart(program.answers)
+    for step in program.steps:
+        await run.take(step)
+    await run.finish()
     return run.gemini.timeline
-
-
-def _end_the_callers_traces(run: Run) -> None:
-    for trace_id in {log.entity_id for log in run.logger.logs} & {"caller-1", "caller-2"}:  # type: ignore[attr-defined]
-        run.logger.trace_end(trace_id)  # type: ignore[attr-defined]
 
 
 def wrapped_run(gemini: InMemoryGemini, raw: genai.Client, side: Sync, logger: FakeLogger) -> Run:
     """Return a run on a wrapped client."""
-    run = Run(gemini, MaximGeminiClient(raw, logger), side, is_wrapped=True)
-    run.logger = logger  # type: ignore[attr-defined]
-    return run
+    return Run(gemini, MaximGeminiClient(raw, logger), side, logger)
 
 
-def _link_generations(run: Run) -> None:
-    """Note which generation is the latest when each request goes out."""
-    run.generations = {}  # type: ignore[attr-defined]
-    logs = lambda: run.logger.logs  # type: ignore[attr-defined]  # noqa: E731
+def without_closings(timeline: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Return *timeline* without the moments at which connections were let go: async, the garbage collector sets them."""
+    return [event for event in timeline if event[0] != "closed"]
 
-    def heard(number: int) -> None:
-        latest = (log.data["id"] for log in reversed(logs()) if log.action == "add-generation")
-        run.generations[number] = next(latest, None)  # type: ignore[attr-defined]
 
-    run.gemini.heard = heard
+def closings(timeline: Sequence[tuple[Any, ...]]) -> list[int]:
+    """Return the numbers of the answers whose connection was let go."""
+    return sorted({event[1] for event in timeline if event[0] == "closed"})
 
 
 def first_difference(bare: Sequence[Any], wrapped: Sequence[Any]) -> str:
@@ -349,7 +358,7 @@ _places = st.integers(0, 7)
 _where = st.fixed_dictionaries(
     {},
     optional={
-        "trace_id": st.sampled_from(["caller-1", "caller-2", "not valid!"]),
+        "trace_id": st.sampled_from([*sorted(CALLERS), "not valid!"]),
         "generation_name": st.sampled_from(["named", ""]),
     },
 )

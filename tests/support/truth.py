@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from support.tally import count
@@ -15,9 +14,9 @@ if TYPE_CHECKING:
 
 def check_against_the_wire(run: Run) -> None:
     """Compare each generation with the answer that it stands for."""
-    logger = run.logger  # type: ignore[attr-defined]
-    for number, generation_id in run.generations.items():  # type: ignore[attr-defined]
-        generation = logger.generations[generation_id]
+    assert run.logger is not None
+    for number, generation_id in run.generations.items():
+        generation = run.logger.generations[generation_id]
         events = run.gemini.spoken(number)
         heard = {
             "text": generation.text or "",
@@ -27,7 +26,7 @@ def check_against_the_wire(run: Run) -> None:
         }
         assert heard == truth(events), (number, events)
         count("invariants: generation equals raw answer")
-    assert len(set(run.generations.values())) == len(run.generations)  # type: ignore[attr-defined]
+    assert len(set(run.generations.values())) == len(run.generations) == len(run.gemini.requests)
 
 
 def truth(events: list[dict[str, Any]]) -> dict[str, Any]:
@@ -73,8 +72,3 @@ def _usage(counted: list[dict[str, Any]]) -> dict[str, int]:
         "completion_tokens": answer,
         "total_tokens": last.get("totalTokenCount", prompt + answer),
     }
-
-
-def as_text(value: Any) -> str:
-    """Return *value* as Maxim shows it."""
-    return value if isinstance(value, str) else json.dumps(value)
