@@ -332,7 +332,7 @@ def wrapped_run(gemini: InMemoryGemini, raw: genai.Client, side: Sync, logger: F
 
 
 def without_closings(timeline: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Return *timeline* without the moments at which connections were let go: async, the garbage collector sets them."""
+    """Return *timeline* without the moments of letting connections go: async, the garbage collector sets them."""
     return [event for event in timeline if event[0] != "closed"]
 
 
