@@ -56,12 +56,16 @@ def _swallowed(errors: Sequence[str]) -> str:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
+    # An error may be in its own context: some libraries raise one again that they have caught.
+    waiting, seen = [error], set[int]()
+    while waiting:
+        if (error := waiting.pop()) is None or id(error) in seen:
+            continue
+        seen.add(id(error))
         yield error
+        waiting += [error.__cause__ or error.__context__]
         if isinstance(error, BaseExceptionGroup):
-            for inner in error.exceptions:  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-                yield from _chain(inner)  # pyright: ignore[reportUnknownArgumentType]
-        error = error.__cause__ or error.__context__
+            waiting += error.exceptions  # pyright: ignore[reportUnknownMemberType]
 
 
 def _end_in_the_users_code(error: BaseException) -> None:

@@ -160,6 +160,18 @@ def test_a_miss_in_a_fixture_is_shown_where_the_users_code_asked(suite: pytest.P
     assert "site-packages" not in result.stdout.str()
 
 
+def test_errors_that_are_in_each_others_context_are_no_trap(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        def test_circle():
+            first, second = ValueError("first"), ValueError("second")
+            first.__context__, second.__context__ = second, first
+            raise first
+        """
+    )
+    suite.runpytest_inprocess().assert_outcomes(failed=1)
+
+
 def test_an_answer_that_cannot_be_read_fails_the_test_even_where_the_application_swallows_it(
     suite: pytest.Pytester, gemini: Loopback
 ) -> None:
