@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import random
 import re
 import threading
 from collections import deque
@@ -52,9 +53,15 @@ def is_valid_id(value: str) -> bool:
     return _VALID_ID.fullmatch(value) is not None
 
 
+# Seeded by the system, apart from the numbers that an application may seed itself; anew where a process forks.
+_random: Final = random.Random()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_random.seed)
+
+
 def new_id() -> str:
-    """Return a fresh id; `uuid4` takes six times as long to say the same."""
-    return os.urandom(16).hex()
+    """Return a fresh id of 128 random bits; `uuid4` asks the system each time."""
+    return f"{_random.getrandbits(128):032x}"
 
 
 class Ledger:
@@ -168,11 +175,14 @@ class Methods:
 
     def end_generation(self, generation_id: str, result: dict[str, Any], about: dict[str, Any]) -> None:
         """Say what is known *about* a generation, its result, and that it has ended."""
-        if metadata := about.get("metadata"):
-            self._logger.generation_add_metadata(generation_id, metadata)
-        for name, value in about.get("metrics", {}).items():
-            self._logger.generation_add_metric(generation_id, name, value)
-        self._logger.generation_result(generation_id, result)
+        try:
+            if metadata := about.get("metadata"):
+                self._logger.generation_add_metadata(generation_id, metadata)
+            if hasattr(self._logger, "generation_add_metric"):  # not in maxim-py 3.14.0
+                for name, value in about.get("metrics", {}).items():
+                    self._logger.generation_add_metric(generation_id, name, value)
+        finally:
+            self._logger.generation_result(generation_id, result)
 
     def end_trace(self, trace_id: str, answered: str) -> None:
         """End a trace with what the model *answered*."""
@@ -233,7 +243,8 @@ _SAID: Final = (
 def is_maxims_own(logger: Any) -> bool:
     """Say whether *logger* does what maxim-py does: what anybody put in place of its methods must be called."""
     try:
-        kept = all(getattr(logger, name).__func__ is getattr(Logger, name) for name in _SAID)
+        said = [name for name in _SAID if hasattr(Logger, name)]
+        kept = all(getattr(logger, name).__func__ is getattr(Logger, name) for name in said)
         return kept and isinstance(logger.writer, LogWriter)
     except Exception:  # a logger of another make
         return False
