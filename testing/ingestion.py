@@ -21,13 +21,12 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from urllib.parse import unquote
 
 import httpx
-import respx
-from respx.models import AllMockedAssertionError, PassThrough
 
 from ._maxim import Logger, RealWriters, real_logger, without_waiting
 from .commits import Commit
 from .folding import Tree
 from .received import Received
+from .routers import Router
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -89,26 +88,6 @@ class _Fault:
         return True
 
 
-class _Router(respx.MockRouter):
-    """A router that lets what is not Maxim's pass, unless another router wants it."""
-
-    def handler(self, request: httpx.Request) -> httpx.Response:
-        try:
-            return super().handler(request)
-        except AllMockedAssertionError as error:
-            raise self._passing(request) or error from None
-
-    async def async_handler(self, request: httpx.Request) -> httpx.Response:
-        try:
-            return await super().async_handler(request)
-        except AllMockedAssertionError as error:
-            raise self._passing(request) or error from None
-
-    def _passing(self, request: httpx.Request) -> PassThrough | None:
-        alone = self.Mocker is not None and self.Mocker.routers == [self]
-        return PassThrough("not a request to Maxim", request=request, origin=self.routes[0]) if alone else None
-
-
 class MaximApi(Received):
     """The mocked API: what it was sent, and how it is to answer.
 
@@ -133,7 +112,7 @@ class MaximApi(Received):
         self._faults: list[_Fault] = []
         self._writers = RealWriters(base_url)
         self._lock = threading.Lock()
-        self.router = _Router(assert_all_called=False)
+        self.router = Router(assert_all_called=False)
         self._route()
 
     def logger(self, id: str = "log-repository", *, raise_exceptions: bool = False) -> Logger:

@@ -1,9 +1,4 @@
-"""`gemini_mock`: a respx router for Gemini, on httpx2 and on httpx; the same script on aiohttp, through the HTTP edge.
-
-The only file that touches what respx does not publish: a mocker of our own for httpcore2, which httpx2 stands on. respx
-itself only knows httpcore and httpx. Its mockers are found by name, and a second one of the same name is an error, so a
-registration of another plugin is taken as it is.
-"""
+"""`gemini_mock`: a respx router for Gemini, on httpx2 and httpx; the same script on aiohttp, through the HTTP edge."""
 
 from __future__ import annotations
 
@@ -16,8 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import anyio
 import httpx
-import respx
-from respx.mocks import HTTPCoreMocker, Mocker
 
 from maxim_gemini.testing.edge import Delivery, Route, routed
 from maxim_gemini.testing.edge.delivery import Piece
@@ -28,11 +21,13 @@ from maxim_gemini.testing.replies.request import GeminiRequest
 from maxim_gemini.testing.replies.saying import Disconnect, Hold, Pause
 from maxim_gemini.testing.replies.script import Answering, Rule, Script
 from maxim_gemini.testing.replies.writing import BROKEN, Answer, Sent
+from maxim_gemini.testing.routers import Router, register
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Iterator
     from types import TracebackType
 
+    import respx
     from vcr.request import Request
 
 _TICK: Final = 0.002
@@ -122,12 +117,12 @@ gemini_mock = GeminiMock
 def _router(core: str, answer: Callable[[GeminiRequest], Answer]) -> Generator[respx.MockRouter]:
     """Open a respx router on *core* that has Gemini; what is neither Gemini's nor the user's passes through."""
     errors = importlib.import_module(core)
-    _register(core)
-    router = respx.MockRouter(assert_all_called=False, assert_all_mocked=False, using=core)
+    register(core)
+    router = Router(assert_all_called=False, using=core)
 
-    def respond(request: httpx.Request) -> httpx.Response | httpx.Request | None:
+    def respond(request: httpx.Request) -> httpx.Response | None:
         if not is_gemini_traffic(str(request.url), request.headers):
-            return request if len(router.routes) == 1 else None
+            return None
         asked = GeminiRequest.of(request.method, str(request.url), request.headers.items(), request.content)
         answered = answer(asked)
         heads = list(answered.headers)
@@ -233,22 +228,3 @@ class _Pieces:
                         yield Piece(b"", _TICK)
                 case Disconnect():
                     return
-
-
-def _register(core: str) -> type[Mocker]:
-    """Return respx's mocker of that name; make httpcore2's where nobody has."""
-    if core in Mocker.registry:
-        return Mocker.registry[core]
-    library = importlib.import_module(core)
-
-    def from_sync_httpx_response(cls: Any, /, httpx_response: httpx.Response, target: Any, **_: Any) -> Any:
-        return library.Response(
-            status=httpx_response.status_code,
-            headers=httpx_response.headers.raw,
-            content=httpx_response.stream,
-            extensions=httpx_response.extensions,
-        )
-
-    targets = [target.replace("httpcore.", f"{core}.", 1) for target in HTTPCoreMocker.targets]
-    body = {"name": core, "targets": targets, "from_sync_httpx_response": classmethod(from_sync_httpx_response)}
-    return type("HTTPCore2Mocker", (HTTPCoreMocker,), body)

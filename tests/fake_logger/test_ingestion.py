@@ -13,11 +13,13 @@ import httpx
 import maxim
 import pytest
 import respx
+from google import genai
 from maxim.logger import FileAttachment, Logger
 from support.maxim_flows import PNG, answer, attachments, generation_config, large, many, one_answer
 from support.maxim_versions import since
 
-from maxim_gemini.testing import maxim_api
+from maxim_gemini import MaximGeminiClient
+from maxim_gemini.testing import gemini_mock, maxim_api, reply
 from maxim_gemini.testing._maxim import maxim_hands_out
 
 
@@ -221,6 +223,26 @@ def test_another_respx_router_keeps_what_is_its_own(maxim_first: bool) -> None:
         one_answer(ingestion.logger())
         ingestion.flush()
         assert ingestion.trace.ended
+
+
+@pytest.mark.parametrize("maxim_first", [True, False])
+def test_gemini_can_be_mocked_beside_it(maxim_first: bool) -> None:
+    asked: list[str] = []
+
+    def application(ingestion: Any) -> None:
+        client = MaximGeminiClient(genai.Client(api_key="any"), ingestion.logger())
+        asked.append(client.models.generate_content(model="gemini-2.5-flash", contents="The capital?").text or "")
+        ingestion.flush()
+        with pytest.raises(httpx.ConnectError):
+            httpx.get("http://127.0.0.1:9/")
+
+    if maxim_first:
+        with maxim_api() as api, gemini_mock(reply.text("Paris.")):
+            application(api)
+    else:
+        with gemini_mock(reply.text("Paris.")), maxim_api() as api:
+            application(api)
+    assert asked == [api.trace.output] == ["Paris."]
 
 
 def test_nothing_stays_behind() -> None:
