@@ -14,6 +14,8 @@ import respx
 from respx.mocks import HTTPCoreMocker, Mocker
 from respx.models import AllMockedAssertionError, PassThrough
 
+from maxim_gemini.testing.exceptions import TestKitError
+
 if TYPE_CHECKING:
     import httpx
 
@@ -30,6 +32,8 @@ class Router(respx.MockRouter):
             return super().handler(request)
         except AllMockedAssertionError as error:
             raise self._passing(request) or error from None
+        except TestKitError as error:
+            raise error from None  # without respx's own error, which says less
 
     async def async_handler(self, request: httpx.Request) -> httpx.Response:
         """Answer *request* by the first route that wants it."""
@@ -37,6 +41,8 @@ class Router(respx.MockRouter):
             return await super().async_handler(request)
         except AllMockedAssertionError as error:
             raise self._passing(request) or error from None
+        except TestKitError as error:
+            raise error from None  # without respx's own error, which says less
 
     def _passing(self, request: httpx.Request) -> PassThrough | None:
         routers = self.Mocker.routers if self.Mocker else []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from maxim_gemini.testing.exceptions import CassetteError
+from maxim_gemini.testing.exceptions import TestKitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from maxim_gemini.testing.pytest_plugin.session import Session
 
 _LIBRARIES: Final = frozenset(
-    {"aiohttp", "asyncio", "concurrent", "contextlib", "google", "httpx", "httpx2", "maxim_gemini", "tenacity"}
+    {"aiohttp", "asyncio", "concurrent", "contextlib", "google", "httpx", "httpx2", "maxim_gemini", "respx", "tenacity"}
 )
 
 
@@ -39,7 +39,7 @@ class Telling:
                 error.add_note(_swallowed(untold))
         if not item.config.getoption("fulltrace"):
             for told in _chain(error):
-                if isinstance(told, CassetteError):
+                if isinstance(told, TestKitError):
                     _end_in_the_users_code(told)
 
 

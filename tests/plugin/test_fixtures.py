@@ -177,6 +177,23 @@ def test_scripts_have_to_suffice_and_be_used_up(suite: pytest.Pytester) -> None:
     assert "ERROR" not in result.stdout.str()
 
 
+def test_a_missing_reply_is_shown_where_the_users_code_asked(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        from google import genai
+
+        def test_mock(gemini_mock):
+            client = genai.Client(api_key="any")
+            client.models.generate_content(model="gemini-2.5-flash", contents="Anybody?")
+        """
+    )
+    result = suite.runpytest_inprocess()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*generate_content(model=*", "E*ScriptError: no reply is left for *Anybody?*"])
+    assert "site-packages" not in result.stdout.str()
+    assert "direct cause" not in result.stdout.str()
+
+
 def test_maxims_api_is_there_for_a_real_logger(suite: pytest.Pytester) -> None:
     suite.makepyfile(
         """
