@@ -44,8 +44,8 @@ def note(message: str) -> None:
 
 
 def plain(line: str) -> None:
-    """Print *line* for a program that reads it, tabs and all."""
-    sys.stdout.write(line + "\n")
+    """Print *line* for a program that reads it, tabs and all, and that may be waiting for it."""
+    print(line, flush=True)  # noqa: T201  # the one place that talks to programs
 
 
 def show_json(value: Any) -> None:

@@ -42,6 +42,7 @@ def clean() -> dict[str, str]:
         "GOOGLE_API_KEY",
         "GOOGLE_GENAI_USE_VERTEXAI",
         "GITHUB_ACTIONS",
+        "PYTHONUNBUFFERED",
     }
     return {name: value for name, value in os.environ.items() if name not in drop} | {"PYTHONUTF8": "1"}
 
