@@ -35,7 +35,7 @@ class Recording:
         "_is_streamed",
         "_log",
         "_model",
-        "_started",
+        "_sent_at",
         "id",
     )
 
@@ -47,7 +47,7 @@ class Recording:
         self._answer = Answer(call.new_id)
         self._is_streamed = streamed
         self._is_open = True
-        self._started = time.perf_counter()
+        self._sent_at = 0.0
         self._first_at: float | None = None
         self._chunks = 0
 
@@ -58,6 +58,10 @@ class Recording:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.end(error)
+
+    def is_sent(self) -> None:
+        """Start the clock: the request is on its way."""
+        self._sent_at = time.perf_counter()
 
     @contextmanager
     def until_read(self) -> Generator[None]:
@@ -94,28 +98,29 @@ class Recording:
         self._log.attempt("end the generation", self._end, error)
 
     def _end(self, error: BaseException | None) -> None:
-        self._call.tools.ask(self._answer.finish())
+        if asked := self._answer.finish():
+            self._call.tools.ask(asked)
         self._call.heard(self._answer)
-        self._attach()
+        for attachment in self._answer.attachments:
+            self._call.attach(self.id, attachment, "output")
         about = self._log.attempt("read the answer's metadata", self._about, error) or {}
         result = self._log.attempt("read the answer", self._answer.result, response_id=self.id, model=self._model)
         result = result or {"id": self.id, "object": "chat.completion", "created": int(time.time()), "choices": []}
-        if failure := describe_error(error):
+        if error is not None and (failure := describe_error(error)):
             result["error"] = failure
         self._log.attempt("end the generation", self._log.say.end_generation, self.id, result, about)
 
     def _about(self, error: BaseException | None) -> dict[str, Any]:
         about: dict[str, Any] = {}
-        if metadata := self._answer.metadata() | manner_of_end(error):
+        metadata = self._answer.metadata()
+        if error is not None:
+            metadata |= manner_of_end(error)
+        if metadata:
             about["metadata"] = {name: as_text(value) for name, value in metadata.items()}
         if self._first_at is not None:
-            waited = round((self._first_at - self._started) * 1000, 3)
+            waited = round((self._first_at - self._sent_at) * 1000, 3)
             about["metrics"] = {"time_to_first_chunk_ms": waited, "chunks": self._chunks}
         return about
-
-    def _attach(self) -> None:
-        for attachment in self._answer.attachments:
-            self._call.attach(self.id, attachment, "output")
 
 
 class Call:
@@ -184,12 +189,14 @@ class Call:
         self._so_far = self._output if is_continuation(config) else ""
         self._current = Recording(self, model, streamed=streamed)
         self.log.attempt("begin the generation", self._begin, self._current.id, model, contents, config)
+        self._current.is_sent()
         return self._current
 
     def _begin(self, generation_id: str, model: str, contents: Any, config: Any) -> None:
         request = self._read(contents, config)
         self._open(request)
-        self.tools.answered(request.answers)
+        if request.answers:
+            self.tools.answered(request.answers)
         scope = self.scope
         about: Any = {
             "id": generation_id,
@@ -299,7 +306,7 @@ def is_continuation(config: Any) -> bool:
     return not isinstance(config, dict) and getattr(config, "continuation_token", None) is not None
 
 
-def manner_of_end(error: BaseException | None) -> dict[str, Any]:
+def manner_of_end(error: BaseException) -> dict[str, Any]:
     """Return how a generation ended, where that is neither success nor an error."""
     if isinstance(error, GeneratorExit):
         return {"stopped_early": True}

@@ -8,6 +8,7 @@ import inspect
 import threading
 import time
 from collections.abc import AsyncGenerator, Generator
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +18,8 @@ from support.loopback import SSE, Reply
 from support.script import Gemini, chunks, response
 from support.sides import MODEL, Sync
 
-from maxim_gemini import MaximGeminiClient
+from maxim_gemini import MaximGeminiClient, _recording
+from maxim_gemini._request import read_request
 from maxim_gemini.testing import maxim_api, wire
 
 if TYPE_CHECKING:
@@ -60,6 +62,22 @@ async def test_a_stream_closed_early_is_partial_and_no_error(
     await side.close(stream)
     assert await side.read(stream) == []
     assert len(logger.traces) == 1
+
+
+async def test_the_first_chunk_is_waited_for_within_the_generation(
+    side: Sync, gemini: Gemini, logger: FakeLogger, open_stream: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock starts with the generation, not before the request has been read."""
+
+    def slowly(*request: Any) -> Any:
+        time.sleep(0.05)
+        return read_request(*request)
+
+    monkeypatch.setattr(_recording, "read_request", slowly)
+    gemini.streams(*chunks("one"))
+    await side.read(await open_stream())
+    generation = logger.trace.generation
+    assert 0 < generation.metrics["time_to_first_chunk_ms"] <= generation.duration / timedelta(milliseconds=1)
 
 
 async def test_closing_early_closes_the_connection(gemini: Gemini, client: MaximGeminiClient) -> None:
