@@ -5,12 +5,12 @@ Pure: nothing here talks to a logger or to the network, and no chunk is kept or 
 
 from __future__ import annotations
 
+import json
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ._partial_args import PartialCall
-from ._parts import Attachment, placeholder
+from ._parts import Attachment, placeholder, size_of
 from ._request import attached, described, tool_call
 
 if TYPE_CHECKING:
@@ -39,17 +39,19 @@ class Asked(NamedTuple):
     call: types.FunctionCall
 
 
-@dataclass(slots=True)
 class Choice:
     """One candidate, folded from its chunks."""
 
-    texts: list[str] = field(default_factory=list[str])
-    thoughts: list[str] = field(default_factory=list[str])
-    others: list[str] = field(default_factory=list[str])
-    tool_calls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    finish_reason: str | None = None
-    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
-    partial: PartialCall | None = None
+    __slots__ = ("finish_reason", "metadata", "others", "partial", "texts", "thoughts", "tool_calls")
+
+    def __init__(self, finish_reason: str | None = None) -> None:
+        self.texts: list[str] = []
+        self.thoughts: list[str] = []
+        self.others: list[str] = []
+        self.tool_calls: list[dict[str, Any]] = []
+        self.finish_reason = finish_reason
+        self.metadata: dict[str, Any] = {}
+        self.partial: PartialCall | None = None
 
     @property
     def text(self) -> str | None:
@@ -65,6 +67,8 @@ class Choice:
 
     def remarks(self) -> dict[str, Any]:
         """Return what the choice says beside the answer."""
+        if not (self.metadata or self.thoughts or self.others):
+            return {}
         said = dict(self.metadata)
         if self.thoughts:
             said["thoughts"] = "".join(self.thoughts)
@@ -89,6 +93,8 @@ class Answer:
 
     def add(self, response: types.GenerateContentResponse) -> list[Asked]:
         """Take in a response or a chunk; return the functions that its first candidate asks for."""
+        if response.candidates is None and (body := getattr(_http_of(response), "body", None)):
+            response = _read(body, type(response))
         if response.usage_metadata is not None:
             self.usage = response.usage_metadata  # running totals, which may fall: only the last object holds
         self._note("response_id", getattr(response, "response_id", None))
@@ -105,7 +111,8 @@ class Answer:
 
     def finish(self) -> list[Asked]:
         """Close what was left open when the last chunk had come: a call whose arguments came in pieces."""
-        return [asked for choice in self._choices.values() for asked in self._complete(choice)]
+        cut_short = [choice for choice in self._choices.values() if choice.partial is not None]
+        return [asked for choice in cut_short for asked in self._complete(choice)]
 
     @property
     def text(self) -> str:
@@ -131,7 +138,7 @@ class Answer:
             "choices": [self._choices[index].in_maxim(index) for index in sorted(self._choices)],
         }
         if self.blocked is not None and not result["choices"]:
-            result["choices"] = [Choice(finish_reason=self.blocked).in_maxim(0)]
+            result["choices"] = [Choice(self.blocked).in_maxim(0)]
         if usage := usage_in_maxim(self.usage):
             result["usage"] = usage
         return result
@@ -208,6 +215,19 @@ class Answer:
         return self._add_call(choice, call)
 
 
+def _http_of(response: types.GenerateContentResponse) -> Any:
+    return getattr(response, "sdk_http_response", None)
+
+
+def _read(body: str, kind: type[types.GenerateContentResponse]) -> types.GenerateContentResponse:
+    """Return the answer in *body*, which the SDK was asked to hand out unread."""
+    try:
+        return kind.model_validate(json.loads(body))
+    except ValueError:
+        said = {"text": f"[HTTP response, {size_of(body.encode())}]"}
+        return kind.model_validate({"candidates": [{"content": {"parts": [said]}}]})
+
+
 def named(member: Any) -> str:
     """Return an enumeration's value as the API wrote it, known to the SDK or not."""
     return str(getattr(member, "value", member))
@@ -237,6 +257,9 @@ def usage_in_maxim(usage: types.GenerateContentResponseUsageMetadata | None) -> 
         "total_tokens": sent + received if total is None else total,
     }
     cached = usage.cached_content_token_count
+    by_modality = usage.prompt_tokens_details or usage.candidates_tokens_details or usage.cache_tokens_details
+    if not by_modality and cached is None and tools is None and thoughts is None:
+        return counted
     _add_details(counted, "input", usage.prompt_tokens_details, cached_tokens=cached, tool_use_tokens=tools)
     _add_details(counted, "output", usage.candidates_tokens_details, reasoning_tokens=thoughts)
     _add_details(counted, "cached", usage.cache_tokens_details, cached_tokens=cached)

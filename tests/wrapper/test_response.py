@@ -4,14 +4,51 @@ from __future__ import annotations
 
 import json
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.genai import types
 from maxim.logger.parsers.generation_parser import parse_result
-from support.script import call, chunks, response, usage
+from support.script import Gemini, call, chunks, response, usage
 
 from maxim_gemini._response import Answer
+
+if TYPE_CHECKING:
+    from google import genai
+    from support.sides import Sync
+
+    from maxim_gemini import MaximGeminiClient
+    from maxim_gemini.testing import FakeLogger
+
+reads_always = pytest.mark.skipif(
+    "should_return_http_response" not in types.GenerateContentConfig.model_fields,
+    reason="this google-genai always reads the answer",
+)
+
+
+@reads_always
+async def test_an_answer_that_the_sdk_was_asked_not_to_read_is_read_all_the_same(
+    side: Sync, gemini: Gemini, raw: genai.Client, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    config: Any = types.GenerateContentConfig(should_return_http_response=True)
+    gemini.says(response("one two"))
+    bare = await side.generate(raw, config=config)
+    wrapped = await side.generate(client, config=config)
+    assert wrapped.sdk_http_response.body == bare.sdk_http_response.body
+    assert wrapped.candidates is None
+    assert (logger.trace.output, logger.trace.generation.finish_reason) == ("one two", "STOP")
+    assert logger.trace.generation.usage["total_tokens"] == 5
+    logger.assert_complete()
+
+
+@reads_always
+@pytest.mark.parametrize("body", ["no json", "[1]", '{"candidates": 3}'])
+def test_an_http_response_that_is_no_answer_is_a_placeholder(body: str) -> None:
+    http = types.GenerateContentResponse(sdk_http_response=types.HttpResponse(body=body))
+    folded = Answer(lambda asked: asked.id or "")
+    folded.add(http)
+    assert folded.text == f"[HTTP response, {len(body)} bytes]"
+
 
 NUMBERS = iter(range(10_000))
 
