@@ -217,8 +217,7 @@ class Call:
         request = self.log.attempt(
             "read the request", read_request, contents, system_of(config), self._conversation.known_id
         )
-        unread = [{"role": "user", "content": f"[{type(contents).__name__} that could not be read]"}]
-        return Request(messages=unread) if request is None else request
+        return request or Request({"role": "user", "content": f"[{type(contents).__name__} that could not be read]"})
 
     def _read_parameters(self, config: Any) -> dict[str, str]:
         """Return the parameters as the caller set them; the tools as sent, since only then MCP sessions are known."""

@@ -6,7 +6,6 @@ Pure: nothing here talks to a logger or to the network, and nothing that was pas
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
@@ -36,14 +35,18 @@ class FunctionAnswer(NamedTuple):
     response: types.FunctionResponse
 
 
-@dataclass(slots=True)
 class Request:
-    """One request to the model, in Maxim's terms."""
+    """One request to the model, in Maxim's terms.
 
-    messages: list[Message] = field(default_factory=list[Message])
-    attachments: list[Attachment] = field(default_factory=list[Attachment])
-    answers: list[FunctionAnswer] = field(default_factory=list[FunctionAnswer])
-    """Answers to the function calls of the model's last turn; earlier ones were new in an earlier request."""
+    Its *answers* are those to the function calls of the model's last turn; earlier ones were new in an earlier request.
+    """
+
+    __slots__ = ("answers", "attachments", "messages")
+
+    def __init__(self, *messages: Message) -> None:
+        self.messages = list(messages)
+        self.attachments: list[Attachment] = []
+        self.answers: list[FunctionAnswer] = []
 
     @property
     def input(self) -> str:
@@ -63,6 +66,8 @@ class Request:
 
 def read_request(contents: Any, system: Any, id_of: Callable[[types.FunctionCall], str | None]) -> Request:
     """Return what *contents* and *system* instruction say; *id_of* knows the ids of calls that Gemini gave none."""
+    if system is None and isinstance(contents, str):
+        return Request({"role": "user", "content": contents})
     reader = _Reader(id_of)
     if system is not None:
         reader.read_system(system)
@@ -283,6 +288,8 @@ def _image(image: Any) -> types.Part:
 
 def system_of(config: Any) -> Any:
     """Return the system instruction of *config*."""
+    if config is None:
+        return None
     settings = mapping(config)
     if settings is None:
         return getattr(config, "system_instruction", None)
@@ -294,6 +301,8 @@ def read_parameters(config: Any, sent: Any = None) -> dict[str, str]:
 
     Tools are read from *sent*, the config that the SDK made of it, which knows what an MCP session offers.
     """
+    if config is None:
+        return {}
     settings = dict(_settings(config))
     if "tools" in settings:
         settings["tools"] = getattr(sent, "tools", None) or settings["tools"]

@@ -7,7 +7,6 @@ import inspect
 import operator
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final
@@ -27,16 +26,18 @@ if TYPE_CHECKING:
 _REMEMBERED: Final = 1024
 
 
-@dataclass(slots=True)
 class ToolCall:
     """A function that the model asked for."""
 
-    id: str
-    call: types.FunctionCall
-    trace_id: str
-    asked_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    is_open: bool = False
-    is_done: bool = False
+    __slots__ = ("asked_at", "call", "id", "is_done", "is_open", "trace_id")
+
+    def __init__(self, call_id: str, call: types.FunctionCall, trace_id: str) -> None:
+        self.id = call_id
+        self.call = call
+        self.trace_id = trace_id
+        self.asked_at = datetime.now(UTC)
+        self.is_open = False
+        self.is_done = False
 
     def begin(self, log: Log, at: datetime, description: str = "") -> None:
         """Tell Maxim of the call."""
@@ -205,6 +206,8 @@ def _is_from_mcp(value: Any, name: str) -> bool:
 
 def with_recorded_tools(config: Any, runs: ToolRuns) -> Any:
     """Return *config* with tools that record their runs; the same object where there is nothing to record."""
+    if config is None:
+        return None
     settings = mapping(config)
     tools: Any = getattr(config, "tools", None) if settings is None else settings.get("tools")
     if not isinstance(tools, list):
