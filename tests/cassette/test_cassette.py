@@ -3,6 +3,8 @@ from __future__ import annotations
 import base64
 import sys
 import threading
+import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -80,6 +82,24 @@ def test_places_can_be_left_out_of_matching(path: Path) -> None:
     recorded(path, (asked("Hi", seed=1), answer("Hello")))
     assert Cassette.load(path).play(asked("Hi", seed=2)) is None
     assert Cassette.load(path, ignore=["generationConfig.seed"]).play(asked("Hi", seed=2)) is not None
+
+
+class _SlowToSay(deque[Any]):
+    """Gives other threads the time to take the last one, after it has said that there is one."""
+
+    def __len__(self) -> int:
+        length = super().__len__()
+        time.sleep(0.02)
+        return length
+
+
+def test_threads_that_ask_at_once_for_the_last_answer_do_not_both_take_it(path: Path) -> None:
+    cassette = recorded(path, (asked("Hi"), answer("Hello")))
+    for key, waiting in cassette._waiting.items():
+        cassette._waiting[key] = _SlowToSay(waiting)
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: text_of(cassette.play(asked("Hi"))), range(4)))
+    assert sorted(answers) == sorted([answer("Hello").body, b"", b"", b""])
 
 
 def test_threads_each_get_their_own_answer(path: Path, request: pytest.FixtureRequest) -> None:

@@ -28,6 +28,7 @@ CALL = {"contents": [{"parts": [{"text": "hi"}], "role": "user"}]}
         (CALL, CALL | {"generationConfig": {}}),
         (CALL, CALL | {"systemInstruction": None}),
         ({"generationConfig": {"temperature": 1}}, {"generationConfig": {"temperature": 1.0}}),
+        ({"generationConfig": {"temperature": 0}}, {"generationConfig": {"temperature": 0.0}}),
         (
             {"generationConfig": {"thinkingConfig": {"includeThoughts": True, "thinkingBudget": 3}}},
             {"generationConfig": {"thinkingConfig": {"thinking_budget": 3, "include_thoughts": True}}},

@@ -110,6 +110,6 @@ def test_without_the_extra_a_fixture_says_what_to_install(
 
 
 def _stands_on(name: str, missing: str) -> bool:
-    rooms = {"vcr": ("recorder", "cassette", "edge"), "respx": ("mock", "ingestion"), "uvicorn": ("server",)}
+    rooms = {"vcr": ("recorder", "cassette", "edge"), "respx": ("mock", "ingestion", "routers"), "uvicorn": ("server",)}
     ours = [f"maxim_gemini.testing.{room}" for room in (*rooms[missing], "pytest_plugin.recording")]
     return name.startswith(tuple(ours))

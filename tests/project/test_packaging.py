@@ -4,9 +4,11 @@ from fnmatch import fnmatch
 from importlib import metadata
 from pathlib import Path
 
+import pytest
 from support.checkout import PACKAGES, ROOT, product_files, project
 
 import maxim_gemini
+from maxim_gemini.testing.cassette.bodies import extension
 
 SETUPTOOLS = project()["tool"]["setuptools"]
 INSTALLED = Path(maxim_gemini.__file__).parent
@@ -34,6 +36,12 @@ def test_every_data_file_is_matched_by_a_pattern() -> None:
     unmatched = [path for path in data if not any(path.parent == f and fnmatch(path.name, p) for f, p in patterns)]
     assert data, "there is py.typed at least"
     assert unmatched == []
+
+
+@pytest.mark.parametrize("kind", ["image/jpeg", "audio/l16", "video/mp4", "application/pdf", "application/x-unknown"])
+def test_whatever_lies_beside_a_bundled_recording_is_matched(kind: str) -> None:
+    patterns = SETUPTOOLS["package-data"]["maxim_gemini.testing.cassettes"]
+    assert any(fnmatch(f"0123456789abcdef.{extension(b'any', kind)}", pattern) for pattern in patterns)
 
 
 def test_every_file_of_the_checkout_is_installed() -> None:
