@@ -1,7 +1,7 @@
 """Break the wrapper in small ways and see whether its tests notice; run by `tox -e mutation`.
 
-mutmut makes the mutants and picks the tests that reach each. A sample is tried, drawn with a fixed seed. Left out is what
-runs while modules are imported, since mutmut switches a mutant on only afterwards.
+mutmut makes the mutants and picks the tests that reach each. A sample is tried, drawn with a fixed seed. What runs while
+modules are imported is left out, since mutmut switches a mutant on only afterwards.
 """
 
 from __future__ import annotations

@@ -197,3 +197,35 @@ async def test_functions_run_while_a_stream_goes_on(
     assert logger.trace.output == ("done" if goes_on else "")
     assert len(read) == (5 if goes_on else 1)
     logger.assert_complete()
+
+
+async def test_a_call_without_an_id_may_be_answered_under_one_of_its_own_making(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    """Frameworks (pydantic-ai, say) give such a call an id, and answer the call under it."""
+    gemini.says(response(call("find", what="tea"), call("find", what="milk")), response("ok"))
+    config = types.GenerateContentConfig(tools=[FIND])
+    await side.generate(client, "Go", config=config)
+    calls = [
+        types.Part(function_call=types.FunctionCall(id=f"own-{what}", name="find", args={"what": what}))
+        for what in ("milk", "tea")
+    ]
+    answers = [answer("find", "own-milk", output="white"), answer("find", "own-tea", output="green")]
+    contents = [types.Content(role="model", parts=calls), types.Content(role="user", parts=answers)]
+    await side.generate(client, contents, config=config)
+    assert [(one.arguments["what"], one.result) for one in logger.tool_calls] == [("tea", "green"), ("milk", "white")]
+    logger.assert_complete(strict=True)
+
+
+async def test_an_id_that_gemini_gave_is_answered_by_that_id_alone(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    gemini.says(response(call("find", "given", what="tea")), response("ok"))
+    config = types.GenerateContentConfig(tools=[FIND])
+    await side.generate(client, "Go", config=config)
+    await side.generate(
+        client, [types.Content(role="user", parts=[answer("find", "another", output=1)])], config=config
+    )
+    assert logger.tool_calls[0].ended is False
+    await side.generate(client, [types.Content(role="user", parts=[answer("find", "given", output=2)])], config=config)
+    assert logger.tool_calls[0].result == "2"
