@@ -326,7 +326,11 @@ class GeminiRecorder:
         tape = self._entered()
         tape.close()
         if error is None and not self._discarded and not tape.errors and tape.records:
-            tape.save()
+            try:
+                tape.save()
+            except CassetteError:
+                self.discard()
+                raise
         problem = tape.problem()
         if problem is None or error is problem:
             return

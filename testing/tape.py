@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import os
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
 from maxim_gemini.testing.edge import LEFT_BY_READER, Delivery, Live, Route, sdk
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
     from maxim_gemini.testing.cassette import Cassette, Interaction
     from maxim_gemini.testing.exchange import Response
     from maxim_gemini.testing.recorder import GeminiRecorder
-
-_DUMMY_KEY: Final = "replayed-key"
-_KEY_VARIABLES: Final = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
 
 
 class Outcome(NamedTuple):
@@ -169,10 +165,11 @@ class Tape(Route):
         for take in self._takes:
             if take.response is not None:
                 self.cassette.record(take.request, take.response)
-                self.recorded += 1
-        if self.recorded:
+        answers = sum(take.response is not None for take in self._takes)
+        if answers:
             self._sign()
         self.cassette.save()
+        self.recorded = answers
 
     @property
     def misses(self) -> list[CassetteMiss]:
@@ -228,10 +225,12 @@ class Tape(Route):
 
     def credentials(self) -> dict[str, Any]:
         """Return what `genai.Client` needs: of the environment to record, made up to replay."""
-        if self.sends and (not self.replays or _has_key()):
-            return {} if _has_key() or not self._recorder.base_url else {"api_key": _DUMMY_KEY}
+        if self.sends and (not self.replays or sdk.finds_credentials()):
+            return {} if sdk.finds_credentials() or not self._recorder.base_url else {"api_key": sdk.MADE_UP_KEY}
         paths = [urlsplit(interaction.request.uri).path for interaction in self.cassette.interactions]
-        return next((found for path in paths if (found := _vertex(path))), {"vertexai": False, "api_key": _DUMMY_KEY})
+        return next(
+            (found for path in paths if (found := _vertex(path))), {"vertexai": False, "api_key": sdk.MADE_UP_KEY}
+        )
 
 
 def _described(interaction: Interaction) -> str:
@@ -251,15 +250,6 @@ def _vertex(path: str) -> dict[str, Any]:
                 "credentials": sdk.ReplayedCredentials(),
             }
         case [_, "publishers", *_]:
-            return {"vertexai": True, "api_key": _DUMMY_KEY}
+            return {"vertexai": True, "api_key": sdk.MADE_UP_KEY}
         case _:
             return {}
-
-
-def _has_key() -> bool:
-    return any(os.environ.get(name) for name in _KEY_VARIABLES) or _uses_vertex()
-
-
-def _uses_vertex() -> bool:
-    names = ("GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_ENTERPRISE")
-    return any(os.environ.get(name, "").lower() in ("true", "1") for name in names)

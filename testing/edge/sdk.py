@@ -2,10 +2,10 @@
 
 Private names of google-genai, each the only handle on its matter: `_api_client` with its `time` and `asyncio` (the
 fixed waits of uploads and of aiohttp calls), `load_auth` and `refresh_auth`, `_load_auth` and `_refresh_auth` in old
-versions (tokens, which come over a library of their own), and `_use_google_auth_*` (requests with a client certificate,
-likewise); `_gaos.utils.retries` (the waits of interactions and agents); `live.ws_connect` and `live_music.connect`
-(websockets). The waits of `HttpRetryOptions` are tenacity's, a public class; they are the SDK's if the function retried
-is.
+versions (tokens, which come over a library of their own), `BaseApiClient` (which can't be made without a key), and
+`_use_google_auth_*` (requests with a client certificate, which go over another library, too); `_gaos.utils.retries`
+(the waits of interactions and agents); `live.ws_connect` and `live_music.connect` (websockets). The waits of
+`HttpRetryOptions` are tenacity's, a public class; they are the SDK's if the function retried is.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import importlib
+import os
 import ssl
 import sys
 import time
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _PROJECT = "replayed-project"
 _TOKEN = "replayed-token"
+MADE_UP_KEY = "replayed-key"
+"""The API key of a client that never sends anything."""
 
 
 def patches() -> Iterable[Patch]:
@@ -38,6 +41,7 @@ def patches() -> Iterable[Patch]:
     for names in (("load_auth", "_load_auth"), ("refresh_auth", "_refresh_auth")):
         name = next((name for name in names if hasattr(api_client, name)), names[0])
         yield Patch(api_client, name, _made_up_credentials if "load" in name else _made_up_token)
+    yield Patch(api_client.BaseApiClient, "__init__", _made_up_key)
     for name in ("_use_google_auth_sync", "_use_google_auth_async"):
         if hasattr(api_client.BaseApiClient, name):
             yield Patch(api_client.BaseApiClient, name, _without_client_certificate)
@@ -159,6 +163,25 @@ def _announced(connect: Callable[..., Any]) -> Callable[..., Any]:
 def _hides_credentials() -> bool:
     route = current_route()
     return route is not None and route.hides_credentials()
+
+
+def finds_credentials() -> bool:
+    """Say whether google-genai finds in the environment what it needs: a key, or that Vertex is meant."""
+    return any(map(os.environ.get, ("GOOGLE_API_KEY", "GEMINI_API_KEY"))) or any(
+        os.environ.get(name, "").lower() in ("true", "1")
+        for name in ("GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_ENTERPRISE")
+    )
+
+
+def _made_up_key(make: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(make)
+    def make_with_a_key(self: Any, *args: Any, **kwargs: Any) -> None:
+        given = args or kwargs.get("api_key") or kwargs.get("vertexai")
+        if not given and not finds_credentials() and _hides_credentials():
+            kwargs["api_key"] = MADE_UP_KEY
+        make(self, *args, **kwargs)
+
+    return make_with_a_key
 
 
 def _made_up_credentials(load_auth: Callable[..., Any]) -> Callable[..., Any]:

@@ -316,6 +316,26 @@ def test_a_slip_in_the_marker_is_told_without_a_traceback(suite: pytest.Pytester
     assert "short test summary info" in lines[start + 2]
 
 
+def test_a_recording_that_is_refused_is_not_counted(suite: pytest.Pytester, gemini: Loopback) -> None:
+    suite.makepyfile(
+        test_chat="""
+        from google.genai import types
+
+        KEY = b"AIzaSy" + b"B1234567890abcdefghijklmnopqrstuv"
+
+        def test_hi(ask):
+            ask(["Hi", types.Part.from_bytes(data=KEY, mime_type="text/plain")])
+        """
+    )
+    result = record(suite)
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*test_hi.yaml was not saved, because secrets are in it:", "*a Google API key in *"])
+    assert tail(result).splitlines() == [
+        "0 replayed, 0 recorded, 1 live, 0 unused, 0 missed (1 recording)",
+        "not saved cassettes/test_chat/test_hi.yaml: test_chat.py::test_hi did not pass; the file is as it was",
+    ]
+
+
 @pytest.mark.parametrize("wish", ["pace='slow'", "chunking='bytes'", "pace=[]"])
 def test_a_wish_that_makes_no_sense_is_told_before_the_test(suite: pytest.Pytester, wish: str) -> None:
     suite.makepyfile(

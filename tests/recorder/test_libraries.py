@@ -69,7 +69,8 @@ def test_the_waits_and_credentials_of_google_genai() -> None:
     assert parameters(getattr(_api_client, names[2])) == ["project"]
     assert parameters(getattr(_api_client, names[3])) == ["credentials"]
     certificates = ["_use_google_auth_sync", "_use_google_auth_async"] if SDK_MAJOR >= 2 else []
-    assert names[4:] == [*certificates, "ws_connect", "connect", *(["__call__"] if SDK_MAJOR >= 2 else [])]
+    assert {"vertexai", "api_key"} <= set(parameters(_api_client.BaseApiClient.__init__))
+    assert names[4:] == ["__init__", *certificates, "ws_connect", "connect", *(["__call__"] if SDK_MAJOR >= 2 else [])]
     if SDK_MAJOR >= 2:
         assert "wait_exponential_jitter" in inspect.getsource(_api_client.retry_args)
 

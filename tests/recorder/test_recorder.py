@@ -86,6 +86,14 @@ def test_replay_needs_no_key_and_does_not_use_one_that_is_there(hello: Path, mon
     assert recorder.requests[0].headers["x-goog-api-key"] == "replayed-key"
 
 
+def test_a_client_of_the_application_needs_no_key_on_replay(hello: Path) -> None:
+    with GeminiRecorder(hello):
+        client = genai.Client()
+        assert client.models.generate_content(**ASK).text == "Hello!"
+    with pytest.raises(ValueError, match=r"(?i)key"):
+        genai.Client()
+
+
 def test_recording_uses_the_key_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEMINI_API_KEY", "the-real-key-of-the-environment")
 
