@@ -183,6 +183,11 @@ def described(attachment: Attachment) -> str:
     return f"[{attachment.mime_type or 'data'}, {size_of(attachment.data)}]"
 
 
+def count_of(contents: Any) -> int:
+    """Return how many contents the SDK makes of *contents*."""
+    return sum(1 for _ in _contents(contents))
+
+
 def _contents(contents: Any) -> Iterator[types.Content]:
     """Give *contents* as the SDK would send them: parts that stand alone are grouped into turns."""
     if contents is None:

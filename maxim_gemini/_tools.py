@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ._maxim import Log, is_valid_id, new_id
 from ._parts import as_json, as_text, mapping
-from ._request import FunctionAnswer, returned
+from ._request import FunctionAnswer, count_of, returned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -152,6 +152,23 @@ class ToolRuns:
                 return call
         return None
 
+    def ran(self, history: Any, contents: Any) -> None:
+        """Take note of what something else ran: the calls and answers that *history* has beyond the *contents*."""
+        heard, self._unsettled = self._unsettled, []
+        for part in _parts_of_functions(history[count_of(contents) :]):
+            if part.function_call is not None:
+                self._unsettled.append(self._heard(part.function_call, heard))
+            elif part.function_response is not None:
+                self.answered([FunctionAnswer(None, part.function_response)])
+        self._unsettled += heard
+
+    def _heard(self, call: types.FunctionCall, heard: list[ToolCall]) -> ToolCall:
+        for known in heard:
+            if (known.call.name, known.call.args) == (call.name, call.args):
+                heard.remove(known)
+                return known
+        return ToolCall(self._conversation.new_id(self._log, call), call, self._trace_id)
+
     def leave(self) -> None:
         """Hand what nobody ran over to the conversation: the application may answer it later."""
         unsettled, self._unsettled = self._unsettled, []
@@ -191,6 +208,17 @@ class ToolRuns:
 
 def _itself(value: Any) -> Any:
     return value
+
+
+def _parts_of_functions(history: list[types.Content]) -> list[types.Part]:
+    """Return the calls and the answers since the user has last said something."""
+    parts: list[types.Part] = []
+    for content in reversed(history):
+        found = [part for part in content.parts or () if part.function_call or part.function_response]
+        if not found:
+            break
+        parts = found + parts
+    return parts
 
 
 def _is_failure(value: Any) -> bool:

@@ -24,7 +24,7 @@ class WatchedModels:
     def generate_content(self, **request: Any) -> types.GenerateContentResponse:
         """Call the wrapped method."""
         with _generation(self._call, request) as recording:
-            return recording.add(self._models.generate_content(**_said(request)))
+            return _whole(self._call, request, recording.add(self._models.generate_content(**_said(request))))
 
     def generate_content_stream(self, **request: Any) -> Iterator[types.GenerateContentResponse]:
         """Call the wrapped method; the generation begins with the first chunk that is asked for."""
@@ -41,7 +41,8 @@ class WatchedAsyncModels:
     async def generate_content(self, **request: Any) -> types.GenerateContentResponse:
         """Call the wrapped method."""
         with _generation(self._call, request) as recording:
-            return recording.add(await self._models.generate_content(**_said(request)))
+            answer = await self._models.generate_content(**_said(request))
+            return _whole(self._call, request, recording.add(answer))
 
     async def generate_content_stream(self, **request: Any) -> AsyncIterator[types.GenerateContentResponse]:
         """Call the wrapped method; the generation begins with the first chunk that is asked for."""
@@ -58,8 +59,9 @@ class WatchedChat:
 
     def send_message(self, *said: Any) -> types.GenerateContentResponse:
         """Call the wrapped method."""
-        with _generation(self._call, _as_request(self._model, *said)) as recording:
-            return recording.add(self._chat.send_message(*said))
+        request = _as_request(self._model, *said)
+        with _generation(self._call, request) as recording:
+            return _whole(self._call, request, recording.add(self._chat.send_message(*said)))
 
     def send_message_stream(self, *said: Any) -> Iterator[types.GenerateContentResponse]:
         """Call the wrapped method; the generation begins with the first chunk that is asked for."""
@@ -76,8 +78,9 @@ class WatchedAsyncChat:
 
     async def send_message(self, *said: Any) -> types.GenerateContentResponse:
         """Call the wrapped method."""
-        with _generation(self._call, _as_request(self._model, *said)) as recording:
-            return recording.add(await self._chat.send_message(*said))
+        request = _as_request(self._model, *said)
+        with _generation(self._call, request) as recording:
+            return _whole(self._call, request, recording.add(await self._chat.send_message(*said)))
 
     async def send_message_stream(self, *said: Any) -> AsyncIterator[types.GenerateContentResponse]:
         """Call the wrapped method; the generation begins with the first chunk that is asked for."""
@@ -98,11 +101,30 @@ def _generation(call: Call, request: dict[str, Any], *, streamed: bool = False) 
     return call.generation(request["model"], request["contents"], request.get("config"), streamed=streamed)
 
 
+def _whole(call: Call, request: dict[str, Any], answer: types.GenerateContentResponse) -> types.GenerateContentResponse:
+    """Take note of the functions that ran before *answer*, and give it back."""
+    _note_runs(call, request, _history_of(answer))
+    return answer
+
+
+def _history_of(answer: types.GenerateContentResponse) -> Any:
+    """Return what the SDK tells in *answer* of the functions that it ran."""
+    return getattr(answer, "automatic_function_calling_history", None)
+
+
+def _note_runs(call: Call, request: dict[str, Any], history: Any) -> None:
+    if history:
+        call.log.attempt("read the functions that ran", call.tools.ran, history, request["contents"])
+
+
 def _watch(chunks: Any, call: Call, request: dict[str, Any]) -> Iterator[types.GenerateContentResponse]:
     with _generation(call, request, streamed=True) as recording:
+        history: Any = None
         try:
             for chunk in chunks:
+                history = _history_of(chunk) or history
                 yield recording.add(chunk)
+            _note_runs(call, request, history)
         finally:
             if (close := getattr(chunks, "close", None)) is not None:
                 close()
@@ -112,9 +134,12 @@ async def _watch_async(
     chunks: Any, call: Call, request: dict[str, Any]
 ) -> AsyncIterator[types.GenerateContentResponse]:
     with _generation(call, request, streamed=True) as recording:
+        history: Any = None
         try:
             async for chunk in chunks:
+                history = _history_of(chunk) or history
                 yield recording.add(chunk)
+            _note_runs(call, request, history)
         finally:
             if (close := getattr(chunks, "aclose", None)) is not None:
                 await close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import inspect
 import subprocess
@@ -16,7 +17,8 @@ from google.genai import types
 from google.genai.chats import AsyncChat, AsyncChats, Chat, Chats
 from google.genai.client import AsyncClient
 from google.genai.models import AsyncModels, Models
-from support.script import Gemini, chunks, response
+from support.functions import add, divide
+from support.script import Gemini, call, chunks, response
 from support.sides import MODEL, Sync
 
 import maxim_gemini
@@ -219,6 +221,46 @@ async def test_a_wrapper_around_a_wrapper_logs_to_both(
     for each in (logger, other):
         each.assert_complete()
         assert [trace.output for trace in each.traces] == ["ok", "ab"]
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["plain", "streamed"])
+async def test_functions_that_something_else_ran_are_tool_calls(
+    side: Sync, raw: genai.Client, gemini: Gemini, logger: FakeLogger, streamed: bool
+) -> None:
+    """The SDK tells what it ran: here below a method that the application has put in place of the SDK's."""
+    name = "generate_content_stream" if streamed else "generate_content"
+    models = side.models(raw)
+    setattr(models, name, functools.partial(getattr(type(models), name), models))
+    earlier = [
+        types.Content(role="model", parts=[types.Part.from_function_call(name="add", args={"left": 0, "right": 0})]),
+        types.Content(role="user", parts=[types.Part.from_function_response(name="add", response={"result": 0})]),
+    ]
+    rounds = [
+        response(call("add", left=1, right=2), call("divide", left=1, right=0)),
+        response(call("add", left=3, right=4)),
+        response("done"),
+    ]
+    client = MaximGeminiClient(raw, logger)
+    config = {"tools": [add, divide]}
+    if streamed:
+        for one in rounds:
+            gemini.streams(one)
+        await side.read(await side.open(client, ["Go", *earlier], config=config))
+    else:
+        gemini.says(*rounds)
+        await side.generate(client, ["Go", *earlier], config=config)
+    assert len(gemini.requests) == 3
+    runs = sorted(logger.trace.tool_calls, key=lambda one: str(one.arguments))
+    assert [(one.name, one.arguments, one.result) for one in runs] == [
+        ("divide", {"left": 1, "right": 0}, None),
+        ("add", {"left": 1, "right": 2}, "3"),
+        ("add", {"left": 3, "right": 4}, "7"),
+    ]
+    failed = runs[0].error
+    assert failed is not None
+    assert "division" in failed.message
+    assert logger.trace.output == "done"
+    logger.assert_complete(strict=True)
 
 
 def test_all_is_what_is_public() -> None:
