@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -86,16 +86,28 @@ def calls_a_second(respond: Callable[[Any], Any], prompts: list[str]) -> float:
     return (len(prompts) - 1) / (time.process_time() - start)
 
 
+class Rates(NamedTuple):
+    """Calls in a second of processor time."""
+
+    memory: float
+    ours: float
+    vcrpy: float
+
+
 def main() -> None:
     """Print a table."""
-    print(f"{'interactions':>12}{'in memory':>12}{'ours':>10}{'of memory':>11}{'vcrpy + body':>14}{'ours/vcrpy':>12}")
+    for size in SIZES:
+        rates = measure(size)
+        print(f"{size:12,}", *(f"{name} {rate:,.1f}/s" for name, rate in rates._asdict().items()), flush=True)
+
+
+def measure(size: int) -> Rates:
+    """Return the rates with a cassette of *size* interactions."""
     with tempfile.TemporaryDirectory() as name:
-        for size in SIZES:
-            measure(Path(name), size)
+        return _measured(Path(name), size)
 
 
-def measure(folder: Path, size: int) -> None:
-    """Print the line of one size."""
+def _measured(folder: Path, size: int) -> Rates:
     step = max(1, size // CALLS)
     prompts = [f"Say {n % size}" for n in range(0, size * step if size < CALLS else size, step)][:CALLS]
     prompts = (prompts * CALLS)[: CALLS + 1]
@@ -115,10 +127,7 @@ def measure(folder: Path, size: int) -> None:
             theirs.rewind()
             few = prompts[: CALLS // (1 + size // 500) + 2]
             rates["theirs"].append(calls_a_second(from_vcrpy(theirs), few))
-    memory, ours, vcrpy = (statistics.median(found) for found in rates.values())
-    print(
-        f"{size:12,}{memory:12,.0f}{ours:10,.0f}{ours / memory:10.2f}x{vcrpy:14,.1f}{ours / vcrpy:11,.1f}x", flush=True
-    )
+    return Rates(*map(statistics.median, rates.values()))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Run every benchmark, print one table, and write it to `RESULTS.md` with machine and versions.
 
-    tox -e bench
+    tox -e bench                           # or: python tests/benchmarks/run.py ROUNDS
 
 Figures are ratios within one run, CPU time over CPU time, so that a noisy machine tells the truth, too.
 """
@@ -17,13 +17,16 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+import cassette_load
+import cassette_replay
 import contenders
+import fake_logger
 import startup
 from rich.console import Console
 from rich.table import Table
 
 HERE = Path(__file__).parent
-ROUNDS = 3
+ROUNDS = int(sys.argv[1]) if sys.argv[1:] else 3
 PACKAGES = (
     "google-genai", "httpx2", "maxim-py", "vcrpy", "pydantic", "openinference-instrumentation-google-genai",
     "langsmith", "opentelemetry-instrumentation-google-generativeai", "cassetter",
@@ -81,6 +84,30 @@ def starts() -> list[Row]:
     ]
 
 
+def cassettes() -> list[Row]:
+    """Measure replay and opening beside vcrpy and cassetter."""
+    rows: list[Row] = []
+    for size in (1, 1_000, 10_000):
+        rate = cassette_replay.measure(size)
+        figure = (
+            f"{rate.ours / rate.memory:.2f}x ({rate.ours:,.0f}/s of {rate.memory:,.0f}/s; vcrpy {rate.vcrpy:,.1f}/s)"
+        )
+        rows.append(Row(f"replay of {size:,} interactions, of calls answered in memory", figure, ">= 0.8"))
+    goals = {"1,000 small interactions": "cassetter's", "10 MB of text": "<= 0.1 s"}
+    for title, goal in goals.items():
+        took = cassette_load.measure(title)
+        theirs = "" if took.cassetter is None else f"; cassetter {took.cassetter * 1000:,.1f} ms"
+        figure = f"{took.ours * 1000:,.1f} ms, first answer read {took.with_an_answer * 1000:,.1f} ms"
+        rows.append(Row(f"open {title}", f"{figure} (vcrpy {took.vcrpy * 1000:,.1f} ms{theirs})", goal))
+    return rows
+
+
+def loggers() -> list[Row]:
+    """Measure FakeLogger beside a real logger."""
+    fake, _, real, *_ = fake_logger.measured(1_000)
+    return [Row("log 1,000 generations with FakeLogger", f"{fake / real:.2f}x of a real logger's", "<= 1")]
+
+
 def _versions() -> str:
     installed = {dist.metadata["Name"].lower(): dist.version for dist in importlib.metadata.distributions()}
     return ", ".join(f"{name} {installed[name]}" for name in PACKAGES if name in installed)
@@ -98,6 +125,7 @@ def _write(rows: list[Row]) -> None:
         "",
         f"Written by `tox -e bench` on {datetime.now(UTC):%Y-%m-%d}, {_machine()}.",
         f"{_versions()}.",
+        f"Medians of {ROUNDS} rounds; the load of the machine was {os.getloadavg()[0]:.1f} at the end.",
         "",
         "| what | measured | goal |",
         "|---|---|---|",
@@ -109,7 +137,7 @@ def _write(rows: list[Row]) -> None:
 
 def main() -> None:
     """Print the table and write it down."""
-    rows = [*calls(), *starts()]
+    rows = [*calls(), *starts(), *cassettes(), *loggers()]
     table = Table("what", "measured", "goal", title="Benchmarks")
     for row in rows:
         table.add_row(*row)
