@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from unittest.mock import create_autospec
 
 import pytest
+from google import genai
 from google.genai import types
+from maxim.logger import Logger
+from support.clients import closed
 from support.functions import add
 from support.script import Gemini, call, chunks, response
 from support.sides import MODEL, Sync
 
 from maxim_gemini import MaximGeminiClient, _calls, _recording, _request
 from maxim_gemini.testing import FakeLogger
-
-if TYPE_CHECKING:
-    from google import genai
 
 STEPS = [
     "session",
@@ -187,6 +191,79 @@ async def test_threads_share_a_wrapper(gemini: Gemini, client: MaximGeminiClient
     assert [text_of(one.result()) for one in ask] == ["ok"] * 40
     assert len(logger.trace.generations) == 40
     assert [log.action for log in logger.logs].count("create") == 1
+
+
+async def test_loggers_of_another_make_are_told_by_their_methods_alone(
+    side: Sync, gemini: Gemini, raw: genai.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A mock of a logger has no writer: nothing but its public methods is needed."""
+    logger = create_autospec(Logger, instance=True)
+    assert not hasattr(logger, "writer")
+    script(gemini)
+    with caplog.at_level(logging.WARNING, "maxim_gemini"):
+        assert await everything(side, MaximGeminiClient(raw, logger)) == ["three", "a", "b", "ok", "c", "d"]
+    assert caplog.messages == []
+    assert logger.trace.call_count == logger.trace_end.call_count == 4
+    assert logger.trace_add_generation.call_count == logger.generation_result.call_count == 5
+    assert logger.tool_call_result.call_args.args[1:] == ("3",)
+
+
+async def test_what_is_no_logger_at_all_changes_nothing(side: Sync, gemini: Gemini, raw: genai.Client) -> None:
+    for nothing in (None, object()):
+        script(gemini)
+        assert await everything(side, MaximGeminiClient(raw, nothing)) == ["three", "a", "b", "ok", "c", "d"]  # type: ignore[arg-type]
+
+
+async def test_a_slow_logger_changes_nothing_but_the_time(
+    side: Sync, gemini: Gemini, raw: genai.Client, logger: FakeLogger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = logger.writer.commit
+
+    def slowly(log: Any) -> None:
+        time.sleep(0.002)
+        commit(log)
+
+    monkeypatch.setattr(logger.writer, "commit", slowly)
+    script(gemini)
+    assert await everything(side, MaximGeminiClient(raw, logger)) == ["three", "a", "b", "ok", "c", "d"]
+    assert len(logger.generations) == 5
+    logger.assert_complete()
+
+
+def test_threads_with_clients_and_event_loops_of_their_own_share_a_logger(gemini: Gemini, logger: FakeLogger) -> None:
+    gemini.says(response("ok"))
+    together = threading.Barrier(6)
+
+    async def talk(number: int) -> list[str]:
+        options: Any = {
+            "base_url": gemini.url,
+            "async_client_args": {"verify": False},
+            "client_args": {"verify": False},
+        }
+        bare = genai.Client(api_key="test-key", http_options=options)
+        client = MaximGeminiClient(bare, logger)
+        chat = client.aio.chats.create(model=MODEL)
+        together.wait()
+        said = [
+            text_of(answer)
+            for answer in await asyncio.gather(
+                *(client.aio.models.generate_content(model=MODEL, contents=f"{number}-{turn}") for turn in range(3))
+            )
+        ]
+        said += [text_of(await chat.send_message(f"{number}-{turn}")) for turn in range(3)]
+        chat.end_trace()
+        await closed(bare)
+        return said
+
+    with ThreadPoolExecutor(6) as pool:
+        said = list(pool.map(lambda number: asyncio.run(talk(number)), range(6)))
+    assert said == [["ok"] * 6] * 6
+    assert (len(logger.sessions), len(logger.traces), len(logger.generations)) == (6, 36, 36)
+    inputs = sorted(trace.input or "" for trace in logger.traces)
+    assert inputs == sorted(2 * [f"{number}-{turn}" for number in range(6) for turn in range(3)])
+    for session in logger.sessions:
+        assert len({(trace.input or "").partition("-")[0] for trace in session.traces}) == 1
+    logger.assert_complete(strict=True)
 
 
 async def test_the_callers_objects_are_never_changed(side: Sync, gemini: Gemini, client: MaximGeminiClient) -> None:
