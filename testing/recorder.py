@@ -201,7 +201,7 @@ class GeminiRecorder:
 
         tape = self._entered()
         options: dict[str, Any] = {"base_url": self.base_url} if self.base_url else {}
-        if not tape.sends:
+        if not tape.sends or (self.base_url or "").startswith("http://"):
             options |= sdk.options_without_tls()
         return genai.Client(http_options=options or None, **tape.credentials())  # type: ignore[arg-type]
 

@@ -43,8 +43,13 @@ def gemini(_server: Loopback, monkeypatch: pytest.MonkeyPatch) -> Loopback:
 @pytest.fixture
 def suite(pytester: pytest.Pytester, gemini: Loopback) -> pytest.Pytester:
     """A folder for the suite of somebody who uses the plugin."""
-    # The plugin left out collects garbage several times at the end of a run, which takes seconds.
-    pytester.makeini("[pytest]\naddopts = -p no:unraisableexception\nasyncio_default_fixture_loop_scope = function\n")
+    # The plugin left out collects garbage several times at the end of a run, which takes seconds; and with assertions
+    # as they are, no run has to compile what it imports.
+    pytester.makeini(
+        "[pytest]\n"
+        "addopts = -p no:unraisableexception --assert=plain\n"
+        "asyncio_default_fixture_loop_scope = function\n"
+    )
     pytester.makeconftest(
         """
         import os
