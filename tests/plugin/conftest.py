@@ -46,9 +46,7 @@ def suite(pytester: pytest.Pytester, gemini: Loopback) -> pytest.Pytester:
     # The plugin left out collects garbage several times at the end of a run, which takes seconds; and with assertions
     # as they are, no run has to compile what it imports.
     pytester.makeini(
-        "[pytest]\n"
-        "addopts = -p no:unraisableexception --assert=plain\n"
-        "asyncio_default_fixture_loop_scope = function\n"
+        "[pytest]\naddopts = -p no:unraisableexception --assert=plain\nasyncio_default_fixture_loop_scope = function\n"
     )
     pytester.makeconftest(
         """
