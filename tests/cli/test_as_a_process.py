@@ -197,7 +197,7 @@ def test_a_port_in_use_is_one_line() -> None:
         assert process.stdout
         port = process.stdout.readline().strip().rpartition(":")[2]
         second = ran("serve", "--port", port)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         process.communicate(timeout=20)
     assert second.returncode == 1
     assert len(second.stderr.splitlines()) == 1
