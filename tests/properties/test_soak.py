@@ -18,7 +18,7 @@ from maxim_gemini.testing import FakeLogger, reply
 if TYPE_CHECKING:
     import asyncio
 
-CALLS = int(os.environ.get("MAXIM_GEMINI_SOAK") or 120)
+CALLS = int(os.environ.get("MAXIM_GEMINI_SOAK") or 300)
 CHUNK = {"candidates": [{"content": {"parts": [{"text": "x"}], "role": "model"}, "index": 0}]}
 
 
@@ -81,12 +81,12 @@ def test_calls_leave_nothing_behind(side: Sync, loop: asyncio.Runner, traced: No
         await side.send(chat, "Hi")
 
     began = time.perf_counter()
-    loop.run(calls(CALLS // 4))
+    loop.run(calls(CALLS // 3))
     # What a logger has been told is remembered, up to a bound: 65,536 ids.
     before = measured()
-    loop.run(calls(CALLS - CALLS // 4))
+    loop.run(calls(CALLS - CALLS // 3))
     grown = measured() - before
-    per_call = grown / (CALLS - CALLS // 4)
+    per_call = grown / (CALLS - CALLS // 3)
     seconds = time.perf_counter() - began
     print(f"{side}: {CALLS} calls in {seconds:.1f} s, {grown / 1024:.0f} KB more, {per_call:.0f} bytes a call")
     assert per_call < 400

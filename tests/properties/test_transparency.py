@@ -6,13 +6,14 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from support.programs import (
     Program,
     Run,
     closings,
     first_difference,
     programs,
+    rich_programs,
     run_program,
     without_closings,
     wrapped_run,
@@ -36,6 +37,8 @@ def test_a_wrapped_client_behaves_as_the_bare_one_and_maxim_hears_everything(
 ) -> None:
     @PROFILE
     @given(programs())
+    @example(rich_programs()[0])
+    @example(rich_programs()[1])
     def check(program: Program) -> None:
         loop.run(compare(program))
 

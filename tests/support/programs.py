@@ -396,7 +396,9 @@ def setups() -> st.SearchStrategy[Setup]:
     return st.builds(
         Setup,
         base=st.one_of(st.none(), st.none(), strategies.configs()),
-        tools=st.just(()) | st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True).map(tuple),
+        tools=st.just(())
+        | st.just(NAMES)
+        | st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True).map(tuple),
         rounds=st.sampled_from([None, None, None, 0, 1, 2]),
         as_dict=st.booleans(),
         schema=st.sampled_from([False, False, False, True]),
@@ -406,7 +408,13 @@ def setups() -> st.SearchStrategy[Setup]:
 
 def contents() -> st.SearchStrategy[Any]:
     """Generate whatever may be asked, and what may not."""
-    return st.one_of(_texts, strategies.contents(), _texts, st.sampled_from([None, [], [""], {"no": "part"}, 3]))
+    return st.one_of(
+        _texts,
+        strategies.contents(),
+        _texts,
+        strategies.contents(),
+        st.sampled_from([None, [], [""], {"no": "part"}, 3]),
+    )
 
 
 def histories() -> st.SearchStrategy[Any]:
@@ -449,6 +457,35 @@ def programs() -> st.SearchStrategy[Program]:
     talk = st.one_of(*(_step(name, **STEPS[name]) for name in ("open", "open_turn", "send", "end_trace", "forget")))
     consume = st.one_of(*(_step(name, **STEPS[name]) for name in _CONSUMPTION))
     steps = st.builds(
-        lambda first, rest: [first, *rest], begin, st.lists(st.one_of(consume, talk, consume, begin), max_size=6)
+        lambda first, rest: [first, *rest],
+        begin,
+        st.lists(st.one_of(consume, talk, consume, begin), min_size=3, max_size=8),
     )
-    return st.builds(Program, steps, st.lists(answers(), min_size=1, max_size=5))
+    return st.builds(Program, steps, st.lists(answers(), min_size=3, max_size=6))
+
+
+def rich_programs() -> list[Program]:
+    """Return programs that are tried in every run: a function that runs, a stream with thoughts and growing counts."""
+    stream = (
+        (reply.thought("Hm. ") + reply.usage(prompt=3, candidates=1))
+        + (reply.event(reply.text("one ")) + reply.usage(prompt=3, candidates=2, thoughts=4))
+        + (reply.event(reply.text("two")) + reply.usage(prompt=3, candidates=5, thoughts=4))
+    )
+    called = reply.text("Let me add. ") + reply.function_call("add", left=1, right=2)
+    plain, tools = Setup(headers=True), Setup(tools=NAMES)
+    ask = {"contents": "Hi", "place": {}}
+    return [
+        Program(
+            [Step("open", {**ask, "setup": plain}), Step("read_all", {"stream": 0})],
+            [Said(stream)],
+        ),
+        Program(
+            [
+                Step("generate", {**ask, "setup": tools}),
+                Step("chat", {"setup": tools, "history": None, "place": {}}),
+                Step("open_turn", {"chat": 0, "message": "Hi", "setup": None}),
+                Step("read_all", {"stream": 0}),
+            ],
+            [Said(called), Said(stream), Said(called), Said(stream)],
+        ),
+    ]
