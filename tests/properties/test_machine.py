@@ -36,9 +36,10 @@ class Twins(RuleBasedStateMachine):
     geminis: ClassVar[tuple[InMemoryGemini, InMemoryGemini]]
     clients: ClassVar[tuple[genai.Client, genai.Client]]
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(trouble=st.sampled_from(["", *TROUBLES]), times=st.integers(1, 40))
+    def begin(self, trouble: str, times: int) -> None:
         self.logger = FaultyLogger()
+        self.logger.get_into(trouble, times=times if trouble else 0)
         self.bare = Run(self.geminis[0], self.clients[0], self.side)
         self.wrapped = wrapped_run(self.geminis[1], self.clients[1], self.side, self.logger)
         self.bare.restart()
@@ -50,7 +51,7 @@ class Twins(RuleBasedStateMachine):
         for run in (self.bare, self.wrapped):
             run.gemini.answers.extend(said)
 
-    @rule(trouble=st.sampled_from(TROUBLES), after=st.integers(0, 12), times=st.integers(1, 4))
+    @rule(trouble=st.sampled_from(TROUBLES), after=st.integers(0, 8), times=st.integers(1, 8))
     def the_logger_gets_into(self, trouble: str, after: int, times: int) -> None:
         self.logger.get_into(trouble, after=after, times=times)
 

@@ -75,3 +75,6 @@ def functions(note: Note) -> dict[str, Any]:
 
 
 NAMES = tuple(functions(lambda *_: None))
+
+PLAIN_NAMES = tuple(name for name in NAMES if name not in ("wait", "fail_later"))
+"""Those that a sync client can run: it refuses all of a call's functions if one is async."""

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from maxim_gemini import MaximGeminiClient
 from maxim_gemini.testing import FakeLogger, reply, strategies
 from support.in_memory import FAULTS, InMemoryGemini, Said
-from support.noting_functions import NAMES, functions
+from support.noting_functions import NAMES, PLAIN_NAMES, functions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -472,7 +472,7 @@ def rich_programs() -> list[Program]:
         + (reply.event(reply.text("two")) + reply.usage(prompt=3, candidates=5, thoughts=4))
     )
     called = reply.text("Let me add. ") + reply.function_call("add", left=1, right=2)
-    plain, tools = Setup(headers=True), Setup(tools=NAMES)
+    plain, tools = Setup(headers=True), Setup(tools=PLAIN_NAMES)
     ask = {"contents": "Hi", "place": {}}
     return [
         Program(
