@@ -123,9 +123,9 @@ def _write(rows: list[Row]) -> None:
     lines = [
         "# Results",
         "",
-        f"Written by `tox -e bench` on {datetime.now(UTC):%Y-%m-%d}, {_machine()}.",
+        f"Written by `run.py` on {datetime.now(UTC):%Y-%m-%d}, {_machine()}.",
         f"{_versions()}.",
-        f"Medians of {ROUNDS} rounds; the load of the machine was {os.getloadavg()[0]:.1f} at the end.",
+        f"Rounds: {ROUNDS}; the load of the machine was {os.getloadavg()[0]:.1f} at the end.",
         "",
         "| what | measured | goal |",
         "|---|---|---|",
@@ -137,12 +137,14 @@ def _write(rows: list[Row]) -> None:
 
 def main() -> None:
     """Print the table and write it down."""
-    rows = [*calls(), *starts(), *cassettes(), *loggers()]
+    rows: list[Row] = []
+    for part in (starts, loggers, calls, cassettes):
+        rows += part()
+        _write(rows)  # a run that is broken off leaves what it has
     table = Table("what", "measured", "goal", title="Benchmarks")
     for row in rows:
         table.add_row(*row)
     Console().print(table)
-    _write(rows)
 
 
 if __name__ == "__main__":
