@@ -66,4 +66,4 @@ def _mutants() -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1200))
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 300))
