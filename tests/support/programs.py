@@ -274,7 +274,8 @@ class Run:
         await self._settle()
         if self.logger is not None:
             for trace_id in {log.entity_id for log in self.logger.logs} & CALLERS:
-                self.logger.trace_end(trace_id)
+                with contextlib.suppress(Exception):  # the application's own call, which trouble may hit
+                    self.logger.trace_end(trace_id)
 
 
 def _pick(among: list[Any], index: int) -> Any:
