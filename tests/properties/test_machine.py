@@ -70,6 +70,8 @@ class Twins(RuleBasedStateMachine):
         await self.wrapped.take(step)
 
     def teardown(self) -> None:
+        if not hasattr(self, "wrapped"):  # hypothesis ran out of data before the life began
+            return
         self.take(Step("finish", {}))
         count("programs: machine")
         for trouble, times in self.logger.faults.items():
