@@ -114,6 +114,7 @@ class InMemoryGemini:
         """Keep every response that the SDK makes, and of which answer."""
         kind: Any = types.GenerateContentResponse
         original = kind._from_response.__func__
+        before = vars(kind).get("_from_response")
 
         def spying(cls: Any, **given: Any) -> Any:
             response = original(cls, **given)
@@ -124,7 +125,10 @@ class InMemoryGemini:
         try:
             yield
         finally:
-            del kind._from_response
+            if before is None:
+                del kind._from_response
+            else:
+                kind._from_response = before
 
     def is_the_sdks(self, response: Any) -> bool:
         """Say whether *response* is the very object that the SDK made."""
