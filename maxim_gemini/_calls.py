@@ -2,28 +2,100 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakSet
 
 from . import _sdk
 from ._maxim import new_id
-from ._recording import Call
-from ._scope import Labels, Scope, checked_id, headers_in, labels_in, split_labels
+from ._recording import Call, NoCall
+from ._scope import NO_LABELS, Labels, Scope, checked_id, headers_in, labels_in, split_labels
 from ._tools import Conversation, with_recorded_tools
+from ._wrapping import Wrapper, logging_to
 
 if TYPE_CHECKING:
-    from ._maxim import Log
+    from ._maxim import Log, Logger
 
 
-def begin_call(
-    log: Log, models: Any, contents: Any, config: Any, *, trace_id: str | None, generation_name: str | None
-) -> tuple[Call, Any]:
-    """Return the call, and the config to send: without our headers, with tools that record their runs."""
-    said, config = split_labels(config, log)
-    labels = Labels(checked_id(log, "trace_id", trace_id), None, generation_name)
-    labels = labels.over(said).over(labels_in(_sdk.headers_of(models), log))
-    call = Call(Scope(log, labels, "Gemini call"), log.shared(Conversation), {}, contents, config)
-    return call, with_recorded_tools(config, call.tools) if _sdk.is_plain(models) else config
+class TracedModels(Wrapper):
+    """What sync and async models have in common."""
+
+    _recorded: ClassVar[Any]
+    _watched: ClassVar[Any]
+
+    def _begin(self, contents: Any, config: Any, trace_id: str | None, generation_name: str | None) -> Any:
+        """Return the models to call, the call, and the config to send."""
+        begun = self._log.attempt("begin the call", self._begin_call, contents, config, trace_id, generation_name)
+        return begun or (self._wrapped, NoCall(), config)
+
+    def _begin_call(self, contents: Any, config: Any, trace_id: str | None, generation_name: str | None) -> Any:
+        log, models = self._log, self._wrapped
+        said, config = split_labels(config, log)
+        labels = Labels(checked_id(log, "trace_id", trace_id), None, generation_name)
+        labels = labels.over(said).over(labels_in(_sdk.headers_of(models), log))
+        call = Call(Scope(log, labels, "Gemini call"), log.shared(Conversation), {}, contents, config)
+        if _sdk.is_plain(models):
+            return self._recorded(models, call), call, with_recorded_tools(config, call.tools)
+        return self._watched(models, call), call, config
+
+
+class TracedChat(Wrapper):
+    """What sync and async chats have in common."""
+
+    _recorded: ClassVar[Any]
+    _watched: ClassVar[Any]
+    _conversation: Chatting
+
+    def _converse(
+        self, chat: Any, logger: Logger | Log, trace_id: str | None, place: dict[str, Any], *, is_local_trace: bool
+    ) -> None:
+        """Stand in for *chat*; *place* is what `chats.create` knows of its place in Maxim."""
+        log = logging_to(logger)
+        self._wrap(chat, log, place.get("keep"))
+        labels = place.get("labels", Labels(checked_id(log, "trace_id", trace_id)))
+        self._conversation = Chatting(log, chat, labels, is_local_trace=is_local_trace)
+
+    def _begin(self, message: Any, config: Any, generation_name: str | None) -> Any:
+        """Return the chat to send to, the turn, and what to send."""
+        if isinstance(config, str):
+            config, generation_name = None, generation_name or config
+        begun = self._log.attempt("begin the turn", self._begin_turn, message, config, generation_name)
+        chat, turn, config = begun or (self._wrapped, NoCall(), config)
+        return chat, turn, (message,) if config is None else (message, config)
+
+    def _begin_turn(self, message: Any, config: Any, generation_name: str | None) -> Any:
+        chat = self._wrapped
+        turn, config = self._conversation.begin_turn(message, config, _sdk.config_of(chat), generation_name)
+        if _sdk.is_plain_chat(chat):
+            return self._recorded(chat, turn), turn, with_recorded_tools(config, turn.tools)
+        return self._watched(chat, turn, _sdk.model_of(chat)), turn, config
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace of the current or latest turn."""
+        return self._conversation.trace_id
+
+    @property
+    def session_id(self) -> str | None:
+        """The session that the turns belong to."""
+        return self._conversation.session_id
+
+    def end_trace(self) -> None:
+        """End a turn that is still open, and the session if it is the chat's own; it may be called again."""
+        self._conversation.end()
+
+
+class TracedChats(Wrapper):
+    """What the makers of sync and async chats have in common."""
+
+    def _create(
+        self, model: str, config: Any, history: Any, trace_id: str | None, session_id: str | None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Return the SDK's chat, and its place in Maxim."""
+        read = self._log.attempt("read the headers", split_labels, config, self._log)
+        said, config = read or (NO_LABELS, config)
+        chat = self._wrapped.create(model=model, config=config, history=history)
+        ids = checked_id(self._log, "trace_id", trace_id), checked_id(self._log, "session_id", session_id)
+        return chat, {"labels": Labels(*ids).over(said), "keep": self}
 
 
 class Chatting:
@@ -64,9 +136,7 @@ class Chatting:
         """The session of the current or latest turn."""
         return self._labels.session_id
 
-    def begin_turn(
-        self, message: Any, config: Any, own_config: Any, *, generation_name: str | None, is_plain: bool
-    ) -> tuple[Call, Any]:
+    def begin_turn(self, message: Any, config: Any, own_config: Any, generation_name: str | None) -> tuple[Call, Any]:
         """Return the call of one turn, and the config to send with the message."""
         if self._is_over:
             self._begin_session()
@@ -76,7 +146,7 @@ class Chatting:
         self.trace_id = scope.trace_id
         turn = Call(scope, self._conversation, self._attached, message, config or own_config)
         self._turns.add(turn)
-        return turn, with_recorded_tools(config, turn.tools) if is_plain else config
+        return turn, config
 
     def _scope(self, labels: Labels, said: Labels) -> Scope:
         first, self._first_trace_id = self._first_trace_id, None

@@ -16,7 +16,7 @@ import re
 import threading
 from collections import deque
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
 from maxim.logger import FileDataAttachment, Logger, UrlAttachment
 from maxim.logger.components.types import CommitLog, Entity
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FileDataAttachment", "Ledger", "Log", "Logger", "UrlAttachment", "is_valid_id", "new_id"]
 
-P = ParamSpec("P")
 R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
 
 WARNINGS: Final = logging.getLogger("maxim_gemini")
 
@@ -260,10 +260,10 @@ class Log:
         self.say = Commits(logger) if is_maxims_own(logger) else Methods(logger)
         self._ledger = Ledger.of(logger)
 
-    def attempt(self, step: str, do: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | None:
+    def attempt(self, step: str, do: Callable[[*Ts], R], *args: *Ts) -> R | None:
         """Do something for the trace; a failure costs one warning per kind, and gives `None`."""
         try:
-            return do(*args, **kwargs)
+            return do(*args)
         except Exception as error:
             self.warn(f"{step}: {type(error).__name__}", "Could not %s: %s: %s", step, type(error).__name__, error)
             return None

@@ -104,11 +104,11 @@ class Recording:
         for attachment in self._answer.attachments:
             self._call.attach(self.id, attachment, "output")
         about = self._log.attempt("read the answer's metadata", self._about, error) or {}
-        result = self._log.attempt("read the answer", self._answer.result, response_id=self.id, model=self._model)
+        result = self._log.attempt("read the answer", self._answer.result, self.id, self._model)
         result = result or {"id": self.id, "object": "chat.completion", "created": int(time.time()), "choices": []}
         if error is not None and (failure := describe_error(error)):
             result["error"] = failure
-        self._log.attempt("end the generation", self._log.say.end_generation, self.id, result, about)
+        self._log.say.end_generation(self.id, result, about)
 
     def _about(self, error: BaseException | None) -> dict[str, Any]:
         about: dict[str, Any] = {}

@@ -128,7 +128,7 @@ class Answer:
         choice = self._choices.get(0)
         return choice.finish_reason if choice else self.blocked
 
-    def result(self, *, response_id: str, model: str) -> dict[str, Any]:
+    def result(self, response_id: str, model: str) -> dict[str, Any]:
         """Return the result in OpenAI's form; *response_id* and *model* stand in for what the API left out."""
         result: dict[str, Any] = {
             "id": self._said.get("response_id") or response_id,

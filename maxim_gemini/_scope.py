@@ -160,7 +160,8 @@ class Scope:
 
     def _announce_session(self, session_id: str) -> None:
         if self.log.is_new(session_id):
-            self.log.attempt("begin the session", self.log.logger.session, {"id": session_id, "name": "Chat session"})
+            config: Any = {"id": session_id, "name": "Chat session"}
+            self.log.attempt("begin the session", self.log.logger.session, config)
 
     def close(self, answered: str) -> None:
         """End the trace if it is ours."""

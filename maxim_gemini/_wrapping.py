@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ._maxim import Log
 
@@ -38,18 +38,19 @@ class Wrapper:
     Put first among the bases, before the SDK's class that the wrapper is to be an instance of.
     """
 
-    sdk_class: ClassVar[type]
     _wrapped: Any
     _log: Log
     _keep: Any
     _cached: dict[str, Any]
 
-    def __init_subclass__(cls, *, sdk_class: type, **kwargs: Any) -> None:
-        """Pass on what *sdk_class* offers, whatever this release of google-genai put there."""
+    def __init_subclass__(cls, *, sdk_class: type | None = None, **kwargs: Any) -> None:
+        """Pass on what *sdk_class* offers and no wrapper defines, whatever this release of google-genai put there."""
         super().__init_subclass__(**kwargs)
-        cls.sdk_class = sdk_class
+        if sdk_class is None:  # what two wrappers have in common
+            return
+        ours = {name for kind in cls.__mro__ if issubclass(kind, Wrapper) for name in vars(kind)}
         for name in dir(sdk_class):
-            if not name.startswith("__") and name not in vars(cls):
+            if not name.startswith("__") and name not in ours:
                 setattr(cls, name, Passed(name, sdk_class))
 
     def __getattr__(self, name: str) -> Any:

@@ -9,9 +9,7 @@ from google.genai.client import AsyncClient
 from google.genai.models import AsyncModels
 
 from . import _sdk
-from ._calls import Chatting, begin_call
-from ._recording import NoCall
-from ._scope import Labels, checked_id, split_labels
+from ._calls import TracedChat, TracedChats, TracedModels
 from ._streams import AsyncStream
 from ._watched import WatchedAsyncChat, WatchedAsyncModels
 from ._wrapping import Wrapper, logging_to
@@ -22,8 +20,11 @@ if TYPE_CHECKING:
     from ._maxim import Log, Logger
 
 
-class MaximGeminiAsyncModels(Wrapper, AsyncModels, sdk_class=AsyncModels):
+class MaximGeminiAsyncModels(TracedModels, AsyncModels, sdk_class=AsyncModels):
     """`client.aio.models`, with a trace of every `generate_content` and `generate_content_stream`."""
+
+    _recorded = _sdk.RecordedAsyncModels
+    _watched = WatchedAsyncModels
 
     def __init__(self, models: AsyncModels, logger: Logger | Log, *, keep: Any = None) -> None:
         self._wrap(models, logging_to(logger), keep)
@@ -61,21 +62,12 @@ class MaximGeminiAsyncModels(Wrapper, AsyncModels, sdk_class=AsyncModels):
                 call, await models.generate_content_stream(model=model, contents=contents, config=config)
             )
 
-    def _begin(self, contents: Any, config: Any, trace_id: Any, generation_name: Any) -> Any:
-        begun = self._log.attempt("begin the call", self._begin_call, contents, config, trace_id, generation_name)
-        return begun or (self._wrapped, NoCall(), config)
 
-    def _begin_call(self, contents: Any, config: Any, trace_id: Any, generation_name: Any) -> Any:
-        plain = _sdk.is_plain(self._wrapped)
-        call, config = begin_call(
-            self._log, self._wrapped, contents, config, trace_id=trace_id, generation_name=generation_name
-        )
-        models = _sdk.RecordedAsyncModels(self._wrapped, call) if plain else WatchedAsyncModels(self._wrapped, call)
-        return models, call, config
-
-
-class MaximGeminiAsyncChatSession(Wrapper, AsyncChat, sdk_class=AsyncChat):
+class MaximGeminiAsyncChatSession(TracedChat, AsyncChat, sdk_class=AsyncChat):
     """One asynchronous chat, with a trace for each turn; see `MaximGeminiChatSession`."""
+
+    _recorded = _sdk.RecordedAsyncChat
+    _watched = WatchedAsyncChat
 
     def __init__(
         self,
@@ -85,10 +77,7 @@ class MaximGeminiAsyncChatSession(Wrapper, AsyncChat, sdk_class=AsyncChat):
         is_local_trace: bool = False,
         **place: Any,
     ) -> None:
-        log = logging_to(logger)
-        self._wrap(chat, log, place.get("keep"))
-        labels = place.get("labels", Labels(checked_id(log, "trace_id", trace_id)))
-        self._conversation = Chatting(log, chat, labels, is_local_trace=is_local_trace)
+        self._converse(chat, logger, trace_id, place, is_local_trace=is_local_trace)
 
     async def send_message(
         self,
@@ -115,40 +104,8 @@ class MaximGeminiAsyncChatSession(Wrapper, AsyncChat, sdk_class=AsyncChat):
         with turn.ending_on_error():
             return AsyncStream(turn, await chat.send_message_stream(*said))
 
-    def _begin(self, message: Any, config: Any, generation_name: Any) -> Any:
-        if isinstance(config, str):
-            config, generation_name = None, generation_name or config
-        begun = self._log.attempt("begin the turn", self._begin_turn, message, config, generation_name)
-        chat, turn, config = begun or (self._wrapped, NoCall(), config)
-        return chat, turn, (message,) if config is None else (message, config)
 
-    def _begin_turn(self, message: Any, config: Any, generation_name: Any) -> Any:
-        plain = _sdk.is_plain_chat(self._wrapped)
-        turn, config = self._conversation.begin_turn(
-            message, config, _sdk.config_of(self._wrapped), generation_name=generation_name, is_plain=plain
-        )
-        wrapped = self._wrapped
-        chat = (
-            _sdk.RecordedAsyncChat(wrapped, turn) if plain else WatchedAsyncChat(wrapped, turn, _sdk.model_of(wrapped))
-        )
-        return chat, turn, config
-
-    @property
-    def trace_id(self) -> str | None:
-        """The trace of the current or latest turn."""
-        return self._conversation.trace_id
-
-    @property
-    def session_id(self) -> str | None:
-        """The session that the turns belong to."""
-        return self._conversation.session_id
-
-    def end_trace(self) -> None:
-        """End a turn that is still open, and the session if it is the chat's own; it may be called again."""
-        self._conversation.end()
-
-
-class MaximGeminiAsyncChats(Wrapper, AsyncChats, sdk_class=AsyncChats):
+class MaximGeminiAsyncChats(TracedChats, AsyncChats, sdk_class=AsyncChats):
     """`client.aio.chats`, whose chats are traced."""
 
     def __init__(self, chats: AsyncChats, logger: Logger | Log, *, keep: Any = None) -> None:
@@ -164,12 +121,8 @@ class MaximGeminiAsyncChats(Wrapper, AsyncChats, sdk_class=AsyncChats):
         session_id: str | None = None,
     ) -> MaximGeminiAsyncChatSession:
         """Create a chat as the SDK does, in the caller's trace or session, or as a session of its own."""
-        said, config = split_labels(config, self._log)
-        chat = self._wrapped.create(model=model, config=config, history=history)
-        labels = Labels(
-            checked_id(self._log, "trace_id", trace_id), checked_id(self._log, "session_id", session_id)
-        ).over(said)
-        return MaximGeminiAsyncChatSession(chat, self._log, labels=labels, keep=self)
+        chat, place = self._create(model, config, history, trace_id, session_id)
+        return MaximGeminiAsyncChatSession(chat, self._log, **place)
 
 
 class MaximGeminiAsyncClient(Wrapper, AsyncClient, sdk_class=AsyncClient):

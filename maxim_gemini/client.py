@@ -9,9 +9,7 @@ from google.genai.chats import Chat, Chats
 from google.genai.models import Models
 
 from . import _sdk
-from ._calls import Chatting, begin_call
-from ._recording import NoCall
-from ._scope import Labels, checked_id, split_labels
+from ._calls import TracedChat, TracedChats, TracedModels
 from ._streams import Stream
 from ._watched import WatchedChat, WatchedModels
 from ._wrapping import Wrapper, logging_to
@@ -23,8 +21,11 @@ if TYPE_CHECKING:
     from ._maxim import Log, Logger
 
 
-class MaximGeminiModels(Wrapper, Models, sdk_class=Models):
+class MaximGeminiModels(TracedModels, Models, sdk_class=Models):
     """`client.models`, with a trace of every `generate_content` and `generate_content_stream`."""
+
+    _recorded = _sdk.RecordedModels
+    _watched = WatchedModels
 
     def __init__(self, models: Models, logger: Logger | Log, *, keep: Any = None) -> None:
         self._wrap(models, logging_to(logger), keep)
@@ -60,33 +61,21 @@ class MaximGeminiModels(Wrapper, Models, sdk_class=Models):
         with call.ending_on_error():
             return Stream(call, models.generate_content_stream(model=model, contents=contents, config=config))
 
-    def _begin(self, contents: Any, config: Any, trace_id: Any, generation_name: Any) -> Any:
-        begun = self._log.attempt("begin the call", self._begin_call, contents, config, trace_id, generation_name)
-        return begun or (self._wrapped, NoCall(), config)
 
-    def _begin_call(self, contents: Any, config: Any, trace_id: Any, generation_name: Any) -> Any:
-        plain = _sdk.is_plain(self._wrapped)
-        call, config = begin_call(
-            self._log, self._wrapped, contents, config, trace_id=trace_id, generation_name=generation_name
-        )
-        models = _sdk.RecordedModels(self._wrapped, call) if plain else WatchedModels(self._wrapped, call)
-        return models, call, config
-
-
-class MaximGeminiChatSession(Wrapper, Chat, sdk_class=Chat):
+class MaximGeminiChatSession(TracedChat, Chat, sdk_class=Chat):
     """One chat, with a trace for each turn.
 
     Without *trace_id* the chat is a session of its own. With it, every turn goes into that trace, which stays the
     caller's; with *is_local_trace* the id only names the trace of the first turn.
     """
 
+    _recorded = _sdk.RecordedChat
+    _watched = WatchedChat
+
     def __init__(
         self, chat: Chat, logger: Logger | Log, trace_id: str | None = None, is_local_trace: bool = False, **place: Any
     ) -> None:
-        log = logging_to(logger)
-        self._wrap(chat, log, place.get("keep"))
-        labels = place.get("labels", Labels(checked_id(log, "trace_id", trace_id)))
-        self._conversation = Chatting(log, chat, labels, is_local_trace=is_local_trace)
+        self._converse(chat, logger, trace_id, place, is_local_trace=is_local_trace)
 
     def send_message(
         self,
@@ -113,38 +102,8 @@ class MaximGeminiChatSession(Wrapper, Chat, sdk_class=Chat):
         with turn.ending_on_error():
             return Stream(turn, chat.send_message_stream(*said))
 
-    def _begin(self, message: Any, config: Any, generation_name: Any) -> Any:
-        if isinstance(config, str):
-            config, generation_name = None, generation_name or config
-        begun = self._log.attempt("begin the turn", self._begin_turn, message, config, generation_name)
-        chat, turn, config = begun or (self._wrapped, NoCall(), config)
-        return chat, turn, (message,) if config is None else (message, config)
 
-    def _begin_turn(self, message: Any, config: Any, generation_name: Any) -> Any:
-        plain = _sdk.is_plain_chat(self._wrapped)
-        turn, config = self._conversation.begin_turn(
-            message, config, _sdk.config_of(self._wrapped), generation_name=generation_name, is_plain=plain
-        )
-        wrapped = self._wrapped
-        chat = _sdk.RecordedChat(wrapped, turn) if plain else WatchedChat(wrapped, turn, _sdk.model_of(wrapped))
-        return chat, turn, config
-
-    @property
-    def trace_id(self) -> str | None:
-        """The trace of the current or latest turn."""
-        return self._conversation.trace_id
-
-    @property
-    def session_id(self) -> str | None:
-        """The session that the turns belong to."""
-        return self._conversation.session_id
-
-    def end_trace(self) -> None:
-        """End a turn that is still open, and the session if it is the chat's own; it may be called again."""
-        self._conversation.end()
-
-
-class MaximGeminiChats(Wrapper, Chats, sdk_class=Chats):
+class MaximGeminiChats(TracedChats, Chats, sdk_class=Chats):
     """`client.chats`, whose chats are traced."""
 
     def __init__(self, chats: Chats, logger: Logger | Log, *, keep: Any = None) -> None:
@@ -160,12 +119,8 @@ class MaximGeminiChats(Wrapper, Chats, sdk_class=Chats):
         session_id: str | None = None,
     ) -> MaximGeminiChatSession:
         """Create a chat as the SDK does, in the caller's trace or session, or as a session of its own."""
-        said, config = split_labels(config, self._log)
-        chat = self._wrapped.create(model=model, config=config, history=history)
-        labels = Labels(
-            checked_id(self._log, "trace_id", trace_id), checked_id(self._log, "session_id", session_id)
-        ).over(said)
-        return MaximGeminiChatSession(chat, self._log, labels=labels, keep=self)
+        chat, place = self._create(model, config, history, trace_id, session_id)
+        return MaximGeminiChatSession(chat, self._log, **place)
 
 
 class MaximGeminiClient(Wrapper, Client, sdk_class=Client):
