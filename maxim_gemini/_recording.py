@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ._maxim import FileDataAttachment, Logger, UrlAttachment, new_id
 from ._parts import ATTACHMENT_LIMIT, Attachment, as_text
@@ -23,16 +23,45 @@ if TYPE_CHECKING:
     from ._scope import Scope
 
 
+KEPT_ARRIVALS: Final = 128
+"""Arrivals of a stream's chunks that are told to Maxim at the most; an even number."""
+
+
+class Arrivals:
+    """When the chunks of a stream came: each of the first ones, of a long stream every second, fourth, eighth ...
+
+    So they are spread over the whole stream, and take no more room however long it is.
+    """
+
+    __slots__ = ("_step", "_times", "count")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._times: list[float] = []
+        self._step = 1
+
+    def note(self) -> None:
+        """Take note of a chunk."""
+        if self.count % self._step == 0:
+            if len(self._times) == KEPT_ARRIVALS:
+                del self._times[1::2]
+                self._step *= 2
+            self._times.append(time.perf_counter())
+        self.count += 1
+
+    def since(self, start: float) -> list[float]:
+        """Return the kept times in milliseconds after *start*."""
+        return [round((at - start) * 1000, 3) for at in self._times]
+
+
 class Recording:
     """The life of one generation: from the request to the last chunk, ended exactly once."""
 
     __slots__ = (
         "_answer",
+        "_arrivals",
         "_call",
-        "_chunks",
-        "_first_at",
         "_is_open",
-        "_is_streamed",
         "_log",
         "_model",
         "_sent_at",
@@ -45,11 +74,9 @@ class Recording:
         self._log = call.log
         self._model = model
         self._answer = Answer(call.new_id)
-        self._is_streamed = streamed
         self._is_open = True
         self._sent_at = 0.0
-        self._first_at: float | None = None
-        self._chunks = 0
+        self._arrivals = Arrivals() if streamed else None
 
     def __enter__(self) -> Recording:
         return self
@@ -79,10 +106,8 @@ class Recording:
         return response
 
     def _add(self, response: types.GenerateContentResponse) -> None:
-        if self._is_streamed:
-            self._chunks += 1
-            if self._first_at is None:
-                self._first_at = time.perf_counter()
+        if self._arrivals is not None:
+            self._arrivals.note()
         try:
             asked = self._answer.add(response)
             if asked:
@@ -115,11 +140,13 @@ class Recording:
         metadata = self._answer.metadata()
         if error is not None:
             metadata |= manner_of_end(error)
+        if self._arrivals is not None and self._arrivals.count:
+            times = self._arrivals.since(self._sent_at)
+            about["metrics"] = {"time_to_first_chunk_ms": times[0], "chunks": self._arrivals.count}
+            if len(times) > 1:
+                metadata["chunk_times_ms"] = times
         if metadata:
             about["metadata"] = {name: as_text(value) for name, value in metadata.items()}
-        if self._first_at is not None:
-            waited = round((self._first_at - self._sent_at) * 1000, 3)
-            about["metrics"] = {"time_to_first_chunk_ms": waited, "chunks": self._chunks}
         return about
 
 

@@ -317,7 +317,7 @@ def read_parameters(config: Any, sent: Any = None) -> dict[str, str]:
 def _settings(config: Any) -> Iterator[tuple[str, Any]]:
     given = mapping(config)
     if given is None and config is not None:
-        given = {name: getattr(config, name) for name in config.model_fields_set}
+        given = {name: getattr(config, name) for name in sorted(config.model_fields_set)}
     for key, value in (given or {}).items():
         name = _snake(key)
         if value is not None and name not in _NOT_PARAMETERS:

@@ -19,16 +19,14 @@ if TYPE_CHECKING:
     from google.genai import types
 
 # What Maxim has no place for in a result, by the name of the candidate's field.
-_CANDIDATE_METADATA: Final = frozenset(
-    {
-        "finish_message",
-        "safety_ratings",
-        "grounding_metadata",
-        "citation_metadata",
-        "url_context_metadata",
-        "avg_logprobs",
-        "logprobs_result",
-    }
+_CANDIDATE_METADATA: Final = (
+    "finish_message",
+    "safety_ratings",
+    "grounding_metadata",
+    "citation_metadata",
+    "url_context_metadata",
+    "avg_logprobs",
+    "logprobs_result",
 )
 
 
@@ -175,8 +173,9 @@ class Answer:
                 asked += self._add_part(choice, part)
         if candidate.finish_reason is not None:
             choice.finish_reason = named(candidate.finish_reason)
-        for name, value in vars(candidate).items():
-            if value is not None and name in _CANDIDATE_METADATA and (said := dumped(value)):
+        fields = vars(candidate)
+        for name in _CANDIDATE_METADATA:
+            if (value := fields.get(name)) is not None and (said := dumped(value)):
                 choice.metadata[name] = said
         return asked
 

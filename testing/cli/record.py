@@ -104,8 +104,10 @@ def _recorded(flow: Flow, path: Path, *, live: bool) -> str:
 def _record_loopback(flow: Flow, path: Path) -> None:
     with GeminiServer(*flow.script) as server, _recorder(flow, path, server.url):
         client = flow.client(server.url)
-        flow.play(client)
-        close(client)
+        try:
+            flow.play(client)
+        finally:
+            close(client)
 
 
 def _record_live(flow: Flow, path: Path) -> None:
@@ -114,9 +116,11 @@ def _record_live(flow: Flow, path: Path) -> None:
     key = os.environ.get("GEMINI_API_KEY") or os.environ.get("GOOGLE_API_KEY")
     client = Client(vertexai=True) if flow.backend == "vertex" else flow.client(api_key=key or "")
     # Whether it is live is for the recorder to say: the environment may point to another host.
-    with _recorder(flow, path, os.environ.get("GOOGLE_GEMINI_BASE_URL")):
-        flow.play(client)
-    close(client)
+    try:
+        with _recorder(flow, path, os.environ.get("GOOGLE_GEMINI_BASE_URL")):
+            flow.play(client)
+    finally:
+        close(client)
 
 
 def _recorder(flow: Flow, path: Path, base_url: str | None) -> GeminiRecorder:

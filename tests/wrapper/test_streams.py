@@ -271,3 +271,33 @@ async def test_a_chat_keeps_its_history_as_the_bare_one_does(
     assert histories[0] == histories[1]
     assert len(histories[0][0]) >= 4
     assert not inspect.iscoroutinefunction(Chat.get_history)
+
+
+async def test_when_each_chunk_came_is_told(side: Sync, gemini: Gemini, logger: FakeLogger, open_stream: Any) -> None:
+    def in_pieces(reply: Reply) -> None:
+        reply.head(200, SSE)
+        for text in ("one ", "two ", "three"):
+            reply.send(wire.dump_event(response(text, reason=None)))
+            time.sleep(0.03)
+
+    gemini.does(in_pieces)
+    await side.read(await open_stream())
+    generation = logger.trace.generation
+    first, second, third = generation.metadata["chunk_times_ms"]
+    assert first == generation.metrics["time_to_first_chunk_ms"]
+    assert second - first > 20
+    assert third - second > 20
+    assert third < generation.duration / timedelta(milliseconds=1)
+
+
+@pytest.mark.parametrize("count", [1, 127, 128, 129, 256, 257, 1000, 100_000])
+def test_of_a_long_stream_the_kept_arrivals_are_spread_evenly(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    arrivals, now = _recording.Arrivals(), [0]
+    monkeypatch.setattr(_recording.time, "perf_counter", lambda: now[0])
+    for now[0] in range(count):
+        arrivals.note()
+    kept = [round(at / 1000) for at in arrivals.since(0)]
+    step = kept[1] if len(kept) > 1 else 1
+    assert arrivals.count == count
+    assert kept == list(range(0, count, step))
+    assert min(count, _recording.KEPT_ARRIVALS // 2) <= len(kept) <= _recording.KEPT_ARRIVALS
