@@ -112,7 +112,7 @@ def kinds_in(answer: Reply) -> Iterator[str]:
 def test_coverage_of_part_kinds_and_finish_reasons(record_property: Any) -> None:
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=90, derandomize=True, database=None, deadline=None, phases=[Phase.generate])
+    @settings(max_examples=300, derandomize=True, database=None, deadline=None, phases=[Phase.generate])
     @given(st.tuples(strategies.responses(), strategies.responses(), strategies.streams()))
     def generate(answers: tuple[Reply, ...]) -> None:
         seen.update({kind for answer in answers for kind in kinds_in(answer)})

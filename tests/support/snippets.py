@@ -49,6 +49,7 @@ _VOLATILE: Final = [
     (re.compile(r"^.*\[MaximSDK\].*\n", re.MULTILINE), ""),
     (re.compile(r"\d+(\.\d+)? (ms|s)\b"), "<time>"),
     (re.compile(r"= \d+\.\d+$", re.MULTILINE), "= <number>"),
+    (re.compile(r"(?<=_times_ms = )\[.*\]"), "<numbers>"),
     (re.compile(r"\b[0-9a-f]{8}…"), "<id>"),
     (re.compile(r"(response_id = )\S+"), r"\1<id>"),
 ]
