@@ -202,14 +202,62 @@ logger.assert_complete()
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_forked_process_goes_on_by_itself() -> None:
-    folder = str(Path(__file__).parents[1])
+INSIDE = """
+import maxim_gemini
+
+def reason(name):
+    try:
+        __import__("importlib").import_module(name)
+    except ImportError as error:
+        return str(error)
+
+reasons = reason("google.genai"), reason("maxim_gemini.client")
+assert reasons[0] == reasons[1], reasons
+__import__("pathlib").Path(PLACE).write_text("done")
+"""
+
+SUBINTERPRETER = f"""
+import importlib, sys, tempfile
+from pathlib import Path
+from support.in_memory import InMemoryGemini
+from maxim_gemini import MaximGeminiClient
+from maxim_gemini.testing import FakeLogger
+
+interpreters = importlib.import_module("_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters")
+logger = FakeLogger()
+client = MaximGeminiClient(InMemoryGemini().client(), logger)
+with tempfile.TemporaryDirectory() as folder:
+    place = Path(folder) / "done"
+    for _ in range(2):
+        assert client.models.generate_content(model="m", contents="Hi").text == "ok"
+        inside = interpreters.create()
+        interpreters.run_string(inside, {INSIDE!r}.replace("PLACE", repr(str(place))))
+        interpreters.destroy(inside)
+        assert place.read_text() == "done"
+        place.unlink()
+assert client.models.generate_content(model="m", contents="Hi").text == "ok"
+logger.assert_complete()
+assert len(logger.traces) == 3
+"""
+
+
+def outcome_of(program: str) -> tuple[int, str]:
+    """Run *program* in a process of its own; return its exit code and what it complained of."""
     done = subprocess.run(
-        [sys.executable, "-W", "error::ResourceWarning", "-c", FORKING],
-        env={**os.environ, "PYTHONPATH": folder},
+        [sys.executable, "-W", "error::ResourceWarning", "-c", program],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    return done.returncode, done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_goes_on_by_itself() -> None:
+    assert outcome_of(FORKING) == (0, "")
+
+
+def test_a_subinterpreter_can_do_with_the_wrapper_what_it_can_do_with_the_sdk_and_harms_nobody() -> None:
+    """google-genai itself can't be loaded there as long as pydantic can't: the reason is the same with us."""
+    assert outcome_of(SUBINTERPRETER) == (0, "")

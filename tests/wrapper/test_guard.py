@@ -117,7 +117,7 @@ async def test_a_writer_that_raises_changes_nothing(
         (_recording.Call, "_end"),
         (_request, "_contents"),
     ],
-    ids=str,
+    ids=lambda part: getattr(part, "__name__", part),
 )
 async def test_a_fault_of_our_own_changes_nothing(
     side: Sync, gemini: Gemini, raw: genai.Client, logger: FakeLogger, monkeypatch: Any, module: Any, name: str

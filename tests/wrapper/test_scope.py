@@ -135,7 +135,7 @@ async def test_a_malformed_header_is_one_warning(
     assert [trace.tags for trace in logger.traces] == [{}, {}]
 
 
-@pytest.mark.parametrize("bad", ["two words", "", "ümlaut", "a/b", "line\n"])
+@pytest.mark.parametrize("bad", ["two words", "", "ümlaut", "a/b", "line\n"], ids=ascii)
 async def test_an_id_that_maxim_would_drop_is_one_warning(
     side: Sync, client: MaximGeminiClient, logger: FakeLogger, caplog: pytest.LogCaptureFixture, bad: str
 ) -> None:
