@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from typing import TYPE_CHECKING
 
 import pytest
 from plugin.printed import record, tail
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from support.loopback import Loopback
 
 OWN_CLIENT = """
@@ -19,6 +23,15 @@ def ask(text):
     client = genai.Client(api_key="own-key", http_options={"base_url": os.environ["GEMINI_AT"]})
     return client.models.generate_content(model="gemini-2.5-flash", contents=text).text
 """
+
+
+@pytest.fixture(autouse=True)
+def _no_loop_left() -> Iterator[None]:
+    """Collect the event loop that one runner leaves behind for the next to replace: it must fail no other test."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def replayed(suite: pytest.Pytester, gemini: Loopback, *args: str, tests: int = 1) -> None:
