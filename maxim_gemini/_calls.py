@@ -21,6 +21,12 @@ class TracedModels(Wrapper):
 
     _recorded: ClassVar[Any]
     _watched: ClassVar[Any]
+    _conversation: Conversation
+
+    def _stand_in(self, models: Any, logger: Logger | Log, keep: Any) -> None:
+        """Stand in for *models*; all the single calls over one logger are one conversation."""
+        self._wrap(models, logging_to(logger), keep)
+        self._conversation = self._log.shared(Conversation)
 
     def _begin(self, contents: Any, config: Any, trace_id: str | None, generation_name: str | None) -> Any:
         """Return the models to call, the call, and the config to send."""
@@ -32,7 +38,7 @@ class TracedModels(Wrapper):
         said, config = split_labels(config, log)
         labels = Labels(checked_id(log, "trace_id", trace_id), None, generation_name)
         labels = labels.over(said).over(labels_in(_sdk.headers_of(models), log))
-        call = Call(Scope(log, labels, "Gemini call"), log.shared(Conversation), {}, contents, config)
+        call = Call(Scope(log, labels, "Gemini call"), self._conversation, {}, contents, config)
         if _sdk.is_plain(models):
             return self._recorded(models, call), call, with_recorded_tools(config, call.tools)
         return self._watched(models, call), call, config

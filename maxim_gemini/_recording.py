@@ -68,15 +68,15 @@ class Recording:
         "id",
     )
 
-    def __init__(self, call: Call, model: str, *, streamed: bool) -> None:
-        self.id = new_id()
+    def __init__(self, call: Call, generation_id: str, model: str, *, streamed: bool) -> None:
+        self.id = generation_id
         self._call = call
         self._log = call.log
         self._model = model
         self._answer = Answer(call.new_id)
         self._is_open = True
-        self._sent_at = 0.0
         self._arrivals = Arrivals() if streamed else None
+        self._sent_at = time.perf_counter()
 
     def __enter__(self) -> Recording:
         return self
@@ -85,10 +85,6 @@ class Recording:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.end(error)
-
-    def is_sent(self) -> None:
-        """Start the clock: the request is on its way."""
-        self._sent_at = time.perf_counter()
 
     @contextmanager
     def until_read(self) -> Generator[None]:
@@ -102,18 +98,11 @@ class Recording:
     def add(self, response: types.GenerateContentResponse) -> types.GenerateContentResponse:
         """Take in a response, or one chunk of it, and give it back."""
         if self._is_open:
-            self._add(response)
-        return response
-
-    def _add(self, response: types.GenerateContentResponse) -> None:
-        if self._arrivals is not None:
-            self._arrivals.note()
-        try:
-            asked = self._answer.add(response)
-            if asked:
+            if self._arrivals is not None:
+                self._arrivals.note()
+            if asked := self._log.attempt("read what the model answered", self._answer.add, response):
                 self._call.tools.ask(asked)
-        except Exception as error:
-            self._log.warn(f"read: {type(error).__name__}", "Could not read what the model answered: %r", error)
+        return response
 
     def end(self, error: BaseException | None = None) -> None:
         """Tell Maxim how it went; *error* is what the SDK raised, also where that is only the end of the stream."""
@@ -179,7 +168,7 @@ class Call:
         self._attached = attached
         self._contents = contents
         self._config = config
-        self._parameters: dict[str, str] | None = None
+        self._parameters: dict[str, str] | None = {} if config is None else None
         self._current: Recording | None = None
         self._is_open: bool | None = None  # None: nothing has happened yet
         self._output = ""
@@ -211,12 +200,12 @@ class Call:
 
     def generation(self, model: str, contents: Any, config: Any, *, streamed: bool = False) -> Recording:
         """Begin a generation: one request is about to be sent."""
-        if self._current is not None:  # the SDK went on without reading it to its end
-            self._current.end()
-        self._so_far = self._output if is_continuation(config) else ""
-        self._current = Recording(self, model, streamed=streamed)
-        self.log.attempt("begin the generation", self._begin, self._current.id, model, contents, config)
-        self._current.is_sent()
+        if self._current is not None:
+            self._current.end()  # where the SDK went on without reading it to its end
+            self._so_far = self._output if is_continuation(config) else ""
+        generation_id = new_id()
+        self.log.attempt("begin the generation", self._begin, generation_id, model, contents, config)
+        self._current = Recording(self, generation_id, model, streamed=streamed)
         return self._current
 
     def _begin(self, generation_id: str, model: str, contents: Any, config: Any) -> None:

@@ -51,17 +51,15 @@ class Request:
     @property
     def input(self) -> str:
         """What the application said last: the user's text, or the results of functions."""
-        said = self._since_the_model_spoke()
-        users = [message["content"] for message in said if message["role"] == "user" and message["content"]]
-        return "\n".join(users or [message["content"] for message in said])
-
-    def _since_the_model_spoke(self) -> list[Message]:
-        said: list[Message] = []
+        by_user: list[str] = []
+        by_any: list[str] = []
         for message in reversed(self.messages):
             if message["role"] in ("assistant", "system"):
                 break
-            said.append(message)
-        return said[::-1]
+            by_any.append(message["content"])
+            if message["role"] == "user" and message["content"]:
+                by_user.append(message["content"])
+        return "\n".join(reversed(by_user or by_any))
 
 
 def read_request(contents: Any, system: Any, id_of: Callable[[types.FunctionCall], str | None]) -> Request:

@@ -95,8 +95,10 @@ class Answer:
             response = _read(body, type(response))
         if response.usage_metadata is not None:
             self.usage = response.usage_metadata  # running totals, which may fall: only the last object holds
-        self._note("response_id", getattr(response, "response_id", None))
-        self._note("model_version", response.model_version)
+        if (response_id := getattr(response, "response_id", None)) is not None:
+            self._said["response_id"] = response_id
+        if response.model_version is not None:
+            self._said["model_version"] = response.model_version
         if response.prompt_feedback is not None:
             self._add_feedback(response.prompt_feedback)
         asked: list[Asked] = []
@@ -109,8 +111,11 @@ class Answer:
 
     def finish(self) -> list[Asked]:
         """Close what was left open when the last chunk had come: a call whose arguments came in pieces."""
-        cut_short = [choice for choice in self._choices.values() if choice.partial is not None]
-        return [asked for choice in cut_short for asked in self._complete(choice)]
+        asked: list[Asked] = []
+        for choice in self._choices.values():
+            if choice.partial is not None:
+                asked += self._complete(choice)
+        return asked
 
     @property
     def text(self) -> str:
@@ -151,17 +156,14 @@ class Answer:
             said["traffic_type"] = named(traffic)
         return said
 
-    def _note(self, name: str, value: Any) -> None:
-        if value is not None:
-            self._said[name] = value
-
     def _add_feedback(self, feedback: types.GenerateContentResponsePromptFeedback) -> None:
         if feedback.block_reason is not None:
             self.blocked = named(feedback.block_reason)
-            self._note("block_reason", self.blocked)
-        self._note("block_reason_message", feedback.block_reason_message)
+            self._said["block_reason"] = self.blocked
+        if feedback.block_reason_message is not None:
+            self._said["block_reason_message"] = feedback.block_reason_message
         if feedback.safety_ratings:
-            self._note("prompt_safety_ratings", dumped(feedback.safety_ratings))
+            self._said["prompt_safety_ratings"] = dumped(feedback.safety_ratings)
 
     def _add_candidate(self, index: int, candidate: types.Candidate) -> list[Asked]:
         choice = self._choices.get(index)
@@ -229,7 +231,7 @@ def _read(body: str, kind: type[types.GenerateContentResponse]) -> types.Generat
 
 def named(member: Any) -> str:
     """Return an enumeration's value as the API wrote it, known to the SDK or not."""
-    return str(getattr(member, "value", member))
+    return str(getattr(member, "_value_", member))  # `value` is a slow descriptor before Python 3.12
 
 
 def dumped(value: Any) -> Any:

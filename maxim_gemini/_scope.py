@@ -134,11 +134,6 @@ class Scope:
         self.is_local = bool(trace_id) or labels.trace_id is None
         self.trace_id = trace_id or labels.trace_id or new_id()
 
-    @property
-    def session_id(self) -> str | None:
-        """The conversation that the trace is part of."""
-        return self.labels.session_id
-
     def open(self, said: str) -> None:
         """Begin the trace if it is ours, announce it if the logger has not seen it."""
         if self.is_local or self.log.is_new(self.trace_id):
@@ -151,9 +146,9 @@ class Scope:
         config: Any = {"id": self.trace_id, **more}
         if self.is_local:
             config["name"] = self.trace_name
-        if self.session_id is not None:
-            config["session_id"] = self.session_id
-            self._announce_session(self.session_id)
+        if (session_id := self.labels.session_id) is not None:
+            config["session_id"] = session_id
+            self._announce_session(session_id)
         if self.labels.trace_tags:
             config["tags"] = dict(self.labels.trace_tags)
         self.log.attempt("begin the trace", self.log.say.begin_trace, config)

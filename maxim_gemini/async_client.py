@@ -27,7 +27,7 @@ class MaximGeminiAsyncModels(TracedModels, AsyncModels, sdk_class=AsyncModels):
     _watched = WatchedAsyncModels
 
     def __init__(self, models: AsyncModels, logger: Logger | Log, *, keep: Any = None) -> None:
-        self._wrap(models, logging_to(logger), keep)
+        self._stand_in(models, logger, keep)
 
     async def generate_content(
         self,

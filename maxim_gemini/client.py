@@ -28,7 +28,7 @@ class MaximGeminiModels(TracedModels, Models, sdk_class=Models):
     _watched = WatchedModels
 
     def __init__(self, models: Models, logger: Logger | Log, *, keep: Any = None) -> None:
-        self._wrap(models, logging_to(logger), keep)
+        self._stand_in(models, logger, keep)
 
     def generate_content(
         self,
