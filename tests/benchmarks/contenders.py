@@ -86,7 +86,8 @@ def _bare(client: genai.Client) -> Any:
     return client
 
 
-def _logger() -> Any:
+def logger() -> Any:
+    """Return a real logger of Maxim whose writer keeps everything in memory."""
     from maxim.logger import Logger
     from maxim.logger.writer import LogWriter
 
@@ -100,13 +101,13 @@ def _logger() -> Any:
 def _ours(client: genai.Client) -> Any:
     from maxim_gemini import MaximGeminiClient
 
-    return MaximGeminiClient(client, _logger())
+    return MaximGeminiClient(client, logger())
 
 
 def _replaced(client: genai.Client) -> Any:
     from maxim.logger.gemini import MaximGeminiClient
 
-    return MaximGeminiClient(client, _logger())
+    return MaximGeminiClient(client, logger())
 
 
 def _exporter() -> Any:

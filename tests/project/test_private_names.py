@@ -24,14 +24,14 @@ ALLOWED = {
 }
 """The one file of each product that may, and whose names those are."""
 
-NAMED_TUPLE = {"_replace", "_asdict", "_fields", "_make"}
+PUBLIC = {"_replace", "_asdict", "_fields", "_make", "_value_"}
 """Public, by the standard library's word, though they begin with an underscore."""
 
 ATTRIBUTE_FUNCTIONS = {"getattr", "setattr", "hasattr", "delattr", "object"}
 
 
 def is_private(name: str) -> bool:
-    return name.startswith("_") and name.strip("_") != "" and not name.endswith("__") and name not in NAMED_TUPLE
+    return name.startswith("_") and name.strip("_") != "" and not name.endswith("__") and name not in PUBLIC
 
 
 def defined(tree: ast.Module) -> set[str]:
