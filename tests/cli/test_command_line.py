@@ -15,7 +15,9 @@ from support.sample_traces import sample
 
 from maxim_gemini.testing import GeminiServer, cassettes, reply, report
 from maxim_gemini.testing.__main__ import main
+from maxim_gemini.testing.cli import record as recording
 from maxim_gemini.testing.cli.app import run
+from maxim_gemini.testing.flows import Flow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -329,6 +331,21 @@ def test_a_flow_that_fails_is_named_and_its_file_kept(cli: Run, tmp_path: Path) 
     assert code == 1
     assert "text: failed: " in out
     assert "stream: recorded" in out
+
+
+def test_a_flow_that_fails_leaves_no_client_open(cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(client: genai.Client) -> list[str]:
+        clients.append(client)
+        client.models.generate_content(model="gemini-2.5-flash", contents="Hi")
+        raise RuntimeError("lost the thread")
+
+    clients: list[genai.Client] = []
+    flow = Flow("broken", "A flow that fails after its first answer.", (reply.text("ok"),), fail)
+    monkeypatch.setattr(recording, "flows", lambda: {"broken": flow})
+    code, out, _ = cli("cassettes", "record", "broken", "--folder", tmp_path)
+    assert (code, "broken: failed: RuntimeError: lost the thread" in out) == (1, True)
+    with pytest.raises(RuntimeError, match="has been closed"):
+        clients[0].models.generate_content(model="gemini-2.5-flash", contents="Hi")
 
 
 # ---- report

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import runpy
-import warnings
 from typing import TYPE_CHECKING
 
 import pytest
 from support.checkout import ROOT
+from support.leftovers import discard
 from support.markdown import blocks
 from support.snippets import UNSAID, for_documented_sdk, steady
 
@@ -28,9 +27,7 @@ def test_an_example_prints_what_stands_beside_it(
         monkeypatch.delenv(name, raising=False)
     runpy.run_path(str(script), run_name="__main__")
     printed = capsys.readouterr().out
-    with warnings.catch_warnings():  # what a script leaves open is closed when it ends, but this process goes on
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+    discard()
     assert steady(printed) == steady(script.with_suffix(".out").read_text(encoding="utf-8"))
 
 

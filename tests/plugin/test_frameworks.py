@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gc
-import warnings
 from typing import TYPE_CHECKING
 
 import pytest
 from plugin.printed import record, tail
+from support.leftovers import discard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,9 +28,7 @@ def ask(text):
 def _no_loop_left() -> Iterator[None]:
     """Collect the event loop that one runner leaves behind for the next to replace: it must fail no other test."""
     yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+    discard()
 
 
 def replayed(suite: pytest.Pytester, gemini: Loopback, *args: str, tests: int = 1) -> None:

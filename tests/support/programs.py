@@ -195,8 +195,7 @@ class Run:
 
     async def throw(self, stream: int) -> None:
         if (found := _pick(self.streams, stream)) is not None:
-            throw = found.athrow if self.side.is_async else _in_a_coroutine(found.throw)
-            await self._see("thrown into", lambda: throw(Stop("thrown")))
+            await self._see("thrown into", lambda: self.side.throw(found, Stop("thrown")))
 
     async def stop(self, stream: int, chunks: int) -> None:
         """Read in a loop whose body fails."""
@@ -280,13 +279,6 @@ class Run:
 
 def _pick(among: list[Any], index: int) -> Any:
     return among[index % len(among)] if among else None
-
-
-def _in_a_coroutine(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
-    async def run(*args: Any) -> Any:
-        return function(*args)
-
-    return run
 
 
 def described(error: BaseException) -> tuple[Any, ...]:

@@ -36,6 +36,9 @@ class Sync:
     async def read(self, stream: Any) -> list[Any]:
         return list(stream)
 
+    async def throw(self, stream: Any, *thrown: Any) -> Any:
+        return stream.throw(*thrown)
+
     async def close(self, stream: Any) -> None:
         stream.close()
 
@@ -71,6 +74,9 @@ class Async(Sync):
 
     async def read(self, stream: Any) -> list[Any]:
         return [chunk async for chunk in stream]
+
+    async def throw(self, stream: Any, *thrown: Any) -> Any:
+        return await stream.athrow(*thrown)
 
     async def close(self, stream: Any) -> None:
         await stream.aclose()

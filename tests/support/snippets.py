@@ -26,7 +26,6 @@ import io
 import re
 import shlex
 import sys
-import warnings
 from collections.abc import Coroutine
 from contextlib import ExitStack
 from pathlib import Path
@@ -37,6 +36,7 @@ from google.genai import __version__ as sdk_version
 from google.oauth2.credentials import Credentials
 
 from maxim_gemini.testing import GeminiServer, fake_maxim, reply
+from support.leftovers import discard
 from support.markdown import blocks
 
 if TYPE_CHECKING:
@@ -197,9 +197,7 @@ class Page:
         for name, module in sys.modules.copy().items():
             if Path(getattr(module, "__file__", None) or "/").is_relative_to(self.folder):
                 del sys.modules[name]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)
-            gc.collect()
+        discard()
 
 
 class _Tally:

@@ -7,6 +7,7 @@ import gc
 import inspect
 import threading
 import time
+import traceback
 from collections.abc import AsyncGenerator, Generator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ from maxim_gemini._request import read_request
 from maxim_gemini.testing import maxim_api, wire
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from google import genai
 
     from maxim_gemini.testing import FakeLogger
@@ -221,6 +224,40 @@ async def test_an_exception_thrown_into_a_stream_comes_out_again(
     with pytest.raises(KeyError, match="stop"):
         await other.athrow(KeyError("stop"))
     logger.assert_complete()
+
+
+def _traceback() -> Any:
+    try:
+        raise KeyError("earlier")
+    except KeyError as error:
+        return error.__traceback__
+
+
+THROWN: dict[str, Callable[[], tuple[Any, ...]]] = {
+    "an instance": lambda: (KeyError("stop"),),
+    "a class": lambda: (KeyError,),
+    "a class and its value": lambda: (KeyError, KeyError("stop")),
+    "a class, no value, a traceback": lambda: (KeyError, None, _traceback()),
+    "an instance and a traceback": lambda: (KeyError("stop"), None, _traceback()),
+}
+"""Every form that a generator's `throw` takes; those of more than one argument are deprecated, but there."""
+
+
+@pytest.mark.filterwarnings("ignore:the \\(type, exc, tb\\) signature:DeprecationWarning")
+@pytest.mark.parametrize("thrown", THROWN.values(), ids=THROWN)
+async def test_every_form_of_throwing_does_what_it_does_to_the_sdks_stream(
+    side: Sync, gemini: Gemini, raw: genai.Client, client: MaximGeminiClient, thrown: Callable[[], tuple[Any, ...]]
+) -> None:
+    gemini.streams(*chunks("a", "b"))
+    seen = []
+    for either in (raw, client):
+        stream = await side.open(either)
+        await side.next(stream)
+        with pytest.raises(KeyError) as caught:
+            await side.throw(stream, *thrown())
+        came_by = [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
+        seen.append((caught.value.args, "_traceback" in came_by))
+    assert seen[0] == seen[1]
 
 
 async def test_a_turn_still_open_ends_with_the_chat(
