@@ -72,6 +72,7 @@ def raw(gemini: InMemoryGemini) -> genai.Client:
 
 @pytest.fixture
 def loop() -> Iterator[asyncio.Runner]:
-    """An event loop for many programs."""
+    """An event loop for many programs; no client of an earlier test is collected in it, which would start tasks."""
+    gc.collect()
     with asyncio.Runner() as runner:
         yield runner
