@@ -46,7 +46,11 @@ def _frozen(value: Any) -> Any:
     """
     kind: type[object] = value.__class__
     if kind is dict:
-        return {key: item if item.__class__ in _IMMUTABLE else _frozen(item) for key, item in value.items()}
+        members: JsonDict = value.copy()
+        for key, item in members.items():
+            if item.__class__ not in _IMMUTABLE:
+                members[key] = _frozen(item)
+        return members
     if kind is list or kind is tuple:
         return [item if item.__class__ in _IMMUTABLE else _frozen(item) for item in value]
     if kind in _IMMUTABLE or isinstance(value, Enum):
@@ -79,7 +83,7 @@ class _Entry(NamedTuple):
 
 def _entry(log: CommitLog, *, dropped: str = "") -> _Entry:
     try:
-        return _Entry(log, log.action, _frozen(log.data), None, dropped=dropped)
+        return _Entry(log, log.action, _frozen(log.data), None, None, dropped)
     except (_Mutable, RuntimeError):  # too deep, or changed by another thread meanwhile
         return _Entry(log, log.action, None, encoded(log.data), dropped=dropped)
 

@@ -12,6 +12,7 @@ import json
 import re
 from functools import lru_cache
 from itertools import pairwise
+from json.encoder import encode_basestring
 from math import isfinite
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ _ESCAPED: Final = re.compile(
     "[<>\x7f-\x9f\xad\u0600-\u0603\u06dd\u070f\u17b4\u17b5\u200b-\u200f\u2028-\u202e\u2060-\u2064\u206a-\u206f"
     "\ufeff\ufff9-\ufffb\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f]"
 )
+_CONTAINERS: Final = (dict, list, tuple)
 _BLOCK: Final = re.compile(rb"(?>\r\n|\r|\n){2,}")
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 
@@ -69,8 +71,12 @@ def _write_members(members: dict[Any, Any], newline: str | None, pieces: list[st
     inner = None if newline is None else newline + "  "
     separator = "{" + (inner or "")
     for key, value in members.items():
-        pieces += separator, _name(key), ": "
-        _write(value, inner, pieces)
+        head = f"{separator}{_name(key)}: "
+        if isinstance(value, _CONTAINERS):
+            pieces.append(head)
+            _write(value, inner, pieces)
+        else:
+            pieces.append(head + _scalar(value))
         separator = "," + (inner or "")
     pieces.append(f"{newline or ''}}}" if members else "{}")
 
@@ -99,11 +105,8 @@ def _scalar(value: Any) -> str:
     return str(value) if type(value) is int else json.dumps(value)
 
 
-_encode = json.JSONEncoder(ensure_ascii=False).encode
-
-
 def _text(value: str) -> str:
-    return _ESCAPED.sub(_escape, _encode(value))
+    return _ESCAPED.sub(_escape, encode_basestring(value))
 
 
 def _escape(found: re.Match[str]) -> str:

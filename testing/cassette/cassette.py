@@ -26,7 +26,7 @@ from maxim_gemini.testing.cassette.matching import Meaning, meaning_of, without
 from maxim_gemini.testing.cassette.merging import added, replaced
 from maxim_gemini.testing.cassette.scrubbing import Scrubber
 from maxim_gemini.testing.cassette.store import Shelf
-from maxim_gemini.testing.cassette.stored import response_of, stored_of, vcr_response
+from maxim_gemini.testing.cassette.stored import Spelling, response_of, stored_of, vcr_response
 from maxim_gemini.testing.exceptions import CassetteError, CassetteNotFound, SecretFound
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ class Cassette(VcrCassette):
         self._origin = Origin(Shelf(Path(path)), tuple(ignore))
         self._waiting: defaultdict[str, deque[Interaction]] = defaultdict(deque)
         self._last: dict[str, Interaction] = {}
+        self._keys: dict[Spelling, str] = {}
         self._found: list[Interaction] = []
         self._lock = threading.Lock()
 
@@ -132,7 +133,7 @@ class Cassette(VcrCassette):
 
     def play(self, request: Request) -> Response | None:
         """Return the answer of the next unplayed interaction of the same meaning, or `None`."""
-        interaction = self._take(self._meaning(request).key)
+        interaction = self._take(self._key(request))
         if interaction is None:
             # What the request was sent with is not in the recording: look for it as it would have been recorded.
             interaction = self._take(self._meaning(self.scrubber.request(request)).key)
@@ -198,6 +199,12 @@ class Cassette(VcrCassette):
         found = meaning_of(request)
         return without(self._origin.ignored, found) if self._origin.ignored else found
 
+    def _key(self, request: Request) -> str:
+        # A request that is spelled like a recorded one means the same, and needs no reading.
+        body = request.body
+        known = self._keys.get((request.method, request.uri, body)) if isinstance(body, bytes) else None
+        return known or self._meaning(request).key
+
     def _take(self, key: str) -> Interaction | None:
         with self._lock:
             waiting = self._waiting.get(key)
@@ -227,6 +234,8 @@ class Cassette(VcrCassette):
         self._loaded_count = len(self._found)
         for interaction in self._found:
             self._waiting[interaction.key].append(interaction)
+            if interaction.spelling:
+                self._keys[interaction.spelling] = interaction.key
         self.dirty = False
         self.rewound = True
 
@@ -307,7 +316,7 @@ class Cassette(VcrCassette):
 
     def __contains__(self, request: Request) -> bool:
         """Tell whether *request* can be played."""
-        key = self._meaning(request).key
+        key = self._key(request)
         return bool(self._waiting.get(key)) or bool(self.allow_playback_repeats and key in self._last)
 
     def append(self, request: Request, response: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from maxim_gemini.testing.cassette import bodies, format
 from maxim_gemini.testing.cassette.format import Block, Document
 from maxim_gemini.testing.cassette.matching import Meaning, meaning, without
 from maxim_gemini.testing.cassette.parsing import tried
-from maxim_gemini.testing.cassette.stored import Stored, request_of, response_of
+from maxim_gemini.testing.cassette.stored import Stored, request_of, response_of, spelling_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from maxim_gemini.testing.exchange import Response
 
 _TAG = " !"
+_LONGEST_SPELLED = 4096
+"""Characters of a meaning up to which the bytes of the request are held beside it."""
 
 
 @dataclass(slots=True)
@@ -44,7 +46,7 @@ class Origin:
 class Interaction:
     """A recorded request and its answer."""
 
-    __slots__ = ("_content", "_origin", "index", "key", "played")
+    __slots__ = ("_content", "_origin", "index", "key", "played", "spelling")
 
     def __init__(self, origin: Origin, index: int, content: Block | Stored) -> None:
         self._origin = origin
@@ -52,7 +54,10 @@ class Interaction:
         self.index = index
         self.played = 0
         """How often its answer was given."""
-        self.key = self.meaning.key
+        values = self._request()
+        self.key = self._meaning_of(values).key
+        self.spelling = spelling_of(values) if len(self.key) <= _LONGEST_SPELLED else None
+        """What a request of the same meaning looks like to the byte, if its body alone decides."""
 
     def __repr__(self) -> str:
         request = self.request
@@ -71,10 +76,7 @@ class Interaction:
     @property
     def meaning(self) -> Meaning:
         """What the request asks for."""
-        values = self._request()
-        headers = {name: found[0] for name, found in values.get("headers", {}).items()}
-        found = meaning(values["method"], values["uri"], headers, bodies.parsed(values.get("body")))
-        return without(self._origin.ignored, found) if self._origin.ignored else found
+        return self._meaning_of(self._request())
 
     @property
     def values(self) -> Stored:
@@ -86,6 +88,11 @@ class Interaction:
         if isinstance(self._content, Block):
             return self._content
         return format.block(Stored(*(bodies.detached(part, attach) for part in self._content)))
+
+    def _meaning_of(self, values: dict[str, Any]) -> Meaning:
+        headers = {name: found[0] for name, found in values.get("headers", {}).items()}
+        found = meaning(values["method"], values["uri"], headers, bodies.parsed(values.get("body")))
+        return without(self._origin.ignored, found) if self._origin.ignored else found
 
     def _request(self) -> dict[str, Any]:
         content = self._content

@@ -14,6 +14,7 @@ import base64
 import binascii
 import json
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard
 
 from maxim_gemini.testing.values import is_list, is_object
@@ -202,14 +203,9 @@ class _Reader:
         pad = " " * indent
         lines, inner = self.lines, indent + 2
         while (line := lines[self.at]).startswith(pad) and line != "\0":
-            match = _KEY.match(line, indent)
-            if match is None:
-                raise NotOurLayout(line)
-            plain, quoted, rest = match.groups()
+            key, rest = (_cut if len(line) > WIDTH else _cut_before)(line[indent:])
             self.at += 1
-            found[_known_key(plain) if plain else _whole(quoted)] = (
-                self.block(inner) if rest is None else self.value(rest, inner)
-            )
+            found[key] = self.block(inner) if rest is None else self.value(rest, inner)
         if not found or (indent == 0 and line != "\0"):
             raise NotOurLayout(line)
         return found
@@ -242,11 +238,7 @@ class _Reader:
             return self.literal(rest, indent)
         if first == "!":
             return _tagged(rest)
-        if rest in _CONSTANTS:
-            return _CONSTANTS[rest]
-        if _PLAIN.fullmatch(rest) and rest.lower() not in _RESERVED:
-            return rest
-        raise NotOurLayout(rest)
+        return (_word if len(rest) > WIDTH else _word_before)(rest)
 
     def joined(self, first: str, pad: str) -> str:
         pieces = [first]
@@ -272,10 +264,33 @@ class _Reader:
         return text if head == "|-" else text + "\n"
 
 
+def _cut(line: str) -> tuple[str, str | None]:
+    """Return the key of *line*, and what stands behind it, if anything does."""
+    match = _KEY.match(line)
+    if match is None:
+        raise NotOurLayout(line)
+    plain, quoted, rest = match.groups()
+    return _known_key(plain) if plain else _whole(quoted), rest
+
+
 def _known_key(key: str) -> str:
     if len(key) < 6 and key.lower() in _RESERVED:
         raise NotOurLayout(key)
     return key
+
+
+def _word(text: str) -> str | bool | None:
+    """Return the constant or the plain text that *text* is."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _PLAIN.fullmatch(text) and text.lower() not in _RESERVED:
+        return text
+    raise NotOurLayout(text)
+
+
+# Every interaction of a cassette has many lines in common with the others. Long ones are not: they would only be held.
+_cut_before: Final = lru_cache(maxsize=1024)(_cut)
+_word_before: Final = lru_cache(maxsize=1024)(_word)
 
 
 def _whole(rest: str) -> Any:

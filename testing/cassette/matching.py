@@ -106,12 +106,12 @@ def _body(body: Any) -> Any:
 
 
 def _value(value: Any) -> Any:
+    if isinstance(value, str):
+        return _PROJECT.sub("projects/*", value) if "projects/" in value else value
     if is_object(value):
         return _members(value)
     if is_list(value):
         return [_value(item) for item in value]
-    if isinstance(value, str) and "projects/" in value:
-        return _PROJECT.sub("projects/*", value)
     # Newer SDKs write the temperature 0 as 0.0.
     return int(value) if isinstance(value, float) and value.is_integer() else value
 

@@ -15,7 +15,7 @@ from maxim_gemini.testing.exchange import COMPLETE, Chunk, Response
 from maxim_gemini.testing.values import is_list, is_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
 
 class Stored(NamedTuple):
@@ -72,6 +72,18 @@ def request_of(values: Mapping[str, Any]) -> Request:
     return Request(values["method"], values["uri"], data, dict(pairs(values.get("headers"))))
 
 
+Spelling = tuple[str, str, bytes]
+"""Method, address and body of a request, to the byte."""
+
+
+def spelling_of(values: Mapping[str, Any]) -> Spelling | None:
+    """Return how the SDK spells a request of these stored values; `None` where a header has a say in what it means."""
+    uri, body = values["uri"], values.get("body")
+    if "upload" in uri or not is_object(body) or body.keys() != {"json"}:
+        return None
+    return values["method"], uri, bodies.raw(body, bodies.REQUEST)
+
+
 def response_of(values: Mapping[str, Any]) -> Response:
     """Return an answer from its stored values, one chunk for each event."""
     parts = bodies.pieces(values["body"], bodies.ANSWER)
@@ -94,9 +106,8 @@ def vcr_response(response: Response) -> dict[str, Any]:
 def pairs(headers: Any) -> list[tuple[str, str]]:
     """Return stored headers, whose values may be lists, as pairs."""
     items: Iterable[tuple[Any, Any]] = headers.items() if is_object(headers) else headers or ()
-    return [(str(name), value) for name, values in items for value in _values(values)]
-
-
-def _values(values: Any) -> Iterator[str]:
-    for value in values if is_list(values) else (values,):
-        yield value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    return [
+        (str(name), value.decode("latin-1") if isinstance(value, bytes) else str(value))
+        for name, values in items
+        for value in (values if is_list(values) else (values,))
+    ]

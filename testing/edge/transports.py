@@ -65,7 +65,7 @@ def _async_routing(library: Library, handle_async_request: Callable[..., Any]) -
 
 
 def _sent(request: Any, body: bytes) -> Request:
-    return Request(request.method.upper(), str(request.url), body or None, dict(request.headers))
+    return Request(request.method.upper(), str(request.url), body or None, dict(request.headers.items()))
 
 
 # From memory

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import sys
 import threading
 import time
@@ -82,6 +83,26 @@ def test_places_can_be_left_out_of_matching(path: Path) -> None:
     recorded(path, (asked("Hi", seed=1), answer("Hello")))
     assert Cassette.load(path).play(asked("Hi", seed=2)) is None
     assert Cassette.load(path, ignore=["generationConfig.seed"]).play(asked("Hi", seed=2)) is not None
+
+
+def _restyled(request: Request) -> Request:
+    body = json.dumps(json.loads(request.body), indent=1, sort_keys=True).encode()
+    return Request(request.method, request.uri, body, dict(request.headers))
+
+
+def test_a_request_plays_in_recorded_order_however_it_is_spelled(path: Path) -> None:
+    recorded(path, *((asked("Hi"), answer(f"{n}")) for n in range(4)))
+    cassette = Cassette.load(path, allow_playback_repeats=True)
+    spelled = (asked("Hi"), _restyled(asked("Hi")), asked("Hi"), _restyled(asked("Hi")), asked("Hi"))
+    assert [text_of(cassette.play(request)) for request in spelled] == [answer(f"{n}").body for n in (0, 1, 2, 3, 3)]
+    assert asked("Hi") in cassette
+    assert asked("Ho") not in cassette
+
+
+def test_requests_that_differ_in_an_ignored_place_alone_share_their_answers(path: Path) -> None:
+    recorded(path, *((asked("Hi", seed=seed), answer(f"{seed}")) for seed in (1, 2)))
+    cassette = Cassette.load(path, ignore=["generationConfig.seed"])
+    assert [text_of(cassette.play(asked("Hi", seed=2))) for _ in range(2)] == [answer("1").body, answer("2").body]
 
 
 class _SlowToSay(deque[Any]):
