@@ -72,9 +72,7 @@ def placeholder(part: types.Part) -> str:
     if outcome := part.code_execution_result:
         return f"[code result {_name(outcome.outcome)}]\n{outcome.output or ''}\n[/code result]"
     said = {
-        name: value
-        for name, value in part.model_dump(mode="json", exclude_none=True).items()
-        if name not in _REMARKS and value != ""
+        name: value for name, value in part.model_dump(mode="json", exclude_none=True).items() if name not in _REMARKS
     }
     return f"[{', '.join(f'{name} {as_json(value)}' for name, value in said.items())}]" if said else ""
 

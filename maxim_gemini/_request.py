@@ -90,7 +90,7 @@ class _Reader:
             self.request.messages.append({"role": "system", "content": "\n".join(texts)})
 
     def read(self, content: Any) -> None:
-        role = getattr(content, "role", None) or "user"
+        role = content.role or "user"
         if role == "model":
             self._open = []
             self.request.answers.clear()
@@ -166,9 +166,9 @@ def returned(response: Any) -> Any:
 def attached(part: types.Part) -> Attachment | None:
     """Return the bytes or the file that *part* carries."""
     if (blob := part.inline_data) is not None:
-        return Attachment(blob.mime_type, data=blob.data or b"", name=getattr(blob, "display_name", None))
+        return Attachment(blob.mime_type, data=blob.data or b"", name=blob.display_name)
     if (file := part.file_data) is not None:
-        return Attachment(file.mime_type, uri=file.file_uri, name=getattr(file, "display_name", None))
+        return Attachment(file.mime_type, uri=file.file_uri, name=file.display_name)
     return None
 
 
@@ -220,7 +220,7 @@ def _is_a_call(part: Any) -> bool:
 class _Turn(NamedTuple):
     """A content that the SDK would build, without its validation."""
 
-    role: str
+    role: str | None
     parts: list[Any]
 
 
@@ -236,7 +236,7 @@ def _content(item: Any) -> Any:
         return _Turn("user", [_part(part) for part in _listed(item)])
     content = mapping(item)
     if content is not None and ("parts" in content or "role" in content):
-        return _Turn(content.get("role") or "user", [_part(part) for part in _listed(content.get("parts"))])
+        return _Turn(content.get("role"), [_part(part) for part in _listed(content.get("parts"))])
     return None
 
 
@@ -279,11 +279,11 @@ def _part_of(item: dict[str, Any]) -> str | types.Part:
         if isinstance(found, types.FileData):
             return types.Part(file_data=found)
         return _converted(found) if isinstance(found, types.File) else found
-    return f"[part with {', '.join(map(str, item))}]"
+    return f"[part with {', '.join(item)}]"
 
 
 def _image(image: Any) -> types.Part:
-    kind = image.format if image.format in ("JPEG", "PNG", "WEBP", "GIF") else "PNG"
+    kind = image.format if image.format in ("JPEG", "WEBP", "GIF") else "PNG"
     stream = io.BytesIO()
     image.save(stream, kind)
     return types.Part(inline_data=types.Blob(data=stream.getvalue(), mime_type=f"image/{kind.lower()}"))

@@ -95,8 +95,8 @@ class Answer:
             response = _read(body, type(response))
         if response.usage_metadata is not None:
             self.usage = response.usage_metadata  # running totals, which may fall: only the last object holds
-        if (response_id := getattr(response, "response_id", None)) is not None:
-            self._said["response_id"] = response_id
+        if response.response_id is not None:
+            self._said["response_id"] = response.response_id
         if response.model_version is not None:
             self._said["model_version"] = response.model_version
         if response.prompt_feedback is not None:
@@ -110,12 +110,9 @@ class Answer:
         return asked
 
     def finish(self) -> list[Asked]:
-        """Close what was left open when the last chunk had come: a call whose arguments came in pieces."""
-        asked: list[Asked] = []
-        for choice in self._choices.values():
-            if choice.partial is not None:
-                asked += self._complete(choice)
-        return asked
+        """Close what was left open when the last chunk had come, calls in pieces; return the first candidate's."""
+        asked = {index: self._complete(choice) for index, choice in self._choices.items()}
+        return asked.get(0, [])
 
     @property
     def text(self) -> str:

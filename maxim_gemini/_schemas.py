@@ -32,10 +32,8 @@ def declarations(tools: Any) -> list[Any]:
 def _declaration(tool: Any) -> Any:
     if inspect.isfunction(tool) or inspect.ismethod(tool):
         return {"function_declarations": [_of_function(tool)]}
-    if isinstance(tool, dict):
+    if isinstance(tool, (dict, pydantic.BaseModel)):
         return tool  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(tool, pydantic.BaseModel):
-        return tool.model_dump(mode="json", exclude_none=True)
     return {"type": getattr(tool, "__name__", type(tool).__name__)}
 
 
@@ -52,9 +50,7 @@ def _of_function(function: Any) -> dict[str, Any]:
 
 def schema_of(schema: Any) -> Any:
     """Return a response schema as JSON schema, whatever form it was given in."""
-    if isinstance(schema, pydantic.BaseModel):
-        return schema.model_dump(mode="json", exclude_none=True)
-    if isinstance(schema, dict):
+    if isinstance(schema, (dict, pydantic.BaseModel)):
         return schema  # pyright: ignore[reportUnknownVariableType]
     return _json_schema(schema)
 

@@ -18,6 +18,10 @@ def divide(left: int, right: int) -> int:
     return left // right
 
 
+def stamp(mark: bytes = b"abc") -> None:
+    """Leave a mark."""
+
+
 class Counter:
     """An object whose method a model may call."""
 

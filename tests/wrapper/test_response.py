@@ -99,6 +99,57 @@ def test_the_id_and_the_model_are_the_answers_own() -> None:
     assert answer(response("Hi")).metadata() == {"response_id": "r-1", "model_version": "m-1"}
 
 
+def test_the_id_and_the_model_may_come_with_any_chunk_and_the_last_ones_hold() -> None:
+    silent = {"candidates": [{"content": {"parts": [{"text": "a"}]}}]}
+    said = {"responseId": "r-2", "modelVersion": "m-2"}
+    for responses in ([silent, said], [said, silent], [response("a"), said]):
+        found = result(*responses)
+        assert (found["id"], found["model"]) == ("r-2", "m-2")
+
+
+def test_a_choice_has_openais_form() -> None:
+    found = result({**response("Hi"), "candidates": [{"content": {"parts": [{"text": "Hi"}]}, "finishReason": "STOP"}]})
+    assert found["choices"] == [
+        {
+            "index": 0,
+            "message": {"role": "assistant", "content": "Hi"},
+            "logprobs": None,
+            "finish_reason": "STOP",
+        }
+    ]
+
+
+def test_candidates_are_known_by_their_index_else_by_their_place() -> None:
+    def candidate(text: str, **more: Any) -> dict[str, Any]:
+        return {"content": {"parts": [{"text": text}]}, **more}
+
+    def texts(*candidates: list[dict[str, Any]]) -> list[tuple[int, str]]:
+        found = result(*({"candidates": one} for one in candidates))["choices"]
+        return [(one["index"], one["message"]["content"]) for one in found]
+
+    assert texts([candidate("a"), candidate("b")], [candidate("c"), candidate("d")]) == [(0, "ac"), (1, "bd")]
+    assert texts([candidate("b", index=1)], [candidate("a", index=0)]) == [(0, "a"), (1, "b")]
+    late = answer({"candidates": [candidate("b", index=1, finishReason="STOP")]})
+    assert (late.text, late.finish_reason) == ("", None)
+
+
+def test_what_never_came_is_no_choice() -> None:
+    empty: list[dict[str, Any]] = [{}, {"candidates": []}]
+    for nothing in empty:
+        assert result(nothing)["choices"] == []
+        folded = Answer(lambda _: "id")
+        assert folded.add(types.GenerateContentResponse.model_validate(nothing)) == folded.finish() == []
+
+
+def test_only_the_first_candidate_of_a_response_asks_for_functions() -> None:
+    folded = Answer(lambda asked: f"id of {asked.name}")
+    candidates = [response(call("f"), "so", call("g"))["candidates"][0], response(call("h"))["candidates"][0]]
+    candidates[1]["index"] = 1
+    asked = folded.add(types.GenerateContentResponse.model_validate({"candidates": candidates}))
+    assert [(one.id, one.call.name) for one in asked] == [("id of f", "f"), ("id of g", "g")]
+    assert [len(one["message"]["tool_calls"]) for one in folded.result("", "")["choices"]] == [2, 1]
+
+
 def test_chunks_are_folded_and_the_last_reason_and_usage_hold() -> None:
     first, middle, last = chunks("a", "b", "c")
     middle["candidates"][0]["finishReason"] = "STOP"  # as with built-in code execution
@@ -115,6 +166,45 @@ def test_a_usage_object_without_counts_counts_nothing() -> None:
     traffic = {"usageMetadata": {"trafficType": "ON_DEMAND"}}
     assert "usage" not in result(response("a"), traffic)
     assert answer(traffic).metadata() == {"traffic_type": "ON_DEMAND"}
+
+
+@pytest.mark.parametrize(
+    ("given", "counted"),
+    [
+        ({"promptTokenCount": 3}, (3, 0, 3)),
+        ({"candidatesTokenCount": 2}, (0, 2, 2)),
+        ({"totalTokenCount": 7}, (0, 0, 7)),
+        ({"promptTokenCount": 3, "candidatesTokenCount": 2}, (3, 2, 5)),
+        ({"promptTokenCount": 0, "totalTokenCount": 0}, (0, 0, 0)),
+        ({"promptTokenCount": 3, "toolUsePromptTokenCount": 1, "thoughtsTokenCount": 4}, (4, 4, 8)),
+        ({"toolUsePromptTokenCount": 1, "thoughtsTokenCount": 4, "totalTokenCount": 6}, (1, 4, 6)),
+    ],
+    ids=str,
+)
+def test_a_count_that_is_missing_is_none_and_the_total_is_the_sum(
+    given: dict[str, int], counted: tuple[int, int, int]
+) -> None:
+    found = result({"usageMetadata": given})["usage"]
+    assert (found["prompt_tokens"], found["completion_tokens"], found["total_tokens"]) == counted
+
+
+@pytest.mark.parametrize(
+    ("given", "details"),
+    [
+        ({}, {}),
+        ({"cachedContentTokenCount": 0}, {"input": {"cached_tokens": 0}, "cached": {"cached_tokens": 0}}),
+        ({"toolUsePromptTokenCount": 1}, {"input": {"tool_use_tokens": 1}}),
+        ({"thoughtsTokenCount": 1}, {"output": {"reasoning_tokens": 1}}),
+        ({"promptTokensDetails": [{"modality": "TEXT", "tokenCount": 3}]}, {"input": {"text_tokens": 3}}),
+        ({"candidatesTokensDetails": [{"modality": "NEW", "tokenCount": 2}]}, {"output": {"new_tokens": 2}}),
+        ({"cacheTokensDetails": [{"modality": "AUDIO"}, {"tokenCount": 3}]}, {"cached": {"audio_tokens": 0}}),
+    ],
+    ids=str,
+)
+def test_a_detail_that_the_api_did_not_count_is_left_out(given: dict[str, Any], details: dict[str, Any]) -> None:
+    counted = result({"usageMetadata": {"promptTokenCount": 3, **given}})["usage"]
+    found = {name.removesuffix("_token_details"): said for name, said in counted.items() if "details" in name}
+    assert found == details
 
 
 def test_usage_has_its_details() -> None:
@@ -150,7 +240,32 @@ def test_a_blocked_prompt_is_one_choice_without_content(reason: str) -> None:
         "block_reason_message": "no",
         "prompt_safety_ratings": ratings,
     }
+    assert choice["index"] == 0
     assert answer(blocked).text == f"[blocked: {reason}]"
+    assert answer(blocked).finish_reason == reason
+
+
+def test_what_was_said_before_the_prompt_was_blocked_is_kept() -> None:
+    responses = response("a", reason=None), {"promptFeedback": {"blockReason": "SAFETY"}}
+    (choice,) = result(*responses)["choices"]
+    assert (choice["finish_reason"], choice["message"]["content"]) == (None, "a")
+    assert answer(*responses).text == "[blocked: SAFETY]"
+
+
+def test_a_reason_that_google_genai_left_as_text_is_taken_as_it_is() -> None:
+    folded = Answer(lambda _: "id")
+    candidate = types.Candidate.model_construct(finish_reason="LATER")
+    folded.add(types.GenerateContentResponse.model_construct(candidates=[candidate]))
+    assert folded.finish_reason == "LATER"
+
+
+def test_thoughts_are_joined_beside_the_answer() -> None:
+    def thought(text: str) -> dict[str, Any]:
+        return {"text": text, "thought": True}
+
+    folded = answer(response(thought("h"), "y", thought("m"), reason=None), response(thought("!"), "es"))
+    assert folded.text == "yes"
+    assert folded.metadata()["thoughts"] == "hm!"
 
 
 def test_what_maxim_has_no_place_for_is_metadata() -> None:
@@ -168,6 +283,20 @@ def test_what_maxim_has_no_place_for_is_metadata() -> None:
     assert said["safety_ratings"] == [{"category": "HARM_CATEGORY_HARASSMENT", "probability": "LOW"}]
     assert said["grounding_metadata"] == {"web_search_queries": ["tea"]}
     assert said["citation_metadata"] == {"citations": [{"uri": "https://tea"}]}
+
+
+def test_metadata_is_plain_data() -> None:
+    """No enumerations of google-genai, which print as themselves, nor its models."""
+    rated = response("a")
+    rating = {"category": "HARM_CATEGORY_HARASSMENT", "probability": "LOW"}
+    rated["candidates"][0] |= {"safetyRatings": [rating], "groundingMetadata": {}, "urlContextMetadata": {}}
+    rated["usageMetadata"]["trafficType"] = "ON_DEMAND"
+    blocked = {"promptFeedback": {"blockReason": "SAFETY", "safetyRatings": [rating]}}
+    said = answer(rated, blocked).metadata()
+    assert repr(said["safety_ratings"]) == repr(said["prompt_safety_ratings"]) == repr([rating])
+    assert (repr(said["traffic_type"]), repr(said["block_reason"])) == ("'ON_DEMAND'", "'SAFETY'")
+    assert "grounding_metadata" not in said
+    assert "url_context_metadata" not in said
 
 
 def test_what_other_candidates_say_is_kept_apart() -> None:
@@ -222,6 +351,47 @@ def test_a_call_in_pieces_is_put_together() -> None:
     assert arguments == {"city": "Paris", "guests": [None, {"name": "Bo"}], "nights": 3, "late": False}
     (broken_off,) = result(*folded[:2])["choices"][0]["message"]["tool_calls"]
     assert json.loads(broken_off["function"]["arguments"]) == {"city": "Par"}
+
+
+@pytest.mark.skipif(
+    "partial_args" not in types.FunctionCall.model_fields, reason="this google-genai has no partial calls"
+)
+def test_a_call_in_pieces_is_asked_for_once_it_is_whole() -> None:
+    def piece(**said: Any) -> dict[str, Any]:
+        return {"functionCall": said}
+
+    def asked(*chunks: list[dict[str, Any]]) -> list[list[tuple[str, str | None, Any]]]:
+        folded = Answer(lambda call: f"id of {call.name}")
+        found = [
+            *(folded.add(types.GenerateContentResponse.model_validate(response(*parts))) for parts in chunks),
+            folded.finish(),
+            folded.finish(),
+        ]
+        return [[(one.id, one.call.name, one.call.args) for one in chunk] for chunk in found]
+
+    city = {"partialArgs": [{"jsonPath": "$.city", "stringValue": "Paris"}]}
+    book, find = ("id of book", "book", {"city": "Paris"}), ("id of find", "find", {})
+    opened, more, end = piece(name="book", willContinue=True), piece(willContinue=True, **city), piece()
+    assert asked([opened], [more], [end]) == [[], [], [book], [], []]
+    assert asked([opened], [piece(**city)]) == [[], [book], [], []]
+    assert asked([opened, more, end]) == [[book], [], []]
+    assert asked([opened], [more]) == [[], [], [book], []]
+    assert asked([opened], [more], [piece(name="find")]) == [[], [], [book, find], [], []]
+    assert asked([opened], [more], [piece(name="find", willContinue=True)], [end]) == [[], [], [book], [find], [], []]
+    assert asked([opened], [more], [end, call("find")]) == [[], [], [book, find], [], []]
+
+
+@pytest.mark.skipif(
+    "partial_args" not in types.FunctionCall.model_fields, reason="this google-genai has no partial calls"
+)
+def test_of_calls_that_broke_off_only_the_first_candidates_is_asked_for() -> None:
+    candidates = [response({"functionCall": {"name": name, "willContinue": True}})["candidates"][0] for name in "fg"]
+    candidates[1]["index"] = 1
+    folded = Answer(lambda asked: f"id of {asked.name}")
+    assert folded.add(types.GenerateContentResponse.model_validate({"candidates": candidates})) == []
+    assert [one.id for one in folded.finish()] == ["id of f"]
+    tool_calls = [one["message"]["tool_calls"] for one in folded.result("", "")["choices"]]
+    assert [one["id"] for calls in tool_calls for one in calls] == ["id of f", "id of g"]
 
 
 def test_a_stream_is_folded_in_constant_memory_per_chunk() -> None:
