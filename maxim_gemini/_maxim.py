@@ -147,8 +147,7 @@ class Ledger:
 
 def _past(writer: Any) -> list[CommitLog]:
     """Return what *writer* was given before anybody listened, as far as it still has it."""
-    waiting = getattr(writer.queue, "queue", None)
-    return list(getattr(writer, "logs", ()) if waiting is None else waiting)
+    return list(getattr(writer.queue, "queue", ()))
 
 
 def _is_busy(logger: Logger) -> bool:

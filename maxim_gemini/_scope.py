@@ -89,7 +89,7 @@ def _tags(log: Log, name: str, value: Any) -> Mapping[str, str] | None:
     try:
         tags = json.loads(value) if isinstance(value, str) else value
         return {str(key): as_text(item) for key, item in dict(tags).items()}
-    except (ValueError, TypeError):
+    except Exception:  # no JSON, no object, nested too deep
         log.warn(
             f"{name}: {value!r}", '%s is ignored: expected a JSON object like {"team": "search"}, got %r', name, value
         )
@@ -98,10 +98,8 @@ def _tags(log: Log, name: str, value: Any) -> Mapping[str, str] | None:
 
 def checked_id(log: Log, name: str, value: Any) -> str | None:
     """Return *value* as an id of Maxim, or `None` and a warning where Maxim would drop everything logged under it."""
-    if value is None:
-        return None
-    text = str(value)
-    if is_valid_id(text):
+    text = None if value is None else log.attempt("read an id", str, value)
+    if text is None or is_valid_id(text):
         return text
     log.warn(
         f"{name}: {text!r}", "%s %r is ignored: Maxim's ids are letters, digits, '-' and '_', and not empty", name, text

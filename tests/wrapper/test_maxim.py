@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import queue
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from maxim.logger import Logger
 from maxim.logger.components.types import CommitLog, Entity
 from support.maxim_versions import since
 
 from maxim_gemini import _maxim
-from maxim_gemini._maxim import Ledger, Log
+from maxim_gemini._maxim import Ledger, Log, is_valid_id, new_id
 from maxim_gemini.testing import FakeLogger, maxim_api
 
 
@@ -25,6 +27,8 @@ def test_a_sink_hears_every_commit() -> None:
     assert ledger.knows("call")
     logger.generation_set_model("generation", "x")
     assert not ledger.knows("generation")
+    logger.writer.commit(CommitLog(Entity.SPAN, "span", "end", {}))
+    assert not ledger.knows("span")
 
 
 def test_one_logger_has_one_ledger_whoever_asks() -> None:
@@ -41,6 +45,42 @@ def test_what_waits_in_a_real_writers_queue_has_been_heard() -> None:
         assert Ledger.of(logger).knows("early")
 
 
+def test_what_a_fake_logger_was_told_before_has_been_heard() -> None:
+    logger = FakeLogger()
+    logger.trace({"id": "early"})
+    assert Ledger.of(logger).knows("early")
+
+
+def test_a_writer_with_another_kind_of_queue_is_heard_from_now_on() -> None:
+    writer = SimpleNamespace(sinks=[], queue=object())
+    logger: Any = SimpleNamespace(writer=writer)
+    ledger = Ledger.of(logger)
+    assert writer.sinks == [ledger]
+    assert Ledger.of(logger) is ledger
+
+
+@pytest.mark.parametrize("name", ["queue", "upload_queue"])
+def test_what_has_to_wait_for_a_writers_queue_is_done_before_the_next_commit(name: str) -> None:
+    with maxim_api() as api:
+        logger, done = api.logger(), list[str]()
+        log = Log(logger)
+        log.when_free(lambda: done.append("at once"))
+        with getattr(logger.writer, name).mutex:
+            log.when_free(lambda: done.append("later"))
+            log.when_free(lambda: done.append("after that"))
+            assert done == ["at once"]
+        Ledger.of(logger).commit(CommitLog(Entity.TRACE, "next", "create", {}))
+        assert done == ["at once", "later", "after that"]
+        assert log.knows("next")
+
+
+def test_a_new_id_is_128_random_bits() -> None:
+    ids = [new_id() for _ in range(200)]
+    assert {len(one) for one in ids} == {32}
+    assert len(set(ids)) == 200
+    assert all(int(one, 16) >= 0 and is_valid_id(one) for one in ids)
+
+
 def test_a_logger_of_another_make_is_no_problem() -> None:
     class Other:
         pass
@@ -50,11 +90,54 @@ def test_a_logger_of_another_make_is_no_problem() -> None:
     assert not Log(other).knows("b")
 
 
+@pytest.mark.parametrize(
+    "logger",
+    [SimpleNamespace(), SimpleNamespace(writer=None), SimpleNamespace(writer=SimpleNamespace(queue=[])), FakeLogger()],
+    ids=["no writer", "none", "a list", "fake"],
+)
+def test_nothing_has_to_wait_where_there_are_no_locks(logger: Any) -> None:
+    done: list[str] = []
+    Log(logger).when_free(lambda: done.append("at once"))
+    assert done == ["at once"]
+
+
+def test_a_failure_is_one_warning_of_its_kind_for_each_logger(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(error: Exception) -> None:
+        raise error
+
+    first, second = Log(FakeLogger()), Log(FakeLogger())
+    for log, error in (
+        (first, OSError("disk full")),
+        (first, OSError("disk still full")),
+        (first, KeyError("name")),
+        (second, OSError("disk full")),
+    ):
+        assert log.attempt("count", fail, error) is None
+    first.attempt("add", fail, OSError("disk full"))
+    assert first.attempt("add", max, 1, 2) == 2
+    assert caplog.messages == [
+        "Could not count: OSError: disk full",
+        "Could not count: KeyError: 'name'",
+        "Could not count: OSError: disk full",
+        "Could not add: OSError: disk full",
+    ]
+
+
 def test_the_ledger_forgets_the_oldest(monkeypatch: Any) -> None:
     monkeypatch.setattr(_maxim, "REMEMBERED", 3)
     ledger = Ledger()
     assert [ledger.claim(one) for one in "abcd"] == [True] * 4
-    assert (ledger.knows("a"), ledger.knows("d"), ledger.claim("d")) == (False, True, False)
+    assert [ledger.knows(one) for one in "abcd"] == [False, True, True, True]
+    assert not ledger.claim("d")
+
+
+def test_all_who_log_to_one_logger_share_one_object_of_each_kind() -> None:
+    logger = FakeLogger()
+    shared = Log(logger).shared(dict), Log(logger).shared(list)
+    assert [type(one) for one in shared] == [dict, list]
+    assert Log(logger).shared(dict) is shared[0]
+    assert Log(logger).shared(list) is shared[1]
+    assert Log(FakeLogger()).shared(dict) is not shared[0]
 
 
 @since(3, 14, 5, reason="a generation has no metrics of its own")

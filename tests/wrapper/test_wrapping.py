@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import gc
 import inspect
 import subprocess
 import sys
+import weakref
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import AsyncMock, MagicMock, create_autospec
@@ -34,6 +36,8 @@ from maxim_gemini import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from maxim_gemini.testing import FakeLogger
 
 PAIRS = [
@@ -114,6 +118,47 @@ def test_attributes_are_read_written_and_deleted_on_what_is_wrapped(raw: genai.C
     assert repr(client).startswith("MaximGeminiClient(<google.genai.client.Client")
 
 
+def test_what_an_application_put_on_the_wrapped_object_is_listed(raw: genai.Client, logger: FakeLogger) -> None:
+    client: Any = MaximGeminiClient(raw, logger)
+    for wrapper, wrapped in ((client, raw), (client.models, raw.models), (client.aio.models, raw.aio.models)):
+        listed = dir(wrapper)
+        wrapped.note = "theirs"
+        assert {*dir(wrapper)} - {*listed} == {"note"}
+        assert dir(wrapper) == sorted({*dir(wrapper)})
+        assert {*dir(type(wrapper))} < {*listed}
+
+
+@pytest.mark.parametrize("kind", [kind for kind, _ in PAIRS])
+def test_a_wrapper_in_the_making_has_nothing_yet_and_says_so(kind: Any) -> None:
+    """Python makes a copy, or what was pickled, without `__init__`, and looks around on it."""
+    for name in ("_wrapped", "_log", "_keep", "_cached", "_conversation", "__nothing__", "anything"):
+        with pytest.raises(AttributeError) as raised:
+            getattr(object.__new__(kind), name)
+        missing = "_wrapped" if name == "anything" else name
+        assert str(raised.value) == f"{kind.__name__!r} object has no attribute {missing!r}"
+
+
+def test_special_methods_are_the_wrappers_own(logger: FakeLogger) -> None:
+    """Python asks an instance for some of them: else a copy of a wrapper would be one of what it wraps."""
+
+    class Copied:
+        def __deepcopy__(self, _: Any) -> Any:
+            raise NotImplementedError
+
+    models: Any = MaximGeminiModels(Copied(), logger)  # type: ignore[arg-type]
+    assert not hasattr(models, "__deepcopy__")
+    assert models._wrapped.__class__ is Copied
+
+
+def test_a_copy_stands_in_for_the_same_object(raw: genai.Client, logger: FakeLogger) -> None:
+    client: Any = MaximGeminiClient(raw, logger)
+    copied = copy.copy(client)
+    assert copied is not client
+    assert copied.files is raw.files
+    assert copied._wrapped is raw
+    assert repr(copied) == repr(client)
+
+
 async def test_context_managers_close_the_wrapped_client_and_give_the_wrapper(
     raw: genai.Client, gemini: Gemini, logger: FakeLogger
 ) -> None:
@@ -143,6 +188,56 @@ def test_models_and_chats_keep_their_client_alive(gemini: Gemini, logger: FakeLo
     assert len(logger.traces) == 3
     if hasattr(api_client, "close"):
         api_client.close()
+
+
+PARTS: dict[str, Callable[[Any], Any]] = {
+    "models": lambda client: client.models,
+    "chats": lambda client: client.chats,
+    "chat": lambda client: client.chats.create(model=MODEL),
+    "aio": lambda client: client.aio,
+    "aio.chats": lambda client: client.aio.chats,
+    "aio chat": lambda client: client.aio.chats.create(model=MODEL),
+}
+
+
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
+def test_each_part_of_a_client_alone_keeps_it_alive_and_no_longer(
+    logger: FakeLogger, part: Callable[[Any], Any]
+) -> None:
+    """Where nobody holds the client any more, the SDK closes its connections."""
+    bare = genai.Client(api_key="test-key")
+    alive = weakref.ref(bare)
+    held = part(MaximGeminiClient(bare, logger))
+    del bare
+    gc.collect()
+    assert alive() is not None
+    del held
+    gc.collect()
+    assert alive() is None
+
+
+def test_async_models_alone_keep_the_async_client_alive(logger: FakeLogger) -> None:
+    bare = genai.Client(api_key="test-key")
+    alive = weakref.ref(bare.aio)
+    held = MaximGeminiClient(bare, logger).aio.models
+    del bare
+    gc.collect()
+    assert alive() is not None
+    del held
+    gc.collect()
+    assert alive() is None
+
+
+def test_models_are_wrapped_anew_when_the_application_puts_others_in_their_place(
+    raw: genai.Client, logger: FakeLogger
+) -> None:
+    theirs: Any = SimpleNamespace(models=raw.models)
+    client: Any = MaximGeminiClient(theirs, logger)
+    before = client.models
+    theirs.models = Models(raw._api_client)
+    after = client.models
+    assert (before._wrapped, after._wrapped) == (raw.models, theirs.models)
+    assert client.models is after
 
 
 # What is not the SDK's own is called itself.
@@ -194,7 +289,20 @@ async def test_a_replaced_method_runs(side: Sync, raw: genai.Client, gemini: Gem
     assert await side.send(chat, "Hi") is answer
     assert gemini.requests == []
     assert [trace.output for trace in logger.traces] == ["replaced", "replaced"]
+    assert [one.model for one in logger.generations] == [MODEL, MODEL]
     logger.assert_complete()
+
+
+async def test_mocked_chats_are_asked_for_a_chat_without_our_headers(side: Sync, logger: FakeLogger) -> None:
+    mock: Any = MagicMock(spec=AsyncChats if side.is_async else Chats)
+    chats: Any = (MaximGeminiAsyncChats if side.is_async else MaximGeminiChats)(mock, logger)
+    history: Any = [types.UserContent("One"), types.ModelContent("Two")]
+    headers = {"x-maxim-session-id": "talk", "x-other": "kept"}
+    chat = chats.create(model=MODEL, config={"http_options": {"headers": headers}}, history=history)
+    config = {"http_options": {"headers": {"x-other": "kept"}}}
+    mock.create.assert_called_once_with(model=MODEL, config=config, history=history)
+    assert chat.session_id == "talk"
+    assert isinstance(chat, AsyncChat if side.is_async else Chat)
 
 
 async def test_a_mocked_chat_is_called_as_the_application_called_it(side: Sync, logger: FakeLogger) -> None:
@@ -261,6 +369,15 @@ async def test_functions_that_something_else_ran_are_tool_calls(
     assert "division" in failed.message
     assert logger.trace.output == "done"
     logger.assert_complete(strict=True)
+
+
+async def test_functions_given_with_one_message_are_tool_calls(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    gemini.says(response(call("add", left=1, right=2)), response("three"))
+    await side.send(side.chats(client).create(model=MODEL), "Go", {"tools": [add]})
+    assert (logger.trace.tool_call.result, logger.trace.output) == ("3", "three")
+    logger.assert_complete()
 
 
 def test_all_is_what_is_public() -> None:
