@@ -289,7 +289,7 @@ class Call:
         """Nothing was sent: a stream that nobody read is nothing; an error before the request is one on the trace."""
         failure = describe_error(error)
         if failure is not None:
-            self._open(self._read(self._contents, self._config))
+            self._open(self._read(self._contents, None))
             noted: Any = failure
             self.log.attempt("add the error", self.log.logger.trace_add_error, self.scope.trace_id, noted)
 
@@ -347,5 +347,4 @@ def add_attachment(logger: Logger, generation_id: str, attachment: Attachment, s
     if attachment.data is None:
         logger.generation_add_attachment(generation_id, UrlAttachment(url=attachment.uri or "", **about))
     elif len(attachment.data) <= ATTACHMENT_LIMIT:
-        data = FileDataAttachment(data=attachment.data, size=len(attachment.data), **about)
-        logger.generation_add_attachment(generation_id, data)
+        logger.generation_add_attachment(generation_id, FileDataAttachment(data=attachment.data, **about))

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 from google.genai import types
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from ._recording import Call
 
 Response = types.GenerateContentResponse
@@ -37,10 +35,10 @@ class Stream(Generator[Response, Any, None]):
         with self._call.ending_on_error():
             return self._chunks.send(value)  # type: ignore[no-any-return]
 
-    def throw(self, typ: Any, val: Any = None, tb: TracebackType | None = None) -> Response:
+    def throw(self, *thrown: Any) -> Response:
         """Raise an exception inside the SDK's stream."""
         with self._call.ending_on_error():
-            return self._chunks.throw(typ) if val is None and tb is None else self._chunks.throw(typ, val, tb)  # type: ignore[no-any-return]
+            return self._chunks.throw(*thrown)  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """Close the SDK's stream, and with it the connection."""
@@ -78,11 +76,10 @@ class AsyncStream(AsyncGenerator[Response, Any]):
         with self._call.ending_on_error():
             return await self._chunks.asend(value)  # type: ignore[no-any-return]
 
-    async def athrow(self, typ: Any, val: Any = None, tb: TracebackType | None = None) -> Response:
+    async def athrow(self, *thrown: Any) -> Response:
         """Raise an exception inside the SDK's stream."""
         with self._call.ending_on_error():
-            thrown = self._chunks.athrow(typ) if val is None and tb is None else self._chunks.athrow(typ, val, tb)
-            return await thrown  # type: ignore[no-any-return]
+            return await self._chunks.athrow(*thrown)  # type: ignore[no-any-return]
 
     async def aclose(self) -> None:
         """Close the SDK's stream, and with it the connection."""

@@ -111,11 +111,13 @@ class Conversation:
         known = (call and self.known_id(call)) or response.id
         if known and known in self._waiting:
             return known
+        waiting = list(self._waiting.values())
+        given = [one for one in waiting if response.id and one.call.id == response.id]  # an id that Maxim did not take
         # An id that Gemini never gave is the application's own (pydantic-ai's, say), for a call that came without one.
-        unnamed = [one for one in list(self._waiting.values()) if not (response.id and one.call.id)]
+        unnamed = [one for one in waiting if not (response.id and one.call.id)]
         same = [one for one in unnamed if one.call.name == response.name]
         alike = [one for one in same if call and (one.call.args or {}) == (call.args or {})]
-        return next((one.id for one in alike or ([] if call else same)), None)
+        return next((one.id for one in given or alike or ([] if call else same)), None)
 
 
 def _forget_the_oldest(kept: dict[Any, Any]) -> None:

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ._sdk import config_of
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
@@ -59,13 +61,13 @@ class WatchedChat:
 
     def send_message(self, *said: Any) -> types.GenerateContentResponse:
         """Call the wrapped method."""
-        request = _as_request(self._model, *said)
+        request = _as_request(self._chat, self._model, *said)
         with _generation(self._call, request) as recording:
             return _whole(self._call, request, recording.add(self._chat.send_message(*said)))
 
     def send_message_stream(self, *said: Any) -> Iterator[types.GenerateContentResponse]:
         """Call the wrapped method; the generation begins with the first chunk that is asked for."""
-        return _watch(self._chat.send_message_stream(*said), self._call, _as_request(self._model, *said))
+        return _watch(self._chat.send_message_stream(*said), self._call, _as_request(self._chat, self._model, *said))
 
 
 class WatchedAsyncChat:
@@ -78,18 +80,18 @@ class WatchedAsyncChat:
 
     async def send_message(self, *said: Any) -> types.GenerateContentResponse:
         """Call the wrapped method."""
-        request = _as_request(self._model, *said)
+        request = _as_request(self._chat, self._model, *said)
         with _generation(self._call, request) as recording:
             return _whole(self._call, request, recording.add(await self._chat.send_message(*said)))
 
     async def send_message_stream(self, *said: Any) -> AsyncIterator[types.GenerateContentResponse]:
         """Call the wrapped method; the generation begins with the first chunk that is asked for."""
         chunks = await self._chat.send_message_stream(*said)
-        return _watch_async(chunks, self._call, _as_request(self._model, *said))
+        return _watch_async(chunks, self._call, _as_request(self._chat, self._model, *said))
 
 
-def _as_request(model: str, message: Any, config: Any = None) -> dict[str, Any]:
-    return {"model": model, "contents": message, "config": config}
+def _as_request(chat: Any, model: str, message: Any, config: Any = None) -> dict[str, Any]:
+    return {"model": model, "contents": message, "config": config or config_of(chat)}
 
 
 def _said(request: dict[str, Any]) -> dict[str, Any]:
@@ -98,7 +100,7 @@ def _said(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _generation(call: Call, request: dict[str, Any], *, streamed: bool = False) -> Recording:
-    return call.generation(request["model"], request["contents"], request.get("config"), streamed=streamed)
+    return call.generation(request["model"], request["contents"], request["config"], streamed=streamed)
 
 
 def _whole(call: Call, request: dict[str, Any], answer: types.GenerateContentResponse) -> types.GenerateContentResponse:

@@ -7,6 +7,7 @@ what the wrapper does, since mutmut does some of it.
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import random
@@ -15,11 +16,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+WRAPPER = ROOT / "maxim_gemini"
 RESULT = Path(__file__).with_name("mutation.json")
+SURVIVORS = Path(__file__).with_name("survivors.json")
+"""Mutants that may survive, with the reason, by function and by what is changed in it; kept by hand."""
+
 KILLED = {1, 3, 24, -24, 36, 152, 255}  # failed, interrupted, or ran for ever
 AT_IMPORT = re.compile(r"maxim_gemini\.__init__\.|x___getattr__|__init_subclass__|ǁPassedǁ|x___dir__")
 SETTINGS = """
@@ -49,24 +56,69 @@ def main(sample: int) -> None:
     """Try *sample* mutants in a copy of the checkout, and write down how many were noticed."""
     with tempfile.TemporaryDirectory() as folder:
         copy = _copied(Path(folder))
-        _mutmut(copy, "maxim_gemini._streams.*")  # the others are made, too, and their tests found
-        names = sorted(name for name in _codes(copy) if not AT_IMPORT.search(name))
-        tried = random.Random(2026).sample(names, min(sample, len(names)))
-        _mutmut(copy, *tried)
-        codes = {name: code for name, code in _codes(copy).items() if name in tried and code is not None}
-        survivors = sorted(name for name, code in codes.items() if code not in KILLED)
-        shown = {name: _difference(copy, name) for name in survivors}
+        _mutmut(copy, "maxim_gemini._schemas.*")  # the others are made, too, and their tests found
+        names = all_mutants(copy)
+        _mutmut(copy, *random.Random(2026).sample(names, min(sample, len(names))))
+        write_down(copy)
+
+
+def all_mutants(copy: Path) -> list[str]:
+    """Return the names of all mutants that can be switched on."""
+    return sorted(name for name in _codes(copy) if not AT_IMPORT.search(name))
+
+
+def write_down(copy: Path) -> None:
+    """Write down what became of the mutants that were tried in *copy*, and print those that nobody has explained."""
+    names = all_mutants(copy)
+    codes = {name: code for name, code in _codes(copy).items() if name in set(names) and code is not None}
+    survivors = {name: difference(copy, name) for name in sorted(codes) if codes[name] not in KILLED}
+    reasons = {name: reason_for(name, changed) for name, changed in survivors.items()}
+    unexplained = {name: survivors[name] for name, reason in reasons.items() if reason is None}
     result = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "mutants": len(names),
         "tried": len(codes),
         "killed": len(codes) - len(survivors),
-        "survivors": shown,
+        "explained": Counter(reason for reason in reasons.values() if reason is not None),
+        "unexplained": unexplained,
     }
     RESULT.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(f"{result['killed']} of {result['tried']} mutants killed ({len(names)} in all)")
-    for name, difference in shown.items():
-        print(f"\n{name}\n{difference}")
+    for name, changed in unexplained.items():
+        print(f"{name}\n{changed}\n")
+    print(f"{result['killed']} of {len(codes)} mutants killed, {len(unexplained)} survive for no known reason")
+
+
+def reason_for(name: str, changed: str) -> str | None:
+    """Return why the mutant *name* may survive."""
+    where = name.rpartition("__mutmut_")[0]
+    known = [one["reason"] for one in json.loads(SURVIVORS.read_text(encoding="utf-8")) if _is(one, where, changed)]
+    return known[0] if known else ("it only says a warning in other words" if _is_wording(changed) else None)
+
+
+def _is(known: dict[str, str], where: str, changed: str) -> bool:
+    return (known["where"], known["mutation"]) == (where, changed)
+
+
+def _is_wording(changed: str) -> bool:
+    """Say whether a mutant only changes the text of a warning."""
+    removed, _, added = changed.partition("\n")
+    return any(
+        re.fullmatch(re.escape(removed[1:]).replace(re.escape(f'"{text}"'), r'(?:"[^"]*"|None)'), added[1:])
+        for text in _warnings()
+        if f'"{text}"' in removed
+    )
+
+
+@cache
+def _warnings() -> frozenset[str]:
+    """Return the texts that the wrapper warns with: what it attempts, and what it says by itself."""
+    calls = [node for path in WRAPPER.glob("*.py") for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    said = [
+        node.args
+        for node in calls
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("attempt", "warn")
+    ]
+    return frozenset(str(one.value) for args in said for one in args if isinstance(one, ast.Constant))
 
 
 def _copied(folder: Path) -> Path:
@@ -90,10 +142,11 @@ def _codes(folder: Path) -> dict[str, int | None]:
     return {name: code for meta in metas for name, code in json.loads(meta.read_text())["exit_code_by_key"].items()}
 
 
-def _difference(folder: Path, name: str) -> str:
+def difference(folder: Path, name: str) -> str:
+    """Return the lines that the mutant *name* takes away and puts in."""
     command = [sys.executable, "-m", "mutmut", "show", name]
     shown = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True).stdout
-    return "\n".join(line for line in shown.splitlines() if re.match(r"[-+](?![-+])", line))
+    return "\n".join(line.rstrip() for line in shown.splitlines() if re.match(r"[-+](?![-+])", line))
 
 
 if __name__ == "__main__":

@@ -60,8 +60,10 @@ def _mutants() -> list[str]:
         return []
     found = json.loads(MUTATION.read_text(encoding="utf-8"))
     return [
-        f"| mutants | killed ({found['date']}, `tox -e mutation`) | {found['killed']:,} |",
-        f"| mutants | tried, a sample of {found['mutants']:,} | {found['tried']:,} |",
+        f"| mutants | tried ({found['date']}, `tox -e mutation`), of {found['mutants']:,} | {found['tried']:,} |",
+        f"| mutants | killed | {found['killed']:,} |",
+        f"| mutants | surviving, with a reason (survivors.json) | {sum(found['explained'].values()):,} |",
+        f"| mutants | surviving, without one | {len(found['unexplained']):,} |",
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -83,6 +84,19 @@ async def test_a_logger_that_raises_changes_nothing_and_is_warned_of_once(
     ours = [record for record in caplog.records if record.name == "maxim_gemini"]
     assert len(ours) == len({record.getMessage() for record in ours})
     assert all("disk full" in record.getMessage() for record in ours)
+
+
+async def test_a_stream_dropped_over_a_logger_that_raises_says_nothing(
+    side: Sync, gemini: Gemini, raw: genai.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", seen.append)
+    gemini.streams(*chunks("a", "b"))
+    stream = await side.open(MaximGeminiClient(raw, Broken("writer")))
+    await side.next(stream)
+    del stream
+    gc.collect()
+    assert [one.exc_value for one in seen] == []
 
 
 async def test_a_writer_that_raises_changes_nothing(

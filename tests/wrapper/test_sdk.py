@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from google.genai.chats import AsyncChat, Chat
 from google.genai.models import AsyncModels, Models
+from support.script import chunks, response
+from support.sides import MODEL
 
 from maxim_gemini import _sdk
 
 if TYPE_CHECKING:
     from google import genai
+    from support.script import Gemini
+    from support.sides import Sync
+
+    from maxim_gemini import MaximGeminiClient
 
 
 @pytest.mark.parametrize("kind", [Models, AsyncModels])
@@ -56,3 +62,43 @@ def test_histories_are_extended_in_place(name: str) -> None:
     source = inspect.getsource(Chat.record_history)
     assert f"self.{name}.extend(" in source
     assert f"self.{name} =" not in source
+
+
+async def test_what_a_later_release_may_hand_to_its_hook_goes_on(
+    side: Sync, raw: genai.Client, monkeypatch: pytest.MonkeyPatch, client: MaximGeminiClient, gemini: Gemini
+) -> None:
+    """The SDK is the one that calls the hook, and the one that it belongs to: what else they say is between them."""
+    seen: list[tuple[str, Any]] = []
+    for kind in (Models, AsyncModels):
+        for name in ("_generate_content", "_generate_content_stream"):
+            monkeypatch.setattr(kind, name, _noting(getattr(kind, name), seen))
+    gemini.says(response("a")).streams(*chunks("b", "c"))
+    models: Any = side.models(client)
+    recorded, call, _ = models._begin("Hi", None, None, None)
+    request: dict[str, Any] = {"model": MODEL, "contents": "Hi", "config": None, "later": 1}
+    with call:
+        answer = recorded._generate_content(**request)
+        stream = recorded._generate_content_stream
+        if side.is_async:
+            assert (await answer).candidates
+            assert len([chunk async for chunk in await stream(**request)]) == 2
+        else:
+            assert answer.candidates
+            assert len(list(stream(**request))) == 2
+    assert seen == [("_generate_content", {"later": 1}), ("_generate_content_stream", {"later": 1})]
+
+
+def _noting(original: Any, seen: list[tuple[str, Any]]) -> Any:
+    def hook(self: Any, *, model: Any, contents: Any, config: Any, **more: Any) -> Any:
+        seen.append((original.__name__, more))
+        return original(self, model=model, contents=contents, config=config)
+
+    return hook
+
+
+def test_what_is_no_chat_of_the_sdks_tells_nothing() -> None:
+    nothing = object()
+    assert not _sdk.is_plain_chat(nothing)
+    assert not _sdk.is_plain(nothing)
+    assert _sdk.model_of(nothing) == ""
+    assert (_sdk.config_of(nothing), _sdk.models_of(nothing), _sdk.headers_of(nothing)) == (None, None, None)

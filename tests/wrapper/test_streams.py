@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from google.genai import types
 from google.genai.chats import Chat
 from google.genai.models import AsyncModels, Models
 from support.loopback import SSE, Reply
@@ -260,6 +261,141 @@ async def test_every_form_of_throwing_does_what_it_does_to_the_sdks_stream(
     assert seen[0] == seen[1]
 
 
+@pytest.mark.parametrize("thrown", [(KeyError("stop"),), (KeyError,)], ids=["an instance", "a class"])
+async def test_the_form_of_throwing_that_stays_is_passed_on_as_that(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger, thrown: tuple[Any, ...]
+) -> None:
+    """From Python 3.12 on, the others cost a warning, which is an error here."""
+    gemini.streams(*chunks("a", "b"))
+    stream = await side.open(client)
+    await side.next(stream)
+    with pytest.raises(KeyError):
+        await side.throw(stream, *thrown)
+    error = logger.trace.generation.error
+    assert error is not None
+    assert error.type == "KeyError"
+    logger.assert_complete(strict=True)
+
+
+Made = types.GenerateContentResponse
+
+
+def made(*texts: str) -> list[Made]:
+    return [Made.model_validate(chunk) for chunk in chunks(*texts)]
+
+
+def giving(monkeypatch: pytest.MonkeyPatch, opened: Callable[[], Any], opened_async: Callable[[], Any]) -> None:
+    """Have the SDK give other streams, as an instrumentation of its classes would."""
+
+    def open_stream(self: Any, **_: Any) -> Any:
+        return opened()
+
+    async def open_stream_async(self: Any, **_: Any) -> Any:
+        return opened_async()
+
+    monkeypatch.setattr(Models, "generate_content_stream", open_stream)
+    monkeypatch.setattr(AsyncModels, "generate_content_stream", open_stream_async)
+
+
+async def test_what_is_sent_into_a_stream_reaches_the_one_below(
+    side: Sync, client: MaximGeminiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = made("a", "b")
+    sent = []
+
+    def opened() -> Any:
+        sent.append((yield first))
+        yield second
+
+    async def opened_async() -> Any:
+        sent.append((yield first))
+        yield second
+
+    giving(monkeypatch, opened, opened_async)
+    stream = await side.open(client)
+    assert await side.next(stream) is first
+    assert (await stream.asend("more") if side.is_async else stream.send("more")) is second
+    assert sent == ["more"]
+
+
+class Chunks:
+    """An iterator that can be read, and nothing else."""
+
+    def __init__(self) -> None:
+        self.left = made("a", "b")
+
+    def __iter__(self) -> Chunks:
+        return self
+
+    def __next__(self) -> Made:
+        if not self.left:
+            raise StopIteration
+        return self.left.pop(0)
+
+    def __aiter__(self) -> Chunks:
+        return self
+
+    async def __anext__(self) -> Made:
+        if not self.left:
+            raise StopAsyncIteration
+        return self.left.pop(0)
+
+
+async def test_a_stream_over_one_that_cannot_be_closed_can(
+    side: Sync, client: MaximGeminiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    giving(monkeypatch, Chunks, Chunks)
+    stream = await side.open(client)
+    await side.next(stream)
+    await side.close(stream)
+    stream = await side.open(client)
+    assert len(await side.read(stream)) == 2
+
+
+async def test_an_error_when_closing_comes_out(
+    side: Sync, client: MaximGeminiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened() -> Any:
+        try:
+            yield from made("a", "b")
+        finally:
+            raise OSError("still open")
+
+    async def opened_async() -> Any:
+        try:
+            for one in made("a", "b"):
+                yield one
+        finally:
+            raise OSError("still open")
+
+    giving(monkeypatch, opened, opened_async)
+    stream = await side.open(client)
+    await side.next(stream)
+    with pytest.raises(OSError, match="still open"):
+        await side.close(stream)
+
+
+async def test_an_async_stream_awaited_is_itself(gemini: Gemini, client: MaximGeminiClient) -> None:
+    gemini.streams(*chunks("a", "b"))
+    stream: Any = await client.aio.models.generate_content_stream(model=MODEL, contents="Hi")
+    assert await stream is stream
+    assert len([chunk async for chunk in stream]) == 2
+
+
+async def test_a_stream_that_is_dropped_after_its_end_says_nothing_more(
+    side: Sync, gemini: Gemini, logger: FakeLogger, open_stream: Any
+) -> None:
+    gemini.streams(*chunks("a", "b"))
+    stream = await open_stream()
+    await side.read(stream)
+    said = len(logger.logs)
+    await side.close(stream)
+    del stream
+    gc.collect()
+    assert len(logger.logs) == said
+    assert not {"cancelled", "stopped_early"} & logger.trace.generation.metadata.keys()
+
+
 async def test_a_turn_still_open_ends_with_the_chat(
     side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
 ) -> None:
@@ -311,14 +447,21 @@ async def test_a_chat_keeps_its_history_as_the_bare_one_does(
 
 
 async def test_when_each_chunk_came_is_told(side: Sync, gemini: Gemini, logger: FakeLogger, open_stream: Any) -> None:
+    was_read = threading.Semaphore(0)
+
     def in_pieces(reply: Reply) -> None:
         reply.head(200, SSE)
         for text in ("one ", "two ", "three"):
             reply.send(wire.dump_event(response(text, reason=None)))
-            time.sleep(0.03)
+            was_read.acquire(timeout=60)
 
     gemini.does(in_pieces)
-    await side.read(await open_stream())
+    stream = await open_stream()
+    for _ in range(3):
+        await side.next(stream)
+        await asyncio.sleep(0.03)
+        was_read.release()
+    assert await side.read(stream) == []
     generation = logger.trace.generation
     first, second, third = generation.metadata["chunk_times_ms"]
     assert first == generation.metrics["time_to_first_chunk_ms"]

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import copy
+import functools
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.genai import types
+from google.genai.models import AsyncModels, Models
 from support.functions import Counter, LockedCounter, add, add_async, divide
 from support.script import Gemini, call, chunks, response
 from support.sides import MODEL, Sync
 
+from maxim_gemini import _tools
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from google import genai
 
     from maxim_gemini import MaximGeminiClient
@@ -229,3 +237,372 @@ async def test_an_id_that_gemini_gave_is_answered_by_that_id_alone(
     assert logger.tool_calls[0].ended is False
     await side.generate(client, [types.Content(role="user", parts=[answer("find", "given", output=2)])], config=config)
     assert logger.tool_calls[0].result == "2"
+
+
+# Whose answer it is.
+
+
+def turns(*calls: types.FunctionCall, answers: list[types.Part]) -> list[types.Content]:
+    parts = [types.Part(function_call=one) for one in calls]
+    return [types.Content(role="model", parts=parts), types.Content(role="user", parts=answers)]
+
+
+async def test_the_same_call_made_twice_is_answered_in_whichever_order_the_application_likes(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    gemini.says(response(call("find", what="tea")), response(call("find", what="tea")), response("ok"))
+    config = types.GenerateContentConfig(tools=[FIND])
+    asked = [await side.generate(client, "Go", config=config) for _ in range(2)]
+    for one, result in zip(reversed(asked), ("second", "first"), strict=True):
+        told = types.Content(role="user", parts=[answer("find", output=result)])
+        await side.generate(client, [one.candidates[0].content, told], config=config)
+    assert [one.result for one in logger.tool_calls] == ["first", "second"]
+    logger.assert_complete(strict=True)
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [(None, "green"), ("tea", "green"), ("milk", None)],
+    ids=["the answer alone", "with its call", "with another call"],
+)
+async def test_an_answer_is_for_the_call_that_it_comes_with_else_for_its_function(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger, what: str | None, expected: str | None
+) -> None:
+    gemini.says(response(call("find", what="tea")), response("ok"))
+    config = types.GenerateContentConfig(tools=[FIND])
+    await side.generate(client, "Go", config=config)
+    made = types.FunctionCall(name="find", args={"what": what})
+    contents = turns(made, answers=[answer("find", output="green")])
+    await side.generate(client, contents if what else contents[1:], config=config)
+    assert (logger.tool_calls[0].result, logger.tool_calls[0].ended) == (expected, expected is not None)
+
+
+async def test_an_answer_for_another_function_is_not_taken(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    gemini.says(response(call("find", what="tea")), response("ok"))
+    config = types.GenerateContentConfig(tools=[FIND])
+    await side.generate(client, "Go", config=config)
+    await side.generate(client, [types.Content(role="user", parts=[answer("buy", output=1)])], config=config)
+    assert not logger.tool_calls[0].ended
+
+
+@pytest.mark.parametrize("call_id", ["call:1", "call-1"], ids=["no id for Maxim", "an id that Maxim knows"])
+async def test_a_call_known_to_maxim_by_another_id_is_answered_by_its_own(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger, call_id: str
+) -> None:
+    """The application may have written it down, and made it anew."""
+    logger.trace({"id": "call-1"}).end()
+    gemini.says(response(call("find", call_id, what="tea"), call("find", "other", what="tea")), response("ok"))
+    config = types.GenerateContentConfig(tools=[FIND])
+    await side.generate(client, "Go", config=config)
+    assert call_id not in [one.id for one in logger.tool_calls]
+    made = types.FunctionCall(id=call_id, name="find", args={"what": "tea"})
+    await side.generate(client, turns(made, answers=[answer("find", call_id, output="green")]), config=config)
+    assert [one.result for one in logger.tool_calls] == ["green", None]
+
+
+async def test_the_oldest_of_very_many_unanswered_calls_are_forgotten(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_tools, "_REMEMBERED", 2)
+    asked = [call("find", f"call-{number}", number=number) for number in range(3)]
+    gemini.says(*map(response, asked), response("ok"))
+    config = types.GenerateContentConfig(tools=[FIND])
+    for _ in asked:
+        await side.generate(client, "Go", config=config)
+    for number in range(3):
+        said = types.Content(role="user", parts=[answer("find", f"call-{number}", output=number)])
+        await side.generate(client, [said], config=config)
+    assert [one.result for one in logger.tool_calls] == [None, "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"error": "no shop"}, "no shop"),
+        ({"error": {"code": 3}}, '{"code": 3}'),
+        ({"error": "no shop", "output": 1}, None),
+        ({"output": "ok"}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+async def test_an_answer_is_an_error_where_that_is_all_it_says(
+    side: Sync,
+    gemini: Gemini,
+    client: MaximGeminiClient,
+    logger: FakeLogger,
+    told: dict[str, Any],
+    expected: str | None,
+) -> None:
+    gemini.says(response(call("find")), response("sorry"))
+    chat = side.chats(client).create(model=MODEL, config=types.GenerateContentConfig(tools=[FIND]))
+    await side.send(chat, "Find tea")
+    await side.send(chat, answer("find", **told))
+    error = logger.tool_calls[0].error
+    assert (error and error.message) == expected
+    if error:
+        assert logger.tool_calls[0].data["error"] == {"message": expected, "code": "", "type": ""}
+    assert (logger.tool_calls[0].result is None) == (expected is not None)
+    logger.assert_complete()
+
+
+# What is said of a run.
+
+
+@pytest.mark.parametrize("how", WAYS)
+async def test_a_run_lasts_from_its_beginning_to_its_end_and_has_the_functions_documentation(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger, how: str
+) -> None:
+    def plain(left: int):  # type: ignore[no-untyped-def]
+        return left
+
+    plain.__annotations__["left"] = int
+    script(gemini, how, response(call("add", left=1, right=2), call("plain", left=1)), response("done"))
+    await use(side, client, how, {"tools": [add, plain]})
+    asking, telling = logger.trace.generations
+    first, second = logger.trace.tool_calls
+    assert (first.description, second.description or "") == ("Add two numbers.", "")
+    if "streamed" not in how:  # a stream is read on after the functions have run
+        assert asking.ended_at <= first.started_at
+    assert first.started_at <= first.ended_at <= second.started_at <= second.ended_at <= telling.started_at
+    logger.assert_complete()
+
+
+async def test_a_call_that_nobody_ran_began_when_it_was_asked_for(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    gemini.streams(response(call("find", what="tea"), reason=None), response("?"))
+    await side.read(await side.open(client, config=types.GenerateContentConfig(tools=[FIND])))
+    generation, tool_call = logger.trace.generation, logger.trace.tool_call
+    assert generation.started_at <= tool_call.started_at <= generation.ended_at
+    assert (tool_call.ended, tool_call.description or "") == (False, "")
+    [begun] = [log.data for log in logger.logs if log.action == "add-tool-call"]
+    assert begun is not None
+    assert begun["startTimestamp"].tzinfo is not None
+
+
+# What the SDK does with the functions may change; these tests do it in its place.
+
+
+def looping(monkeypatch: pytest.MonkeyPatch, run: Callable[[list[Any]], Any]) -> None:
+    """Have one call of the application ask twice, and *run* what it will with the tools in between."""
+
+    def generate(self: Any, *, model: str, contents: Any, config: Any = None) -> Any:
+        self._generate_content(model=model, contents=contents)
+        run(config["tools"])
+        return self._generate_content(model=model, contents=contents)
+
+    async def generate_async(self: Any, *, model: str, contents: Any, config: Any = None) -> Any:
+        await self._generate_content(model=model, contents=contents)
+        ran = run(config["tools"])
+        if hasattr(ran, "__await__"):
+            await ran
+        return await self._generate_content(model=model, contents=contents)
+
+    monkeypatch.setattr(Models, "generate_content", generate)
+    monkeypatch.setattr(AsyncModels, "generate_content", generate_async)
+
+
+async def test_functions_may_run_in_another_order_than_asked_for(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tell(what: str = "all") -> str:
+        return f"of {what}"
+
+    def run(tools: list[Any]) -> None:
+        assert [tools[0](), tools[0](what="milk"), tools[0](what="tea")] == ["of all", "of milk", "of tea"]
+
+    looping(monkeypatch, run)
+    bare = {"functionCall": {"name": "tell"}}
+    gemini.says(response(call("tell", what="tea"), call("tell", what="milk"), bare), response("done"))
+    await side.generate(client, config={"tools": [tell]})
+    runs = {one.arguments.get("what"): one for one in logger.trace.tool_calls}
+    assert {what: one.result for what, one in runs.items()} == {None: "of all", "milk": "of milk", "tea": "of tea"}
+    assert runs[None].started_at <= runs["milk"].started_at <= runs["tea"].started_at
+    logger.assert_complete(strict=True)
+
+
+async def test_a_function_that_nobody_asked_for_runs_without_a_trace(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(tools: list[Any]) -> None:
+        assert tools[0](left=6, right=3) == 2
+        with pytest.raises(ZeroDivisionError):
+            tools[0](left=6, right=0)
+
+    looping(monkeypatch, run)
+    gemini.says(response("done"))
+    await side.generate(client, config={"tools": [divide]})
+    assert logger.trace.tool_calls == []
+    logger.assert_complete(strict=True)
+
+
+class Box:
+    """An object that can be called, and is no function."""
+
+    def __call__(self, left: int) -> int:
+        return left
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"seed": 1},
+        {"tools": [FIND]},
+        {"tools": [Box()]},
+        {"tools": [functools.partial(add, left=1)]},
+        {"tools": (add,)},
+        types.GenerateContentConfig(seed=1),
+        types.GenerateContentConfig(tools=[FIND]),
+    ],
+    ids=lambda config: type(config).__name__,
+)
+async def test_a_config_without_functions_goes_to_the_sdk_as_it_is(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, monkeypatch: pytest.MonkeyPatch, config: Any
+) -> None:
+    seen: list[Any] = []
+    noting(monkeypatch, seen)
+    gemini.says(response("ok"))
+    await side.generate(client, config=config)
+    assert len(seen) == 1
+    assert seen[0] is config
+
+
+@pytest.mark.parametrize("kind", [dict, types.GenerateContentConfig])
+async def test_a_config_with_functions_differs_in_these_alone(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, monkeypatch: pytest.MonkeyPatch, kind: Any
+) -> None:
+    seen: list[Any] = []
+    noting(monkeypatch, seen)
+    gemini.says(response("ok"))
+    config = kind(tools=[FIND, add], seed=1)
+    await side.generate(client, config=config)
+    (sent,) = seen
+    assert type(sent) is kind
+    sent, given = (one if kind is dict else dict(one) for one in (sent, config))
+    declared, function = sent.pop("tools")
+    assert (declared, function.__wrapped__, function.__name__) == (FIND, add, "add")
+    assert given.pop("tools") == [FIND, add]
+    assert sent == given
+
+
+def noting(monkeypatch: pytest.MonkeyPatch, seen: list[Any]) -> None:
+    """Note the configs that the SDK is given."""
+
+    def generate(self: Any, *, model: str, contents: Any, config: Any = None) -> Any:
+        seen.append(config)
+        return self._generate_content(model=model, contents=contents)
+
+    async def generate_async(self: Any, *, model: str, contents: Any, config: Any = None) -> Any:
+        seen.append(config)
+        return await self._generate_content(model=model, contents=contents)
+
+    monkeypatch.setattr(Models, "generate_content", generate)
+    monkeypatch.setattr(AsyncModels, "generate_content", generate_async)
+
+
+class Session:
+    """Stands in for a session of an MCP server."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+        self.result: Any = "3"
+
+    async def call_tool(self, name: str, arguments: dict[str, Any] | None = None, *more: Any, **options: Any) -> Any:
+        self.asked.append((name, arguments, *more, options))
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
+
+
+class Result:
+    """Stands in for what a tool of an MCP server gives."""
+
+    def __init__(self, **said: Any) -> None:
+        self.__dict__.update(said)
+
+    def __str__(self) -> str:
+        return "the result"
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> Session:
+    """A session, where all that there is of mcp are stand-ins."""
+    modules = {name: ModuleType(name) for name in ("mcp", "mcp.types")}
+    monkeypatch.setattr(modules["mcp"], "ClientSession", Session, raising=False)
+    monkeypatch.setattr(modules["mcp.types"], "CallToolResult", Result, raising=False)
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    return Session()
+
+
+async def test_what_a_session_calls_is_a_tool_call(
+    session: Session, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run(tools: list[Any]) -> None:
+        (stand_in,) = tools
+        assert isinstance(stand_in, Session)
+        stand_in.note = "kept"  # type: ignore[attr-defined]
+        assert vars(session)["note"] == "kept"
+        assert await stand_in.call_tool("price", {"item": "milk"}) == "3"
+        session.result = "4"
+        assert await stand_in.call_tool("price", {"item": "tea"}, 5, meta=1) == "4"
+        assert await stand_in.call_tool("all") == "4"
+
+    looping(monkeypatch, run)
+    tools: list[Any] = [session]
+    asked = call("price", item="tea"), call("price", item="milk"), call("all")
+    gemini.says(response(*asked), response("done"))
+    await client.aio.models.generate_content(model=MODEL, contents="Go", config={"tools": tools})
+    assert session.asked == [
+        ("price", {"item": "milk"}, {}),
+        ("price", {"item": "tea"}, 5, {"meta": 1}),
+        ("all", None, {}),
+    ]
+    assert [(one.name, one.arguments, one.result, one.description or "") for one in logger.trace.tool_calls] == [
+        ("price", {"item": "milk"}, "3", ""),
+        ("price", {"item": "tea"}, "4", ""),
+        ("all", {}, "4", ""),
+    ]
+    assert tools == [session]
+    logger.assert_complete(strict=True)
+
+
+@pytest.mark.parametrize(
+    ("result", "fails"),
+    [
+        (Result(is_error=True), True),
+        (Result(isError=True), True),
+        (Result(is_error=False, isError=True), False),
+        (Result(), False),
+        (Box(), False),
+    ],
+    ids=["is_error", "isError", "is_error is False", "nothing said", "no result of mcp"],
+)
+async def test_a_tool_of_a_session_fails_where_its_result_says_so(
+    session: Session,
+    gemini: Gemini,
+    client: MaximGeminiClient,
+    logger: FakeLogger,
+    monkeypatch: pytest.MonkeyPatch,
+    result: Any,
+    fails: bool,
+) -> None:
+    session.result = result
+    got: list[Any] = []
+
+    async def run(tools: list[Any]) -> None:
+        got.append(await tools[0].call_tool("price", {}))
+
+    looping(monkeypatch, run)
+    gemini.says(response(call("price")), response("done"))
+    await client.aio.models.generate_content(model=MODEL, contents="Go", config={"tools": [session]})
+    assert got == [result]
+    error = logger.trace.tool_call.error
+    assert (error is not None) == fails
+    if error:
+        assert logger.trace.tool_call.data["error"] == {"message": '"the result"', "code": "", "type": ""}
+        assert logger.trace.tool_call.result is None
+    logger.assert_complete(strict=True)
