@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import itertools
 import subprocess
 import sys
@@ -12,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.script import Gemini, chunks, response
-from support.sides import MODEL
+from support.sides import MODEL, Sync
 
 import maxim_gemini
+from maxim_gemini._recording import Call, Recording
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from maxim_gemini import MaximGeminiClient
     from maxim_gemini.testing import FakeLogger
@@ -90,6 +93,45 @@ def test_a_stream_keeps_no_chunk(gemini: Gemini, client: MaximGeminiClient) -> N
         assert [place for place, one in enumerate(seen[:-1]) if one() is not None] == []
         seen.append(weakref.ref(chunk))
     assert len(seen) == 6
+
+
+@pytest.fixture
+def without_collector() -> Iterator[None]:
+    """Have nothing freed but what nothing refers to any more."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def lives() -> int:
+    """Return how many calls and generations are held in memory."""
+    return sum(type(one) in (Call, Recording) for one in gc.get_objects())
+
+
+@pytest.mark.parametrize("how", ["plain", "read", "closed", "turn"])
+async def test_a_call_is_freed_the_moment_it_ends(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, without_collector: None, how: str
+) -> None:
+    before = lives()
+    if how == "plain":
+        gemini.says(response("ok"))
+        await side.generate(client)
+    elif how == "turn":
+        gemini.says(response("ok"))
+        chat = side.chats(client).create(model=MODEL)
+        await side.send(chat, "Hi")
+    else:
+        gemini.streams(*chunks("a", "b"))
+        stream = await side.open(client)
+        await side.next(stream)
+        assert lives() == before + 2
+        await (side.read(stream) if how == "read" else side.close(stream))
+        del stream
+        for _ in range(200):  # the loop closes what the SDK has left open
+            if lives() > before:
+                await asyncio.sleep(0.01)
+    assert lives() == before
 
 
 def test_a_turn_logs_no_more_however_long_the_chat_is(
