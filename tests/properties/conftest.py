@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.errors import HypothesisWarning
 from support.in_memory import InMemoryGemini
+from support.leftovers import discard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +41,7 @@ PROFILE = settings.get_profile("proof" if os.environ.get("MAXIM_GEMINI_PROOF") e
 @pytest.fixture(scope="module", autouse=True)
 def _quick_collections() -> Iterator[None]:
     """Leave what was there before out of every garbage collection: the tests collect after each program."""
-    gc.collect()
+    discard()
     gc.freeze()
     yield
     gc.unfreeze()
@@ -73,6 +74,6 @@ def raw(gemini: InMemoryGemini) -> genai.Client:
 @pytest.fixture
 def loop() -> Iterator[asyncio.Runner]:
     """An event loop for many programs; no client of an earlier test is collected in it, which would start tasks."""
-    gc.collect()
+    discard()
     with asyncio.Runner() as runner:
         yield runner
