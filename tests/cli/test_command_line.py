@@ -15,12 +15,15 @@ from support.sample_traces import sample
 
 from maxim_gemini.testing import GeminiServer, cassettes, reply, report
 from maxim_gemini.testing.__main__ import main
+from maxim_gemini.testing.cli import demo
 from maxim_gemini.testing.cli import record as recording
 from maxim_gemini.testing.cli.app import run
 from maxim_gemini.testing.flows import Flow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from maxim_gemini import MaximGeminiClient
 
 Run = Any
 
@@ -323,6 +326,33 @@ def test_a_demo_that_gets_no_answer_is_one_line(cli: Run, gemini_of_the_environm
     code, _, err = cli("demo", "--live")
     assert code == 1
     assert err.startswith("maxim-gemini: Gemini did not answer: 403 PERMISSION_DENIED")
+
+
+def test_a_demo_without_a_client_is_one_line(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: Any) -> None:
+        raise ValueError("Project or API key must be set")
+
+    monkeypatch.setenv("GEMINI_API_KEY", "any")
+    monkeypatch.setattr(genai, "Client", refuse)
+    code, _, err = cli("demo", "--live")
+    assert (code, err.splitlines()) == (1, ["maxim-gemini: Gemini did not answer: Project or API key must be set"])
+
+
+@pytest.mark.parametrize("said", [reply.text("A coat."), reply.error(403)], ids=["answered", "failed"])
+def test_a_live_demo_leaves_no_client_open(
+    cli: Run, gemini_of_the_environment: GeminiServer, monkeypatch: pytest.MonkeyPatch, said: reply.Reply
+) -> None:
+    def conversation(client: MaximGeminiClient, **given: Any) -> Iterator[str]:
+        clients.append(client)
+        return converse(client, **given)
+
+    clients: list[MaximGeminiClient] = []
+    converse = demo.conversation
+    monkeypatch.setattr(demo, "conversation", conversation)
+    gemini_of_the_environment.always(said)
+    cli("demo", "--live")
+    with pytest.raises(RuntimeError, match="has been closed"):
+        clients[0].models.generate_content(model="gemini-2.5-flash", contents="Hi")
 
 
 def test_a_flow_that_fails_is_named_and_its_file_kept(cli: Run, tmp_path: Path) -> None:
