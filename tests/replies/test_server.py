@@ -9,9 +9,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from google import genai
 from google.genai import errors, types
-from support.clients import EDGE_IDS, EDGES, opened
+from support.clients import EDGE_IDS, EDGES, asking, opened
 from vcr.request import Request
 
 from maxim_gemini.testing import GeminiServer, reply
@@ -22,6 +21,8 @@ from maxim_gemini.testing.exchange import Chunk, Response
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from google import genai
 
 MODEL = "gemini-2.5-flash"
 
@@ -35,8 +36,9 @@ def server() -> Iterator[GeminiServer]:
 
 
 @pytest.fixture(scope="module")
-def client(server: GeminiServer) -> genai.Client:
-    return genai.Client(api_key="any", http_options=types.HttpOptions(base_url=server.url))
+def client(server: GeminiServer) -> Iterator[genai.Client]:
+    with asking(server.url) as client:
+        yield client
 
 
 async def pieces(client: genai.Client, is_async: bool, on_piece: Any = lambda _: None) -> list[str | None]:
@@ -102,9 +104,8 @@ async def test_a_connection_breaks_after_the_events_before(server: GeminiServer,
 
 def test_a_stall_ends_with_the_clients_patience(server: GeminiServer) -> None:
     server.reply(reply.stream("one") + reply.stall())
-    impatient = genai.Client(api_key="any", http_options=types.HttpOptions(base_url=server.url, timeout=300))
     got: list[Any] = []
-    with pytest.raises(Exception, match="timed out"):
+    with asking(server.url, timeout=300) as impatient, pytest.raises(Exception, match="timed out"):
         got.extend(chunk.text for chunk in impatient.models.generate_content_stream(model=MODEL, contents="hi"))
 
 
@@ -183,8 +184,7 @@ def test_tokens_are_counted_texts_embedded_and_models_listed(client: genai.Clien
 
 
 def test_replies_by_model_by_text_and_by_predicate() -> None:
-    with GeminiServer(reply.text("in order")) as server:
-        client = genai.Client(api_key="any", http_options=types.HttpOptions(base_url=server.url))
+    with GeminiServer(reply.text("in order")) as server, asking(server.url) as client:
         server.when(model="gemini-2.5-pro").reply(reply.text("pro"))
         server.when(text="weather").always(lambda asked: reply.text(f"sunny, {asked.model}"))
         server.when(lambda asked: asked.streams).reply(reply.stream("s", "t"))
@@ -200,8 +200,8 @@ def test_replies_by_model_by_text_and_by_predicate() -> None:
 def test_a_request_without_a_reply_is_told_to_the_client_and_fails_the_test() -> None:
     server = GeminiServer()
     server.start()
-    client = genai.Client(api_key="any", http_options=types.HttpOptions(base_url=server.url))
-    with pytest.raises(errors.ServerError, match=r"501 UNIMPLEMENTED.*no reply is left"):
+    said = r"501 UNIMPLEMENTED.*no reply is left"
+    with asking(server.url) as client, pytest.raises(errors.ServerError, match=said):
         client.models.generate_content(model=MODEL, contents="hi")
     with pytest.raises(
         ScriptError, match=r"no reply is left for <POST /v.*generateContent 'hi'> \(from the start\): add"
@@ -249,14 +249,14 @@ def test_it_leaves_no_thread_and_no_socket_and_may_be_started_again() -> None:
 def test_stopping_does_not_wait_for_a_stalled_answer() -> None:
     server = GeminiServer(reply.stream("one") + reply.stall())
     server.start()
-    client = genai.Client(api_key="any", http_options=types.HttpOptions(base_url=server.url))
-    stream = client.models.generate_content_stream(model=MODEL, contents="hi")
-    assert next(iter(stream)).text == "one"
-    begun = time.monotonic()
-    server.stop()
-    assert time.monotonic() - begun < 2
-    with pytest.raises(Exception, match=r"peer closed|reset"):
-        next(iter(stream))
+    with asking(server.url) as client:
+        stream = client.models.generate_content_stream(model=MODEL, contents="hi")
+        assert next(iter(stream)).text == "one"
+        begun = time.monotonic()
+        server.stop()
+        assert time.monotonic() - begun < 2
+        with pytest.raises(Exception, match=r"peer closed|reset"):
+            next(iter(stream))
 
 
 def test_it_plays_a_cassette(tmp_path: Path) -> None:
@@ -268,9 +268,8 @@ def test_it_plays_a_cassette(tmp_path: Path) -> None:
     headers = (("content-type", "text/event-stream"),)
     cassette.record(Request("POST", url, body, {}), Response(200, headers, chunks))
     cassette.save()
-    with GeminiServer(cassette=tmp_path / "recorded.yaml", strict=False) as server:
-        options = types.HttpOptions(base_url=server.url, api_version="v1beta")
-        client = genai.Client(api_key="any", http_options=options)
+    server = GeminiServer(cassette=tmp_path / "recorded.yaml", strict=False)
+    with server, asking(server.url, api_version="v1beta") as client:
         assert [c.text for c in client.models.generate_content_stream(model=MODEL, contents="hi")] == ["one", "two"]
         with pytest.raises(errors.ServerError, match="501"):
             client.models.generate_content(model=MODEL, contents="something else")
