@@ -189,8 +189,17 @@ def _connection(req: Any, delivery: Delivery) -> Any:
     loop = asyncio.get_running_loop()
     protocol = importlib.import_module("aiohttp.client_proto").ResponseHandler(loop)
     protocol.connection_made(_Memory(protocol, _head(delivery), loop))
-    connection = importlib.import_module("aiohttp.connector").Connection
-    return connection(_Nowhere(), req.connection_key, protocol, loop)
+    return _connection_class()(_Nowhere(), req.connection_key, protocol, loop)
+
+
+@functools.cache
+def _connection_class() -> Any:
+    class Connection(importlib.import_module("aiohttp.connector").Connection):  # type: ignore[misc]
+        """A connection whose answer need not be read: a real one gives itself back when a short answer has come."""
+
+        def __del__(self, *_: Any) -> None: ...
+
+    return Connection
 
 
 def _head(delivery: Delivery) -> bytes:
