@@ -91,9 +91,9 @@ class Rates(NamedTuple):
 
     memory: float
     ours: float
-    vcrpy: float
     share: float
     """Ours of those from memory, the median of the pairs."""
+    vcrpys_share: float
 
 
 def main() -> None:
@@ -101,8 +101,8 @@ def main() -> None:
     for size in SIZES:
         rates = measure(size)
         print(
-            f"{size:12,} memory {rates.memory:,.0f}/s ours {rates.ours:,.0f}/s, {rates.share:.3f} of that",
-            f"vcrpy {rates.vcrpy:,.1f}/s",
+            f"{size:12,} memory {rates.memory:,.0f}/s ours {rates.ours:,.0f}/s, {rates.share:.3f} of that;",
+            f"vcrpy {rates.vcrpys_share:.4f}",
             flush=True,
         )
 
@@ -115,16 +115,12 @@ def measure(size: int) -> Rates:
 
 def _measured(folder: Path, size: int) -> Rates:
     ours = _recorded(folder / "ours.yaml", size)
-    pairs = _pairs(client(bare), client(from_ours(ours)), size)
-    theirs = _as_vcrpy(ours, folder / "theirs.yaml")  # only now: what else fills the caches slows the pairs down
+    pairs = _pairs(client(bare), client(from_ours(ours)), _prompts(size, BATCHES * CALLS))
     memory, replayed = (statistics.median(times) for times in zip(*pairs, strict=True))
-    few = _prompts(size, max(2, 200 // (1 + size // 500)))  # vcrpy needs minutes at the larger sizes
-    return Rates(
-        1 / memory,
-        1 / replayed,
-        1 / seconds_a_call(client(from_vcrpy(theirs)), few),
-        statistics.median(from_memory / from_cassette for from_memory, from_cassette in pairs),
-    )
+    theirs = _as_vcrpy(ours, folder / "theirs.yaml")  # only now: what else fills the caches slows the pairs down
+    few = _prompts(size, 200 // (1 + size // 500))  # vcrpy needs minutes at the larger sizes
+    vcrpys = _pairs(client(bare), client(from_vcrpy(theirs)), few)
+    return Rates(1 / memory, 1 / replayed, _share(pairs), _share(vcrpys))
 
 
 def _recorded(path: Path, size: int) -> Cassette:
@@ -150,20 +146,24 @@ def _prompts(size: int, calls: int) -> list[str]:
     return [f"Say {call * size // calls if size > calls else call % size}" for call in range(calls)]
 
 
-def _pairs(memory: genai.Client, ours: genai.Client, size: int) -> list[tuple[float, float]]:
+def _pairs(memory: genai.Client, replay: genai.Client, prompts: Sequence[str]) -> list[tuple[float, float]]:
     """Return the times of a call from memory and from the cassette, in short batches that take turns to be first."""
-    prompts = _prompts(size, BATCHES * CALLS)
-    for gemini in (memory, ours):
+    for gemini in (memory, replay):
         seconds_a_call(gemini, prompts[:CALLS])
     pairs: list[tuple[float, float]] = []
-    for turn in range(BATCHES):
-        batch = prompts[turn * CALLS : (turn + 1) * CALLS]
-        if turn % 2:
-            replayed = seconds_a_call(ours, batch)
+    for start in range(0, len(prompts), CALLS):
+        batch = prompts[start : start + CALLS]
+        if len(pairs) % 2:
+            replayed = seconds_a_call(replay, batch)
             pairs.append((seconds_a_call(memory, batch), replayed))
         else:
-            pairs.append((seconds_a_call(memory, batch), seconds_a_call(ours, batch)))
+            pairs.append((seconds_a_call(memory, batch), seconds_a_call(replay, batch)))
     return pairs
+
+
+def _share(pairs: Sequence[tuple[float, float]]) -> float:
+    """Return the rate of a replay in calls from memory."""
+    return statistics.median(from_memory / replayed for from_memory, replayed in pairs)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ print((time.process_time() - started) * 1000)
 """
 
 
-def import_milliseconds(runs: int = 7) -> float:
+def import_milliseconds(runs: int = 15) -> float:
     """Return the least time that the wrapper's import takes over google-genai and maxim-py.
 
     From compiled modules, as an application starts; the first run compiles them, whatever the environment says.
