@@ -19,7 +19,7 @@ from maxim_gemini.testing.exceptions import ScriptError
 from maxim_gemini.testing.exchange import COMPLETE
 from maxim_gemini.testing.replies.request import GeminiRequest
 from maxim_gemini.testing.replies.saying import Disconnect, Hold, Pause
-from maxim_gemini.testing.replies.script import Answering, Rule, Script
+from maxim_gemini.testing.replies.script import Answering, Script, Scripted
 from maxim_gemini.testing.replies.writing import BROKEN, Answer, Sent
 from maxim_gemini.testing.routers import Router, register
 
@@ -36,13 +36,13 @@ _CORES: Final = {"httpcore2": "httpx2", "httpcore": "httpx"}
 """respx's mockers and the libraries that they serve; google-genai's own choice comes first."""
 
 
-class GeminiMock:
+class GeminiMock(Scripted):
     """Gemini as a respx router: answers a script, and shows what was asked."""
 
     __test__ = False
 
     def __init__(self, *replies: Answering, strict: bool = True) -> None:
-        self.script = Script(*replies)
+        self._player = Script(*replies)
         self.routers: dict[str, respx.MockRouter] = {}
         """The respx routers by HTTP library: add routes of your own to them."""
         self._strict = strict
@@ -52,32 +52,11 @@ class GeminiMock:
         return f"<GeminiMock {len(self.requests)} asked, {len(self.script.unused)} replies left>"
 
     @property
-    def requests(self) -> list[GeminiRequest]:
-        """What was asked, in order."""
-        return self.script.requests
-
-    @property
     def router(self) -> respx.MockRouter:
         """The respx router of the library that google-genai uses unasked."""
         if not self.routers:
             raise ScriptError("this mock is not in use: take its router inside `with gemini_mock(...) as mock:`")
         return next(iter(self.routers.values()))
-
-    def reply(self, *replies: Answering) -> None:
-        """Add *replies* for whoever asks, in order, each once."""
-        self.script.reply(*replies)
-
-    def always(self, reply: Answering) -> None:
-        """Answer with *reply* whatever nothing else answers."""
-        self.script.always(reply)
-
-    def when(self, predicate: Callable[[GeminiRequest], bool] | None = None, **wanted: str) -> Rule:
-        """Return a rule for some requests, as `Script.when` does."""
-        return self.script.when(predicate, **wanted)
-
-    def check(self) -> None:
-        """Raise `ScriptError` where a request had no reply, or a reply no request."""
-        self.script.check()
 
     def __enter__(self) -> Self:
         with ExitStack() as opened:

@@ -23,7 +23,7 @@ from maxim_gemini.testing.exceptions import ScriptError, TestKitError
 from maxim_gemini.testing.replies.playing import CassettePlayer, Pace
 from maxim_gemini.testing.replies.request import GeminiRequest
 from maxim_gemini.testing.replies.saying import Disconnect, Hold, Pause
-from maxim_gemini.testing.replies.script import Answering, Player, Rule, Script
+from maxim_gemini.testing.replies.script import Answering, Script, Scripted
 from maxim_gemini.testing.replies.writing import JSON_TYPE, Answer, Sent
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _START: Final = 10.0
 """Seconds that a server may take to start or to stop."""
 
 
-class GeminiServer:
+class GeminiServer(Scripted):
     """A loopback Gemini, in a thread of its own.
 
     ```python
@@ -71,7 +71,7 @@ class GeminiServer:
         """
         if replies and cassette is not None:
             raise ScriptError("a server plays replies or a cassette, not both: make two servers")
-        self._player: Player = Script(*replies) if cassette is None else CassettePlayer(cassette, pace=pace)
+        self._player = Script(*replies) if cassette is None else CassettePlayer(cassette, pace=pace)
         self._address = (host, port)
         self._strict = strict
         self._socket: socket.socket | None = None
@@ -91,34 +91,6 @@ class GeminiServer:
     def port(self) -> int:
         """The port on which it listens."""
         return int(self._listening.getsockname()[1])
-
-    @property
-    def requests(self) -> list[GeminiRequest]:
-        """What was asked, in order."""
-        return self._player.requests
-
-    @property
-    def script(self) -> Script:
-        """The script that it plays."""
-        if not isinstance(self._player, Script):
-            raise ScriptError(f"this server plays {self._player!r}, not a script: it takes no replies")
-        return self._player
-
-    def reply(self, *replies: Answering) -> None:
-        """Add *replies* for whoever asks, in order, each once."""
-        self.script.reply(*replies)
-
-    def always(self, reply: Answering) -> None:
-        """Answer with *reply* whatever nothing else answers."""
-        self.script.always(reply)
-
-    def when(self, predicate: Callable[[GeminiRequest], bool] | None = None, **wanted: str) -> Rule:
-        """Return a rule for some requests, as `Script.when` does."""
-        return self.script.when(predicate, **wanted)
-
-    def check(self) -> None:
-        """Raise `ScriptError` where a request had no reply, or a reply no request."""
-        self._player.check()
 
     def __enter__(self) -> Self:
         self.start()

@@ -203,3 +203,37 @@ def _shown(answering: Answering) -> str:
 
 def _name(function: Callable[..., object]) -> str:
     return getattr(function, "__name__", repr(function))
+
+
+class Scripted:
+    """What plays for a test, and shows what was asked of it."""
+
+    _player: Player
+
+    @property
+    def requests(self) -> list[GeminiRequest]:
+        """What was asked, in order."""
+        return self._player.requests
+
+    @property
+    def script(self) -> Script:
+        """The script that it plays."""
+        if not isinstance(self._player, Script):
+            raise ScriptError(f"this server plays {self._player!r}, not a script: it takes no replies")
+        return self._player
+
+    def reply(self, *replies: Answering) -> None:
+        """Add *replies* for whoever asks, in order, each once."""
+        self.script.reply(*replies)
+
+    def always(self, reply: Answering) -> None:
+        """Answer with *reply* whatever nothing else answers."""
+        self.script.always(reply)
+
+    def when(self, predicate: Callable[[GeminiRequest], bool] | None = None, **wanted: str) -> Rule:
+        """Return a rule for some requests, as `Script.when` does."""
+        return self.script.when(predicate, **wanted)
+
+    def check(self) -> None:
+        """Raise `ScriptError` where a request had no reply, or a reply no request."""
+        self._player.check()
