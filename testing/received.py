@@ -8,7 +8,7 @@ from .completeness import Problem, problems
 from .exceptions import IncompleteTrace
 from .rendering import render
 from .snapshots import export, snapshot
-from .views import Error, Generation, Retrieval, Session, Span, ToolCall, Trace, View, Views, view_of
+from .views import Error, Session, TraceHolder, View, Views, view_of
 
 if TYPE_CHECKING:
     from .commits import Commit, Dropped
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 V = TypeVar("V", bound=View)
 
 
-class Received:
+class Received(TraceHolder):
     """The base of everything that can say what Maxim received."""
 
     def _tree(self) -> Tree:
         raise NotImplementedError
 
-    def _all(self, kind: type[V]) -> Views[V]:
+    def _inside(self, kind: type[V]) -> Views[V]:
         views = (view_of(node) for node in self._tree().walk())
         return Views([view for view in views if isinstance(view, kind)], kind.kind.replace("_", " "))
 
@@ -41,37 +41,7 @@ class Received:
     @property
     def sessions(self) -> Views[Session]:
         """The conversations."""
-        return self._all(Session)
-
-    @property
-    def traces(self) -> Views[Trace]:
-        """The traces, in and out of sessions."""
-        return self._all(Trace)
-
-    @property
-    def spans(self) -> Views[Span]:
-        """The spans, sub-spans included."""
-        return self._all(Span)
-
-    @property
-    def generations(self) -> Views[Generation]:
-        """The requests to models."""
-        return self._all(Generation)
-
-    @property
-    def tool_calls(self) -> Views[ToolCall]:
-        """The functions that were run, or asked for."""
-        return self._all(ToolCall)
-
-    @property
-    def retrievals(self) -> Views[Retrieval]:
-        """The look-ups of documents."""
-        return self._all(Retrieval)
-
-    @property
-    def errors(self) -> tuple[Error, ...]:
-        """The errors on any entity."""
-        return tuple(error for root in self._tree().roots for error in view_of(root).errors)
+        return self._inside(Session)
 
     @property
     def session(self) -> Session:
@@ -79,29 +49,9 @@ class Received:
         return self.sessions.only
 
     @property
-    def trace(self) -> Trace:
-        """The only trace."""
-        return self.traces.only
-
-    @property
-    def span(self) -> Span:
-        """The only span."""
-        return self.spans.only
-
-    @property
-    def generation(self) -> Generation:
-        """The only generation."""
-        return self.generations.only
-
-    @property
-    def tool_call(self) -> ToolCall:
-        """The only tool call."""
-        return self.tool_calls.only
-
-    @property
-    def retrieval(self) -> Retrieval:
-        """The only retrieval."""
-        return self.retrievals.only
+    def errors(self) -> tuple[Error, ...]:
+        """The errors on any entity."""
+        return tuple(error for root in self._tree().roots for error in view_of(root).errors)
 
     def find(self, id_or_name: str) -> View:
         """Return the entity of that id, else the only one of that name."""

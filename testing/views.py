@@ -269,23 +269,22 @@ class View:
         return hash((self.kind, self.id))
 
 
-class _Scope(View):
-    """An entity that holds others. What is in its spans counts as being in it."""
+class Holder:
+    """What holds entities: all of a kind, or the only one. What is in a span counts as being in what holds the span."""
 
     __slots__ = ()
 
     def _inside(self, kind: type[V]) -> Views[V]:
-        below = (view_of(node) for child in self._node.children for node in child.walk())
-        return Views([view for view in below if isinstance(view, kind)], f"{kind.kind.replace('_', ' ')} in {self}")
+        raise NotImplementedError
 
     @property
     def spans(self) -> Views[Span]:
-        """Its spans, sub-spans included."""
+        """The spans in it, sub-spans included."""
         return self._inside(Span)
 
     @property
     def generations(self) -> Views[Generation]:
-        """Its requests to models."""
+        """The requests to models in it."""
         return self._inside(Generation)
 
     @property
@@ -295,28 +294,54 @@ class _Scope(View):
 
     @property
     def retrievals(self) -> Views[Retrieval]:
-        """Its look-ups of documents."""
+        """The look-ups of documents in it."""
         return self._inside(Retrieval)
 
     @property
     def span(self) -> Span:
-        """Its only span."""
+        """The only span in it."""
         return self.spans.only
 
     @property
     def generation(self) -> Generation:
-        """Its only generation."""
+        """The only generation in it."""
         return self.generations.only
 
     @property
     def tool_call(self) -> ToolCall:
-        """Its only tool call."""
+        """The only tool call in it."""
         return self.tool_calls.only
 
     @property
     def retrieval(self) -> Retrieval:
-        """Its only retrieval."""
+        """The only retrieval in it."""
         return self.retrievals.only
+
+
+class TraceHolder(Holder):
+    """What holds traces, too."""
+
+    __slots__ = ()
+
+    @property
+    def traces(self) -> Views[Trace]:
+        """The traces in it."""
+        return self._inside(Trace)
+
+    @property
+    def trace(self) -> Trace:
+        """The only trace in it."""
+        return self.traces.only
+
+
+class _Scope(Holder, View):
+    """An entity that holds others."""
+
+    __slots__ = ()
+
+    def _inside(self, kind: type[V]) -> Views[V]:
+        below = (view_of(node) for child in self._node.children for node in child.walk())
+        return Views([view for view in below if isinstance(view, kind)], f"{kind.kind.replace('_', ' ')} in {self}")
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -329,21 +354,11 @@ class _Scope(View):
         return tuple(_feedback(commit.data) for commit in self._node.records("add-feedback"))
 
 
-class Session(_Scope):
+class Session(TraceHolder, _Scope):
     """A conversation."""
 
     kind = "session"
     __slots__ = ()
-
-    @property
-    def traces(self) -> Views[Trace]:
-        """Its traces."""
-        return self._inside(Trace)
-
-    @property
-    def trace(self) -> Trace:
-        """Its only trace."""
-        return self.traces.only
 
 
 class Trace(_Scope):
