@@ -13,7 +13,16 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from support.faulty_logger import TROUBLES, FaultyLogger
 from support.in_memory import InMemoryGemini, Said
-from support.programs import STEPS, Run, Step, answers, first_difference, without_closings, wrapped_run
+from support.programs import (
+    STEPS,
+    Run,
+    Step,
+    answers,
+    count_function_faults,
+    first_difference,
+    without_closings,
+    wrapped_run,
+)
 from support.sides import SIDES, Sync
 from support.tally import count
 from support.truth import check_against_the_wire
@@ -74,6 +83,7 @@ class Twins(RuleBasedStateMachine):
             return
         self.take(Step("finish", {}))
         count("programs: machine")
+        count_function_faults(self.wrapped.gemini.timeline)
         for trouble, times in self.logger.faults.items():
             count(f"faults: logger {trouble}", times)
         if not self.logger.is_harmed:

@@ -11,6 +11,7 @@ from support.programs import (
     Program,
     Run,
     closings,
+    count_function_faults,
     first_difference,
     programs,
     rich_programs,
@@ -56,6 +57,7 @@ def test_a_wrapped_client_behaves_as_the_bare_one_and_maxim_hears_everything(
         assert asyncio.all_tasks() == {asyncio.current_task()}
         count("programs: transparency")
         count("invariants: wrapped equals bare", len(seen))
+        count_function_faults(seen)
         count("invariants: complete")
 
     check()

@@ -86,7 +86,10 @@ class InMemoryGemini:
         if said.fault == "refused":
             self.faults["refused"] += 1
             raise library.ConnectError("refused", request=request)
-        return Body(self, number, request, said, _written(said.reply, request, number))
+        answer = _written(said.reply, request, number)
+        if answer.status >= 400:
+            self.faults[f"status {answer.status // 100}xx"] += 1
+        return Body(self, number, request, said, answer)
 
     def sends(self, number: int, piece: bytes) -> bytes:
         self.bodies[number] += piece

@@ -76,5 +76,15 @@ def functions(note: Note) -> dict[str, Any]:
 
 NAMES = tuple(functions(lambda *_: None))
 
+FAULTS = {
+    "fail": "raises",
+    "fail_later": "raises, async",
+    "leave": "raises no Exception",
+    "strange": "returns no JSON",
+    "slow": "slow",
+    "wait": "async",
+}
+"""What is wrong with those that do not simply return."""
+
 PLAIN_NAMES = tuple(name for name in NAMES if name not in ("wait", "fail_later"))
 """Those that a sync client can run: it refuses all of a call's functions if one is async."""

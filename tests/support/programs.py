@@ -18,7 +18,9 @@ from pydantic import BaseModel
 from maxim_gemini import MaximGeminiClient
 from maxim_gemini.testing import FakeLogger, reply, strategies
 from support.in_memory import FAULTS, InMemoryGemini, Said
+from support.noting_functions import FAULTS as FUNCTION_FAULTS
 from support.noting_functions import NAMES, PLAIN_NAMES, functions
+from support.tally import count
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -334,6 +336,13 @@ def closings(timeline: Sequence[tuple[Any, ...]]) -> list[int]:
     return sorted({event[1] for event in timeline if event[0] == "closed"})
 
 
+def count_function_faults(timeline: Sequence[tuple[Any, ...]]) -> None:
+    """Count the functions that ran and were not simple."""
+    for event in timeline:
+        if event[0] == "ran" and event[1] in FUNCTION_FAULTS:
+            count(f"faults: function {FUNCTION_FAULTS[event[1]]}")
+
+
 def first_difference(bare: Sequence[Any], wrapped: Sequence[Any]) -> str:
     """Return the first place at which two timelines differ; empty where they are the same."""
     for place, (one, other) in enumerate(zip(bare, wrapped, strict=False)):
@@ -371,7 +380,9 @@ def tool_calls() -> st.SearchStrategy[reply.Reply]:
 def answers() -> st.SearchStrategy[Said]:
     """Generate any answer, and what befalls it on its way."""
     said = st.one_of(
+        tool_calls(),
         strategies.streams(),
+        tool_calls(),
         strategies.responses(),
         tool_calls(),
         st.just(reply.stream("one ", "two ", "three")),
@@ -389,10 +400,10 @@ def setups() -> st.SearchStrategy[Setup]:
     return st.builds(
         Setup,
         base=st.one_of(st.none(), st.none(), strategies.configs()),
-        tools=st.just(())
-        | st.just(NAMES)
+        tools=st.sampled_from([(), PLAIN_NAMES, NAMES])
+        | st.just(PLAIN_NAMES)
         | st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True).map(tuple),
-        rounds=st.sampled_from([None, None, None, 0, 1, 2]),
+        rounds=st.sampled_from([None, None, None, None, 0, 2]),
         as_dict=st.booleans(),
         schema=st.sampled_from([False, False, False, True]),
         headers=st.sampled_from([False, False, True]),
@@ -421,7 +432,7 @@ def _step(name: str, **given: st.SearchStrategy[Any]) -> st.SearchStrategy[Step]
     return st.fixed_dictionaries(given).map(lambda drawn: Step(name, drawn))
 
 
-_rarely = st.sampled_from([False, False, False, True])
+_rarely = st.sampled_from([False] * 9 + [True])
 
 STEPS: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
     "generate": {"contents": contents(), "setup": setups(), "place": _where, "cancelled": _rarely},
@@ -452,9 +463,9 @@ def programs() -> st.SearchStrategy[Program]:
     steps = st.builds(
         lambda first, rest: [first, *rest],
         begin,
-        st.lists(st.one_of(consume, talk, consume, begin), min_size=3, max_size=8),
+        st.lists(st.one_of(consume, talk, consume, begin), min_size=4, max_size=12),
     )
-    return st.builds(Program, steps, st.lists(answers(), min_size=3, max_size=6))
+    return st.builds(Program, steps, st.lists(answers(), min_size=5, max_size=12))
 
 
 def rich_programs() -> list[Program]:
