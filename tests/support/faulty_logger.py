@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 TROUBLES: Final = ("raises", "raises afterwards", "slow", "disk lost", "unserialisable")
 
-_ERRORS: Final = (OSError("disk full"), RuntimeError("no thread"), ValueError("odd"), TypeError("not JSON"), KeyError())
+_ERRORS: Final = (OSError, RuntimeError, ValueError, TypeError, KeyError)
 
 
 class FaultyLogger(FakeLogger):
@@ -49,7 +49,7 @@ class FaultyLogger(FakeLogger):
             return self._commit(log)
         if self._trouble == "raises afterwards":
             self._commit(log)
-        raise _ERRORS[sum(self.faults.values()) % len(_ERRORS)]
+        raise _ERRORS[sum(self.faults.values()) % len(_ERRORS)]("in trouble")
 
     def _strikes(self, log: CommitLog) -> bool:
         if not self._times or (self._trouble == "disk lost" and log.action != "upload-attachment"):
