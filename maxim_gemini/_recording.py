@@ -203,10 +203,17 @@ class Call:
         if self._current is not None:
             self._current.end()  # where the SDK went on without reading it to its end
             self._so_far = self._output if is_continuation(config) else ""
+        if self._is_open is False:  # the application has ended its chat, and reads on
+            self._begin_anew()
         generation_id = new_id()
         self.log.attempt("begin the generation", self._begin, generation_id, model, contents, config)
         self._current = Recording(self, generation_id, model, streamed=streamed)
         return self._current
+
+    def _begin_anew(self) -> None:
+        self.scope = self.scope.renewed()
+        self.tools.trace_id = self.scope.trace_id
+        self._is_open = None
 
     def _begin(self, generation_id: str, model: str, contents: Any, config: Any) -> None:
         request = self._read(contents, config)
@@ -268,7 +275,8 @@ class Call:
         if self._is_open is False:
             return
         self.log.attempt("end the call", self._end, error)
-        self._is_open = False
+        if self._is_open:
+            self._is_open = False
         self._current = None  # it refers to the call: without this, only the garbage collector could free the two
 
     def _end(self, error: BaseException | None) -> None:

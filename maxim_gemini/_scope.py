@@ -132,6 +132,10 @@ class Scope:
         self.is_local = bool(trace_id) or labels.trace_id is None
         self.trace_id = trace_id or labels.trace_id or new_id()
 
+    def renewed(self) -> Scope:
+        """Return a scope for what goes on after the end: another trace, where this one was ours."""
+        return Scope(self.log, self.labels, self.trace_name)
+
     def open(self, said: str) -> None:
         """Begin the trace if it is ours, announce it if the logger has not seen it."""
         if self.is_local or self.log.is_new(self.trace_id):

@@ -33,7 +33,11 @@ settings.register_profile(
     **_SHARED,
 )
 settings.register_profile(
-    "proof", max_examples=int(os.environ.get("MAXIM_GEMINI_PROOF") or 1), stateful_step_count=40, **_SHARED
+    "proof",
+    max_examples=int(os.environ.get("MAXIM_GEMINI_PROOF") or 1),
+    stateful_step_count=40,
+    derandomize=False,  # what the tests' own profile would say
+    **_SHARED,
 )
 PROFILE = settings.get_profile("proof" if os.environ.get("MAXIM_GEMINI_PROOF") else "normal")
 

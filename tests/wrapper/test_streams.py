@@ -16,8 +16,9 @@ import pytest
 from google.genai import types
 from google.genai.chats import Chat
 from google.genai.models import AsyncModels, Models
+from support.functions import add
 from support.loopback import SSE, Reply
-from support.script import Gemini, chunks, response
+from support.script import Gemini, call, chunks, response
 from support.sides import MODEL, Sync
 
 from maxim_gemini import MaximGeminiClient, _recording
@@ -408,6 +409,45 @@ async def test_a_turn_still_open_ends_with_the_chat(
     assert len(await side.read(stream)) == 1
     logger.assert_complete(strict=True)
     assert logger.trace.output == "a"
+
+
+async def test_a_turn_may_be_read_when_the_chat_has_ended(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    gemini.streams(*chunks("a", "b"))
+    chat = side.chats(client).create(model=MODEL)
+    stream = await side.open_turn(chat, "Hi")
+    chat.end_trace()
+    assert logger.logs == ()
+    assert len(await side.read(stream)) == 2
+    assert (logger.trace.input, logger.trace.output) == ("Hi", "ab")
+    chat.end_trace()
+    logger.assert_complete(strict=True)
+
+
+@pytest.mark.parametrize("place", [{}, {"trace_id": "mine"}, {"session_id": "mine"}], ids=repr)
+@pytest.mark.parametrize("how", ["read", "dropped"])
+async def test_a_turn_that_goes_on_when_the_chat_has_ended_is_a_trace_of_its_own(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger, place: dict[str, str], how: str
+) -> None:
+    gemini.streams(response(call("add", left=1, right=2)))
+    gemini.streams(*chunks("a", "b"))
+    chat = side.chats(client).create(model=MODEL, config={"tools": [add]}, **place)
+    stream = await side.open_turn(chat, "Hi")
+    await side.next(stream)
+    chat.end_trace()
+    await side.next(stream)
+    if how == "read":
+        await side.read(stream)
+    del stream
+    await asyncio.sleep(0.01)
+    gc.collect()
+    if "trace_id" in place:
+        logger.trace_end("mine")
+    logger.assert_complete()
+    assert [one.result for one in logger.tool_calls] == ["3"]
+    assert logger.generations[1].text == ("ab" if how == "read" else "a")
+    assert len({one.parent for one in logger.generations}) == (1 if "trace_id" in place else 2)
 
 
 async def test_chunks_are_the_very_objects_of_the_sdk(
