@@ -181,6 +181,21 @@ async def test_content_that_cannot_be_read_costs_a_placeholder_and_the_error_is_
     logger.assert_complete()
 
 
+@pytest.mark.parametrize("config", [object(), 3], ids=["an object", "a number"])
+async def test_what_is_no_config_is_the_sdks_error_and_one_in_maxim(
+    side: Sync, raw: genai.Client, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger, config: Any
+) -> None:
+    gemini.says(response("ok"))
+    raised = []
+    for either in (raw, client):
+        with pytest.raises(Exception) as failure:  # noqa: PT011  # whatever this google-genai makes of it
+            await side.generate(either, config=config)
+        raised.append((failure.type, str(failure.value).partition(" at 0x")[0]))
+    assert raised[0] == raised[1]
+    assert [one.type for one in logger.trace.errors] == [raised[0][0].__name__]
+    logger.assert_complete()
+
+
 async def test_a_value_that_cannot_be_written_costs_a_placeholder(
     side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
 ) -> None:

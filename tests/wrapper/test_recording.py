@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -52,6 +53,37 @@ async def test_a_generation_names_the_model_and_what_it_was_asked(
     assert generation.model_parameters == {"seed": 1}
     assert ("chunks" in generation.metrics) == ("streamed" in how)
     assert not {"cancelled", "stopped_early"} & generation.metadata.keys()
+
+
+def test_when_chunks_came_is_told_in_milliseconds_to_the_microsecond(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([5.0004, 5.1234567])
+    monkeypatch.setattr(_recording, "time", SimpleNamespace(perf_counter=lambda: next(times)))
+    arrivals = _recording.Arrivals()
+    arrivals.note()
+    arrivals.note()
+    assert arrivals.since(5) == [0.4, 123.457]
+
+
+@pytest.mark.parametrize("texts", ["a", "ab", "abc"])
+async def test_when_each_chunk_came_is_told_where_there_are_several(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger, texts: str
+) -> None:
+    gemini.streams(*chunks(*texts))
+    await side.read(await side.open(client))
+    times = logger.generation.metadata.get("chunk_times_ms")
+    assert (times and len(times)) == (len(texts) if len(texts) > 1 else None)
+
+
+async def test_a_stream_that_ends_within_a_function_call_asks_for_what_it_has(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    if "partial_args" not in types.FunctionCall.model_fields:
+        pytest.skip("this google-genai has no partial calls")
+    city = {"partialArgs": [{"jsonPath": "$.city", "stringValue": "Par", "willContinue": True}]}
+    gemini.streams(response({"functionCall": {"name": "find", "willContinue": True, **city}}, reason=None))
+    await side.read(await side.open(client))
+    assert (logger.tool_call.name, logger.tool_call.arguments) == ("find", {"city": "Par"})
+    logger.assert_complete()
 
 
 # Errors.

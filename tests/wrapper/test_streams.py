@@ -435,6 +435,8 @@ async def test_a_turn_that_goes_on_when_the_chat_has_ended_is_a_trace_of_its_own
     chat = side.chats(client).create(model=MODEL, config={"tools": [add]}, **place)
     stream = await side.open_turn(chat, "Hi")
     await side.next(stream)
+    if len(gemini.requests) > 1:
+        pytest.skip("this google-genai hands out nothing before the functions have run")
     chat.end_trace()
     await side.next(stream)
     if how == "read":

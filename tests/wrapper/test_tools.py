@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +16,10 @@ from support.script import Gemini, call, chunks, response
 from support.sides import MODEL, Sync
 
 from maxim_gemini import _tools
+from maxim_gemini._maxim import Log
+from maxim_gemini._request import FunctionAnswer
+from maxim_gemini._response import Asked
+from maxim_gemini.testing import FakeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +27,6 @@ if TYPE_CHECKING:
     from google import genai
 
     from maxim_gemini import MaximGeminiClient
-    from maxim_gemini.testing import FakeLogger
 
 FIND = types.Tool(function_declarations=[types.FunctionDeclaration(name="find", description="Finds.")])
 
@@ -367,6 +370,8 @@ async def test_a_run_lasts_from_its_beginning_to_its_end_and_has_the_functions_d
     if "streamed" not in how:  # a stream is read on after the functions have run
         assert asking.ended_at <= first.started_at
     assert first.started_at <= first.ended_at <= second.started_at <= second.ended_at <= telling.started_at
+    begun = [log.data["startTimestamp"] for log in logger.logs if log.data and log.action == "add-tool-call"]
+    assert all(at.tzinfo is not None for at in begun)
     logger.assert_complete()
 
 
@@ -381,6 +386,49 @@ async def test_a_call_that_nobody_ran_began_when_it_was_asked_for(
     [begun] = [log.data for log in logger.logs if log.action == "add-tool-call"]
     assert begun is not None
     assert begun["startTimestamp"].tzinfo is not None
+
+
+async def test_calls_of_several_chunks_all_wait(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    asked = [response(call("find", what=what), reason=None) for what in ("tea", "milk")]
+    gemini.streams(*asked, response(""))
+    await side.read(await side.open(client, config=types.GenerateContentConfig(tools=[FIND])))
+    assert [one.arguments for one in logger.trace.tool_calls] == [{"what": "tea"}, {"what": "milk"}]
+
+
+class Runs:
+    """The function calls of one call of an application, `1` and `2` asked for just now, `0` in an earlier one."""
+
+    def __init__(self, *names: str) -> None:
+        self.logger = FakeLogger()
+        self.logger.trace({"id": "t"})
+        log, conversation = Log(self.logger), _tools.Conversation()
+        self.calls = [types.FunctionCall(name=name, args={}) for name in names]
+        asked = [Asked(str(place), one) for place, one in enumerate(self.calls)]
+        earlier = _tools.ToolRuns(log, conversation, "t")
+        earlier.ask(asked[:1])
+        earlier.leave()
+        self.now = _tools.ToolRuns(log, conversation, "t")
+        self.now.ask(asked[1:])
+
+    def results(self) -> dict[str, str | None]:
+        return {one.id: one.result for one in self.logger.tool_calls}
+
+
+def test_a_run_is_that_of_its_function_whichever_was_asked_for_first() -> None:
+    runs = Runs("earlier", "find", "buy")
+    with runs.now.running("buy", {}) as give_back:
+        give_back("bought")
+    runs.now.leave()
+    assert runs.results() == {"0": None, "1": None, "2": "bought"}
+
+
+def test_an_answer_to_an_earlier_call_is_not_taken_for_one_of_the_same_function() -> None:
+    runs = Runs("find", "find", "buy")
+    runs.now.answered([FunctionAnswer(runs.calls[0], types.FunctionResponse(name="find", response={"output": "tea"}))])
+    runs.now.leave()
+    assert runs.results() == {"0": "tea", "1": None, "2": None}
 
 
 # What the SDK does with the functions may change; these tests do it in its place.
@@ -578,8 +626,9 @@ async def test_what_a_session_calls_is_a_tool_call(
         (Result(is_error=False, isError=True), False),
         (Result(), False),
         (Box(), False),
+        (SimpleNamespace(is_error=True), False),
     ],
-    ids=["is_error", "isError", "is_error is False", "nothing said", "no result of mcp"],
+    ids=["is_error", "isError", "is_error is False", "nothing said", "no result of mcp", "the likeness of one"],
 )
 async def test_a_tool_of_a_session_fails_where_its_result_says_so(
     session: Session,
