@@ -1,5 +1,8 @@
 """Break the wrapper in small ways and see whether its tests notice; run by `tox -e mutation`.
 
+    python tests/properties/mutate.py          try a sample of 300 mutants; a number: so many
+    python tests/properties/mutate.py again    try those that survived the last time, after a test was written
+
 mutmut makes the mutants and picks the tests that reach each. A sample is tried, drawn with a fixed seed. What runs
 while modules are imported is left out, since mutmut switches a mutant on only afterwards; so are the tests that count
 what the wrapper does, since mutmut does some of it, and one in which mutmut loses its own context variable.
@@ -17,9 +20,14 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
 
 ROOT = Path(__file__).parents[2]
 WRAPPER = ROOT / "maxim_gemini"
@@ -56,12 +64,33 @@ pytest_add_cli_args_test_selection=
 
 def main(sample: int) -> None:
     """Try *sample* mutants in a copy of the checkout, and write down how many were noticed."""
-    with tempfile.TemporaryDirectory() as folder:
-        copy = _copied(Path(folder))
-        _mutmut(copy, "maxim_gemini._schemas.*")  # the others are made, too, and their tests found
+    with _copy_with_mutants() as copy:
         names = all_mutants(copy)
         _mutmut(copy, *random.Random(2026).sample(names, min(sample, len(names))))
         write_down(copy)
+
+
+def again() -> None:
+    """Try the mutants that survived the last time for no known reason, and correct what was written down then."""
+    result = json.loads(RESULT.read_text(encoding="utf-8"))
+    with _copy_with_mutants() as copy:
+        names = [name for name in result["unexplained"] if name in all_mutants(copy)]
+        if names:
+            _mutmut(copy, *names)
+        survivors = _survivors(copy, names)
+        explained = Counter(result["explained"])
+        explained.update(reason for name, changed in survivors.items() if (reason := reason_for(name, changed)))
+        unexplained = {name: changed for name, changed in survivors.items() if not reason_for(name, changed)}
+    survived = explained.total() + len(unexplained)
+    _write(result | {"killed": result["tried"] - survived, "explained": explained, "unexplained": unexplained})
+
+
+@contextmanager
+def _copy_with_mutants() -> Generator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        copy = _copied(Path(folder))
+        _mutmut(copy, "maxim_gemini._schemas.*")  # the others are made, too, and their tests found
+        yield copy
 
 
 def all_mutants(copy: Path) -> list[str]:
@@ -72,22 +101,34 @@ def all_mutants(copy: Path) -> list[str]:
 def write_down(copy: Path) -> None:
     """Write down what became of the mutants that were tried in *copy*, and print those that nobody has explained."""
     names = all_mutants(copy)
-    codes = {name: code for name, code in _codes(copy).items() if name in set(names) and code is not None}
-    survivors = {name: difference(copy, name) for name in sorted(codes) if codes[name] not in KILLED}
+    codes = _codes(copy)
+    tried = [name for name in names if codes[name] is not None]
+    survivors = _survivors(copy, tried)
     reasons = {name: reason_for(name, changed) for name, changed in survivors.items()}
-    unexplained = {name: survivors[name] for name, reason in reasons.items() if reason is None}
     result = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "mutants": len(names),
-        "tried": len(codes),
-        "killed": len(codes) - len(survivors),
+        "tried": len(tried),
+        "killed": len(tried) - len(survivors),
         "explained": Counter(reason for reason in reasons.values() if reason is not None),
-        "unexplained": unexplained,
+        "unexplained": {name: survivors[name] for name, reason in reasons.items() if reason is None},
     }
+    _write(result)
+
+
+def _survivors(copy: Path, names: Iterable[str]) -> dict[str, str]:
+    """Return what those of *names* that survived change."""
+    codes = _codes(copy)
+    return {name: difference(copy, name) for name in names if codes[name] not in KILLED}
+
+
+def _write(result: dict[str, Any]) -> None:
+    """Write *result* down, and print the mutants that nobody has explained."""
     RESULT.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    for name, changed in unexplained.items():
+    for name, changed in result["unexplained"].items():
         print(f"{name}\n{changed}\n")
-    print(f"{result['killed']} of {len(codes)} mutants killed, {len(unexplained)} survive for no known reason")
+    left = len(result["unexplained"])
+    print(f"{result['killed']} of {result['tried']} mutants killed, {left} survive for no known reason")
 
 
 def reason_for(name: str, changed: str) -> str | None:
@@ -152,4 +193,7 @@ def difference(folder: Path, name: str) -> str:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 300)
+    if sys.argv[1:] == ["again"]:
+        again()
+    else:
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else 300)

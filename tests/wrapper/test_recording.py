@@ -86,6 +86,18 @@ async def test_a_stream_that_ends_within_a_function_call_asks_for_what_it_has(
     logger.assert_complete()
 
 
+@pytest.mark.parametrize("how", WAYS)
+async def test_a_result_without_names_goes_by_those_of_the_request(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger, how: str
+) -> None:
+    nameless = {key: value for key, value in response("ok").items() if key not in ("responseId", "modelVersion")}
+    (gemini.streams if "streamed" in how else gemini.says)(nameless)
+    await use(side, client, how)
+    result = logger.generation.result
+    assert result is not None
+    assert (result["id"], result["model"]) == (logger.generation.id, MODEL)
+
+
 # Errors.
 
 
