@@ -551,6 +551,28 @@ def noting(monkeypatch: pytest.MonkeyPatch, seen: list[Any]) -> None:
     monkeypatch.setattr(AsyncModels, "generate_content", generate_async)
 
 
+async def test_the_tools_are_those_that_the_sdk_sends(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a session of an MCP server offers is known only then."""
+    offered = types.Tool(function_declarations=[types.FunctionDeclaration(name="offered")])
+
+    def generate(self: Any, *, model: str, contents: Any, config: Any = None) -> Any:
+        return self._generate_content(model=model, contents=contents, config=config.model_copy(update=sent))
+
+    async def generate_async(self: Any, *, model: str, contents: Any, config: Any = None) -> Any:
+        return await self._generate_content(model=model, contents=contents, config=config.model_copy(update=sent))
+
+    sent = {"tools": [offered], "seed": 2}
+    monkeypatch.setattr(Models, "generate_content", generate)
+    monkeypatch.setattr(AsyncModels, "generate_content", generate_async)
+    gemini.says(response("ok"))
+    await side.generate(client, config=types.GenerateContentConfig(tools=[FIND], seed=1))
+    parameters = logger.generation.model_parameters
+    (tool,) = parameters["tools"]
+    assert (parameters["seed"], [one["name"] for one in tool["function_declarations"]]) == (1, ["offered"])
+
+
 class Session:
     """Stands in for a session of an MCP server."""
 
