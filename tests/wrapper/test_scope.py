@@ -87,6 +87,14 @@ async def test_an_error_before_anything_is_sent_is_one_on_the_trace(
     assert ["temperature" in trace.errors[0].message for trace in logger.traces] == [True, True]
 
 
+async def test_a_trace_of_the_caller_that_nobody_has_begun_is_begun_without_a_word(
+    side: Sync, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    """Another process may have begun it, and says what was asked."""
+    await side.generate(client, "one", trace_id="theirs")
+    assert (logger.trace.id, logger.trace.name, logger.trace.input, logger.trace.ended) == ("theirs", None, None, False)
+
+
 async def test_a_chat_in_the_callers_trace_leaves_it_open(
     side: Sync, client: MaximGeminiClient, logger: FakeLogger
 ) -> None:
