@@ -129,7 +129,7 @@ class Scope:
         self.log = log
         self.labels = labels
         self.trace_name = trace_name
-        self.is_local = bool(trace_id) or labels.trace_id is None
+        self.is_local = labels.trace_id is None
         self.trace_id = trace_id or labels.trace_id or new_id()
 
     def renewed(self) -> Scope:
