@@ -430,7 +430,7 @@ async def test_a_turn_may_be_read_when_the_chat_has_ended(
 async def test_a_turn_that_goes_on_when_the_chat_has_ended_is_a_trace_of_its_own(
     side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger, place: dict[str, str], how: str
 ) -> None:
-    gemini.streams(response(call("add", left=1, right=2)))
+    gemini.streams(response(call("add", left=1, right=2))).streams(response(call("add", left=2, right=2)))
     gemini.streams(*chunks("a", "b"))
     chat = side.chats(client).create(model=MODEL, config={"tools": [add]}, **place)
     stream = await side.open_turn(chat, "Hi")
@@ -438,7 +438,8 @@ async def test_a_turn_that_goes_on_when_the_chat_has_ended_is_a_trace_of_its_own
     if len(gemini.requests) > 1:
         pytest.skip("this google-genai hands out nothing before the functions have run")
     chat.end_trace()
-    await side.next(stream)
+    while len(gemini.requests) < 3:
+        await side.next(stream)
     if how == "read":
         await side.read(stream)
     del stream
@@ -447,9 +448,12 @@ async def test_a_turn_that_goes_on_when_the_chat_has_ended_is_a_trace_of_its_own
     if "trace_id" in place:
         logger.trace_end("mine")
     logger.assert_complete()
-    assert [one.result for one in logger.tool_calls] == ["3"]
-    assert logger.generations[1].text == ("ab" if how == "read" else "a")
-    assert len({one.parent for one in logger.generations}) == (1 if "trace_id" in place else 2)
+    assert [one.result for one in logger.tool_calls] == ["3", "4"]
+    assert logger.generations[2].text == ("ab" if how == "read" else "a")
+    first, second, third = (one.parent for one in logger.generations)
+    assert (first == second) == ("trace_id" in place)
+    assert second == third == logger.tool_calls[1].parent
+    assert {one.name for one in logger.traces} == {None if "trace_id" in place else "Chat turn"}
 
 
 async def test_chunks_are_the_very_objects_of_the_sdk(
