@@ -89,15 +89,12 @@ def _live(model: str, *, as_json: bool) -> FakeLogger:
 
     from maxim_gemini import MaximGeminiClient
     from maxim_gemini.testing import FakeLogger
-    from maxim_gemini.testing.edge.sdk import close
+    from maxim_gemini.testing.edge.sdk import closing
 
     logger = FakeLogger()
     try:
-        client = genai.Client()
-        try:
+        with closing(genai.Client()) as client:
             _show(conversation(MaximGeminiClient(client, logger), model=model), as_json=as_json)
-        finally:
-            close(client)
     except (errors.APIError, ValueError, OSError) as error:
         raise TestKitError(f"Gemini did not answer: {error}") from None
     return logger

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from maxim_gemini.testing import GeminiRecorder, GeminiServer, cassettes, reply
 from maxim_gemini.testing.cassette.scrubbing import Scrubber
 from maxim_gemini.testing.cli import console, demo
-from maxim_gemini.testing.edge.sdk import close
+from maxim_gemini.testing.edge.sdk import closing
 from maxim_gemini.testing.exceptions import TestKitError
 from maxim_gemini.testing.flows import FLOWS, Flow
 
@@ -102,12 +102,12 @@ def _recorded(flow: Flow, path: Path, *, live: bool) -> str:
 
 
 def _record_loopback(flow: Flow, path: Path) -> None:
-    with GeminiServer(*flow.script) as server, _recorder(flow, path, server.url):
-        client = flow.client(server.url)
-        try:
-            flow.play(client)
-        finally:
-            close(client)
+    with (
+        GeminiServer(*flow.script) as server,
+        _recorder(flow, path, server.url),
+        closing(flow.client(server.url)) as client,
+    ):
+        flow.play(client)
 
 
 def _record_live(flow: Flow, path: Path) -> None:
@@ -116,11 +116,8 @@ def _record_live(flow: Flow, path: Path) -> None:
     key = os.environ.get("GEMINI_API_KEY") or os.environ.get("GOOGLE_API_KEY")
     client = Client(vertexai=True) if flow.backend == "vertex" else flow.client(api_key=key or "")
     # Whether it is live is for the recorder to say: the environment may point to another host.
-    try:
-        with _recorder(flow, path, os.environ.get("GOOGLE_GEMINI_BASE_URL")):
-            flow.play(client)
-    finally:
-        close(client)
+    with closing(client), _recorder(flow, path, os.environ.get("GOOGLE_GEMINI_BASE_URL")):
+        flow.play(client)
 
 
 def _recorder(flow: Flow, path: Path, base_url: str | None) -> GeminiRecorder:

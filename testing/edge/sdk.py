@@ -17,6 +17,7 @@ import os
 import ssl
 import sys
 import time
+from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,9 @@ from google.auth.credentials import Credentials
 from maxim_gemini.testing.edge.routing import Patch, current_route
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Generator, Iterable
+
+    from google.genai import Client
 
 _PROJECT = "replayed-project"
 _TOKEN = "replayed-token"
@@ -125,6 +128,15 @@ def options_without_tls() -> dict[str, Any]:
 def close(client: Any) -> None:
     """Close *client*'s sync side, also where google-genai has no way to do so yet (before 1.45)."""
     getattr(client, "close", client._api_client._httpx_client.close)()
+
+
+@contextmanager
+def closing(client: Client) -> Generator[Client]:
+    """Hold *client* for sync calls, and close it."""
+    try:
+        yield client
+    finally:
+        close(client)
 
 
 def base_url_of(client: Any) -> str | None:

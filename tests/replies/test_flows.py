@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from maxim_gemini.testing import GeminiServer
-from maxim_gemini.testing.edge.sdk import close
+from maxim_gemini.testing.edge.sdk import closing
 from maxim_gemini.testing.flows import FLOWS, Flow
 
 if TYPE_CHECKING:
@@ -69,12 +70,11 @@ def client_for(server: GeminiServer) -> Iterator[Callable[[Flow], genai.Client]]
     def client_for(flow: Flow) -> genai.Client:
         alike = (flow.backend, flow.attempts)
         if alike not in clients:
-            clients[alike] = flow.client(server.url)
+            clients[alike] = opened.enter_context(closing(flow.client(server.url)))
         return clients[alike]
 
-    yield client_for
-    for client in clients.values():
-        close(client)
+    with ExitStack() as opened:
+        yield client_for
 
 
 @pytest.mark.parametrize("flow", FLOWS.values(), ids=lambda flow: flow.name)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from google import genai
 from google.genai import types
 
-from maxim_gemini.testing.edge.sdk import aclose, close, options_without_tls
+from maxim_gemini.testing.edge.sdk import aclose, close, closing, options_without_tls
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractContextManager
 
 SDK_MAJOR = int(genai.__version__.partition(".")[0])
 
@@ -59,14 +60,9 @@ async def opened(library: str, base_url: str | None = None, **options: Any) -> A
         await closed(client)
 
 
-@contextmanager
-def asking(base_url: str, **options: Any) -> Iterator[genai.Client]:
+def asking(base_url: str, **options: Any) -> AbstractContextManager[genai.Client]:
     """Hold a client as users make it, for sync calls, and close it."""
-    client = genai.Client(api_key="any", http_options=types.HttpOptions(base_url=base_url, **options))
-    try:
-        yield client
-    finally:
-        close(client)
+    return closing(genai.Client(api_key="any", http_options=types.HttpOptions(base_url=base_url, **options)))
 
 
 async def closed(client: genai.Client) -> None:
