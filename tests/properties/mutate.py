@@ -74,13 +74,11 @@ def again() -> None:
     """Try the mutants that survived the last time for no known reason, and correct what was written down then."""
     result = json.loads(RESULT.read_text(encoding="utf-8"))
     with _copy_with_mutants() as copy:
-        names = [name for name in result["unexplained"] if name in all_mutants(copy)]
+        names = [name for name in all_mutants(copy) if name in result["unexplained"]]
         if names:
             _mutmut(copy, *names)
-        survivors = _survivors(copy, names)
-        explained = Counter(result["explained"])
-        explained.update(reason for name, changed in survivors.items() if (reason := reason_for(name, changed)))
-        unexplained = {name: changed for name, changed in survivors.items() if not reason_for(name, changed)}
+        newly_explained, unexplained = _judged(_survivors(copy, names))
+    explained = Counter(result["explained"]) + newly_explained
     survived = explained.total() + len(unexplained)
     _write(result | {"killed": result["tried"] - survived, "explained": explained, "unexplained": unexplained})
 
@@ -104,16 +102,23 @@ def write_down(copy: Path) -> None:
     codes = _codes(copy)
     tried = [name for name in names if codes[name] is not None]
     survivors = _survivors(copy, tried)
-    reasons = {name: reason_for(name, changed) for name, changed in survivors.items()}
+    explained, unexplained = _judged(survivors)
     result = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "mutants": len(names),
         "tried": len(tried),
         "killed": len(tried) - len(survivors),
-        "explained": Counter(reason for reason in reasons.values() if reason is not None),
-        "unexplained": {name: survivors[name] for name, reason in reasons.items() if reason is None},
+        "explained": explained,
+        "unexplained": unexplained,
     }
     _write(result)
+
+
+def _judged(survivors: dict[str, str]) -> tuple[Counter[str], dict[str, str]]:
+    """Return how often each reason explains a survivor, and the survivors that none explains."""
+    reasons = {name: reason_for(name, changed) for name, changed in survivors.items()}
+    explained = Counter(reason for reason in reasons.values() if reason is not None)
+    return explained, {name: survivors[name] for name, reason in reasons.items() if reason is None}
 
 
 def _survivors(copy: Path, names: Iterable[str]) -> dict[str, str]:
