@@ -275,7 +275,7 @@ class Call:
         if self._is_open is False:
             return
         self.log.attempt("end the call", self._end, error)
-        if self._is_open:
+        if self._is_open:  # what has not begun may still begin: a chat ends, and its stream is read later
             self._is_open = False
         self._current = None  # it refers to the call: without this, only the garbage collector could free the two
 
