@@ -115,8 +115,8 @@ class Chatting:
         "_is_over",
         "_labels",
         "_log",
+        "_scope",
         "_turns",
-        "trace_id",
     )
 
     def __init__(self, log: Log, chat: Any, labels: Labels, *, is_local_trace: bool) -> None:
@@ -129,13 +129,18 @@ class Chatting:
         self._conversation = Conversation()
         self._attached: dict[Any, Any] = {}
         self._turns: WeakSet[Call] = WeakSet()
-        self.trace_id: str | None = labels.trace_id
+        self._scope: Scope | None = None
         self._begin_session()
 
     def _begin_session(self) -> None:
         self._is_over = False
         if self._has_own_session:
             self._labels = self._labels._replace(session_id=new_id())
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace of the current or latest turn; before the first one, the trace that it is to be in."""
+        return self._scope.trace_id if self._scope else self._first_trace_id or self._labels.trace_id
 
     @property
     def session_id(self) -> str | None:
@@ -148,13 +153,12 @@ class Chatting:
             self._begin_session()
         said, config = split_labels(config, self._log)
         labels = Labels(generation_name=generation_name).over(said).over(self._labels)
-        scope = self._scope(labels, said)
-        self.trace_id = scope.trace_id
-        turn = Call(scope, self._conversation, self._attached, message, config or own_config)
+        self._scope = self._scope_of(labels, said)
+        turn = Call(self._scope, self._conversation, self._attached, message, config or own_config)
         self._turns.add(turn)
         return turn, config
 
-    def _scope(self, labels: Labels, said: Labels) -> Scope:
+    def _scope_of(self, labels: Labels, said: Labels) -> Scope:
         first, self._first_trace_id = self._first_trace_id, None
         if first is None or said.trace_id is not None:
             return Scope(self._log, labels, "Chat turn")

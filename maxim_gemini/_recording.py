@@ -163,7 +163,7 @@ class Call:
     ) -> None:
         self.log: Log = scope.log
         self.scope = scope
-        self.tools = ToolRuns(scope.log, conversation, scope.trace_id)
+        self.tools = ToolRuns(scope, conversation)
         self._conversation = conversation
         self._attached = attached
         self._contents = contents
@@ -204,16 +204,12 @@ class Call:
             self._current.end()  # where the SDK went on without reading it to its end
             self._so_far = self._output if is_continuation(config) else ""
         if self._is_open is False:  # the application has ended its chat, and reads on
-            self._begin_anew()
+            self.scope.renew()
+            self._is_open = None
         generation_id = new_id()
         self.log.attempt("begin the generation", self._begin, generation_id, model, contents, config)
         self._current = Recording(self, generation_id, model, streamed=streamed)
         return self._current
-
-    def _begin_anew(self) -> None:
-        self.scope = self.scope.renewed()
-        self.tools.trace_id = self.scope.trace_id
-        self._is_open = None
 
     def _begin(self, generation_id: str, model: str, contents: Any, config: Any) -> None:
         request = self._read(contents, config)

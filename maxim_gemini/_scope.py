@@ -121,7 +121,7 @@ def _with(holder: Any, value: Any, *names: str) -> Any:
 
 
 class Scope:
-    """The trace of one call, and what is to be said on it."""
+    """The trace of one call, and what is to be said on it; all that the call consists of share it."""
 
     __slots__ = ("is_local", "labels", "log", "trace_id", "trace_name")
 
@@ -132,9 +132,10 @@ class Scope:
         self.is_local = labels.trace_id is None
         self.trace_id = trace_id or labels.trace_id or new_id()
 
-    def renewed(self) -> Scope:
-        """Return a scope for what goes on after the end: another trace, where this one was ours."""
-        return Scope(self.log, self.labels, self.trace_name)
+    def renew(self) -> None:
+        """Make room for what goes on after the end: another trace, where this one was ours."""
+        if self.is_local:
+            self.trace_id = new_id()
 
     def open(self, said: str) -> None:
         """Begin the trace if it is ours, announce it if the logger has not seen it."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from google.genai import types
 
     from ._response import Asked
+    from ._scope import Scope
 
 # Unanswered calls that are kept in mind where no chat bounds them.
 _REMEMBERED: Final = 1024
@@ -128,17 +129,17 @@ def _forget_the_oldest(kept: dict[Any, Any]) -> None:
 class ToolRuns:
     """The function calls of one call of the application."""
 
-    __slots__ = ("_conversation", "_log", "_unsettled", "trace_id")
+    __slots__ = ("_conversation", "_log", "_scope", "_unsettled")
 
-    def __init__(self, log: Log, conversation: Conversation, trace_id: str) -> None:
-        self._log = log
+    def __init__(self, scope: Scope, conversation: Conversation) -> None:
+        self._log = scope.log
+        self._scope = scope
         self._conversation = conversation
-        self.trace_id = trace_id
         self._unsettled: list[ToolCall] = []
 
     def ask(self, asked: list[Asked]) -> None:
         """Take note of what the model asked for."""
-        self._unsettled += [ToolCall(one.id, one.call, self.trace_id) for one in asked]
+        self._unsettled += [ToolCall(one.id, one.call, self._scope.trace_id) for one in asked]
 
     def answered(self, answers: list[FunctionAnswer]) -> None:
         """Settle the calls that the next request answers: of this call, else of an earlier one."""
@@ -169,7 +170,7 @@ class ToolRuns:
             if (known.call.name, known.call.args) == (call.name, call.args):
                 heard.remove(known)
                 return known
-        return ToolCall(self._conversation.new_id(self._log, call), call, self.trace_id)
+        return ToolCall(self._conversation.new_id(self._log, call), call, self._scope.trace_id)
 
     def leave(self) -> None:
         """Hand what nobody ran over to the conversation: the application may answer it later."""

@@ -453,6 +453,7 @@ async def test_a_turn_that_goes_on_when_the_chat_has_ended_is_a_trace_of_its_own
     first, second, third = (one.parent for one in logger.generations)
     assert (first == second) == ("trace_id" in place)
     assert second == third == logger.tool_calls[1].parent
+    assert chat.trace_id == third.id
     assert {one.name for one in logger.traces} == {None if "trace_id" in place else "Chat turn"}
 
 

@@ -19,6 +19,7 @@ from maxim_gemini import _tools
 from maxim_gemini._maxim import Log
 from maxim_gemini._request import FunctionAnswer
 from maxim_gemini._response import Asked
+from maxim_gemini._scope import Labels, Scope
 from maxim_gemini.testing import FakeLogger
 
 if TYPE_CHECKING:
@@ -403,13 +404,13 @@ class Runs:
     def __init__(self, *names: str) -> None:
         self.logger = FakeLogger()
         self.logger.trace({"id": "t"})
-        log, conversation = Log(self.logger), _tools.Conversation()
+        scope, conversation = Scope(Log(self.logger), Labels("t"), "Chat turn"), _tools.Conversation()
         self.calls = [types.FunctionCall(name=name, args={}) for name in names]
         asked = [Asked(str(place), one) for place, one in enumerate(self.calls)]
-        earlier = _tools.ToolRuns(log, conversation, "t")
+        earlier = _tools.ToolRuns(scope, conversation)
         earlier.ask(asked[:1])
         earlier.leave()
-        self.now = _tools.ToolRuns(log, conversation, "t")
+        self.now = _tools.ToolRuns(scope, conversation)
         self.now.ask(asked[1:])
 
     def results(self) -> dict[str, str | None]:
