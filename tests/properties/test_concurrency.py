@@ -191,14 +191,16 @@ def ask():
     return client.models.generate_content(model="m", contents="Hi").text
 
 assert ask() == "ok"
+heard, told = os.pipe()
 child = os.fork()
-if child == 0:
-    assert ask() == "ok" and len(logger.traces) == 2
-    logger.assert_complete()
-    os._exit(0)
-assert os.waitpid(child, 0)[1] == 0
 assert ask() == "ok" and len(logger.traces) == 2
 logger.assert_complete()
+new = logger.traces[1].id
+if child == 0:
+    os.write(told, new.encode())
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+assert os.read(heard, 100) not in (b"", new.encode())
 """
 
 
