@@ -171,4 +171,4 @@ class Chatting:
         session_id = self.session_id
         if self._has_own_session and not self._is_over and session_id and self._log.knows(session_id):
             self._is_over = True
-            self._log.attempt("end the session", self._log.logger.session_end, session_id)
+            self._log.attempt("end the session", lambda: self._log.logger.session_end(session_id))

@@ -260,7 +260,10 @@ class Log:
         self._ledger = Ledger.of(logger)
 
     def attempt(self, step: str, do: Callable[[*Ts], R], *args: *Ts) -> R | None:
-        """Do something for the trace; a failure costs one warning per kind, and gives `None`."""
+        """Do something for the trace; a failure costs one warning per kind, and gives `None`.
+
+        What *do* calls of the logger it has to look up itself: a logger of another make may not have it.
+        """
         try:
             return do(*args)
         except Exception as error:

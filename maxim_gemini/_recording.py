@@ -295,7 +295,7 @@ class Call:
         if failure is not None:
             self._open(self._read(self._contents, None))
             noted: Any = failure
-            self.log.attempt("add the error", self.log.logger.trace_add_error, self.scope.trace_id, noted)
+            self.log.attempt("add the error", lambda: self.log.logger.trace_add_error(self.scope.trace_id, noted))
 
 
 class NoCall:

@@ -143,7 +143,10 @@ class Scope:
             self._create({"input": said} if self.is_local else {})
         elif self.labels.trace_tags:
             for key, value in self.labels.trace_tags.items():
-                self.log.attempt("tag the trace", self.log.logger.trace_add_tag, self.trace_id, key, value)
+                self.log.attempt("tag the trace", self._tag, key, value)
+
+    def _tag(self, key: str, value: str) -> None:
+        self.log.logger.trace_add_tag(self.trace_id, key, value)
 
     def _create(self, more: dict[str, str]) -> None:
         config: Any = {"id": self.trace_id, **more}
@@ -159,7 +162,7 @@ class Scope:
     def _announce_session(self, session_id: str) -> None:
         if self.log.is_new(session_id):
             config: Any = {"id": session_id, "name": "Chat session"}
-            self.log.attempt("begin the session", self.log.logger.session, config)
+            self.log.attempt("begin the session", lambda: self.log.logger.session(config))
 
     def close(self, answered: str) -> None:
         """End the trace if it is ours."""

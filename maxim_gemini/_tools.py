@@ -50,7 +50,7 @@ class ToolCall:
             "args": as_json(self.call.args or {}),
             "start_timestamp": at,
         }
-        log.attempt("begin the tool call", log.logger.trace_add_tool_call, self.trace_id, config)
+        log.attempt("begin the tool call", lambda: log.logger.trace_add_tool_call(self.trace_id, config))
 
     def succeed(self, log: Log, value: Any) -> None:
         """Tell Maxim what the function returned."""
@@ -61,7 +61,7 @@ class ToolCall:
         """Tell Maxim how the function failed."""
         self.is_done = True
         error: Any = {"message": message, "code": "", "type": kind}
-        log.attempt("end the tool call", log.logger.tool_call_error, self.id, error)
+        log.attempt("end the tool call", lambda: log.logger.tool_call_error(self.id, error))
 
     def answer(self, log: Log, response: Any) -> None:
         """Tell Maxim what the model is told."""

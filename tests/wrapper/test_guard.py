@@ -17,7 +17,7 @@ from google import genai
 from google.genai import types
 from maxim.logger import Logger
 from support.clients import closed
-from support.functions import add
+from support.functions import add, divide
 from support.script import Gemini, call, chunks, response
 from support.sides import MODEL, Sync
 
@@ -25,6 +25,10 @@ from maxim_gemini import MaximGeminiClient, _calls, _recording, _request
 from maxim_gemini.testing import FakeLogger
 
 STEPS = [
+    "generation_add_attachment",
+    "generation_add_metadata",
+    *(["generation_add_metric"] if hasattr(Logger, "generation_add_metric") else []),  # not in maxim-py 3.14.0
+    "generation_result",
     "session",
     "session_end",
     "tool_call_error",
@@ -57,19 +61,37 @@ def text_of(chunk: Any) -> str:
     return "".join(part.text or "" for part in chunk.candidates[0].content.parts)
 
 
-async def everything(side: Sync, client: Any) -> list[str]:
+SAID = ["three", "a", "b", "ok", "c", "d"]
+
+
+async def everything(side: Sync, gemini: Gemini, client: Any) -> list[str]:
+    """Use all that a logger has, and return what the model said."""
+    gemini.forget()
+    gemini.says(response(call("add", left=1, right=2)), response("three"))
+    gemini.streams(*chunks("a", "b")).says(response("ok")).streams(*chunks("c", "d"))
     said = [text_of(await side.generate(client, "Add", config={"tools": [add]}))]
     said += map(text_of, await side.read(await side.open(client)))
     chat = side.chats(client).create(model=MODEL)
     said.append(text_of(await side.send(chat, "Hi")))
     said += map(text_of, await side.read(await side.open_turn(chat, "Hi")))
+    chat.end_trace()
+    await what_is_seldom(side, gemini, client)
     return said
 
 
-def script(gemini: Gemini) -> None:
+async def what_is_seldom(side: Sync, gemini: Gemini, client: Any) -> None:
+    """Send a file, with tags for a trace that is known already; have a function fail, and a call."""
     gemini.forget()
-    gemini.says(response(call("add", left=1, right=2)), response("three"))
-    gemini.streams(*chunks("a", "b")).says(response("ok")).streams(*chunks("c", "d"))
+    gemini.says(response(call("divide", left=1, right=0)), response("ok"))
+    headers = {"x-maxim-trace-id": "mine", "x-maxim-trace-tags": '{"team": "search"}'}
+    config = {"tools": [divide], "http_options": {"headers": headers}}
+    sound = types.Part.from_bytes(data=b"12345", mime_type="audio/wav")
+    for _ in range(2):
+        assert text_of(await side.generate(client, ["Listen", sound], config=config)) == "ok"
+    (answer,) = gemini.requests[-2]["contents"][-1]["parts"]
+    assert "by zero" in str(answer["functionResponse"]["response"])
+    with pytest.raises(Exception):  # noqa: B017, PT011  # whatever this google-genai makes of it
+        await side.generate(client, config=3)
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -79,9 +101,9 @@ async def test_a_logger_that_raises_changes_nothing_and_is_warned_of_once(
     client = MaximGeminiClient(raw, Broken(step))
     with caplog.at_level(logging.WARNING, "maxim_gemini"):
         for _ in range(2):
-            script(gemini)
-            assert await everything(side, client) == ["three", "a", "b", "ok", "c", "d"]
+            assert await everything(side, gemini, client) == SAID
     ours = [record for record in caplog.records if record.name == "maxim_gemini"]
+    assert ours
     assert len(ours) == len({record.getMessage() for record in ours})
     assert all("disk full" in record.getMessage() for record in ours)
 
@@ -109,8 +131,7 @@ async def test_a_writer_that_raises_changes_nothing(
 
     monkeypatch.setattr(logger.writer, "commit", full)
     with caplog.at_level(logging.WARNING, "maxim_gemini"):
-        script(gemini)
-        assert await everything(side, MaximGeminiClient(raw, logger)) == ["three", "a", "b", "ok", "c", "d"]
+        assert await everything(side, gemini, MaximGeminiClient(raw, logger)) == SAID
     assert len(caplog.messages) == len(set(caplog.messages))
 
 
@@ -140,8 +161,7 @@ async def test_a_fault_of_our_own_changes_nothing(
         raise RuntimeError("our own fault")
 
     monkeypatch.setattr(module, name, faulty)
-    script(gemini)
-    assert await everything(side, MaximGeminiClient(raw, logger)) == ["three", "a", "b", "ok", "c", "d"]
+    assert await everything(side, gemini, MaximGeminiClient(raw, logger)) == SAID
 
 
 async def test_a_log_handler_that_raises_changes_nothing(side: Sync, gemini: Gemini, raw: genai.Client) -> None:
@@ -228,19 +248,19 @@ async def test_loggers_of_another_make_are_told_by_their_methods_alone(
     """A mock of a logger has no writer: nothing but its public methods is needed."""
     logger = create_autospec(Logger, instance=True)
     assert not hasattr(logger, "writer")
-    script(gemini)
     with caplog.at_level(logging.WARNING, "maxim_gemini"):
-        assert await everything(side, MaximGeminiClient(raw, logger)) == ["three", "a", "b", "ok", "c", "d"]
+        assert await everything(side, gemini, MaximGeminiClient(raw, logger)) == SAID
     assert caplog.messages == []
-    assert logger.trace.call_count == logger.trace_end.call_count == 4
-    assert logger.trace_add_generation.call_count == logger.generation_result.call_count == 5
+    assert logger.trace.call_count == 6
+    assert logger.trace_end.call_count == 5  # all but the caller's own
+    assert logger.trace_add_generation.call_count == logger.generation_result.call_count == 8
     assert logger.tool_call_result.call_args.args[1:] == ("3",)
+    assert logger.tool_call_error.call_count == logger.session_end.call_count == logger.trace_add_error.call_count == 1
 
 
 async def test_what_is_no_logger_at_all_changes_nothing(side: Sync, gemini: Gemini, raw: genai.Client) -> None:
     for nothing in (None, object()):
-        script(gemini)
-        assert await everything(side, MaximGeminiClient(raw, nothing)) == ["three", "a", "b", "ok", "c", "d"]  # type: ignore[arg-type]
+        assert await everything(side, gemini, MaximGeminiClient(raw, nothing)) == SAID  # type: ignore[arg-type]
 
 
 async def test_a_slow_logger_changes_nothing_but_the_time(
@@ -253,9 +273,9 @@ async def test_a_slow_logger_changes_nothing_but_the_time(
         commit(log)
 
     monkeypatch.setattr(logger.writer, "commit", slowly)
-    script(gemini)
-    assert await everything(side, MaximGeminiClient(raw, logger)) == ["three", "a", "b", "ok", "c", "d"]
-    assert len(logger.generations) == 5
+    assert await everything(side, gemini, MaximGeminiClient(raw, logger)) == SAID
+    logger.trace_end("mine")
+    assert len(logger.generations) == 8
     logger.assert_complete()
 
 
