@@ -37,7 +37,7 @@ WARNINGS: Final = logging.getLogger("maxim_gemini")
 REMEMBERED: Final = 65_536
 
 # maxim-py drops whatever is logged under an id that does not look like this.
-_VALID_ID: Final = re.compile(r"[a-zA-Z0-9_-]+", re.ASCII)
+_VALID_ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
 
 _attaching: Final = threading.RLock()
 

@@ -99,6 +99,19 @@ def test_what_somebody_put_in_place_of_a_loggers_method_is_called() -> None:
     replaced.trace_end.assert_called_once_with("t")
 
 
+def methods_used() -> list[str]:
+    logger = mock.create_autospec(Logger, instance=True)
+    for what in SAID.values():
+        what(Methods(logger))
+    return sorted({name for name, *_ in logger.method_calls})
+
+
+@pytest.mark.parametrize("name", methods_used())
+def test_whichever_method_somebody_replaced_none_is_passed_by(name: str) -> None:
+    replaced = type("Replaced", (FakeLogger,), {name: lambda *_: None})
+    assert type(Log(replaced()).say) is Methods
+
+
 def test_a_logger_of_another_make_is_told_by_its_methods() -> None:
     other = mock.create_autospec(Logger, instance=True)
     assert type(Log(other).say) is Methods

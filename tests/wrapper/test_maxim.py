@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from maxim.logger import Logger
 from maxim.logger.components.types import CommitLog, Entity
+from support.anew import loaded_anew
 from support.maxim_versions import since
 
 from maxim_gemini import _maxim
@@ -81,6 +82,10 @@ def test_a_new_id_is_128_random_bits() -> None:
     assert all(int(one, 16) >= 0 and is_valid_id(one) for one in ids)
 
 
+def test_no_two_processes_have_the_same_ids() -> None:
+    assert loaded_anew(_maxim).new_id() != loaded_anew(_maxim).new_id()
+
+
 def test_a_logger_of_another_make_is_no_problem() -> None:
     class Other:
         pass
@@ -123,12 +128,11 @@ def test_a_failure_is_one_warning_of_its_kind_for_each_logger(caplog: pytest.Log
     ]
 
 
-def test_the_ledger_forgets_the_oldest(monkeypatch: Any) -> None:
-    monkeypatch.setattr(_maxim, "REMEMBERED", 3)
-    ledger = Ledger()
-    assert [ledger.claim(one) for one in "abcd"] == [True] * 4
-    assert [ledger.knows(one) for one in "abcd"] == [False, True, True, True]
-    assert not ledger.claim("d")
+def test_the_ledger_forgets_the_oldest() -> None:
+    ledger, ids = Ledger(), [str(number) for number in range(65_537)]
+    assert all(ledger.claim(one) for one in ids)
+    assert [ledger.knows(one) for one in ids] == [False] + [True] * 65_536
+    assert not ledger.claim(ids[-1])
 
 
 def test_all_who_log_to_one_logger_share_one_object_of_each_kind() -> None:

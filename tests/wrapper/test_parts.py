@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from google.genai import types
+from support.anew import loaded_anew
 
+from maxim_gemini import _parts
 from maxim_gemini._parts import as_json, as_text, marker, placeholder, size_of
 
 
@@ -33,6 +35,17 @@ def test_a_size_is_in_the_unit_that_reads_best(size: int, said: str) -> None:
 def test_bytes_that_are_not_logged_are_known_by_their_hash(mime_type: str | None, kind: str) -> None:
     digest = hashlib.sha256(b"abc").hexdigest()
     assert marker(b"abc", mime_type) == f"[{kind}, 3 bytes, sha256 {digest}]"
+
+
+@pytest.mark.parametrize(("said", "limit"), [(None, 5 * 1024 * 1024), ("", 5 * 1024 * 1024), ("10", 10)])
+def test_the_environment_sets_the_limit_of_an_attachment(
+    monkeypatch: pytest.MonkeyPatch, said: str | None, limit: int
+) -> None:
+    monkeypatch.delenv("MAXIM_GEMINI_ATTACHMENT_LIMIT", raising=False)
+    if said is not None:
+        monkeypatch.setenv("MAXIM_GEMINI_ATTACHMENT_LIMIT", said)
+    parts = loaded_anew(_parts)
+    assert limit == parts.ATTACHMENT_LIMIT
 
 
 class NoModel:
@@ -97,6 +110,8 @@ class Dance(types.Part):
 
     steps: Any = None
     music: types.Blob | None = None
+    media_resolution: Any = None
+    part_metadata: Any = None
 
 
 @pytest.mark.parametrize(
@@ -105,6 +120,7 @@ class Dance(types.Part):
         (Dance(steps=["left", "right"]), '[steps ["left", "right"]]'),
         (Dance(steps={"first": 1}, music=types.Blob(data=b"abc")), '[steps {"first": 1}, music {"data": "YWJj"}]'),
         (Dance(steps=[], thought=True, thought_signature=b"secret"), "[steps []]"),
+        (Dance(steps=[], media_resolution="high", part_metadata={"file": "a"}), "[steps []]"),
         (types.Part(thought=True, thought_signature=b"secret"), ""),
         (types.Part(video_metadata=types.VideoMetadata(start_offset="1s")), ""),
         (types.Part(), ""),

@@ -527,4 +527,4 @@ def test_of_a_long_stream_the_kept_arrivals_are_spread_evenly(monkeypatch: pytes
     step = kept[1] if len(kept) > 1 else 1
     assert arrivals.count == count
     assert kept == list(range(0, count, step))
-    assert min(count, _recording.KEPT_ARRIVALS // 2) <= len(kept) <= _recording.KEPT_ARRIVALS
+    assert min(count, 64) <= len(kept) <= 128
