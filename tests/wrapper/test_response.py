@@ -276,6 +276,8 @@ def test_what_maxim_has_no_place_for_is_metadata() -> None:
         "safetyRatings": [{"category": "HARM_CATEGORY_HARASSMENT", "probability": "LOW"}],
         "groundingMetadata": {"webSearchQueries": ["tea"]},
         "citationMetadata": {"citations": [{"uri": "https://tea"}]},
+        "urlContextMetadata": {"urlMetadata": [{"retrievedUrl": "https://tea"}]},
+        "logprobsResult": {"chosenCandidates": [{"token": "a"}]},
     }
     said = answer(whole).metadata()
     assert said["finish_message"] == "done"
@@ -283,6 +285,8 @@ def test_what_maxim_has_no_place_for_is_metadata() -> None:
     assert said["safety_ratings"] == [{"category": "HARM_CATEGORY_HARASSMENT", "probability": "LOW"}]
     assert said["grounding_metadata"] == {"web_search_queries": ["tea"]}
     assert said["citation_metadata"] == {"citations": [{"uri": "https://tea"}]}
+    assert said["url_context_metadata"] == {"url_metadata": [{"retrieved_url": "https://tea"}]}
+    assert said["logprobs_result"] == {"chosen_candidates": [{"token": "a"}]}
 
 
 def test_metadata_is_plain_data() -> None:
