@@ -21,7 +21,7 @@ from weakref import WeakKeyDictionary
 
 from vcr.request import Request
 
-from maxim_gemini.testing.edge.delivery import LEFT_BY_READER, Breakage, Delivery, Live
+from maxim_gemini.testing.edge.delivery import Breakage, Delivery, Live
 from maxim_gemini.testing.edge.routing import Patch, detour, route_for
 from maxim_gemini.testing.exchange import COMPLETE
 
@@ -88,7 +88,7 @@ def _reading(start: Connect) -> Connect:
         await start(self, connection)
         if isinstance(answer, Live):
             answer.head(self.status, _headers(self.raw_headers), self.reason or "")
-            self.content = _Fetching(_watching(self.content, answer), self._timer, answer)
+            self.content = _Fetching(_watching(self.content, answer), self._timer)
         elif answer is not None:
             self.content = _Fetching(_playing(answer, self.content, connection.protocol), self._timer)
         return self
@@ -154,10 +154,9 @@ def _error(breakage: Breakage) -> Exception:
 class _Fetching(StreamReader):  # type: ignore[misc]  # its type is not there where aiohttp is not
     """A body that fetches its next piece when its reader waits for one."""
 
-    def __init__(self, fetch: Fetch, timer: Any, live: Live | None = None) -> None:
+    def __init__(self, fetch: Fetch, timer: Any) -> None:
         StreamReader.__init__(self, _Unhindered(), 2**16, timer=timer, loop=asyncio.get_running_loop())
         self._fetch = fetch
-        self._live = live
 
     async def _wait(self, func_name: str) -> None:
         with self._timer:
@@ -166,12 +165,6 @@ class _Fetching(StreamReader):  # type: ignore[misc]  # its type is not there wh
             self.feed_data(data)
         else:
             self.feed_eof()
-
-    def set_exception(self, exc: BaseException, *args: Any, **kwargs: Any) -> None:
-        # Closing or releasing a response sets an exception on its body.
-        StreamReader.set_exception(self, exc, *args, **kwargs)
-        if self._live is not None:
-            self._live.end(LEFT_BY_READER)
 
 
 class _Unhindered:
