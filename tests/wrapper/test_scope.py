@@ -305,7 +305,7 @@ async def test_a_config_without_our_headers_is_passed_on_as_the_very_object(side
     configs: list[Any] = [
         {"temperature": 0.5},
         types.GenerateContentConfig(temperature=0.5),
-        {"http_options": {"headers": {"about-x-maxim-gemini": "kept"}}},
+        {"http_options": {"headers": {"about-x-maxim-gemini": "kept", "x-maximum": "kept"}}},
         {"http_options": {"headers": {"x-max": "kept", "im-": "kept"}}},
         {"http_options": {"timeout": 60_000}},
         {"http_options": None},
