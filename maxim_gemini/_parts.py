@@ -41,6 +41,22 @@ def as_text(value: Any) -> str:
     return value if isinstance(value, str) else as_json(value)
 
 
+def readable(value: Any) -> str:
+    """Write *value* in Maxim's way, and say so where that can't be done."""
+    try:
+        return as_text(value)
+    except Exception:
+        return f"[{type(value).__name__} that could not be written]"
+
+
+def words_of(error: BaseException) -> str:
+    """Return what *error* says; its name where that is nothing, or where it fails to say it."""
+    try:
+        return str(error) or type(error).__name__
+    except Exception:
+        return type(error).__name__
+
+
 def _as_plain(value: Any) -> Any:
     dump = getattr(value, "model_dump", None)
     if callable(dump) and not isinstance(value, type):

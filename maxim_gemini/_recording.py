@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from ._maxim import FileDataAttachment, Logger, UrlAttachment, new_id
-from ._parts import ATTACHMENT_LIMIT, Attachment, as_text
+from ._parts import ATTACHMENT_LIMIT, Attachment, as_text, words_of
 from ._request import Request, read_parameters, read_request, system_of
 from ._response import Answer
 from ._tools import Conversation, ToolRuns
@@ -337,7 +337,7 @@ def describe_error(error: BaseException | None) -> dict[str, str] | None:
     if error is None or isinstance(error, (StopIteration, StopAsyncIteration, GeneratorExit, asyncio.CancelledError)):
         return None
     code, status = getattr(error, "code", None), getattr(error, "status", None)
-    message = getattr(error, "message", None) or str(error) or type(error).__name__
+    message = getattr(error, "message", None) or words_of(error)
     return {
         "message": str(message),
         "code": "" if code is None else str(code),

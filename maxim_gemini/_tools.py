@@ -12,7 +12,7 @@ from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 
 from ._maxim import Log, is_valid_id, new_id
-from ._parts import as_json, as_text, mapping
+from ._parts import as_json, mapping, readable, words_of
 from ._request import FunctionAnswer, count_of, returned
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class ToolCall:
     def succeed(self, log: Log, value: Any) -> None:
         """Tell Maxim what the function returned."""
         self.is_done = True
-        log.attempt("end the tool call", lambda: log.logger.tool_call_result(self.id, as_text(value)))
+        log.attempt("end the tool call", lambda: log.logger.tool_call_result(self.id, readable(value)))
 
     def fail(self, log: Log, message: str, kind: str) -> None:
         """Tell Maxim how the function failed."""
@@ -69,7 +69,7 @@ class ToolCall:
             self.begin(log, self.asked_at)
         said = mapping(response)
         if said is not None and list(said) == ["error"]:
-            self.fail(log, as_text(said["error"]), "")
+            self.fail(log, readable(said["error"]), "")
         else:
             self.succeed(log, returned(response))
 
@@ -190,12 +190,12 @@ class ToolRuns:
         try:
             yield functools.partial(self._returned, call)
         except BaseException as error:
-            call.fail(self._log, str(error), type(error).__name__)
+            call.fail(self._log, words_of(error), type(error).__name__)
             raise
 
     def _returned(self, call: ToolCall, value: Any) -> Any:
         if _is_failure(value):
-            call.fail(self._log, as_text(value), "")
+            call.fail(self._log, readable(value), "")
         else:
             call.succeed(self._log, value)
         return value

@@ -15,9 +15,10 @@ from unittest.mock import create_autospec
 import pytest
 from google import genai
 from google.genai import types
+from google.genai.models import AsyncModels, Models
 from maxim.logger import Logger
 from support.clients import closed
-from support.functions import add, divide
+from support.functions import Speechless, add, divide, fail_silently
 from support.script import Gemini, call, chunks, response
 from support.sides import MODEL, Sync
 
@@ -216,6 +217,39 @@ async def test_what_is_no_config_is_the_sdks_error_and_one_in_maxim(
     logger.assert_complete()
 
 
+async def test_a_functions_error_that_says_nothing_is_told_as_without_us(
+    side: Sync, raw: genai.Client, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    came_of_it: list[Any] = []
+    for either in (raw, client):
+        gemini.forget()
+        gemini.says(response(call("fail_silently", left=1, right=2)), response("ok"))
+        try:
+            came_of_it.append(text_of(await side.generate(either, config={"tools": [fail_silently]})))
+        except Exception as error:  # whatever this google-genai makes of it
+            came_of_it.append(repr(error))
+        came_of_it.append(gemini.requests[-1]["contents"][-1])
+    assert came_of_it[:2] == came_of_it[2:]
+    assert logger.trace.tool_call.error is not None
+    assert logger.trace.tool_call.error.message == "Speechless"
+    logger.assert_complete()
+
+
+async def test_an_error_that_says_nothing_is_known_by_its_name(
+    side: Sync, raw: genai.Client, client: MaximGeminiClient, logger: FakeLogger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise Speechless
+
+    for models in (Models, AsyncModels):
+        monkeypatch.setattr(models, "_generate_content", broken)
+    with pytest.raises(Speechless):
+        await side.generate(client)
+    assert logger.trace.generation.error is not None
+    assert (logger.trace.generation.error.message, logger.trace.generation.error.type) == ("Speechless", "Speechless")
+    logger.assert_complete()
+
+
 async def test_a_value_that_cannot_be_written_costs_a_placeholder(
     side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
 ) -> None:
@@ -227,6 +261,7 @@ async def test_a_value_that_cannot_be_written_costs_a_placeholder(
     show.__annotations__["what"] = str
     with pytest.raises(Exception, match=r"not even that|serializ"):  # the SDK can't send it, either
         await side.generate(client, config=types.GenerateContentConfig(tools=[show]))
+    assert logger.trace.tool_call.result == "[Unwritable that could not be written]"
     logger.assert_complete()
 
 

@@ -641,6 +641,32 @@ async def test_what_a_session_calls_is_a_tool_call(
     logger.assert_complete(strict=True)
 
 
+@pytest.mark.parametrize("is_error", [True, False])
+async def test_a_result_that_cannot_be_written_reaches_the_sdk(
+    session: Session,
+    gemini: Gemini,
+    client: MaximGeminiClient,
+    logger: FakeLogger,
+    monkeypatch: pytest.MonkeyPatch,
+    is_error: bool,
+) -> None:
+    def unwritable(**_: Any) -> None:
+        raise ValueError("not as JSON")
+
+    session.result, got = Result(is_error=is_error, model_dump=unwritable), list[Any]()
+
+    async def run(tools: list[Any]) -> None:
+        got.append(await tools[0].call_tool("price", {}))
+
+    looping(monkeypatch, run)
+    gemini.says(response(call("price")), response("done"))
+    await client.aio.models.generate_content(model=MODEL, contents="Go", config={"tools": [session]})
+    assert got == [session.result]
+    error = logger.trace.tool_call.error
+    assert (error.message if error else logger.trace.tool_call.result) == "[Result that could not be written]"
+    assert (error is not None) == is_error
+
+
 @pytest.mark.parametrize(
     ("result", "fails"),
     [
