@@ -1,7 +1,12 @@
 """For every test: `pytester`, the same examples of hypothesis on every machine, and nothing left open."""
 
+import asyncio
+import functools
 import gc
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -19,3 +24,22 @@ def _collected() -> Iterator[None]:
     yield
     gc.collect()
     gc.freeze()  # what outlives a test is not looked through after each of the next thousands
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that this thread has slept each time: what is to cost no time must not sleep."""
+    times, tested = list[float](), threading.current_thread()
+
+    def noting(sleep: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(sleep)
+        def noted(seconds: float, *more: Any, **named: Any) -> Any:
+            if seconds and threading.current_thread() is tested:
+                times.append(seconds)
+            return sleep(seconds, *more, **named)
+
+        return noted
+
+    for module in (time, asyncio):
+        monkeypatch.setattr(module, "sleep", noting(module.sleep))
+    return times

@@ -94,13 +94,14 @@ def test_what_could_not_be_sent_is_kept_on_disk_and_sent_again_later(failure: An
 
 
 @pytest.mark.parametrize(("failure", "waits"), [(500, []), ("timeout", [1.0, 2.0])])
-def test_only_a_broken_connection_is_tried_again_and_nobody_waits(failure: Any, waits: list[float]) -> None:
+def test_only_a_broken_connection_is_tried_again_and_nobody_waits(
+    failure: Any, waits: list[float], slept: list[float]
+) -> None:
     with maxim_api() as api:
         api.fail(failure, times=2)
         one_answer(api.logger())
-        began = time.monotonic()
         api.flush()
-        assert time.monotonic() - began < 2.9
+        assert max(slept, default=0) < 0.01  # it looks again and again whether the writer is done
         assert api.waits == waits
         assert [post.answer for post in api.posts] == ([500] if failure == 500 else ["timeout", "timeout", 200])
 

@@ -84,13 +84,11 @@ class TestAsAClientSeesIt:
     def test_a_silence_longer_than_the_clients_patience_is_a_timeout(
         self, stream: Path, library: str, is_async: bool
     ) -> None:
-        begin = time.monotonic()
         with GeminiRecorder(stream) as recorder:
-            recorder.stall(20, before=1)
+            recorder.stall(3600, before=1)
             texts, error = texts_over(library, is_async, timeout=100)
         assert texts == list(WORDS[:1])
         assert "Timeout" in error
-        assert time.monotonic() - begin < 5
 
     def test_a_short_silence_is_waited_for(self, stream: Path, library: str, is_async: bool) -> None:
         with GeminiRecorder(stream) as recorder:
