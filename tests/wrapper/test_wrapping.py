@@ -19,6 +19,7 @@ from google.genai import types
 from google.genai.chats import AsyncChat, AsyncChats, Chat, Chats
 from google.genai.client import AsyncClient
 from google.genai.models import AsyncModels, Models
+from support.anew import loaded_anew
 from support.functions import add, divide
 from support.script import Gemini, call, chunks, response
 from support.sides import MODEL, Sync
@@ -34,6 +35,7 @@ from maxim_gemini import (
     MaximGeminiClient,
     MaximGeminiModels,
 )
+from maxim_gemini._calls import TracedChat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,6 +80,23 @@ def test_everything_that_the_sdk_offers_is_ours_or_passed_on(wrapper: Any, wrapp
     object.__setattr__(instance, "_wrapped", target)
     for name in public(wrapped) - OURS[wrapper]:
         assert getattr(instance, name) is getattr(target, name)
+        assert getattr(wrapper, name) == getattr(wrapped, name)
+
+
+def test_what_a_later_release_calls_like_something_of_ours_stays_ours() -> None:
+    """Wrappers share what they have in common by a base, whose names are as much ours."""
+
+    class LaterChat(Chat):
+        trace_id = "theirs"
+        _begin = None
+        summary = "theirs"
+
+    class LaterSession(TracedChat, LaterChat, sdk_class=LaterChat):
+        pass
+
+    assert LaterSession.trace_id is TracedChat.trace_id
+    assert LaterSession._begin is TracedChat._begin
+    assert LaterSession.summary == "theirs"
 
 
 @pytest.mark.parametrize(("wrapper", "wrapped"), PAIRS)
@@ -382,7 +401,7 @@ async def test_functions_given_with_one_message_are_tool_calls(
 
 def test_all_is_what_is_public() -> None:
     assert sorted(maxim_gemini.__all__) == sorted(kind.__name__ for kind, _ in PAIRS)
-    assert set(maxim_gemini.__all__) <= set(dir(maxim_gemini))
+    assert set(maxim_gemini.__all__) <= set(dir(loaded_anew(maxim_gemini)))
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = maxim_gemini.Nothing  # type: ignore[attr-defined]
 
