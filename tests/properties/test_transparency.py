@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import example, given
+from hypothesis import strategies as st
+from support.faulty_logger import METHODS, CrippledLogger
 from support.programs import (
     Program,
     Run,
@@ -63,3 +65,28 @@ def test_a_wrapped_client_behaves_as_the_bare_one_and_maxim_hears_everything(
     check()
     for fault, times in gemini.faults.items():
         count(f"faults: network {fault}", times)
+
+
+@pytest.mark.parametrize("side", SIDES, ids=repr)
+def test_whatever_a_logger_lacks_a_client_behaves_as_the_bare_one(
+    side: Sync, gemini: InMemoryGemini, raw: genai.Client, loop: asyncio.Runner
+) -> None:
+    @PROFILE
+    @given(programs(), st.sets(st.sampled_from(METHODS), min_size=1))
+    @example(rich_programs()[0], {*METHODS})
+    @example(rich_programs()[1], {*METHODS})
+    def check(program: Program, lacks: set[str]) -> None:
+        loop.run(compare(program, lacks))
+
+    async def compare(program: Program, lacks: set[str]) -> None:
+        bare = await run_program(Run(gemini, raw, side), program)
+        seen = await run_program(wrapped_run(gemini, raw, side, CrippledLogger(lacks)), program)
+        assert closings(seen) == closings(bare)
+        if side.is_async:
+            bare, seen = without_closings(bare), without_closings(seen)
+        assert not (difference := first_difference(bare, seen)), difference
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        count("programs: logger without some methods")
+        count("faults: logger lacks a method", len(lacks))
+
+    check()

@@ -1,4 +1,4 @@
-"""A Maxim logger in trouble: it raises, it is slow, it takes the disk for lost."""
+"""A Maxim logger in trouble: it raises, it is slow, it takes the disk for lost, it lacks what others have."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+from maxim.logger import Logger
+
 from maxim_gemini.testing import FakeLogger
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from maxim.logger.components.types import CommitLog
 
 TROUBLES: Final = ("raises", "raises afterwards", "slow", "disk lost", "unserialisable")
@@ -59,6 +63,41 @@ class FaultyLogger(FakeLogger):
             return False
         self._times -= 1
         return True
+
+
+METHODS: Final = (
+    "generation_add_attachment",
+    "generation_add_metadata",
+    *(["generation_add_metric"] if hasattr(Logger, "generation_add_metric") else []),  # not in maxim-py 3.14.0
+    "generation_result",
+    "session",
+    "session_end",
+    "tool_call_error",
+    "tool_call_result",
+    "trace",
+    "trace_add_error",
+    "trace_add_generation",
+    "trace_add_tag",
+    "trace_add_tool_call",
+    "trace_end",
+    "trace_set_output",
+    "writer",
+)
+"""What the wrapper asks of a logger."""
+
+
+class CrippledLogger(FakeLogger):
+    """A fake logger that raises where it is asked for what it *lacks*."""
+
+    def __init__(self, lacks: Collection[str], error: type[Exception] = AttributeError) -> None:
+        super().__init__()
+        self._error = error
+        self._lacks = frozenset(lacks)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in object.__getattribute__(self, "__dict__").get("_lacks", ()):
+            raise self._error("not here")  # a new one each time: its traceback keeps alive whoever asked
+        return super().__getattribute__(name)
 
 
 class _Unwritable:

@@ -11,6 +11,13 @@ class Quit(BaseException):
     """What no `except Exception` catches."""
 
 
+class Unspeakable(Exception):
+    """What can't say what it is."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
 class Desk:
     """An object whose method a model may call; google-genai copies it."""
 
@@ -44,6 +51,11 @@ def functions(note: Note) -> dict[str, Any]:
         note("ran", "fail", text)
         raise ValueError(text)
 
+    def mumble(text: str) -> str:
+        """Fail, and say nothing."""
+        note("ran", "mumble", text)
+        raise Unspeakable
+
     def leave(text: str) -> str:
         """Leave everything."""
         note("ran", "leave", text)
@@ -70,7 +82,7 @@ def functions(note: Note) -> dict[str, Any]:
         note("ran", "fail_later", text)
         raise ValueError(text)
 
-    named = (add, shout, fail, leave, strange, slow, wait, fail_later, Desk(note).file)
+    named = (add, shout, fail, mumble, leave, strange, slow, wait, fail_later, Desk(note).file)
     return {function.__name__: function for function in named}
 
 
@@ -78,6 +90,7 @@ NAMES = tuple(functions(lambda *_: None))
 
 FAULTS = {
     "fail": "raises",
+    "mumble": "raises what can't say what it is",
     "fail_later": "raises, async",
     "leave": "raises no Exception",
     "strange": "returns no JSON",

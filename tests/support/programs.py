@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
     from google import genai
+    from maxim.logger.components.types import CommitLog
 
     from support.sides import Sync
 
@@ -125,9 +126,13 @@ class Run:
         if self.logger is not None:
             self.gemini.heard = self._note_generation
 
+    @property
+    def _logs(self) -> Sequence[CommitLog]:
+        """What the logger was told; one that lacks its writer shows nothing."""
+        return getattr(self.logger, "logs", ())
+
     def _note_generation(self, request: int) -> None:
-        assert self.logger is not None
-        begun = (log.data["id"] for log in reversed(self.logger.logs) if log.action == "add-generation" and log.data)
+        begun = (log.data["id"] for log in reversed(self._logs) if log.action == "add-generation" and log.data)
         if (latest := next(begun, None)) is not None:
             self.generations[request] = latest
 
@@ -274,7 +279,7 @@ class Run:
             gc.collect()
         await self._settle()
         if self.logger is not None:
-            for trace_id in {log.entity_id for log in self.logger.logs} & CALLERS:
+            for trace_id in {log.entity_id for log in self._logs} & CALLERS:
                 with contextlib.suppress(Exception):  # the application's own call, which trouble may hit
                     self.logger.trace_end(trace_id)
 
