@@ -16,11 +16,13 @@ from google.genai import types
 from support.blocking import Blocking
 from support.clients import EDGE_IDS, EDGES, SDK_MAJOR, closed
 
-from maxim_gemini.testing import GeminiRecorder, cassettes
+from maxim_gemini.testing import GeminiRecorder, cassettes, reply
 from maxim_gemini.testing.cassette import Cassette
 from maxim_gemini.testing.cli.record import flows
 from maxim_gemini.testing.edge.sdk import ReplayedCredentials, options_without_tls
 from maxim_gemini.testing.exceptions import CassetteNotFound
+from maxim_gemini.testing.replies.request import GeminiRequest
+from maxim_gemini.testing.replies.writing import write
 
 if TYPE_CHECKING:
     from maxim_gemini.testing.flows import Flow
@@ -32,6 +34,21 @@ FLOWS = flows()
 _OTHERWISE = {"response_id", "parameters", "parameters_json_schema", "response_json_schema"}
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:google")
+
+
+def test_the_vocabulary_can_say_each_answer_again() -> None:
+    """What real servers said is told apart, where their recordings are at hand."""
+    again = []
+    for name in FLOWS:
+        for interaction in Cassette.load(cassettes.path(name)).interactions:
+            asked, answer = interaction.request, interaction.response
+            request = GeminiRequest.of(asked.method, asked.uri, asked.headers.items(), asked.body)
+            if request.generates:
+                parsed = reply.parse(answer.body, status=answer.status, backend=request.backend)
+                written = write(parsed, request)
+                assert (name, written.status, written.body) == (name, answer.status, answer.body)
+                again.append(name)
+    assert len(again) > len(FLOWS) > 50
 
 
 def test_there_is_one_for_every_flow_and_no_other() -> None:

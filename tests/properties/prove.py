@@ -26,7 +26,8 @@ What must hold whatever an application does and whatever befalls it. Written by 
 A *program* is a random row of steps with a client: calls, streams read, left, closed, dropped, cancelled, thrown into;
 chats; functions that run, fail, wait or leave. Each runs twice on the same scripted answers and faults, on a bare
 and on a wrapped client. Two timelines come of it (what was asked, sent, seen, raised, run), and they must be equal.
-What Maxim heard must be complete, and equal to what the raw JSON of the answers says.
+What Maxim heard must be complete, and equal to what the raw JSON of the answers says. Other programs run over loggers
+that lack some of their methods: they must behave as the bare client, too.
 """
 
 

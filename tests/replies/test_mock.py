@@ -138,3 +138,15 @@ def test_vertex_is_served_too() -> None:
     assert mock.requests[0].backend == "vertex"
     assert answer.candidates
     assert (answer.create_time is None, answer.candidates[0].avg_logprobs is None) == (False, False)
+
+
+def test_the_next_reply_answers_only_what_it_fits() -> None:
+    """A model's answer waits for a model to be asked, a resource for what is no model's method."""
+    tuned = {"name": "models/tuned", "displayName": "Tuned"}
+    client = genai.Client(api_key="any")
+    with gemini_mock(reply.text("hi"), reply.resource(tuned), reply.token_count(7)):
+        assert client.models.get(model=MODEL).name == f"models/{MODEL}"
+        assert client.models.generate_content(model=MODEL, contents="hi").text == "hi"
+        assert client.models.get(model=MODEL).display_name == "Tuned"
+        assert client.models.get(model=MODEL).name == f"models/{MODEL}"
+        assert client.models.count_tokens(model=MODEL, contents="hi").total_tokens == 7
