@@ -71,7 +71,7 @@ def embeddings(request: GeminiRequest) -> list[list[float]]:
             texts = [text_of(request.field("content"))]
         case _:
             asked: list[Any] = request.field("requests") or []
-            size = _asked_size(asked[0] if asked else None)
+            size = _asked_size(asked[0].get("embedContentConfig", asked[0]) if asked else None)  # Vertex: of its own
             texts = [text_of(one.get("content")) for one in asked]
     return [_vector(text, size) for text in texts]
 

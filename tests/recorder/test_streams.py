@@ -121,6 +121,26 @@ def test_a_stream_left_early_is_kept_as_far_as_it_was_read(tmp_path: Path, libra
 
 
 @pytest.mark.parametrize(("library", "is_async"), EDGES, ids=EDGE_IDS)
+async def test_a_stream_still_open_at_the_end_of_the_block_is_kept_as_far_as_it_was_read(
+    tmp_path: Path, library: str, is_async: bool
+) -> None:
+    stream: Any
+    with loopback(endless) as server:
+        client = client_over(library, server.url)
+        async with GeminiRecorder(tmp_path / "open.yaml", mode="once") as recorder:
+            if is_async:
+                stream = await client.aio.models.generate_content_stream(**ASK)
+                chunk = await anext(stream)
+            else:
+                stream = client.models.generate_content_stream(**ASK)
+                chunk = next(stream)
+        (interaction,) = recorder.cassette.interactions
+        assert (text_of(chunk), interaction.response.ended) == ("0 ", "closed by the reader")
+        await stream.aclose() if is_async else stream.close()
+        await closed(client)
+
+
+@pytest.mark.parametrize(("library", "is_async"), EDGES, ids=EDGE_IDS)
 def test_reading_on_where_the_recorded_reader_left_is_a_miss(tmp_path: Path, library: str, is_async: bool) -> None:
     path = tmp_path / "left.yaml"
     with loopback(endless) as server, GeminiRecorder(path, mode="once"):

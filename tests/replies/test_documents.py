@@ -30,6 +30,17 @@ def test_vertex_counts_characters_beside_tokens(backend: str, characters: dict[s
     assert said == {"totalTokens": sum(by_modality.values()), **characters}
 
 
+@pytest.mark.parametrize(("said", "size"), [({}, 8), ({"output_dimensionality": 3}, 3)], ids=["none said", "3"])
+def test_an_embedding_has_the_size_that_is_asked_for(said: Any, size: int) -> None:
+    asked: Any = {"model": "gemini-embedding-001", "contents": ["a", "b"], "config": said}
+    vertex: Any = {"vertexai": True, "project": "p", "location": "l", "credentials": ReplayedCredentials()}
+    with GeminiServer(strict=False) as server:
+        for options in ({"api_key": "any"}, vertex):
+            with closing(genai.Client(**options, http_options={"base_url": server.url})) as client:
+                embeddings = client.models.embed_content(**asked).embeddings or []
+            assert [len(one.values or ()) for one in embeddings] == [size, size]
+
+
 def test_the_tokens_themselves_are_four_bytes_each() -> None:
     options: Any = {"vertexai": True, "project": "p", "location": "l", "credentials": ReplayedCredentials()}
     with (
