@@ -159,4 +159,5 @@ def seconds(value: float | None) -> str:
         return f"{value * 1000:.1f} ms" if value >= 0.00005 else "0 ms"
     if value < 0.9995:
         return f"{value * 1000:.0f} ms"
-    return f"{value:.2f} s" if value < 99.5 else f"{value // 60:.0f} min {value % 60:.0f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{value:.2f} s" if value < 99.5 else f"{minutes} min {rest} s"

@@ -170,7 +170,7 @@ def test_the_list_says_where_each_came_from(cli: Run) -> None:
     assert code == 0
     assert [row[0] for row in rows] == cassettes.names()
     assert {row[1] for row in rows} <= {"loopback", "live"}
-    assert all(row[5] for row in rows)
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", row[2]) and row[5] for row in rows)
 
 
 def test_the_list_as_json(cli: Run) -> None:

@@ -11,6 +11,7 @@ from support.sample_traces import chat_with_a_tool, sample, traces, unfinished
 from maxim_gemini.testing import FakeLogger, report
 from maxim_gemini.testing.exceptions import TestKitError
 from maxim_gemini.testing.report import TestTraces, traces_of
+from maxim_gemini.testing.report._summary import seconds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,3 +109,24 @@ def test_what_is_outside_any_trace_is_not_lost() -> None:
     assert stray["name"] == "Outside any trace"
     assert stray["children"][0]["id"] == "nobody"
     assert "nobody" in stray["problems"][0]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (None, ""),
+        (0, "0 ms"),
+        (0.00004, "0 ms"),
+        (0.00006, "0.1 ms"),
+        (0.0042, "4.2 ms"),
+        (0.12, "120 ms"),
+        (0.9994, "999 ms"),
+        (0.9996, "1.00 s"),
+        (1.25, "1.25 s"),
+        (99.4, "99.40 s"),
+        (125, "2 min 5 s"),
+        (119.7, "2 min 0 s"),
+    ],
+)
+def test_a_duration_is_in_the_unit_that_reads_best(value: float | None, said: str) -> None:
+    assert seconds(value) == said
