@@ -214,7 +214,7 @@ def test_only_what_changed_is_changed(path: Path) -> None:
 def test_new_episodes_are_added_and_the_oldest_rules_the_date(path: Path) -> None:
     cassette = recorded(path, (asked("a"), answer("a")))
     cassette.head.recorded_at = "2027-01-01"
-    cassette.record(asked("b"), answer("b"))
+    assert cassette.record(asked("b"), answer("b")).played == 1
     assert cassette.save()
     again = Cassette.load(path)
     assert [interaction.request.body for interaction in again.interactions] == [asked("a").body, asked("b").body]
