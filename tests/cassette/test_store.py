@@ -77,6 +77,17 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, mon
     assert path.read_bytes() == before
 
 
+def test_nothing_stays_open(tmp_path: Path) -> None:
+    here, path = Path("/proc/self/fd"), tmp_path / "a.yaml"
+    if not here.exists():
+        pytest.skip("this system has no list of open files")
+    before = sorted(here.iterdir())
+    for word in ("a", "b", "c"):
+        save(path, word)
+        Cassette.load(path)
+    assert sorted(here.iterdir()) == before
+
+
 def test_what_a_killed_process_left_is_removed_later(tmp_path: Path) -> None:
     old, young = tmp_path / ".a.yaml.x.unfinished", tmp_path / ".a.yaml.y.unfinished"
     old.touch()

@@ -301,3 +301,14 @@ def test_a_text_in_parts_is_one_text() -> None:
     logger.trace({"id": "t"}).generation(generation_config("g", question)).result(answer(parts))  # type: ignore[arg-type]
     assert logger.generation.text == "one two"
     assert "user      See [audio]" in logger.render(color=False)
+
+
+def test_tags_grow_and_parameters_take_the_place_of_those_before() -> None:
+    logger = FakeLogger()
+    generation: Any = {"id": "g", "provider": "google", "model": "m", "messages": [], "model_parameters": {"top_k": 1}}
+    logger.trace({"id": "t", "tags": {"a": "1"}})
+    logger.trace_add_tag("t", "b", "2")
+    logger.trace_add_generation("t", generation)
+    logger.generation_set_model_parameters("g", {"temperature": 0.5})
+    assert logger.trace.tags == {"a": "1", "b": "2"}
+    assert logger.trace.generation.model_parameters == {"temperature": 0.5}

@@ -79,6 +79,11 @@ def test_new_episodes_records_what_is_not_there(tmp_path: Path, server: Loopback
         assert [ask(recorder, "new"), ask(recorder), ask(recorder, "new")] == ["live 1", "recorded", "live 2"]
 
 
+def test_new_episodes_replays_without_credentials(tmp_path: Path) -> None:
+    with GeminiRecorder(one(tmp_path), mode="new_episodes") as recorder:
+        assert ask(recorder) == "recorded"
+
+
 def test_all_sends_everything_and_keeps_what_was_not_asked_for(tmp_path: Path, server: Loopback) -> None:
     path = cassette(tmp_path / "two.yaml", (call("Hi"), says("recorded")), (call("Bye"), says("kept")))
     with GeminiRecorder(path, mode="all", base_url=server.url) as recorder:

@@ -265,6 +265,21 @@ def test_a_reply_that_does_not_fit_the_request_is_refused(said: Reply, method: s
         write(said, asked(method))
 
 
+@pytest.mark.parametrize(
+    ("method", "backend"), [("generateContent", "vertex"), ("streamGenerateContent", "gemini")], ids=str
+)
+def test_arguments_come_piece_by_piece_only_in_a_stream_of_vertex(method: str, backend: str) -> None:
+    assert events(reply.partial_call("f", x="y"), backend="vertex")
+    with pytest.raises(ScriptError, match="only come piece by piece in a stream of Vertex"):
+        write(reply.partial_call("f", x="y"), asked(method, backend=backend))
+
+
+def test_arguments_may_hold_whatever_json_can() -> None:
+    given: dict[str, Any] = {"list": [1, [2.5, None]], "object": {"a": {"b": True}}, "text": "é"}
+    (part,) = plain(reply.function_call("f", given))["candidates"][0]["content"]["parts"]
+    assert part["functionCall"]["args"] == given
+
+
 def test_replies_show_what_they_say() -> None:
     said = reply.text("hi") + reply.function_call("f") + reply.finish() + reply.wait(0.5) + reply.error(500)
     assert repr(said) == "<Reply 'hi', functionCall f STOP, wait 0.5 s, error 500>"

@@ -154,6 +154,7 @@ def test_files_are_uploaded_listed_read_and_deleted(client: genai.Client) -> Non
     assert file.name
     assert client.files.get(name=file.name).uri == file.uri
     assert [one.name for one in client.files.list(config={"page_size": 1})] == [file.name]
+    assert client.files.download(file=file.name) == data
     client.files.delete(name=file.name)
     with pytest.raises(errors.ClientError, match="may not exist"):
         client.files.get(name=file.name)
