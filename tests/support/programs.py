@@ -457,19 +457,15 @@ STEPS: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
 """Every step, and how what it is given is generated."""
 
 _BEGINNINGS = ("generate", "open", "chat")
-_CONSUMPTION = ("read", "read", "read_all", "close", "drop", "throw", "stop")
+_USUAL = ("generate", "send", "open_turn", "read_all")
+_REST = (*_USUAL, *_USUAL, *_USUAL, *STEPS)
+"""What is usual comes more often: else most of a program has nothing to work on, and few functions run."""
 
 
 def programs() -> st.SearchStrategy[Program]:
     """Generate programs that open something and do something with it."""
-    begin = st.one_of(*(_step(name, **STEPS[name]) for name in _BEGINNINGS))
-    talk = st.one_of(*(_step(name, **STEPS[name]) for name in ("open", "open_turn", "send", "end_trace", "forget")))
-    consume = st.one_of(*(_step(name, **STEPS[name]) for name in _CONSUMPTION))
-    steps = st.builds(
-        lambda first, rest: [first, *rest],
-        begin,
-        st.lists(st.one_of(consume, talk, consume, begin), min_size=4, max_size=12),
-    )
+    begin, rest = (st.one_of(*(_step(name, **STEPS[name]) for name in names)) for names in (_BEGINNINGS, _REST))
+    steps = st.builds(lambda first, then: [first, *then], begin, st.lists(rest, min_size=4, max_size=12))
     return st.builds(Program, steps, st.lists(answers(), min_size=5, max_size=12))
 
 
