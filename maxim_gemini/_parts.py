@@ -46,7 +46,12 @@ def readable(value: Any) -> str:
     try:
         return as_text(value)
     except Exception:
-        return f"[{type(value).__name__} that could not be written]"
+        return unwritten(value)
+
+
+def unwritten(value: Any) -> str:
+    """Return what stands for a value that can't be written."""
+    return f"[{type(value).__name__} that could not be written]"
 
 
 def words_of(error: BaseException) -> str:

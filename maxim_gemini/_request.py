@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from google.genai import types
 
-from ._parts import ATTACHMENT_LIMIT, Attachment, as_json, as_text, mapping, marker, placeholder, size_of
+from ._parts import ATTACHMENT_LIMIT, Attachment, as_json, as_text, mapping, marker, placeholder, size_of, unwritten
 from ._schemas import declarations, schema_of
 
 if TYPE_CHECKING:
@@ -334,7 +334,7 @@ def _written(name: str, value: Any) -> str:
             value = schema_of(value)
         return as_text(value.value if isinstance(value, Enum) else value)
     except Exception:
-        return f"[{type(value).__name__} that could not be written]"
+        return unwritten(value)
 
 
 def _within_limits(text: str) -> str:
