@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import example, given
@@ -34,6 +34,18 @@ if TYPE_CHECKING:
     from support.in_memory import InMemoryGemini
 
 
+async def seen_as_by_the_bare_one(wrapped: Run, raw: genai.Client, program: Program) -> list[tuple[Any, ...]]:
+    """Return what *wrapped* sees of *program*; fail where a bare client sees, or leaves behind, anything else."""
+    bare = await run_program(Run(wrapped.gemini, raw, wrapped.side), program)
+    seen = await run_program(wrapped, program)
+    assert closings(seen) == closings(bare)
+    if wrapped.side.is_async:
+        bare, seen = without_closings(bare), without_closings(seen)
+    assert not (difference := first_difference(bare, seen)), difference
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    return seen
+
+
 @pytest.mark.parametrize("side", SIDES, ids=repr)
 def test_a_wrapped_client_behaves_as_the_bare_one_and_maxim_hears_everything(
     side: Sync, gemini: InMemoryGemini, raw: genai.Client, loop: asyncio.Runner
@@ -46,17 +58,11 @@ def test_a_wrapped_client_behaves_as_the_bare_one_and_maxim_hears_everything(
         loop.run(compare(program))
 
     async def compare(program: Program) -> None:
-        bare = await run_program(Run(gemini, raw, side), program)
         logger = FakeLogger()
         wrapped = wrapped_run(gemini, raw, side, logger)
-        seen = await run_program(wrapped, program)
-        assert closings(seen) == closings(bare)
-        if side.is_async:
-            bare, seen = without_closings(bare), without_closings(seen)
-        assert not (difference := first_difference(bare, seen)), difference
+        seen = await seen_as_by_the_bare_one(wrapped, raw, program)
         logger.assert_complete()
         check_against_the_wire(wrapped)
-        assert asyncio.all_tasks() == {asyncio.current_task()}
         count("programs: transparency")
         count("invariants: wrapped equals bare", len(seen))
         count_function_faults(seen)
@@ -79,13 +85,7 @@ def test_whatever_a_logger_lacks_a_client_behaves_as_the_bare_one(
         loop.run(compare(program, lacks))
 
     async def compare(program: Program, lacks: set[str]) -> None:
-        bare = await run_program(Run(gemini, raw, side), program)
-        seen = await run_program(wrapped_run(gemini, raw, side, CrippledLogger(lacks)), program)
-        assert closings(seen) == closings(bare)
-        if side.is_async:
-            bare, seen = without_closings(bare), without_closings(seen)
-        assert not (difference := first_difference(bare, seen)), difference
-        assert asyncio.all_tasks() == {asyncio.current_task()}
+        await seen_as_by_the_bare_one(wrapped_run(gemini, raw, side, CrippledLogger(lacks)), raw, program)
         count("programs: logger without some methods")
         count("faults: logger lacks a method", len(lacks))
 

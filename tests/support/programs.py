@@ -462,10 +462,14 @@ _REST = (*_USUAL, *_USUAL, *_USUAL, *STEPS)
 """What is usual comes more often: else most of a program has nothing to work on, and few functions run."""
 
 
+def _one_of(names: Iterable[str]) -> st.SearchStrategy[Step]:
+    return st.one_of(*(_step(name, **STEPS[name]) for name in names))
+
+
 def programs() -> st.SearchStrategy[Program]:
     """Generate programs that open something and do something with it."""
-    begin, rest = (st.one_of(*(_step(name, **STEPS[name]) for name in names)) for names in (_BEGINNINGS, _REST))
-    steps = st.builds(lambda first, then: [first, *then], begin, st.lists(rest, min_size=4, max_size=12))
+    rest = st.lists(_one_of(_REST), min_size=4, max_size=12)
+    steps = st.builds(lambda first, then: [first, *then], _one_of(_BEGINNINGS), rest)
     return st.builds(Program, steps, st.lists(answers(), min_size=5, max_size=12))
 
 
