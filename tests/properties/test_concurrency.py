@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from blockbuster import blockbuster_ctx
 from support.in_memory import InMemoryGemini, Said
+from support.leftovers import open_files
 from support.sides import MODEL
 
 from maxim_gemini import MaximGeminiClient
@@ -43,16 +44,11 @@ def client(raw: genai.Client, logger: FakeLogger) -> MaximGeminiClient:
 def _nothing_left_behind() -> Iterator[None]:
     """Fail where a thread or an open file is left after the test."""
     gc.collect()
-    threads, files = set(threading.enumerate()), open_files()
+    threads, files = set(threading.enumerate()), len(open_files())
     yield
     gc.collect()
     assert set(threading.enumerate()) <= threads
-    assert open_files() <= files
-
-
-def open_files() -> int:
-    folder = Path("/proc/self/fd")
-    return len(list(folder.iterdir())) if folder.is_dir() else 0
+    assert len(open_files()) <= files
 
 
 def ask(client: Any, name: str) -> None:

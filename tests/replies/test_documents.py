@@ -17,6 +17,7 @@ MODELS = {
     "gemini": "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-flash",
     "vertex": "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/l/publishers/google/models/m",
 }
+VERTEX: Any = {"vertexai": True, "project": "p", "location": "l", "credentials": ReplayedCredentials()}
 
 
 @pytest.mark.parametrize(("backend", "characters"), [("gemini", {}), ("vertex", {"totalBillableCharacters": 10})])
@@ -33,19 +34,17 @@ def test_vertex_counts_characters_beside_tokens(backend: str, characters: dict[s
 @pytest.mark.parametrize(("said", "size"), [({}, 8), ({"output_dimensionality": 3}, 3)], ids=["none said", "3"])
 def test_an_embedding_has_the_size_that_is_asked_for(said: Any, size: int) -> None:
     asked: Any = {"model": "gemini-embedding-001", "contents": ["a", "b"], "config": said}
-    vertex: Any = {"vertexai": True, "project": "p", "location": "l", "credentials": ReplayedCredentials()}
     with GeminiServer(strict=False) as server:
-        for options in ({"api_key": "any"}, vertex):
+        for options in ({"api_key": "any"}, VERTEX):
             with closing(genai.Client(**options, http_options={"base_url": server.url})) as client:
                 embeddings = client.models.embed_content(**asked).embeddings or []
             assert [len(one.values or ()) for one in embeddings] == [size, size]
 
 
 def test_the_tokens_themselves_are_four_bytes_each() -> None:
-    options: Any = {"vertexai": True, "project": "p", "location": "l", "credentials": ReplayedCredentials()}
     with (
         GeminiServer(strict=False) as server,
-        closing(genai.Client(**options, http_options={"base_url": server.url})) as client,
+        closing(genai.Client(**VERTEX, http_options={"base_url": server.url})) as client,
     ):
         answer = client.models.compute_tokens(model="gemini-2.5-flash", contents="123456")
     (info,) = answer.tokens_info or ()

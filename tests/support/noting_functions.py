@@ -4,18 +4,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from support.functions import Speechless
+
 Note = Callable[..., None]
 
 
 class Quit(BaseException):
     """What no `except Exception` catches."""
-
-
-class Unspeakable(Exception):
-    """What can't say what it is."""
-
-    def __str__(self) -> str:
-        raise RuntimeError("no words")
 
 
 class Desk:
@@ -54,7 +49,7 @@ def functions(note: Note) -> dict[str, Any]:
     def mumble(text: str) -> str:
         """Fail, and say nothing."""
         note("ran", "mumble", text)
-        raise Unspeakable
+        raise Speechless
 
     def leave(text: str) -> str:
         """Leave everything."""
