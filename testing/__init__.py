@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import reply as reply
     from . import strategies as strategies
-    from .fake_logger import FakeLogger as FakeLogger
-    from .fake_logger import fake_maxim as fake_maxim
-    from .ingestion import maxim_api as maxim_api
-    from .mock import gemini_mock as gemini_mock
-    from .recorder import GeminiRecorder as GeminiRecorder
-    from .server import GeminiServer as GeminiServer
+    from ._logs.fake_logger import FakeLogger as FakeLogger
+    from ._logs.fake_logger import fake_maxim as fake_maxim
+    from ._logs.maxim_api import maxim_api as maxim_api
+    from ._recorder.recorder import GeminiRecorder as GeminiRecorder
+    from ._replies.mock import gemini_mock as gemini_mock
+    from ._replies.server import GeminiServer as GeminiServer
 
 _EXPORTS: dict[str, str] = {
-    "FakeLogger": "fake_logger",
-    "fake_maxim": "fake_logger",
-    "maxim_api": "ingestion",
-    "GeminiRecorder": "recorder",
-    "GeminiServer": "server",
-    "gemini_mock": "mock",
+    "FakeLogger": "_logs.fake_logger",
+    "fake_maxim": "_logs.fake_logger",
+    "maxim_api": "_logs.maxim_api",
+    "GeminiRecorder": "_recorder.recorder",
+    "GeminiServer": "_replies.server",
+    "gemini_mock": "_replies.mock",
     "reply": "reply",
     "strategies": "strategies",
 }

@@ -13,7 +13,7 @@ Install it with:  pip install "maxim-gemini[testing]"
 def main() -> int:
     """Run the command line and return its exit code: 0 fine, 1 something is wrong, 2 wrongly called."""
     try:
-        from maxim_gemini.testing.cli.app import run
+        from maxim_gemini.testing._cli.app import run
 
         return run()
     except ModuleNotFoundError as missing:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from maxim_gemini.testing.pytest_plugin.closing import declare_fixtures
-from maxim_gemini.testing.pytest_plugin.fixtures import (
+from maxim_gemini.testing._pytest.closing import declare_fixtures
+from maxim_gemini.testing._pytest.fixtures import (
     gemini_client,
     gemini_mock,
     gemini_server,
@@ -18,9 +18,9 @@ from maxim_gemini.testing.pytest_plugin.fixtures import (
     maxim_gemini_marked,
     maxim_gemini_recorder,
 )
-from maxim_gemini.testing.pytest_plugin.options import MARKER_DECLARATION, add_options, settings_of
-from maxim_gemini.testing.pytest_plugin.session import SESSION, Session
-from maxim_gemini.testing.pytest_plugin.telling import Telling
+from maxim_gemini.testing._pytest.options import MARKER_DECLARATION, add_options, settings_of
+from maxim_gemini.testing._pytest.session import SESSION, Session
+from maxim_gemini.testing._pytest.telling import Telling
 
 if TYPE_CHECKING:
     import pytest

@@ -16,7 +16,7 @@ unless `raw` asks for it.
 
 from __future__ import annotations
 
-from maxim_gemini.testing.replies.building import (
+from maxim_gemini.testing._replies.building import (
     PIXEL,
     audio,
     average_logprobs,
@@ -61,8 +61,8 @@ from maxim_gemini.testing.replies.building import (
     usage,
     wait,
 )
-from maxim_gemini.testing.replies.reading import parse
-from maxim_gemini.testing.replies.saying import Gate, Reply
+from maxim_gemini.testing._replies.model import Gate, Reply
+from maxim_gemini.testing._replies.reading import parse
 
 __all__ = [
     "PIXEL",

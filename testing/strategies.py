@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from hypothesis import strategies as st
 
 from maxim_gemini.testing import reply
-from maxim_gemini.testing.replies.building import BLOCK_REASONS, FINISH_REASONS, HARM_CATEGORIES
-from maxim_gemini.testing.replies.failures import STATUSES
-from maxim_gemini.testing.replies.saying import Reply
+from maxim_gemini.testing._replies.building import BLOCK_REASONS, FINISH_REASONS, HARM_CATEGORIES
+from maxim_gemini.testing._replies.failures import STATUSES
+from maxim_gemini.testing._replies.model import Reply
 
 if TYPE_CHECKING:
     from google.genai import types
 
-    from maxim_gemini.testing.replies.request import Backend
+    from maxim_gemini.testing._replies.request import Backend
 
 __all__ = ["Turn", "configs", "contents", "conversations", "errors", "responses", "streams"]
 

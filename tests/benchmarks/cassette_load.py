@@ -21,7 +21,7 @@ from support.traffic import answer, asked
 from vcr.cassette import Cassette as VcrCassette
 from vcr.serializers import yamlserializer
 
-from maxim_gemini.testing.cassette import Cassette
+from maxim_gemini.testing._cassette import Cassette
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -25,7 +25,7 @@ from vcr.cassette import Cassette as VcrCassette
 from vcr.matchers import body, host, method, path, query
 from vcr.request import Request
 
-from maxim_gemini.testing.cassette import Cassette
+from maxim_gemini.testing._cassette import Cassette
 
 try:
     import httpx2 as httpx

@@ -29,7 +29,7 @@ from maxim_gemini.testing import FakeLogger, maxim_api
 if TYPE_CHECKING:
     from maxim.logger import Logger
 
-    from maxim_gemini.testing.ingestion import MaximApi
+    from maxim_gemini.testing._logs.maxim_api import MaximApi
 
 SIZES = (1_000, 5_000, 10_000)
 BURSTS = (30, 1_000)

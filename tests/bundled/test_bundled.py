@@ -17,15 +17,15 @@ from support.blocking import Blocking
 from support.clients import EDGE_IDS, EDGES, SDK_MAJOR, closed
 
 from maxim_gemini.testing import GeminiRecorder, cassettes, reply
-from maxim_gemini.testing.cassette import Cassette
-from maxim_gemini.testing.cli.record import flows
-from maxim_gemini.testing.edge.sdk import ReplayedCredentials, options_without_tls
+from maxim_gemini.testing._cassette import Cassette
+from maxim_gemini.testing._cli.record import flows
+from maxim_gemini.testing._http.sdk import ReplayedCredentials, options_without_tls
+from maxim_gemini.testing._replies.render import write
+from maxim_gemini.testing._replies.request import GeminiRequest
 from maxim_gemini.testing.exceptions import CassetteNotFound
-from maxim_gemini.testing.replies.request import GeminiRequest
-from maxim_gemini.testing.replies.writing import write
 
 if TYPE_CHECKING:
-    from maxim_gemini.testing.flows import Flow
+    from maxim_gemini.testing._replies.flows import Flow
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 UPDATE = bool(os.environ.get("UPDATE_SNAPSHOTS"))

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from vcr.request import Request
 
-from maxim_gemini.testing.cassette import Cassette
+from maxim_gemini.testing._cassette import Cassette
+from maxim_gemini.testing._http.exchange import Chunk, Response
+from maxim_gemini.testing._http.wire import dump_json
 from maxim_gemini.testing.exceptions import CassetteError
-from maxim_gemini.testing.exchange import Chunk, Response
-from maxim_gemini.testing.wire import dump_json
 
 REQUEST = Request("POST", "https://h/v1/models/m:generateContent", b"{}", {})
 OPERATIONS = ("open", "os.rename", "os.remove", "os.chmod", "os.mkdir", "tempfile.mkstemp", "os.listdir")

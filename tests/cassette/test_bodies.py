@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from support.corpus import Answer, answers, needs_corpus
 
-from maxim_gemini.testing.cassette import bodies
-from maxim_gemini.testing.cassette.bodies import (
+from maxim_gemini.testing._cassette import bodies
+from maxim_gemini.testing._cassette.bodies import (
     ANSWER,
     REQUEST,
     attached,
@@ -22,8 +22,8 @@ from maxim_gemini.testing.cassette.bodies import (
     stored_answer,
     stored_request,
 )
-from maxim_gemini.testing.cassette.layout import Attachment
-from maxim_gemini.testing.wire import dump_event, dump_json
+from maxim_gemini.testing._cassette.layout import Attachment
+from maxim_gemini.testing._http.wire import dump_event, dump_json
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),

@@ -16,11 +16,11 @@ from vcr.cassette import Cassette as VcrCassette
 from vcr.errors import UnhandledHTTPRequestError
 from vcr.request import Request
 
-from maxim_gemini.testing.cassette import Cassette
-from maxim_gemini.testing.cassette.cassette import Head
+from maxim_gemini.testing._cassette import Cassette
+from maxim_gemini.testing._cassette.cassette import Head
+from maxim_gemini.testing._http.exchange import Chunk, Response
+from maxim_gemini.testing._http.wire import dump_json
 from maxim_gemini.testing.exceptions import CassetteBroken, CassetteError, CassetteNotFound
-from maxim_gemini.testing.exchange import Chunk, Response
-from maxim_gemini.testing.wire import dump_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -407,7 +407,7 @@ def test_vcrpy_s_own_cassettes_are_opened_and_saved_without_their_secrets(path: 
 
 
 def _vcr(response: Response) -> dict[str, Any]:
-    from maxim_gemini.testing.cassette.stored import vcr_response
+    from maxim_gemini.testing._cassette.stored import vcr_response
 
     return vcr_response(response)
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.traffic import ADDRESS, asked
 
-from maxim_gemini.testing.cassette.differences import between, differences, nearest, told
-from maxim_gemini.testing.cassette.matching import meaning_of
+from maxim_gemini.testing._cassette.differences import between, differences, nearest, told
+from maxim_gemini.testing._cassette.matching import meaning_of
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),

@@ -9,12 +9,12 @@ from support.corpus import cassettes, needs_corpus
 from support.traffic import answer, asked, stream
 from vcr.serialize import deserialize, serialize
 
-from maxim_gemini.testing.cassette import format
-from maxim_gemini.testing.cassette.format import SIGNATURE, Block, block, read, read_edited, write
-from maxim_gemini.testing.cassette.layout import load
-from maxim_gemini.testing.cassette.stored import Stored, request_of, response_of, stored_of
+from maxim_gemini.testing._cassette import format
+from maxim_gemini.testing._cassette.format import SIGNATURE, Block, block, read, read_edited, write
+from maxim_gemini.testing._cassette.layout import load
+from maxim_gemini.testing._cassette.stored import Stored, request_of, response_of, stored_of
+from maxim_gemini.testing._http.exchange import Chunk, Response
 from maxim_gemini.testing.exceptions import CassetteBroken
-from maxim_gemini.testing.exchange import Chunk, Response
 
 if TYPE_CHECKING:
     from pathlib import Path

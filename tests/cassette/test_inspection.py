@@ -8,10 +8,10 @@ from support.corpus import cassettes, needs_corpus
 from support.traffic import answer, asked, said, stream
 from vcr.cassette import Cassette as VcrCassette
 
-from maxim_gemini.testing.cassette import Cassette
-from maxim_gemini.testing.cassette.inspection import check, find, scrub, show
-from maxim_gemini.testing.exchange import Chunk, Response
-from maxim_gemini.testing.wire import dump_json
+from maxim_gemini.testing._cassette import Cassette
+from maxim_gemini.testing._cassette.inspection import check, find, scrub, show
+from maxim_gemini.testing._http.exchange import Chunk, Response
+from maxim_gemini.testing._http.wire import dump_json
 
 if TYPE_CHECKING:
     from pathlib import Path

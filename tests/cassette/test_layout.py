@@ -5,8 +5,8 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from maxim_gemini.testing.cassette.layout import WIDTH, Attachment, NotOurLayout, dump, load
-from maxim_gemini.testing.cassette.parsing import OurLoader
+from maxim_gemini.testing._cassette.layout import WIDTH, Attachment, NotOurLayout, dump, load
+from maxim_gemini.testing._cassette.parsing import OurLoader
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 prose = st.lists(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.traffic import ADDRESS, SENT, asked
 from vcr.request import Request
 
-from maxim_gemini.testing.cassette.matching import meaning_of, without
+from maxim_gemini.testing._cassette.matching import meaning_of, without
 
 HOST = "https://generativelanguage.googleapis.com"
 

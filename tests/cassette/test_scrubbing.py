@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from support.traffic import ADDRESS, answer, asked, said, stream
 from vcr.request import Request
 
-from maxim_gemini.testing.cassette import Cassette
-from maxim_gemini.testing.cassette.scrubbing import REDACTED, Scrubber
+from maxim_gemini.testing._cassette import Cassette
+from maxim_gemini.testing._cassette.scrubbing import REDACTED, Scrubber
+from maxim_gemini.testing._http.exchange import Chunk, Response
+from maxim_gemini.testing._http.wire import dump_event, dump_json
 from maxim_gemini.testing.exceptions import SecretFound
-from maxim_gemini.testing.exchange import Chunk, Response
-from maxim_gemini.testing.wire import dump_event, dump_json
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,8 @@ from support.leftovers import open_files
 from support.traffic import answer, asked
 from vcr.serializers import yamlserializer
 
-from maxim_gemini.testing.cassette import Cassette
-from maxim_gemini.testing.cassette.store import Persister, Shelf, inside
+from maxim_gemini.testing._cassette import Cassette
+from maxim_gemini.testing._cassette.store import Persister, Shelf, inside
 from maxim_gemini.testing.exceptions import CassetteError
 
 
@@ -43,7 +43,7 @@ def test_a_process_killed_at_any_time_leaves_a_whole_file(tmp_path: Path) -> Non
         "import sys; sys.path.insert(0, sys.argv[2])\n"
         "from pathlib import Path\n"
         "from support.traffic import answer, asked\n"
-        "from maxim_gemini.testing.cassette import Cassette\n"
+        "from maxim_gemini.testing._cassette import Cassette\n"
         "for n in range(10**6):\n"
         "    cassette = Cassette(Path(sys.argv[1]))\n"
         "    cassette.record(asked('x'), answer('long ' * 20000 + str(n)))\n"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from google import genai
 
-from maxim_gemini.testing.edge.sdk import close
+from maxim_gemini.testing._http.sdk import close
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,12 +13,13 @@ import pytest
 from google import genai
 from support.sample_traces import sample
 
-from maxim_gemini.testing import GeminiServer, cassettes, reply, report
+from maxim_gemini.testing import GeminiServer, cassettes, reply
+from maxim_gemini.testing import _report as report
 from maxim_gemini.testing.__main__ import main
-from maxim_gemini.testing.cli import demo
-from maxim_gemini.testing.cli import record as recording
-from maxim_gemini.testing.cli.app import run
-from maxim_gemini.testing.flows import Flow
+from maxim_gemini.testing._cli import demo
+from maxim_gemini.testing._cli import record as recording
+from maxim_gemini.testing._cli.app import run
+from maxim_gemini.testing._replies.flows import Flow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -127,13 +128,13 @@ def test_without_the_extra_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "typer", None)
-    monkeypatch.delitem(sys.modules, "maxim_gemini.testing.cli.app")
+    monkeypatch.delitem(sys.modules, "maxim_gemini.testing._cli.app")
     assert main() == 2
     assert 'pip install "maxim-gemini[testing]"' in capsys.readouterr().err
 
 
 def test_a_fault_of_ours_is_one_line_too(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("maxim_gemini.testing.cli.demo.run_demo", lambda **_: 1 / 0)
+    monkeypatch.setattr("maxim_gemini.testing._cli.demo.run_demo", lambda **_: 1 / 0)
     assert cli("demo") == (
         1, "", "maxim-gemini: ZeroDivisionError: division by zero (MAXIM_GEMINI_DEBUG=1 shows where)\n",
     )  # fmt: skip

@@ -13,8 +13,8 @@ from typer.main import get_command
 
 from maxim_gemini import testing
 from maxim_gemini.testing import exceptions, reply
-from maxim_gemini.testing.cli.app import app
-from maxim_gemini.testing.pytest_plugin import fixtures, marker, options
+from maxim_gemini.testing._cli.app import app
+from maxim_gemini.testing._pytest import fixtures, marker, options
 
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]

@@ -8,10 +8,10 @@ import pytest
 from support.maxim_flows import COMPLETE, Flow, answer, call, generation_config
 
 from maxim_gemini.testing import FakeLogger
-from maxim_gemini.testing.commits import Commit
-from maxim_gemini.testing.completeness import problems
+from maxim_gemini.testing._logs.commits import Commit
+from maxim_gemini.testing._logs.completeness import problems
+from maxim_gemini.testing._logs.tree import Tree
 from maxim_gemini.testing.exceptions import IncompleteTrace
-from maxim_gemini.testing.folding import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable

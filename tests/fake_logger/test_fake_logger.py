@@ -18,9 +18,9 @@ from maxim.logger.writer import LogWriter
 from support.maxim_flows import COMPLETE, answer, generation_config, one_answer
 
 from maxim_gemini.testing import FakeLogger
+from maxim_gemini.testing._logs.fake_logger import MemoryWriter
+from maxim_gemini.testing._logs.views import Session, Trace
 from maxim_gemini.testing.exceptions import NotTheOnlyOne
-from maxim_gemini.testing.fake_logger import MemoryWriter
-from maxim_gemini.testing.views import Session, Trace
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from support.maxim_flows import by_id, nested, one_answer, tools
 
 from maxim_gemini.testing import FakeLogger
-from maxim_gemini.testing.commits import Commit
-from maxim_gemini.testing.folding import Tree, instant
-from maxim_gemini.testing.snapshots import snapshot
+from maxim_gemini.testing._logs.commits import Commit
+from maxim_gemini.testing._logs.snapshots import snapshot
+from maxim_gemini.testing._logs.tree import Tree, instant
 
 
 def _commits() -> list[Commit]:

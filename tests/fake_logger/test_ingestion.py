@@ -20,7 +20,7 @@ from support.maxim_versions import since
 
 from maxim_gemini import MaximGeminiClient
 from maxim_gemini.testing import gemini_mock, maxim_api, reply
-from maxim_gemini.testing._maxim import maxim_hands_out
+from maxim_gemini.testing._logs.maxim import maxim_hands_out
 
 
 def test_a_real_logger_posts_and_the_views_show_it() -> None:

@@ -1,4 +1,4 @@
-"""What this room takes from inside maxim-py. Where a test fails, maxim-py has moved: look at `testing/_maxim.py`."""
+"""What this room takes from inside maxim-py. Where a test fails, maxim-py has moved: see `testing/_logs/maxim.py`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from maxim.logger.writer import LogWriter
 from support.maxim_versions import MAXIM
 
 from maxim_gemini.testing import FakeLogger, maxim_api
-from maxim_gemini.testing._maxim import encoded
-from maxim_gemini.testing.folding import BIRTHS, RECORDS
+from maxim_gemini.testing._logs.maxim import encoded
+from maxim_gemini.testing._logs.tree import BIRTHS, RECORDS
 
 _HANDLED = {*BIRTHS, *RECORDS, "create", "update", "end", "result", "error", "add-cost", "upload-attachment"}
 

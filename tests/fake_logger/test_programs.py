@@ -11,10 +11,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from support.maxim_flows import answer, generation_config
 
 from maxim_gemini.testing import FakeLogger
-from maxim_gemini.testing.commits import Commit
-from maxim_gemini.testing.folding import Tree
-from maxim_gemini.testing.snapshots import snapshot
-from maxim_gemini.testing.views import Generation, ToolCall, Trace
+from maxim_gemini.testing._logs.commits import Commit
+from maxim_gemini.testing._logs.snapshots import snapshot
+from maxim_gemini.testing._logs.tree import Tree
+from maxim_gemini.testing._logs.views import Generation, ToolCall, Trace
 
 SCOPES = ("trace", "span")
 texts = st.text(max_size=12)

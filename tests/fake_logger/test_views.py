@@ -25,8 +25,8 @@ from support.maxim_flows import (
 from support.maxim_versions import since
 
 from maxim_gemini.testing import FakeLogger
+from maxim_gemini.testing._logs.views import Error, Evaluation, Event, Feedback, FunctionCall, Unknown
 from maxim_gemini.testing.exceptions import NotTheOnlyOne
-from maxim_gemini.testing.views import Error, Evaluation, Event, Feedback, FunctionCall, Unknown
 
 
 def logged(*flows: Flow) -> FakeLogger:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from maxim_gemini import MaximGeminiClient
-    from maxim_gemini.testing.server import GeminiRequest
+    from maxim_gemini.testing._replies.server import GeminiRequest
 
     Way = Callable[[Any, Any], Awaitable[str]]
 

@@ -149,7 +149,7 @@ class TestMarked(unittest.TestCase):
 ASYNC_TESTS = """
 import asyncio
 import pytest
-from maxim_gemini.testing.edge import sdk
+from maxim_gemini.testing._http import sdk
 
 used, closed = [], []
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from maxim_gemini.testing.pytest_plugin.marker import NAMES, Choices, from_config, from_marker
-from maxim_gemini.testing.pytest_plugin.options import MARKER_DECLARATION
+from maxim_gemini.testing._pytest.marker import NAMES, Choices, from_config, from_marker
+from maxim_gemini.testing._pytest.options import MARKER_DECLARATION
 
 
 def marked(*args: Any, **kwargs: Any) -> pytest.Mark:
@@ -54,7 +54,7 @@ def test_the_closest_marker_wins_and_any_marker_wins_over_the_config(suite: pyte
     suite.makepyfile(
         """
         import pytest
-        from maxim_gemini.testing.pytest_plugin.marker import Choices, choices_of
+        from maxim_gemini.testing._pytest.marker import Choices, choices_of
 
         pytestmark = pytest.mark.maxim_gemini(strict=False, pace=2.0)
 

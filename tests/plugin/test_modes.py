@@ -162,7 +162,7 @@ def test_a_bundled_recording_is_found_by_its_name_and_never_written_to(
     record(suite)
     bundled = suite.mkdir("bundled") / "greeting.yaml"
     (suite.path / "cassettes/test_chat/test_hi.yaml").rename(bundled)
-    monkeypatch.setattr("maxim_gemini.testing.pytest_plugin.places._bundled", lambda: bundled.parent)
+    monkeypatch.setattr("maxim_gemini.testing._pytest.places._bundled", lambda: bundled.parent)
     before = bundled.read_bytes()
     suite.makepyfile(test_chat=f"import pytest\n@pytest.mark.maxim_gemini(cassette='greeting')\n{HI}")
     for mode in ("none", "once", "new_episodes", "all", "rewrite"):

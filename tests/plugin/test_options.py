@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from maxim_gemini.testing.pytest_plugin.options import Settings, duration, is_ci
+from maxim_gemini.testing._pytest.options import Settings, duration, is_ci
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maxim_gemini.testing.pytest_plugin import places
-from maxim_gemini.testing.pytest_plugin.places import LONGEST, Place, clashing, file_name, inside, named_place
+from maxim_gemini.testing._pytest import places
+from maxim_gemini.testing._pytest.places import LONGEST, Place, clashing, file_name, inside, named_place
 
 HERE = Path("/suite/test_chat.py")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from plugin.printed import record
 
-from maxim_gemini.testing import report
+from maxim_gemini.testing import _report as report
 
 if TYPE_CHECKING:
     import pytest

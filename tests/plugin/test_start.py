@@ -30,15 +30,16 @@ def test_nothing_heavy_is_imported_until_a_fixture_is_used(
             ours = [name for name in sys.modules if name.startswith("maxim_gemini.")]
             assert sorted(ours) == [
                 "maxim_gemini.testing",
-                "maxim_gemini.testing._watchers",
+                "maxim_gemini.testing._pytest",
+                "maxim_gemini.testing._pytest.closing",
+                "maxim_gemini.testing._pytest.fixtures",
+                "maxim_gemini.testing._pytest.options",
+                "maxim_gemini.testing._pytest.session",
+                "maxim_gemini.testing._pytest.telling",
+                "maxim_gemini.testing._recorder",
+                "maxim_gemini.testing._recorder.watchers",
                 "maxim_gemini.testing.exceptions",
                 "maxim_gemini.testing.plugin",
-                "maxim_gemini.testing.pytest_plugin",
-                "maxim_gemini.testing.pytest_plugin.closing",
-                "maxim_gemini.testing.pytest_plugin.fixtures",
-                "maxim_gemini.testing.pytest_plugin.options",
-                "maxim_gemini.testing.pytest_plugin.session",
-                "maxim_gemini.testing.pytest_plugin.telling",
             ]
         """
     )
@@ -85,6 +86,10 @@ def test_without_the_extra_a_fixture_says_what_to_install(
 
 
 def _stands_on(name: str, missing: str) -> bool:
-    rooms = {"vcr": ("recorder", "cassette", "edge"), "respx": ("mock", "ingestion", "routers"), "uvicorn": ("server",)}
-    ours = [f"maxim_gemini.testing.{room}" for room in (*rooms[missing], "pytest_plugin.recording")]
+    rooms = {
+        "vcr": ("_recorder.recorder", "_cassette", "_http"),
+        "respx": ("_replies.mock", "_logs.maxim_api", "_http.respx_routers"),
+        "uvicorn": ("_replies.server",),
+    }
+    ours = [f"maxim_gemini.testing.{room}" for room in (*rooms[missing], "_pytest.recording")]
     return name.startswith(tuple(ours))

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from maxim_gemini.testing.pytest_plugin.summary import SHOWN, Line, age, details, headline, shortened
-from maxim_gemini.testing.pytest_plugin.tally import TestRecord, Use
+from maxim_gemini.testing._pytest.summary import SHOWN, Line, age, details, headline, shortened
+from maxim_gemini.testing._pytest.tally import TestRecord, Use
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ import pytest
 from support.checkout import PACKAGES, ROOT, product_files, project
 
 import maxim_gemini
-from maxim_gemini.testing.cassette.bodies import extension
+from maxim_gemini.testing._cassette.bodies import extension
 
 SETUPTOOLS = project()["tool"]["setuptools"]
 INSTALLED = Path(maxim_gemini.__file__).parent

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 ALLOWED = {
     "maxim_gemini/_sdk.py": "google-genai",
-    "testing/edge/sdk.py": "google-genai",
+    "testing/_http/sdk.py": "google-genai",
     "maxim_gemini/_maxim.py": "maxim-py",
-    "testing/_maxim.py": "maxim-py",
-    "testing/edge/httpx2.py": "httpx2",
-    "testing/edge/httpx.py": "httpx",
-    "testing/edge/aiohttp.py": "aiohttp",
-    "testing/cassette/cassette.py": "vcrpy",
+    "testing/_logs/maxim.py": "maxim-py",
+    "testing/_http/httpx2.py": "httpx2",
+    "testing/_http/httpx.py": "httpx",
+    "testing/_http/aiohttp.py": "aiohttp",
+    "testing/_cassette/cassette.py": "vcrpy",
 }
 """The one file of each product that may, and whose names those are."""
 

@@ -14,9 +14,9 @@ from support.clients import EDGE_IDS, EDGES, LIBRARIES, opened
 from support.gemini import ASK, event, text_of
 from support.recordings import call, cassette, fails, says, streams
 
-from maxim_gemini.testing.exchange import Chunk, Faults, Response
-from maxim_gemini.testing.faults import deliver
-from maxim_gemini.testing.recorder import GeminiRecorder
+from maxim_gemini.testing._http.exchange import Chunk, Faults, Response
+from maxim_gemini.testing._http.faults import deliver
+from maxim_gemini.testing._recorder.recorder import GeminiRecorder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from support.clients import LIBRARIES, SDK_MAJOR
 
-from maxim_gemini.testing.edge import aiohttp as aiohttp_edge
-from maxim_gemini.testing.edge import httpx as httpx_edge
-from maxim_gemini.testing.edge import httpx2 as httpx2_edge
-from maxim_gemini.testing.edge import routing, sdk
+from maxim_gemini.testing._http import aiohttp as aiohttp_edge
+from maxim_gemini.testing._http import httpx as httpx_edge
+from maxim_gemini.testing._http import httpx2 as httpx2_edge
+from maxim_gemini.testing._http import routing, sdk
 
 EDGES = {"httpx": httpx_edge, "httpx2": httpx2_edge, "aiohttp": aiohttp_edge}
 

@@ -10,7 +10,7 @@ from support.clients import EDGE_IDS, EDGES, opened
 from support.gemini import event, plain
 from support.loopback import SSE, Asked, Reply, loopback
 
-from maxim_gemini.testing.recorder import GeminiRecorder
+from maxim_gemini.testing._recorder.recorder import GeminiRecorder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ from support.clients import EDGE_IDS, EDGES, opened
 from support.gemini import ASK
 from support.recordings import call, cassette, says
 
+from maxim_gemini.testing._recorder.recorder import GeminiRecorder
 from maxim_gemini.testing.exceptions import CassetteBroken, CassetteMiss
-from maxim_gemini.testing.recorder import GeminiRecorder
 
 if TYPE_CHECKING:
     from pathlib import Path

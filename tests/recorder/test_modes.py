@@ -9,8 +9,8 @@ from support.gemini import plain
 from support.loopback import Asked, Loopback, Reply, loopback
 from support.recordings import call, cassette, fails, says
 
+from maxim_gemini.testing._recorder.recorder import GeminiRecorder
 from maxim_gemini.testing.exceptions import CassetteDrift, CassetteMiss, CassetteNotFound, CassetteUnused
-from maxim_gemini.testing.recorder import GeminiRecorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

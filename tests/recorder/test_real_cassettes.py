@@ -11,8 +11,8 @@ from google.genai import __version__ as sdk
 from support.corpus import cassettes, needs_corpus
 from support.replaying import Call, Seen, call_of, see
 
-from maxim_gemini.testing.cassette import Cassette
-from maxim_gemini.testing.recorder import GeminiRecorder
+from maxim_gemini.testing._cassette import Cassette
+from maxim_gemini.testing._recorder.recorder import GeminiRecorder
 
 if TYPE_CHECKING:
     from pathlib import Path

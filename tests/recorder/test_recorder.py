@@ -18,7 +18,7 @@ from support.recordings import JSON_HEADERS, call, cassette, request, says, stre
 
 from maxim_gemini import MaximGeminiClient
 from maxim_gemini.testing import FakeLogger, GeminiRecorder
-from maxim_gemini.testing.exchange import Chunk, Response
+from maxim_gemini.testing._http.exchange import Chunk, Response
 
 if TYPE_CHECKING:
     from pathlib import Path

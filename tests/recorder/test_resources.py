@@ -13,8 +13,8 @@ import pytest
 from support.clients import EDGE_IDS, EDGES, SDK_MAJOR, opened
 from support.loopback import Asked, Reply, loopback
 
+from maxim_gemini.testing._recorder.recorder import GeminiRecorder
 from maxim_gemini.testing.exceptions import CassetteMiss
-from maxim_gemini.testing.recorder import GeminiRecorder
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -12,7 +12,7 @@ from support.gemini import ASK, text_of
 from support.loopback import Asked, Reply, loopback
 from support.recordings import call, cassette, fails, says, streams
 
-from maxim_gemini.testing.recorder import GeminiRecorder
+from maxim_gemini.testing._recorder.recorder import GeminiRecorder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,10 +16,10 @@ from support.loopback import Asked as AskedOfServer
 from support.loopback import Loopback, Reply, loopback
 from support.recordings import call, cassette, says
 
-from maxim_gemini.testing.edge import Route, routed
-from maxim_gemini.testing.edge import routing as edge_routing
+from maxim_gemini.testing._http import Route, routed
+from maxim_gemini.testing._http import routing as edge_routing
+from maxim_gemini.testing._recorder.recorder import GeminiRecorder
 from maxim_gemini.testing.exceptions import TestKitError
-from maxim_gemini.testing.recorder import GeminiRecorder
 
 if TYPE_CHECKING:
     import contextlib
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from vcr.request import Request
 
-    from maxim_gemini.testing.exchange import Response
+    from maxim_gemini.testing._http.exchange import Response
 
 MODEL = "gemini-2.5-flash"
 

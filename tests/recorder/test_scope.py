@@ -10,8 +10,8 @@ from support.gemini import ASK, plain
 from support.loopback import Asked, Reply, loopback
 from support.recordings import call, cassette, says
 
-from maxim_gemini.testing.edge.scope import is_gemini_host, is_gemini_traffic, is_token_exchange
-from maxim_gemini.testing.recorder import GeminiRecorder
+from maxim_gemini.testing._http.gemini_hosts import is_gemini_host, is_gemini_traffic, is_token_exchange
+from maxim_gemini.testing._recorder.recorder import GeminiRecorder
 
 if TYPE_CHECKING:
     from pathlib import Path

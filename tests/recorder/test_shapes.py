@@ -8,10 +8,10 @@ from typing import Any
 from support.corpus import cassettes, needs_corpus
 from support.recordings import JSON_HEADERS, SSE_HEADERS, fails, says, streams
 
-from maxim_gemini.testing import wire
-from maxim_gemini.testing.cassette import Cassette
-from maxim_gemini.testing.exchange import Chunk, Response
-from maxim_gemini.testing.shapes import drift, shape_of
+from maxim_gemini.testing._cassette import Cassette
+from maxim_gemini.testing._http import wire
+from maxim_gemini.testing._http.exchange import Chunk, Response
+from maxim_gemini.testing._recorder.drift import drift, shape_of
 
 
 def plain(value: Any) -> Response:

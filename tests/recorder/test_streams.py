@@ -11,9 +11,9 @@ from support.clients import EDGE_IDS, EDGES, LIBRARIES, SYNC_LIBRARIES, client_o
 from support.gemini import ASK, event, text_of
 from support.loopback import SSE, Asked, Reply, loopback
 
+from maxim_gemini.testing._http.exchange import COMPLETE
+from maxim_gemini.testing._recorder.recorder import GeminiRecorder
 from maxim_gemini.testing.exceptions import CassetteMiss
-from maxim_gemini.testing.exchange import COMPLETE
-from maxim_gemini.testing.recorder import GeminiRecorder
 
 if TYPE_CHECKING:
     from pathlib import Path

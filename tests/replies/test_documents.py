@@ -9,9 +9,9 @@ import pytest
 from google import genai
 
 from maxim_gemini.testing import GeminiServer
-from maxim_gemini.testing.edge.sdk import ReplayedCredentials, closing
-from maxim_gemini.testing.replies.documents import counted_tokens
-from maxim_gemini.testing.replies.request import GeminiRequest
+from maxim_gemini.testing._http.sdk import ReplayedCredentials, closing
+from maxim_gemini.testing._replies.documents import counted_tokens
+from maxim_gemini.testing._replies.request import GeminiRequest
 
 MODELS = {
     "gemini": "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-flash",

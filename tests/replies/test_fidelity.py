@@ -7,9 +7,10 @@ from typing import Any
 
 from support.corpus import Answer, answers, needs_corpus
 
-from maxim_gemini.testing import reply, wire
-from maxim_gemini.testing.replies.request import GeminiRequest
-from maxim_gemini.testing.replies.writing import write
+from maxim_gemini.testing import reply
+from maxim_gemini.testing._http import wire
+from maxim_gemini.testing._replies.render import write
+from maxim_gemini.testing._replies.request import GeminiRequest
 
 pytestmark = needs_corpus
 

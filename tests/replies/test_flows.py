@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from maxim_gemini.testing import GeminiServer
-from maxim_gemini.testing.edge.sdk import closing
-from maxim_gemini.testing.flows import FLOWS, Flow
+from maxim_gemini.testing._http.sdk import closing
+from maxim_gemini.testing._replies.flows import FLOWS, Flow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

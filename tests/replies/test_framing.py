@@ -11,15 +11,16 @@ import pytest
 import yaml
 from support.corpus import answers, cassettes, needs_corpus
 
-from maxim_gemini.testing import GeminiServer, reply, wire
-from maxim_gemini.testing.flows import FLOWS
-from maxim_gemini.testing.replies.request import GeminiRequest
-from maxim_gemini.testing.replies.writing import misfit, write
+from maxim_gemini.testing import GeminiServer, reply
+from maxim_gemini.testing._http import wire
+from maxim_gemini.testing._replies.flows import FLOWS
+from maxim_gemini.testing._replies.render import misfit, write
+from maxim_gemini.testing._replies.request import GeminiRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from maxim_gemini.testing.replies.saying import Reply
+    from maxim_gemini.testing._replies.model import Reply
 
 HOSTS = {
     "gemini": "https://generativelanguage.googleapis.com/v1beta",

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 
-from maxim_gemini.testing import reply, strategies, wire
+from maxim_gemini.testing import reply, strategies
+from maxim_gemini.testing._http import wire
+from maxim_gemini.testing._http.exchange import COMPLETE
+from maxim_gemini.testing._replies.render import write
+from maxim_gemini.testing._replies.request import GeminiRequest
 from maxim_gemini.testing.exceptions import ScriptError
-from maxim_gemini.testing.exchange import COMPLETE
-from maxim_gemini.testing.replies.request import GeminiRequest
-from maxim_gemini.testing.replies.writing import write
 
 if TYPE_CHECKING:
-    from maxim_gemini.testing.replies.saying import Reply
+    from maxim_gemini.testing._replies.model import Reply
 
 HOSTS = {
     "gemini": "https://generativelanguage.googleapis.com/v1beta",

@@ -14,9 +14,9 @@ from support.clients import EDGE_IDS, EDGES, asking, opened
 from vcr.request import Request
 
 from maxim_gemini.testing import GeminiServer, reply
-from maxim_gemini.testing.cassette import Cassette
+from maxim_gemini.testing._cassette import Cassette
+from maxim_gemini.testing._http.exchange import Chunk, Response
 from maxim_gemini.testing.exceptions import CassetteMiss, ScriptError, TestKitError
-from maxim_gemini.testing.exchange import Chunk, Response
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from maxim_gemini.testing import gemini_mock, reply, strategies
-from maxim_gemini.testing.replies.building import FINISH_REASONS
+from maxim_gemini.testing._replies.building import FINISH_REASONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from maxim_gemini.testing.replies.saying import Reply
+    from maxim_gemini.testing._replies.model import Reply
 
 MODELS = st.sampled_from(["gemini-2.0-flash", "gemini-2.5-flash", "gemini-3-pro-preview"])
 

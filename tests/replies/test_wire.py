@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.corpus import answers, needs_corpus
 
-from maxim_gemini.testing import wire
+from maxim_gemini.testing._http import wire
 
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -6,7 +6,7 @@ import pytest
 from support.chromium import CHROMIUM, Page, browser
 from support.sample_traces import sample
 
-from maxim_gemini.testing import report
+from maxim_gemini.testing import _report as report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

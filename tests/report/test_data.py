@@ -8,10 +8,11 @@ import pytest
 from maxim.logger import FileDataAttachment
 from support.sample_traces import chat_with_a_tool, sample, traces, unfinished
 
-from maxim_gemini.testing import FakeLogger, report
+from maxim_gemini.testing import FakeLogger
+from maxim_gemini.testing import _report as report
+from maxim_gemini.testing._report import TestTraces, traces_of
+from maxim_gemini.testing._report._summary import seconds
 from maxim_gemini.testing.exceptions import TestKitError
-from maxim_gemini.testing.report import TestTraces, traces_of
-from maxim_gemini.testing.report._summary import seconds
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from support.sample_traces import NASTY, many, sample
 
-from maxim_gemini.testing import report
-from maxim_gemini.testing.report import TestTraces
+from maxim_gemini.testing import _report as report
+from maxim_gemini.testing._report import TestTraces
 
 if TYPE_CHECKING:
     from pathlib import Path

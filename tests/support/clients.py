@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from google import genai
 from google.genai import types
 
-from maxim_gemini.testing.edge.sdk import aclose, close, closing, options_without_tls
+from maxim_gemini.testing._http.sdk import aclose, close, closing, options_without_tls
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

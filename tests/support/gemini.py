@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from maxim_gemini.testing import wire
+from maxim_gemini.testing._http import wire
 
 ASK: dict[str, Any] = {"model": "gemini-2.5-flash", "contents": "Hi"}
 """Keyword arguments of a call."""

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 from google import genai
 from google.genai import types
 
-from maxim_gemini.testing import reply, wire
-from maxim_gemini.testing.edge.sdk import options_without_tls
+from maxim_gemini.testing import reply
+from maxim_gemini.testing._http import wire
+from maxim_gemini.testing._http.faults import TORN
+from maxim_gemini.testing._http.sdk import options_without_tls
+from maxim_gemini.testing._replies.render import Answer, Disconnect, write
+from maxim_gemini.testing._replies.request import GeminiRequest
 from maxim_gemini.testing.exceptions import ScriptError
-from maxim_gemini.testing.faults import TORN
-from maxim_gemini.testing.replies.request import GeminiRequest
-from maxim_gemini.testing.replies.writing import Answer, Disconnect, write
 from support.clients import SDK_MAJOR
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from maxim.logger import Logger
 
-    from maxim_gemini.testing.ingestion import MaximApi
-    from maxim_gemini.testing.received import Received
+    from maxim_gemini.testing._logs.maxim_api import MaximApi
+    from maxim_gemini.testing._logs.received import Received
 
 
 class _Look(Protocol):

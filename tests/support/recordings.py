@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from vcr.request import Request
 
-from maxim_gemini.testing.cassette import Cassette
-from maxim_gemini.testing.exchange import Chunk, Response
+from maxim_gemini.testing._cassette import Cassette
+from maxim_gemini.testing._http.exchange import Chunk, Response
 from support.gemini import event, plain
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from maxim_gemini.testing import FakeLogger
-from maxim_gemini.testing.report import TestTraces, traces_of
+from maxim_gemini.testing._report import TestTraces, traces_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from maxim_gemini.testing import wire
+from maxim_gemini.testing._http import wire
 from support.loopback import JSON, SSE, Asked, Reply
 
 Answer = Callable[[Reply], None]

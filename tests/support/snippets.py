@@ -40,7 +40,7 @@ from support.leftovers import discard
 from support.markdown import blocks
 
 if TYPE_CHECKING:
-    from maxim_gemini.testing.replies.request import GeminiRequest
+    from maxim_gemini.testing._replies.request import GeminiRequest
     from support.markdown import Block
 
 _TESTS: Final = re.compile(r"^(async )?def test_|^class Test|^@pytest\.fixture|^ {4}def test_", re.MULTILINE)

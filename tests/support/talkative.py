@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from maxim_gemini.testing import wire
+from maxim_gemini.testing._http import wire
 from support.loopback import SSE, Asked, Reply
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from vcr.request import Request
 
-from maxim_gemini.testing.exchange import Chunk, Response
-from maxim_gemini.testing.wire import dump_event, dump_json, split_events
+from maxim_gemini.testing._http.exchange import Chunk, Response
+from maxim_gemini.testing._http.wire import dump_event, dump_json, split_events
 
 ADDRESS = "https://generativelanguage.googleapis.com/v1/models/gemini-2.5-flash"
 SENT = {"content-type": "application/json", "accept": "*/*", "user-agent": "google-genai-sdk/3.4.0 gl-python/3.11.7"}

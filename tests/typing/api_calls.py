@@ -34,10 +34,10 @@ from maxim_gemini.testing import (
     reply,
     strategies,
 )
-from maxim_gemini.testing.cassette import Interaction
+from maxim_gemini.testing._cassette import Interaction
+from maxim_gemini.testing._logs.views import Generation, ToolCall, Trace, Views
+from maxim_gemini.testing._recorder.traffic import Outcome
 from maxim_gemini.testing.exceptions import CassetteMiss, TestKitError
-from maxim_gemini.testing.tape import Outcome
-from maxim_gemini.testing.views import Generation, ToolCall, Trace, Views
 
 
 def takes_a_client(client: genai.Client) -> None:

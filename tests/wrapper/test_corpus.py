@@ -23,7 +23,7 @@ from maxim_gemini.testing import FakeLogger
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from maxim_gemini.testing.views import Generation
+    from maxim_gemini.testing._logs.views import Generation
 
 pytestmark = [
     needs_corpus,

@@ -23,7 +23,7 @@ from maxim_gemini.testing import FakeLogger
 if TYPE_CHECKING:
     from google import genai
 
-    from maxim_gemini.testing.views import ToolCall
+    from maxim_gemini.testing._logs.views import ToolCall
 
 
 def text_of(chunk: Any) -> str:
@@ -43,7 +43,7 @@ async def test_a_stream_reaches_the_reader_chunk_by_chunk(
     def slow(reply: Any) -> None:
         from support.loopback import SSE
 
-        from maxim_gemini.testing import wire
+        from maxim_gemini.testing._http import wire
 
         first, second = chunks("one", "two")
         reply.head(200, SSE)

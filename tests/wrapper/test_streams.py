@@ -23,7 +23,8 @@ from support.sides import MODEL, Sync
 
 from maxim_gemini import MaximGeminiClient, _recording
 from maxim_gemini._request import read_request
-from maxim_gemini.testing import maxim_api, wire
+from maxim_gemini.testing import maxim_api
+from maxim_gemini.testing._http import wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable

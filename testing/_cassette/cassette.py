@@ -1,0 +1,371 @@
+"""One recording: what was asked and answered, in order.
+
+The only module that touches vcrpy's private names: `Cassette` is vcrpy's cassette, with what it does for every request
+(finding, playing, adding, loading, saving) done by index, without loss and atomically. What vcrpy's own code asks of a
+cassette still works: `requests`, `responses`, `play_counts`, `rewind`, `Cassette.use(path=...)`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from vcr.cassette import Cassette as VcrCassette
+from vcr.errors import UnhandledHTTPRequestError
+from vcr.record_mode import RecordMode
+
+from maxim_gemini.testing.exceptions import CassetteError, CassetteNotFound, SecretFound
+
+from . import bodies, format
+from .differences import between, nearest, told
+from .foreign import from_vcr
+from .interaction import Interaction, Origin
+from .layout import NotOurLayout
+from .matching import Meaning, meaning_of, without
+from .merging import added, replaced
+from .scrubbing import Scrubber
+from .store import Shelf
+from .stored import Spelling, response_of, stored_of, vcr_response
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from os import PathLike
+
+    from vcr.request import Request
+
+    from maxim_gemini.testing._http.exchange import Response
+
+    from .format import Block
+
+
+@dataclass(slots=True)
+class Head:
+    """Where a recording came from."""
+
+    recorded_at: str = ""
+    """When its oldest interaction was recorded, as ISO 8601."""
+    sdk: str = ""
+    """The SDK and its version, `google-genai 3.4.0`."""
+    source: str = "unknown"
+    """Who answered: `live`, `loopback` (a server on this machine) or `unknown`."""
+    description: str = ""
+    others: dict[str, Any] = field(default_factory=dict[str, Any])
+    """What else is in the head of the file."""
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> Head:
+        """Return the head of a file from its metadata."""
+        own = {name: values.get(key) for name, key in _HEAD.items()}
+        others = {key: value for key, value in values.items() if key not in _HEAD.values()}
+        return cls(**{name: str(value) for name, value in own.items() if value}, others=others)
+
+    def metadata(self) -> dict[str, Any]:
+        """Return the metadata of a file."""
+        own = {key: getattr(self, name) for name, key in _HEAD.items()}
+        return {key: value for key, value in own.items() if value} | self.others
+
+
+_HEAD = {"recorded_at": "recorded_at", "source": "recorded_from", "sdk": "sdk", "description": "description"}
+
+
+_NOT_AS_WRITTEN = (NotOurLayout, KeyError, TypeError, ValueError, AttributeError)
+
+
+class Cassette(VcrCassette):
+    """A recording that is played by the meaning of a request.
+
+    *record_mode* is vcrpy's. With `all`, what was recorded takes the place of what it matches; otherwise it is added.
+    A cassette that was made and not loaded takes the place of the whole file. *ignore* names places in the body of a
+    request that don't matter for matching, such as `generationConfig.seed` or `contents[].role`.
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        *,
+        scrubber: Scrubber | None = None,
+        ignore: Iterable[str] = (),
+        record_mode: RecordMode | str = RecordMode.ONCE,
+        **options: Any,
+    ) -> None:
+        self.interactions: list[Interaction] = []
+        super().__init__(Path(path), record_mode=RecordMode(record_mode), **options)
+        self.head = Head()
+        self.scrubber = scrubber or Scrubber.from_environment()
+        self._origin = Origin(Shelf(Path(path)), tuple(ignore))
+        self._waiting: defaultdict[str, deque[Interaction]] = defaultdict(deque)
+        self._last: dict[str, Interaction] = {}
+        self._keys: dict[Spelling, str] = {}
+        self._found: list[Interaction] = []
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  (the path may be positional)
+        cls, path: str | PathLike[str], *, allow_missing: bool = False, **options: Any
+    ) -> Self:
+        """Open the recording at *path*.
+
+        Raises:
+            CassetteNotFound: there is none, and it may not be missing.
+            CassetteBroken: it can't be read; the message names file and line.
+        """
+        cassette = cls(path, **options)
+        try:
+            cassette._load()
+        except CassetteNotFound:
+            if not allow_missing:
+                raise
+        return cassette
+
+    def __repr__(self) -> str:
+        return f"<Cassette {self.path}: {len(self.interactions)} interactions, {len(self.unplayed)} not played>"
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._origin.shelf.path
+
+    @property
+    def unplayed(self) -> list[Interaction]:
+        """The interactions that nobody asked for."""
+        return [interaction for interaction in self.interactions if not interaction.played]
+
+    def play(self, request: Request) -> Response | None:
+        """Return the answer of the next unplayed interaction of the same meaning, or `None`."""
+        interaction = self._take(self._key(request))
+        if interaction is None:
+            # What the request was sent with is not in the recording: look for it as it would have been recorded.
+            interaction = self._take(self._meaning(self.scrubber.request(request)).key)
+        return None if interaction is None else interaction.response
+
+    def record(self, request: Request, response: Response) -> Interaction:
+        """Add an interaction, without its secrets."""
+        stored = stored_of(*self.scrubber.exchange(request, response))
+        with self._lock:
+            interaction = Interaction(self._origin, len(self.interactions), stored)
+            interaction.played = 1
+            self.interactions.append(interaction)
+            self.play_counts[interaction.index] += 1
+            self.dirty = True
+        return interaction
+
+    def save(self) -> bool:
+        """Write the file, unless it says the same already; return whether it was written.
+
+        Raises:
+            SecretFound: a secret is still in it; nothing was written. The message names place and kind.
+            CassetteError: it can't be written; the old file is still there.
+        """
+        with self._lock:
+            if not self.dirty:
+                return False
+            written = self._write()
+            self.dirty = False
+            return written
+
+    def rewrite(self) -> bool:
+        """Write the file anew, scrubbed and in our layout, whoever wrote it; return whether that changed anything.
+
+        Raises:
+            SecretFound: a secret is where it can't be scrubbed; nothing was written.
+            CassetteError: it can't be written; the old file is still there.
+        """
+        with self._lock:
+            interactions = [self._scrubbed(interaction) for interaction in self.interactions]
+            files = _Files(self._origin.shelf)
+            text = format.write(self.head.metadata(), [interaction.block(files.attach) for interaction in interactions])
+            self._refuse_secrets(interactions)
+            if text == self._origin.shelf.read():
+                return False
+            self._origin.shelf.write(text, files)
+            return True
+
+    def explain_miss(self, request: Request) -> str:
+        """Say why *request* can't be played: the nearest recorded request and how it differs."""
+        sent = self._meaning(self.scrubber.request(request))
+        same = [interaction for interaction in self._found if interaction.key == sent.key]
+        asked = f"{sent.method} {sent.path} can't be replayed from {self.path}"
+        if same:
+            times = "once, and that answer was" if len(same) == 1 else f"{len(same)} times, and all these answers were"
+            return f"{asked}: it was recorded {times} given already."
+        if not self._found:
+            return f"{asked}: nothing is recorded there."
+        return "\n".join([f"{asked}: it was not recorded.", *self._nearest(sent)])
+
+    # Its parts
+
+    def _meaning(self, request: Request) -> Meaning:
+        found = meaning_of(request)
+        return without(self._origin.ignored, found) if self._origin.ignored else found
+
+    def _key(self, request: Request) -> str:
+        # A request that is spelled like a recorded one means the same, and needs no reading.
+        body = request.body
+        known = self._keys.get((request.method, request.uri, body)) if isinstance(body, bytes) else None
+        return known or self._meaning(request).key
+
+    def _take(self, key: str) -> Interaction | None:
+        with self._lock:
+            waiting = self._waiting.get(key)
+            interaction = waiting.popleft() if waiting else self._last.get(key) if self.allow_playback_repeats else None
+            if interaction is not None:
+                interaction.played += 1
+                self.play_counts[interaction.index] += 1
+                self._last[key] = interaction
+            return interaction
+
+    def _nearest(self, sent: Meaning) -> list[str]:
+        meanings = [interaction.meaning for interaction in self._found]
+        index = nearest(sent, meanings)
+        if index is None:
+            return [f"None of the {len(meanings)} recorded requests is like it."]
+        played = "given already" if self._found[index].played else "not yet given"
+        lines = told(between(meanings[index], sent))
+        which = (
+            f"nearest of {len(meanings)} recorded requests, number {index + 1}" if meanings[1:] else "only recorded one"
+        )
+        return [f"The {which} (its answer was {played}), differs:", *(f"  {line}" for line in lines)]
+
+    def _load(self) -> None:
+        self._found = self._read()
+        self.interactions = list(self._found)
+        self.head = Head.read(self._origin.document.head)
+        self._loaded_count = len(self._found)
+        for interaction in self._found:
+            self._waiting[interaction.key].append(interaction)
+            if interaction.spelling:
+                self._keys[interaction.spelling] = interaction.key
+        self.dirty = False
+        self.rewound = True
+
+    def _read(self) -> list[Interaction]:
+        """Return what is in the file, and let the origin know."""
+        origin, name = self._origin, str(self.path)
+        text = origin.shelf.read()
+        origin.document = format.read(text, name)
+        try:
+            return origin.interactions()
+        except _NOT_AS_WRITTEN:
+            origin.document = format.read_edited(text, name)
+            return origin.interactions()
+
+    def _write(self) -> bool:
+        old = self._on_disk()
+        places = list(self._places(old))
+        files = _Files(self._origin.shelf)
+        before = [interaction.block(files.attach) for interaction in old]
+        files.clear()
+        blocks = [_block(now, former, files.attach) for now, former in places]
+        head = Head.read(self._origin.document.head)
+        if blocks == before:
+            self.head = head
+            return False
+        if head.recorded_at and any(now is former for now, former in places):
+            self.head.recorded_at = head.recorded_at
+        self._refuse_secrets([now for now, _ in places])
+        self._origin.shelf.write(format.write(self.head.metadata(), blocks), files)
+        return True
+
+    def _on_disk(self) -> list[Interaction]:
+        """Return what the file holds, without its secrets if another tool wrote it."""
+        found = self._found
+        if not self.rewound:
+            try:
+                found = self._read()
+            except CassetteError:
+                return []  # what can't be read is replaced
+        return [self._scrubbed(interaction) for interaction in found] if self._origin.document.values else found
+
+    def _scrubbed(self, interaction: Interaction) -> Interaction:
+        exchange = self.scrubber.exchange(interaction.request, interaction.response)
+        return Interaction(self._origin, interaction.index, stored_of(*exchange))
+
+    def _places(self, old: list[Interaction]) -> Iterator[tuple[Interaction, Interaction | None]]:
+        new = self.interactions[len(self._found) :]
+        if self.rewound and self.record_mode != RecordMode.ALL:
+            return added(old, new)
+        return replaced(old, new, keep=self.rewound)
+
+    def _refuse_secrets(self, interactions: list[Interaction]) -> None:
+        found = list(self.scrubber.found(self.head.metadata(), "the head"))
+        for number, interaction in enumerate(interactions, 1):
+            for part, values in interaction.values._asdict().items():
+                found += self.scrubber.found(values, f"interaction {number}, {part}")
+        if found:
+            places = "".join(f"\n  {secret}" for secret in dict.fromkeys(found))
+            raise SecretFound(
+                f"{self.path} was not saved, because secrets are in it:{places}\n"
+                "Keep them out of the call, or give the recorder a scrubber that knows them"
+            )
+
+    # What vcrpy's own code asks of a cassette
+
+    @property
+    def data(self) -> list[tuple[Request, dict[str, Any]]]:
+        """The interactions as vcrpy keeps them."""
+        return [(interaction.request, vcr_response(interaction.response)) for interaction in self.interactions]
+
+    @data.setter
+    def data(self, value: list[Any]) -> None:
+        """vcrpy starts with an empty list, which is not needed here."""
+
+    def __len__(self) -> int:
+        """Return the number of interactions."""
+        return len(self.interactions)
+
+    def __contains__(self, request: Request) -> bool:
+        """Tell whether *request* can be played."""
+        key = self._key(request)
+        return bool(self._waiting.get(key)) or bool(self.allow_playback_repeats and key in self._last)
+
+    def append(self, request: Request, response: dict[str, Any]) -> None:
+        """Add what one of vcrpy's stubs has received."""
+        stored = from_vcr({"request": request._to_dict(), "response": response})
+        self.record(request, response_of(stored.response))
+
+    def play_response(self, request: Request) -> dict[str, Any]:
+        """Return the next answer for one of vcrpy's stubs."""
+        response = self.play(request)
+        if response is None:
+            raise UnhandledHTTPRequestError(self.explain_miss(request))
+        return vcr_response(response)
+
+    def rewind(self) -> None:
+        """Start again from the first interaction."""
+        with self._lock:
+            super().rewind()
+            self._waiting.clear()
+            self._last.clear()
+            for interaction in self._found:
+                interaction.played = 0
+                self._waiting[interaction.key].append(interaction)
+
+    def _save(self, force: bool = False) -> None:
+        self.dirty = self.dirty or force
+        self.save()
+
+
+class _Files(dict[str, bytes]):
+    """What is to be written beside a cassette."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        super().__init__()
+        self._shelf = shelf
+
+    def attach(self, data: bytes, extension: str) -> str:
+        """Keep *data*; return the name of its file."""
+        name = self._shelf.name_for(data, extension)
+        self[name] = data
+        return name
+
+
+def _block(now: Interaction, former: Interaction | None, attach: bodies.Attach) -> Block:
+    """Return the text for *now*; that of *former* where only the times differ."""
+    block = now.block(attach)
+    if former is None or now is former:
+        return block
+    before = former.block(attach)
+    return before if before.timeless == block.timeless else block

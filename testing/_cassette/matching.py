@@ -1,0 +1,188 @@
+"""Which recorded request is meant: what is the same in a request whatever wrote it and sent it.
+
+Method, path without API version, query, and what the body says. Two generations of the SDK write one call differently:
+`mime_type` or `mimeType`, base64 in one alphabet or the other, tools as JSON schema or as Gemini's own. Three HTTP
+libraries send it differently. And the project of a request is scrubbed in a recording. None of that is meant.
+
+Pure: a request in, its meaning out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
+
+from maxim_gemini.testing._json_types import is_list, is_object
+
+from .bodies import value_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_VERSION: Final = re.compile(r"^(/upload)?/v\d+(?:(?:alpha|beta)\d*)?(?=/)")
+_PROJECT: Final = re.compile(r"\bprojects/[^/\s]+")
+_BOUNDARY: Final = re.compile(r"boundary=\"?([^\";]+)")
+_SNAKE: Final = re.compile(r"_+([a-z0-9])")
+_NOT_MEANT: Final = frozenset({"key", "prettyPrint", "$prettyPrint", "access_token"})
+_BYTES: Final = frozenset({"data", "thoughtSignature", "imageBytes", "videoBytes", "audioBytes", "bytesBase64Encoded"})
+_OWN: Final = frozenset({"args", "response", "labels", "partialArgs"})
+"""Members whose insides are the application's words, where `user_id` is not `userId`."""
+_SCHEMAS: Final = {
+    "parameters": "parameters",
+    "parametersJsonSchema": "parameters",
+    "responseSchema": "responseSchema",
+    "responseJsonSchema": "responseSchema",
+}
+_NAMED: Final = frozenset({"properties", "$defs", "defs"})
+_LITERAL: Final = frozenset({"enum", "required", "default", "example", "examples", "const"})
+_HEADERS: Final = ("x-goog-upload-command", "x-goog-upload-offset")
+
+
+class Meaning(NamedTuple):
+    """What a request asks for."""
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    upload: tuple[str, ...]
+    """The step of a resumable upload: two steps may have the same address and body."""
+    body: Any
+    """A JSON value, normalised; else bytes."""
+
+    @property
+    def key(self) -> str:
+        """The same as text, equal for equal meanings."""
+        return _written(self)
+
+
+def meaning(method: str, uri: str, headers: Mapping[str, str], body: Any) -> Meaning:
+    """Return what a request means, whose *body* is a JSON value or bytes."""
+    path, query = _address(uri)
+    if isinstance(body, bytes):
+        body = _without_boundary(body, headers)
+    return Meaning(method.upper(), path, query, _upload(headers) if "upload" in uri else (), _body(body))
+
+
+def meaning_of(request: Any) -> Meaning:
+    """Return what a request of vcrpy's means."""
+    return meaning(request.method, request.uri, request.headers, value_of(request.body or b""))
+
+
+@lru_cache(maxsize=4096)
+def _address(uri: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    parts = urlsplit(uri)
+    path = _PROJECT.sub("projects/*", _VERSION.sub(lambda match: match[1] or "", parts.path) or "/")
+    query = sorted(pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in _NOT_MEANT)
+    return path, tuple(query)
+
+
+def _digest(data: bytes) -> str:
+    return f"{len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}"
+
+
+_written = json.JSONEncoder(sort_keys=True, default=_digest).encode
+
+
+def _upload(headers: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(headers[name] for name in _HEADERS if name in headers)
+
+
+def _without_boundary(body: bytes, headers: Mapping[str, str]) -> bytes:
+    """Replace the boundary of a multipart body, which is another in every request."""
+    if not body.startswith(b"--"):
+        return body
+    match = _BOUNDARY.search(headers.get("content-type", ""))
+    return body.replace(match[1].encode(), b"boundary") if match else body
+
+
+def _body(body: Any) -> Any:
+    if not is_object(body):
+        return _value(body)
+    # The SDK sends an empty generationConfig along, some versions of it and some applications do not.
+    return {key: value for key, value in _members(body).items() if key != "generationConfig" or value}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, str):
+        return _PROJECT.sub("projects/*", value) if "projects/" in value else value
+    if is_object(value):
+        return _members(value)
+    if is_list(value):
+        return [_value(item) for item in value]
+    # Newer SDKs write the temperature 0 as 0.0.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _members(members: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in members.items():
+        key = _camel(name)
+        if value is None:
+            continue
+        if key in _OWN:
+            found[key] = value
+        elif key in _BYTES and isinstance(value, str):
+            found[key] = value.replace("-", "+").replace("_", "/").rstrip("=")
+        elif key in _SCHEMAS:
+            found[_SCHEMAS[key]] = _schema(value)
+        elif key == "functionDeclarations" and is_list(value):
+            found[key] = [_declaration(item) for item in value]
+        else:
+            found[key] = _value(value)
+    return found
+
+
+def _declaration(value: Any) -> Any:
+    """Return a function's declaration without the schema of its result, which only newer SDKs send."""
+    if not is_object(value):
+        return value
+    return {key: item for key, item in _members(value).items() if key not in ("response", "responseSchema")}
+
+
+def _schema(value: Any) -> Any:
+    if is_list(value):
+        return [_schema(item) for item in value]
+    if not is_object(value):
+        return value
+    members: dict[str, Any] = value
+    return {
+        key: _schema_member(key, item)
+        for key, item in ((_camel(name), item) for name, item in members.items())
+        if key != "propertyOrdering" and item is not None
+    }
+
+
+def _schema_member(key: str, value: Any) -> Any:
+    if key == "type" and isinstance(value, str):
+        return value.upper()
+    if key in _NAMED and is_object(value):
+        return {name: _schema(item) for name, item in value.items()}
+    return value if key in _LITERAL else _schema(value)
+
+
+@lru_cache(maxsize=4096)
+def _camel(name: str) -> str:
+    return _SNAKE.sub(lambda match: match[1].upper(), name) if "_" in name else name
+
+
+def without(places: Iterable[str], found: Meaning) -> Meaning:
+    """Return a meaning without *places* in its body, such as `generationConfig.seed` or `contents[].role`."""
+    body = found.body
+    for place in places:
+        body = _without([step for step in re.split(r"\.|(?=\[\])", place) if step], body)
+    return found._replace(body=body)
+
+
+def _without(steps: list[str], value: Any) -> Any:
+    first, *rest = steps
+    if first == "[]" and is_list(value):
+        return [_without(rest, item) for item in value] if rest else []
+    if not is_object(value) or first not in value:
+        return value
+    members: dict[str, Any] = dict(value)
+    inner = members.pop(first)
+    return members | {first: _without(rest, inner)} if rest else members

@@ -1,0 +1,114 @@
+"""An exchange as the values that are stored of it, and back.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vcr.request import Request
+
+from maxim_gemini.testing._http.exchange import COMPLETE, Chunk, Response
+from maxim_gemini.testing._json_types import is_list, is_object
+
+from . import bodies
+from .requests import body_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class Stored(NamedTuple):
+    """The values of one interaction: the two members of a version-1 file, bodies in their stored forms."""
+
+    request: dict[str, Any]
+    response: dict[str, Any]
+
+
+def stored_of(request: Request, response: Response) -> Stored:
+    """Return the stored values of an exchange."""
+    asked = {"method": request.method.upper(), "uri": request.uri, "headers": _headers_form(request.headers.items())}
+    answer_body = bodies.stored_answer(response.body)
+    answer = {
+        "status": {"code": response.status, "message": response.reason},
+        "headers": _headers_form(response.headers),
+        "ended": None if response.ended == COMPLETE else response.ended,
+        "times": _times(response, answer_body),
+        "body": answer_body,
+    }
+    return Stored(_said(asked | {"body": bodies.stored_request(body_of(request))}), _said(answer))
+
+
+def _said(values: dict[str, Any]) -> dict[str, Any]:
+    """Return *values* without those that say nothing."""
+    return {name: value for name, value in values.items() if value is not None and value != {} and value != []}
+
+
+def _headers_form(headers: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, value in headers:
+        found.setdefault(name.lower(), []).append(value)
+    return dict(sorted(found.items()))
+
+
+def _times(response: Response, body: Any) -> list[float]:
+    """Return, for every piece of the stored *body*, the second in which the last byte of it arrived."""
+    times: list[float] = []
+    received = iter(response.chunks)
+    have, need, now = 0, 0, 0.0
+    for piece in bodies.pieces(body, bodies.ANSWER):
+        need += len(piece)
+        while have < need:
+            chunk = next(received)
+            have, now = have + len(chunk.data), chunk.at
+        times.append(round(now, 3))
+    return times if any(times) else []
+
+
+def request_of(values: Mapping[str, Any]) -> Request:
+    """Return a request from its stored values."""
+    body = values.get("body")
+    data = None if body is None else bodies.raw(body, bodies.REQUEST)
+    return Request(values["method"], values["uri"], data, dict(pairs(values.get("headers"))))
+
+
+Spelling = tuple[str, str, bytes]
+"""Method, address and body of a request, to the byte."""
+
+
+def spelling_of(values: Mapping[str, Any]) -> Spelling | None:
+    """Return how the SDK spells a request of these stored values; `None` where a header has a say in what it means."""
+    uri, body = values["uri"], values.get("body")
+    if "upload" in uri or not is_object(body) or body.keys() != {"json"}:
+        return None
+    return values["method"], uri, bodies.raw(body, bodies.REQUEST)
+
+
+def response_of(values: Mapping[str, Any]) -> Response:
+    """Return an answer from its stored values, one chunk for each event."""
+    parts = bodies.pieces(values["body"], bodies.ANSWER)
+    times = values.get("times") or [0.0] * len(parts)
+    chunks = tuple(Chunk(part, at) for part, at in zip(parts, times, strict=True))
+    status = values["status"]
+    ended = values.get("ended", COMPLETE)
+    return Response(status["code"], tuple(pairs(values.get("headers"))), chunks, status.get("message", ""), ended)
+
+
+def vcr_response(response: Response) -> dict[str, Any]:
+    """Return *response* as the mapping that vcrpy's stubs replay."""
+    return {
+        "status": {"code": response.status, "message": response.reason},
+        "headers": _headers_form(response.headers),
+        "body": {"string": response.body},
+    }
+
+
+def pairs(headers: Any) -> list[tuple[str, str]]:
+    """Return stored headers, whose values may be lists, as pairs."""
+    items: Iterable[tuple[Any, Any]] = headers.items() if is_object(headers) else headers or ()
+    return [
+        (str(name), value.decode("latin-1") if isinstance(value, bytes) else str(value))
+        for name, values in items
+        for value in (values if is_list(values) else (values,))
+    ]

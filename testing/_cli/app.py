@@ -1,0 +1,291 @@
+"""The commands and what they take. What they do is in the module of each, imported when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path  # noqa: TC003  # typer reads the annotations
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from maxim_gemini.testing.exceptions import TestKitError
+
+from . import console
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FAILED = 1
+INTERRUPTED = 130
+
+_ON_A_TERMINAL = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+_LOOK: dict[str, Any] = {
+    "rich_markup_mode": "rich" if _ON_A_TERMINAL else None,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+    "no_args_is_help": True,
+}
+
+
+def _examples(*lines: str) -> str:
+    """Lay out examples under a command's help, in the way of each of typer's two formatters."""
+    shown = "\n".join(f"  {line}" for line in lines)
+    if _ON_A_TERMINAL:
+        return "[bold]Examples:[/bold]\n" + shown.replace("[", r"\[")
+    return "\b\nExamples:\n" + shown  # \b keeps the lines as they are
+
+
+app = typer.Typer(
+    name="maxim-gemini",
+    help="Trace Gemini calls in Maxim, and test them offline from recorded traffic.",
+    epilog=_examples(
+        "maxim-gemini demo                       see a traced chat, offline, without a key",
+        "maxim-gemini cassettes list             the recordings that came along",
+        "maxim-gemini cassettes check tests      is every recording readable, free of secrets, fresh?",
+        "maxim-gemini serve --cassette chat      a Gemini on this machine, for any program",
+        "maxim-gemini report traces.json         what a test run logged, as one HTML page",
+    ),
+    pretty_exceptions_enable=False,
+    **_LOOK,
+)
+cassettes = typer.Typer(help="List, read, check, scrub and record cassettes.", pretty_exceptions_enable=False, **_LOOK)
+app.add_typer(cassettes, name="cassettes")
+
+
+class Pace(StrEnum):
+    """How fast a cassette is played."""
+
+    INSTANT = "instant"
+    RECORDED = "recorded"
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a script.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(
+            f"maxim-gemini {version('maxim-gemini')} "
+            f"(google-genai {version('google-genai')}, maxim-py {version('maxim-py')}, Python {sys.version.split()[0]})"
+        )
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _: Annotated[
+        bool, typer.Option("--version", help="Print the versions and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Trace Gemini calls in Maxim, and test them offline from recorded traffic."""
+
+
+@app.command(
+    epilog=_examples(
+        "maxim-gemini demo                  replay a bundled recording",
+        "maxim-gemini demo --json | jq      what Maxim would have received, as data",
+        "GEMINI_API_KEY=... maxim-gemini demo --live",
+    )
+)
+def demo(
+    live: Annotated[bool, typer.Option("--live", help="Ask the real Gemini; needs GEMINI_API_KEY.")] = False,
+    model: Annotated[str | None, typer.Option(help="The model for --live.", metavar="NAME")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show a chat and the trace that Maxim gets of it.
+
+    A function is called, and the answer streams in.
+
+    Offline: the answers come from a recording, through the real google-genai client, wrapped as in production.
+    """
+    from .demo import run_demo
+
+    run_demo(live=live, model=model, as_json=as_json)
+
+
+@cassettes.command(
+    "list",
+    epilog=_examples(
+        "maxim-gemini cassettes list              those that came along",
+        "maxim-gemini cassettes list tests        those of a project",
+        "maxim-gemini cassettes list --json | jq -r '.[].name'",
+    ),
+)
+def list_cassettes(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Files or folders; without any, the bundled ones.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List cassettes: source, date, what each shows."""
+    from .cassettes import list_all
+
+    list_all(paths or [], as_json=as_json)
+
+
+@cassettes.command(
+    "show",
+    epilog=_examples(
+        "maxim-gemini cassettes show chat_stream",
+        "maxim-gemini cassettes show tests/cassettes/test_chat/test_hi.yaml --full",
+    ),
+)
+def show_cassette(
+    name: Annotated[str, typer.Argument(help="The name of a bundled cassette, or a file.")],
+    full: Annotated[bool, typer.Option("--full", help="Print whole bodies, not their beginnings.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print what was asked and answered."""
+    from .cassettes import show
+
+    show(name, full=full, as_json=as_json)
+
+
+@cassettes.command(
+    "check",
+    epilog=_examples(
+        "maxim-gemini cassettes check                      the bundled ones",
+        "maxim-gemini cassettes check tests --max-age 90d  in CI: exit code 1 if anything is wrong",
+    ),
+)
+def check_cassettes(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Files or folders; without any, the bundled ones.")] = None,
+    max_age: Annotated[
+        str | None, typer.Option(help="Complain of recordings older than this: 90d, 12w, 6m, 1y.", metavar="AGE")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Find broken, secret-holding and old cassettes.
+
+    Exit code 1 where there is one.
+    """
+    from .cassettes import check
+
+    raise typer.Exit(check(paths or [], max_age=max_age, as_json=as_json))
+
+
+@cassettes.command(
+    "scrub",
+    epilog=_examples(
+        "maxim-gemini cassettes scrub tests           remove secrets, bring old files into today's form",
+        "maxim-gemini cassettes scrub tests --dry-run say what would change; exit code 1 if anything would",
+    ),
+)
+def scrub_cassettes(
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Rewrite cassettes without secrets, in today's form."""
+    from .cassettes import scrub
+
+    raise typer.Exit(scrub(paths, dry_run=dry_run, as_json=as_json))
+
+
+@cassettes.command(
+    "record",
+    epilog=_examples(
+        "maxim-gemini cassettes record                  all bundled flows, from the loopback server",
+        "maxim-gemini cassettes record chat chat_stream --folder tests/cassettes",
+        "GEMINI_API_KEY=... maxim-gemini cassettes record --live",
+    ),
+)
+def record_cassettes(
+    names: Annotated[list[str] | None, typer.Argument(help="The flows; without any, all.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Ask the real Gemini; needs GEMINI_API_KEY.")] = False,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where to write them; without it, where the bundled ones are.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Record the bundled cassettes anew.
+
+    From the loopback server, or with --live from the real API.
+    A recording that says the same as before leaves its file as it is.
+    """
+    from .record import record
+
+    raise typer.Exit(record(names or [], live=live, folder=folder, as_json=as_json))
+
+
+@app.command(
+    epilog=_examples(
+        "maxim-gemini serve                             answers every request with a short text",
+        "maxim-gemini serve --cassette chat_stream      plays a recording, by the meaning of each request",
+        "maxim-gemini serve --script replies.py         plays the `replies = [reply.text('hi'), ...]` of a Python file",
+        "GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:8484 GEMINI_API_KEY=any python app.py",
+    )
+)
+def serve(
+    cassette: Annotated[
+        str | None, typer.Option("--cassette", "-c", help="A bundled cassette's name, or a file.", metavar="NAME")
+    ] = None,
+    script: Annotated[
+        Path | None, typer.Option("--script", "-s", help="A Python file that says `replies = [...]`.", metavar="FILE")
+    ] = None,
+    text: Annotated[
+        str, typer.Option(help="What to answer without either.", show_default=False)
+    ] = "Hello from maxim-gemini.",
+    pace: Annotated[
+        Pace, typer.Option(help="How fast a cassette is played; instant unless said.", show_default=False)
+    ] = Pace.INSTANT,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; 127.0.0.1 unless said.", show_default=False)
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="The port, 8484 unless said; 0 takes a free one.", min=0, max=65535, show_default=False)
+    ] = 8484,
+) -> None:
+    """Run a Gemini on this machine, for any program, until Ctrl-C.
+
+    The first line of output is its address.
+    """
+    from .serve import run_server
+
+    run_server(cassette=cassette, script=script, text=text, pace=pace.value, host=host, port=port)
+
+
+@app.command(
+    epilog=_examples(
+        "pytest --maxim-gemini-report=traces.json && maxim-gemini report traces.json",
+        "maxim-gemini report shard-*.json --output traces.html --open",
+    )
+)
+def report(
+    data: Annotated[list[Path], typer.Argument(help="JSON files that `pytest --maxim-gemini-report=x.json` wrote.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The page; by default the first file's name with .html.")
+    ] = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make one HTML page of what test runs logged."""
+    from .report import build
+
+    build(data, output=output, open_it=open_it, as_json=as_json)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code."""
+    try:
+        app(args=arguments, prog_name="maxim-gemini")
+    except SystemExit as exit:
+        return exit.code if isinstance(exit.code, int) else FAILED if exit.code else 0
+    except TestKitError as error:
+        console.complain(error)
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read us has gone, as with `| head`; Python would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except ModuleNotFoundError:
+        raise
+    except Exception as error:
+        if os.environ.get("MAXIM_GEMINI_DEBUG"):
+            raise
+        console.complain(f"{type(error).__name__}: {error} (MAXIM_GEMINI_DEBUG=1 shows where)")
+        return FAILED
+    return 0

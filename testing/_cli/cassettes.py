@@ -1,0 +1,323 @@
+"""`maxim-gemini cassettes`: list, show, check and scrub."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections import Counter
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from maxim_gemini.testing import cassettes as bundled
+from maxim_gemini.testing._cassette import Cassette
+from maxim_gemini.testing._cassette.store import Shelf
+from maxim_gemini.testing.exceptions import CassetteError, CassetteNotFound, TestKitError
+
+from . import console, describing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import timedelta
+
+    from maxim_gemini.testing._cassette import Interaction
+
+_SUFFIXES: Final = (".yaml", ".yml")
+_SKIPPED: Final = frozenset({"node_modules", "__pycache__", "site-packages"})
+_INTERACTIONS: Final = re.compile(rb"^interactions:", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One cassette in the list."""
+
+    name: str
+    source: str
+    recorded_at: str
+    sdk: str
+    interactions: int
+    description: str
+    path: str
+
+
+# ---- finding
+
+
+def found(paths: Sequence[Path]) -> list[Path]:
+    """Return the cassettes in *paths*, sorted; without any, the bundled ones.
+
+    Raises:
+        CassetteNotFound: a path is not there.
+    """
+    if not paths:
+        return [bundled.path(name) for name in bundled.names()]
+    if missing := next((path for path in paths if not path.exists()), None):
+        raise CassetteNotFound(f"there is no file or folder {missing}")
+    return sorted({file for path in paths for file in ([path] if path.is_file() else _below(path))})
+
+
+def named(name: str) -> Path:
+    """Return the file *name*, else the bundled cassette of that name."""
+    path = Path(name)
+    return path if path.suffix in _SUFFIXES or path.is_file() else bundled.path(name)
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for base, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name not in _SKIPPED and not name.startswith(".")]
+        candidates = (Path(base, name) for name in files if name.endswith(_SUFFIXES))
+        yield from (path for path in candidates if _INTERACTIONS.search(path.read_bytes()))
+
+
+def _shown_name(path: Path) -> str:
+    return path.stem if path.parent == bundled.FOLDER else str(path)
+
+
+# ---- list
+
+
+def list_all(paths: Sequence[Path], *, as_json: bool) -> None:
+    """Print what there is, one line for each; a file that can't be read is named and fails the command at the end."""
+    rows: list[Row] = []
+    broken: list[CassetteError] = []
+    for path in found(paths):
+        try:
+            rows.append(_row(path))
+        except CassetteError as error:
+            broken.append(error)
+    if as_json:
+        console.show_json([asdict(row) for row in rows])
+    else:
+        _print_table(rows)
+    for problem in broken:
+        console.complain(problem)
+    if broken:
+        raise SystemExit(1)
+
+
+def _row(path: Path) -> Row:
+    cassette = Cassette.load(path)
+    head = cassette.head
+    return Row(
+        name=_shown_name(path),
+        source=head.source,
+        recorded_at=head.recorded_at,
+        sdk=head.sdk,
+        interactions=len(cassette.interactions),
+        description=head.description,
+        path=str(path),
+    )
+
+
+def _print_table(rows: Sequence[Row]) -> None:
+    out = console.out()
+    if not rows:
+        console.note("no cassettes here")
+    elif out.is_terminal:
+        out.print(_table(rows))
+        console.note(f"{len(rows)} cassettes; `maxim-gemini cassettes show NAME` prints one")
+    else:
+        for row in rows:
+            fields = (row.name, row.source, row.recorded_at[:10], row.sdk, str(row.interactions), row.description)
+            console.plain("\t".join(fields))
+
+
+def _table(rows: Sequence[Row]) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for title, style in (("name", "cyan"), ("from", ""), ("on", "dim"), ("calls", "dim"), ("shows", "")):
+        table.add_column(
+            title, style=style, no_wrap=title in ("name", "on"), justify="right" if title == "calls" else "left"
+        )
+    for row in rows:
+        table.add_row(row.name, row.source, row.recorded_at[:10], str(row.interactions), row.description)
+    return table
+
+
+# ---- show
+
+
+def show(name: str, *, full: bool, as_json: bool) -> None:
+    """Print one cassette."""
+    path = named(name)
+    cassette = Cassette.load(path)
+    if as_json:
+        console.show_json(_as_data(path, cassette))
+        return
+    _print_head(path, cassette)
+    for index, interaction in enumerate(cassette.interactions, 1):
+        _print_interaction(index, interaction, full=full)
+
+
+def _as_data(path: Path, cassette: Cassette) -> dict[str, Any]:
+    interactions = [
+        {
+            "method": interaction.request.method,
+            "uri": interaction.request.uri,
+            "request": describing.loaded(interaction.request.body),
+            "status": interaction.response.status,
+            "headers": interaction.response.headers,
+            "answer": describing.events(interaction),
+            "ended": interaction.response.ended,
+        }
+        for interaction in cassette.interactions
+    ]
+    return {**asdict(_row(path)), "interactions": interactions}
+
+
+def _print_head(path: Path, cassette: Cassette) -> None:
+    out, head = console.out(), cassette.head
+    out.print(_shown_name(path), style="bold", soft_wrap=True)
+    if head.description:
+        out.print(head.description, soft_wrap=True)
+    facts = [f"recorded from {head.source}", head.recorded_at[:10] and f"on {head.recorded_at[:10]}", head.sdk]
+    out.print(", ".join(filter(None, facts)), style="dim", soft_wrap=True)
+
+
+def _print_interaction(index: int, interaction: Interaction, *, full: bool) -> None:
+    out = console.out()
+    out.print()
+    out.print(f"{index}  {interaction.request.method} {describing.target(interaction)}", style="bold", end="  ")
+    out.print(describing.outcome(interaction), style="red" if interaction.response.status >= 400 else "green")
+    if full:
+        _print_bodies(interaction)
+        return
+    for line in describing.lines(interaction):
+        out.print(f"{line.who:>9}  ", style="cyan", end="")
+        out.print(_beginning(line.says), soft_wrap=True)
+
+
+def _print_bodies(interaction: Interaction) -> None:
+    import json
+
+    out = console.out()
+    for body in (describing.loaded(interaction.request.body), *describing.events(interaction)):
+        out.print(json.dumps(body, ensure_ascii=False, indent=2), soft_wrap=True)
+
+
+def _beginning(text: str, limit: int = 300) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters)"
+
+
+# ---- check
+
+
+def check(paths: Sequence[Path], *, max_age: str | None, as_json: bool) -> int:
+    """Say what is wrong with cassettes; return 1 where anything is."""
+    oldest = datetime.now(UTC) - age(max_age) if max_age else None
+    files = found(paths)
+    problems = {path: list(_problems(path, oldest)) for path in progress(files, "checking")}
+    wrong = {path: listed for path, listed in problems.items() if listed}
+    if as_json:
+        console.show_json({"checked": len(files), "problems": {str(path): listed for path, listed in wrong.items()}})
+    else:
+        _print_problems(wrong, len(files))
+    return 1 if wrong else 0
+
+
+def _problems(path: Path, oldest: datetime | None) -> Iterator[str]:
+    try:
+        cassette = Cassette.load(path)
+    except CassetteError as error:
+        yield str(error).removeprefix(f"{path}: ")
+        return
+    yield from _secrets(cassette)
+    if oldest and (recorded := _recorded(cassette)) and recorded < oldest:
+        yield f"recorded {(datetime.now(UTC) - recorded).days} days ago: record it again"
+
+
+def _secrets(cassette: Cassette) -> Iterator[str]:
+    found = [*cassette.scrubber.found(cassette.head.metadata(), "the head")]
+    for number, interaction in enumerate(cassette.interactions, 1):
+        for part, values in interaction.values._asdict().items():
+            found += cassette.scrubber.found(values, f"interaction {number}, {part}")
+    return (f"{secret}: take it out of use, then run `maxim-gemini cassettes scrub`" for secret in dict.fromkeys(found))
+
+
+def _recorded(cassette: Cassette) -> datetime | None:
+    try:
+        recorded = datetime.fromisoformat(cassette.head.recorded_at)
+    except ValueError:
+        return None
+    return recorded if recorded.tzinfo else recorded.replace(tzinfo=UTC)
+
+
+def _print_problems(wrong: dict[Path, list[str]], checked: int) -> None:
+    out = console.out()
+    for path, listed in wrong.items():
+        for problem in listed:
+            out.print(f"{path}: ", style="bold", end="", soft_wrap=True)
+            out.print(problem, soft_wrap=True)
+    noun = "cassette" if checked == 1 else "cassettes"
+    console.note(f"{checked} {noun} checked, {len(wrong)} with problems")
+
+
+# ---- scrub
+
+
+def scrub(paths: Sequence[Path], *, dry_run: bool, as_json: bool) -> int:
+    """Rewrite cassettes without secrets; return 1 where one can't be, or where a dry run finds something to do."""
+    states = {path: _scrubbed(path, dry_run=dry_run) for path in progress(found(paths), "scrubbing")}
+    if as_json:
+        console.show_json({str(path): state for path, state in states.items()})
+    else:
+        _print_states(states)
+    failed = any(state.startswith("failed") for state in states.values())
+    return 1 if failed or (dry_run and set(states.values()) - {"unchanged"}) else 0
+
+
+def _scrubbed(path: Path, *, dry_run: bool) -> str:
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            copy = _copied(Cassette.load(path), Shelf(Path(folder, path.name)))
+            if copy.path.read_bytes() == path.read_bytes():
+                return "unchanged"
+            if not dry_run:
+                Shelf(path).write(copy.read(), {name: copy.fetch(name) for name in copy.attachments()})
+    except CassetteError as error:
+        return f"failed: {error}"
+    return "to be scrubbed" if dry_run else "scrubbed"
+
+
+def _copied(cassette: Cassette, target: Shelf) -> Shelf:
+    """Write all of *cassette* to *target*, as if it were recorded now."""
+    copy = Cassette(target.path)
+    copy.head = cassette.head
+    for interaction in cassette.interactions:
+        copy.record(interaction.request, interaction.response)
+    copy.dirty = True
+    copy.save()
+    return target
+
+
+def _print_states(states: dict[Path, str]) -> None:
+    for path, state in states.items():
+        if state != "unchanged":
+            console.out().print(f"{path}: {state}", style="red" if state.startswith("failed") else "", soft_wrap=True)
+    counts = Counter(state.partition(":")[0] for state in states.values())
+    console.note(", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "no cassettes here")
+
+
+def age(text: str) -> timedelta:
+    """Read an age as the pytest plugin does: `90d`, `12w`, `1y`."""
+    from maxim_gemini.testing._pytest.options import duration
+
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise TestKitError(f"--max-age: {error}") from None
+
+
+def progress(files: Iterable[Path], doing: str) -> Iterable[Path]:
+    """Show progress on a terminal where there is much to do."""
+    listed = list(files)
+    if len(listed) < 20 or not console.err().is_terminal:
+        return listed
+    from rich.progress import track
+
+    return track(listed, description=doing, console=console.err(), transient=True)

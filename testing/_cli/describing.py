@@ -1,0 +1,155 @@
+"""What was asked and answered in an interaction, in a few lines.  (pure)"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from maxim_gemini.testing._http import wire
+from maxim_gemini.testing._json_types import is_list, is_object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from maxim_gemini.testing._cassette import Interaction
+
+Json = Any
+
+
+class Line(NamedTuple):
+    """Who says what."""
+
+    who: str
+    says: str
+
+
+def target(interaction: Interaction) -> str:
+    """Return what was called, without host and version: `gemini-2.5-flash:generateContent`."""
+    path = urlsplit(interaction.request.uri).path
+    _, models, name = path.rpartition("/models/")
+    return name if models else path
+
+
+def outcome(interaction: Interaction) -> str:
+    """Return the status, and for a stream its events and how it ended."""
+    response = interaction.response
+    parts = [str(response.status)]
+    if is_stream(interaction):
+        parts.append(f"{len(events(interaction))} events")
+    if response.ended != "complete":
+        parts.append(response.ended)
+    return ", ".join(parts)
+
+
+def is_stream(interaction: Interaction) -> bool:
+    """Whether the answer is a stream of events."""
+    return "event-stream" in interaction.response.header("content-type")
+
+
+def events(interaction: Interaction) -> list[Json]:
+    """Return the answer's JSON values: one for each event, or the only one."""
+    body = interaction.response.body
+    if not is_stream(interaction):
+        return [] if (value := loaded(body)) is None else [value]
+    data = (wire.event_data(block) for block in wire.split_events(body))
+    return [loaded(text.encode()) for text in data if text is not None]
+
+
+def loaded(body: bytes | str | None) -> Json:
+    """Return a body as a JSON value; as text where it is not JSON; `None` where there is none."""
+    if not body:
+        return None
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body if isinstance(body, str) else body.decode(errors="replace")
+
+
+def lines(interaction: Interaction) -> Iterator[Line]:
+    """Yield what was said, in order: the request's messages, then the answer."""
+    asked = loaded(interaction.request.body)
+    yield from _merged(_asked(asked))
+    yield from _merged(line for event in events(interaction) for line in _answered(event))
+
+
+def _asked(body: Json) -> Iterator[Line]:
+    if not is_object(body):
+        if body is not None:
+            yield Line("request", str(body))
+        return
+    system = _get(body, "systemInstruction", "system_instruction")
+    contents = _get(body, "contents", "content")
+    if system:
+        yield from _content(system, "system")
+    for content in _listed(contents):
+        yield from _content(content, "user")
+    if not system and not contents:
+        yield Line("request", json.dumps(body, ensure_ascii=False))
+
+
+def _answered(event: Json) -> Iterator[Line]:
+    if not is_object(event):
+        yield Line("answer", str(event))
+    elif "error" in event:
+        error = event["error"]
+        yield Line("error", f"{error.get('code', '')} {error.get('status', '')}: {error.get('message', '')}")
+    elif candidates := event.get("candidates"):
+        for candidate in candidates:
+            yield from _content(candidate.get("content") or {}, "model")
+            if reason := candidate.get("finishReason"):
+                yield Line("ended", reason)
+    elif is_object(feedback := event.get("promptFeedback")) and (blocked := feedback.get("blockReason")):
+        yield Line("blocked", blocked)
+    elif "usageMetadata" not in event or len(event) > 3:
+        yield Line("answer", json.dumps(event, ensure_ascii=False))
+
+
+def _content(content: Json, role: str) -> Iterator[Line]:
+    if not is_object(content):
+        yield Line(role, str(content))
+        return
+    for part in content.get("parts") or ():
+        yield _part(part, str(content.get("role") or role))
+
+
+def _part(part: Json, role: str) -> Line:
+    if not is_object(part):
+        return Line(role, str(part))
+    if "text" in part:
+        return Line("thought" if part.get("thought") else role, part["text"])
+    if call := _get(part, "functionCall", "function_call"):
+        return Line(role, f"{call.get('name')}({_arguments(call.get('args'))})")
+    if answer := _get(part, "functionResponse", "function_response"):
+        return Line("tool", f"{answer.get('name')}: {json.dumps(answer.get('response'), ensure_ascii=False)}")
+    if data := _get(part, "inlineData", "inline_data"):
+        return Line(role, f"[{_get(data, 'mimeType', 'mime_type')}, {len(data.get('data') or '') * 3 // 4:,} bytes]")
+    return Line(role, json.dumps(part, ensure_ascii=False))
+
+
+def _listed(value: Json) -> list[Json]:
+    if is_list(value):
+        return value
+    return [value] if value else []
+
+
+def _arguments(args: dict[str, Json] | None) -> str:
+    return ", ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in (args or {}).items())
+
+
+def _get(members: dict[str, Json], *names: str) -> Json:
+    return next((members[name] for name in names if name in members), None)
+
+
+def _merged(said: Iterator[Line]) -> Iterator[Line]:
+    """Join the pieces in which a stream brings one text."""
+    last: Line | None = None
+    for line in said:
+        if last and last.who == line.who and line.who in ("model", "thought"):
+            last = Line(last.who, last.says + line.says)
+            continue
+        if last:
+            yield last
+        last = line
+    if last:
+        yield last

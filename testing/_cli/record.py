@@ -1,0 +1,165 @@
+"""`maxim-gemini cassettes record`: every flow from the loopback server, or from the real API."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING, Final
+
+from maxim_gemini.testing import GeminiRecorder, GeminiServer, cassettes, reply
+from maxim_gemini.testing._cassette.scrubbing import Scrubber
+from maxim_gemini.testing._http.sdk import closing
+from maxim_gemini.testing._replies.flows import FLOWS, Flow
+from maxim_gemini.testing.exceptions import TestKitError
+
+from . import console, demo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from google.genai import Client
+
+    from maxim_gemini import MaximGeminiClient
+
+_NOT_AT_WILL: Final = frozenset({"blocked", "empty", "retry", "safety", "server_error", "stream_error"})
+"""Flows that the real API does not show because someone wants to see them."""
+
+_BETWEEN_PIECES: Final = 0.03
+"""Seconds, so that one sees the demo's answer come in."""
+
+_AT_ONCE: Final = 4
+"""Flows that are recorded at once; the real API is asked one by one, because it counts requests per minute."""
+
+_LOOPBACK_PORT: Final = re.compile(r"(?<=://127\.0\.0\.1):\d+")
+
+
+class _Portless(Scrubber):
+    """Also takes out the server's port, which is another one each time."""
+
+    def text(self, text: str) -> str:
+        """Return *text* without secrets and port."""
+        return _LOOPBACK_PORT.sub("", super().text(text))
+
+    def address(self, uri: str) -> str:
+        """Return *uri* without secrets and port."""
+        return self.text(super().address(uri))
+
+
+def flows() -> dict[str, Flow]:
+    """Return every flow that is recorded, by name: those of the table, and the demo."""
+    pieces = (reply.stream(piece) + reply.wait(_BETWEEN_PIECES) for piece in demo.PIECES)
+    script = (reply.function_call("get_weather", city="Kyiv"), reduce(add, pieces))
+    return {**FLOWS, demo.CASSETTE: Flow(demo.CASSETTE, demo.DESCRIPTION, script, _play_demo)}
+
+
+def _play_demo(client: Client) -> list[str]:
+    wrapped: MaximGeminiClient = client  # type: ignore[assignment]  # the demo talks to either
+    return list(demo.conversation(wrapped))
+
+
+def record(names: Sequence[str], *, live: bool, folder: Path | None, as_json: bool) -> int:
+    """Record the flows *names* into *folder* and say what became of each; return 1 where one failed."""
+    chosen = _chosen(names)
+    if live and not _has_key():
+        raise TestKitError("--live needs a key: set GEMINI_API_KEY, or GOOGLE_GENAI_USE_VERTEXAI with your project")
+    target = folder or cassettes.FOLDER
+
+    def state(flow: Flow) -> str:
+        return _recorded(flow, target / f"{flow.name}.yaml", live=live)
+
+    with ThreadPoolExecutor(1 if live else _AT_ONCE) as pool:
+        states = {
+            flow.name: said for flow, said in zip(chosen, _progress(pool.map(state, chosen), len(chosen)), strict=True)
+        }
+    if as_json:
+        console.show_json(states)
+    else:
+        _say(states, target)
+    return 1 if any(state.startswith("failed") for state in states.values()) else 0
+
+
+def _chosen(names: Sequence[str]) -> list[Flow]:
+    known = flows()
+    if unknown := [name for name in names if name not in known]:
+        raise TestKitError(f"no flow is called {unknown[0]!r}; there are: {', '.join(sorted(known))}")
+    return [known[name] for name in names] or [*known.values()]
+
+
+def _recorded(flow: Flow, path: Path, *, live: bool) -> str:
+    if live and (reason := _not_live(flow)):
+        return f"skipped: {reason}"
+    before = path.read_bytes() if path.is_file() else None
+    try:
+        _record_live(flow, path) if live else _record_loopback(flow, path)
+    except Exception as error:
+        # Whatever the real API or a program says against it, the others go on.
+        return f"failed: {type(error).__name__}: {error}"
+    return "unchanged" if path.read_bytes() == before else "recorded"
+
+
+def _record_loopback(flow: Flow, path: Path) -> None:
+    with (
+        GeminiServer(*flow.script) as server,
+        _recorder(flow, path, server.url),
+        closing(flow.client(server.url)) as client,
+    ):
+        flow.play(client)
+
+
+def _record_live(flow: Flow, path: Path) -> None:
+    from google.genai import Client
+
+    key = os.environ.get("GEMINI_API_KEY") or os.environ.get("GOOGLE_API_KEY")
+    client = Client(vertexai=True) if flow.backend == "vertex" else flow.client(api_key=key or "")
+    # Whether it is live is for the recorder to say: the environment may point to another host.
+    with closing(client), _recorder(flow, path, os.environ.get("GOOGLE_GEMINI_BASE_URL")):
+        flow.play(client)
+
+
+def _recorder(flow: Flow, path: Path, base_url: str | None) -> GeminiRecorder:
+    scrubber = _Portless.from_environment()
+    return GeminiRecorder(
+        path,
+        mode="rewrite",
+        description=flow.description,
+        base_url=base_url,
+        cassette_options={"scrubber": scrubber},
+    )
+
+
+def _not_live(flow: Flow) -> str:
+    if flow.name.removeprefix("vertex_") in _NOT_AT_WILL:
+        return "the real API does not do this at will"
+    if (flow.backend == "vertex") != _on_vertex():
+        return "the environment is set for the other backend"
+    return ""
+
+
+def _on_vertex() -> bool:
+    return os.environ.get("GOOGLE_GENAI_USE_VERTEXAI", "").lower() in ("1", "true")
+
+
+def _has_key() -> bool:
+    return _on_vertex() or any(os.environ.get(name) for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY"))
+
+
+def _progress(states: Iterable[str], total: int) -> Iterable[str]:
+    if not console.err().is_terminal:
+        return states
+    from rich.progress import track
+
+    return track(states, total=total, description="recording", console=console.err(), transient=True)
+
+
+def _say(states: dict[str, str], folder: Path) -> None:
+    out = console.out()
+    for name, state in states.items():
+        if state != "unchanged":
+            out.print(f"{name}: {state}", style="red" if state.startswith("failed") else "", soft_wrap=True)
+    counts = Counter(state.partition(":")[0] for state in states.values())
+    console.note(f"{folder}: {', '.join(f'{count} {state}' for state, count in sorted(counts.items()))}")

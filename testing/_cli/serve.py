@@ -1,0 +1,70 @@
+"""`maxim-gemini serve`: the loopback server for programs in any language."""
+
+from __future__ import annotations
+
+import runpy
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+from maxim_gemini.testing import GeminiServer, reply
+from maxim_gemini.testing._cassette import Cassette
+from maxim_gemini.testing.exceptions import TestKitError
+
+from . import console
+from .cassettes import named
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LOOK = 0.1
+"""Seconds between two looks at what was asked."""
+
+
+def run_server(*, cassette: str | None, script: Path | None, text: str, pace: str, host: str, port: int) -> None:
+    """Serve until interrupted. The first line on stdout is the address; what is asked goes to stderr."""
+    server = _server(cassette=cassette, script=script, text=text, pace=pace, host=host, port=port)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with server:
+        console.plain(server.url)
+        console.note(f"GOOGLE_GEMINI_BASE_URL={server.url} GEMINI_API_KEY=any  (Ctrl-C stops)")
+        seen = 0
+        try:
+            while True:
+                time.sleep(_LOOK)
+                seen = _log(server, seen)
+        except KeyboardInterrupt:
+            console.note(f"{_log(server, seen)} requests answered")
+
+
+def _server(*, cassette: str | None, script: Path | None, text: str, pace: Any, host: str, port: int) -> GeminiServer:
+    address: dict[str, Any] = {"host": host, "port": port, "strict": False}
+    if cassette is not None:
+        # An application that is started anew asks the same again.
+        recording = Cassette.load(named(cassette), allow_playback_repeats=True)
+        return GeminiServer(cassette=recording, pace=pace, **address)
+    if script is not None:
+        return GeminiServer(*_replies(script), **address)
+    server = GeminiServer(**address)
+    server.always(reply.text(text))
+    return server
+
+
+def _replies(script: Path) -> list[Any]:
+    try:
+        names = runpy.run_path(str(script))
+    except Exception as error:
+        raise TestKitError(f"{script}: {type(error).__name__}: {error}") from None
+    replies = names.get("replies")
+    if not isinstance(replies, list | tuple):
+        raise TestKitError(f"{script}: it has to say `replies = [reply.text(...), ...]`")
+    return [*replies]  # pyright: ignore[reportUnknownVariableType]
+
+
+def _log(server: GeminiServer, seen: int) -> int:
+    """Say what was asked since *seen* requests; return how many there are now."""
+    requests = server.requests[seen:]
+    for request in requests:
+        line = f"{request.method} {request.path}  {request.text}"
+        console.note(line if len(line) < 200 else f"{line[:199]}…")
+    return seen + len(requests)

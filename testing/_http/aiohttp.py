@@ -1,0 +1,241 @@
+"""The edge of aiohttp, which google-genai uses for async calls where it is installed.
+
+Patched: `BaseConnector.connect`, where a request asks for a connection, and `ClientResponse.start`, where its answer's
+body begins; both are public. An answer from memory comes over a connection without a network: aiohttp's own protocol
+parses its head, aiohttp's own session follows its redirects. Bodies, from memory or watched, are read by a
+`StreamReader` that fetches its next piece when its reader has used up the last one, so that nothing is torn or lost by
+reading ahead.
+
+Private names: `StreamReader._wait`, the one place where a reader waits; `Connection` and `ResponseHandler`, the classes
+of a connection, which the public API hands out, but not for building.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import importlib
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from vcr.request import Request
+
+from .delivery import Breakage, Delivery, Live
+from .exchange import COMPLETE
+from .routing import Patch, detour, route_for
+
+
+def _module(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+# As `Any`: where aiohttp is absent, so are its types.
+aiohttp: Any = _module("aiohttp")
+StreamReader: Any = aiohttp.StreamReader if aiohttp else object
+
+Connect = Callable[..., Awaitable[Any]]
+
+
+def patches() -> Iterable[Patch]:
+    """Return what is patched in aiohttp, nothing where it is absent."""
+    if aiohttp is None:
+        return ()
+    return (
+        Patch(aiohttp.BaseConnector, "connect", _routing),
+        Patch(aiohttp.ClientResponse, "start", _reading),
+    )
+
+
+_answers: WeakKeyDictionary[Any, Delivery | Live] = WeakKeyDictionary()
+"""What goes over a connection that is ours."""
+
+
+def _routing(connect: Connect) -> Connect:
+    @functools.wraps(connect)
+    async def connect_routed(self: Any, req: Any, *args: Any, **kwargs: Any) -> Any:
+        headers = {name.lower(): value for name, value in req.headers.items()}
+        route = route_for("aiohttp", str(req.url), headers)
+        if route is None:
+            return await connect(self, req, *args, **kwargs)
+        answer = route.answer(Request(req.method.upper(), str(req.url), await _body(req), dict(req.headers)))
+        if isinstance(answer, Live):
+            with detour():
+                connection = await connect(self, req, *args, **kwargs)
+        else:
+            answer = answer if isinstance(answer, Delivery) else Delivery.of(answer)
+            connection = _connection(req, answer)
+        _answers[connection] = answer
+        return connection
+
+    return connect_routed
+
+
+async def _body(req: Any) -> bytes | None:
+    body = req.body
+    if not isinstance(body, bytes):
+        body = await body.as_bytes() if hasattr(body, "as_bytes") else body._value  # before aiohttp 3.12
+    return body or None
+
+
+def _reading(start: Connect) -> Connect:
+    @functools.wraps(start)
+    async def start_reading(self: Any, connection: Any) -> Any:
+        answer = _answers.pop(connection, None)
+        await start(self, connection)
+        if isinstance(answer, Live):
+            answer.head(self.status, _headers(self.raw_headers), self.reason or "")
+            self.content = _Fetching(_watching(self.content, answer), self._timer)
+        elif answer is not None:
+            self.content = _Fetching(_playing(answer, self.content, connection.protocol), self._timer)
+        return self
+
+    return start_reading
+
+
+def _headers(raw: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+    return [(name.decode("latin-1"), value.decode("utf-8", "surrogateescape")) for name, value in raw]
+
+
+Fetch = Callable[[], Awaitable[bytes]]
+
+
+def _watching(content: Any, live: Live) -> Fetch:
+    async def fetch() -> bytes:
+        try:
+            data: bytes = await content.readany()
+        except BaseException as error:
+            live.end_with(error)
+            raise
+        if data:
+            live.piece(data)
+        else:
+            live.end(COMPLETE)
+        return data
+
+    return fetch
+
+
+def _playing(delivery: Delivery, content: Any, protocol: Any) -> Fetch:
+    pieces = iter(delivery.pieces)
+    patience: float | None = protocol.read_timeout
+
+    async def fetch() -> bytes:
+        for piece in pieces:
+            if patience is not None and piece.wait > patience:
+                await asyncio.sleep(patience)
+                raise _error("timeout")
+            await asyncio.sleep(piece.wait)
+            if piece.data:
+                return piece.data
+        if breakage := delivery.breakage():
+            raise _error(breakage)
+        content.feed_eof()  # gives the connection back
+        return b""
+
+    return fetch
+
+
+def _error(breakage: Breakage) -> Exception:
+    error: Exception
+    match breakage:
+        case "timeout":
+            error = aiohttp.SocketTimeoutError("Timeout on reading data from socket")
+        case "reset":
+            error = aiohttp.ClientOSError(104, "Connection reset by peer")
+        case "disconnect":
+            error = aiohttp.ClientPayloadError("Response payload is not completed: <TransferEncodingError: 400>")
+    return error
+
+
+class _Fetching(StreamReader):  # type: ignore[misc]  # its type is not there where aiohttp is not
+    """A body that fetches its next piece when its reader waits for one."""
+
+    def __init__(self, fetch: Fetch, timer: Any) -> None:
+        StreamReader.__init__(self, _Unhindered(), 2**16, timer=timer, loop=asyncio.get_running_loop())
+        self._fetch = fetch
+
+    async def _wait(self, func_name: str) -> None:
+        with self._timer:
+            data = await self._fetch()
+        if data:
+            self.feed_data(data)
+        else:
+            self.feed_eof()
+
+
+class _Unhindered:
+    """The protocol under a body that is never ahead of its reader: there is nothing to pause."""
+
+    connected = True
+    _reading_paused = False  # asked for before aiohttp 3.14
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self, **_: Any) -> None: ...
+
+
+def _connection(req: Any, delivery: Delivery) -> Any:
+    loop = asyncio.get_running_loop()
+    protocol = importlib.import_module("aiohttp.client_proto").ResponseHandler(loop)
+    protocol.connection_made(_Memory(protocol, _head(delivery), loop))
+    return _connection_class()(_Nowhere(), req.connection_key, protocol, loop)
+
+
+@functools.cache
+def _connection_class() -> Any:
+    class Connection(importlib.import_module("aiohttp.connector").Connection):  # type: ignore[misc]
+        """A connection whose answer need not be read: a real one gives itself back when a short answer has come."""
+
+        def __del__(self, *_: Any) -> None: ...
+
+    return Connection
+
+
+def _head(delivery: Delivery) -> bytes:
+    lines = [f"HTTP/1.1 {delivery.status} {delivery.reason}", *(f"{k}: {v}" for k, v in delivery.headers_sent)]
+    return "".join(f"{' '.join(line.splitlines())}\r\n" for line in [*lines, ""]).encode("utf-8", "surrogateescape")
+
+
+class _Memory(asyncio.Transport):
+    """A transport to nowhere: once the request is written to it, the answer's head comes back."""
+
+    def __init__(self, protocol: Any, head: bytes, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._protocol = protocol
+        self._head = head
+        self._loop = loop
+        self._closing = False
+
+    def write(self, data: Any) -> None:
+        if self._head:
+            self._loop.call_soon(self._protocol.data_received, self._head)
+            self._head = b""
+
+    def writelines(self, list_of_data: Iterable[Any]) -> None:
+        self.write(b"")
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def close(self) -> None:
+        self._closing = True
+
+    def abort(self) -> None:
+        self._closing = True
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+class _Nowhere:
+    """The connector that a connection without a network goes back to."""
+
+    force_close = False
+
+    def _release(self, key: Any, protocol: Any, *, should_close: bool = False) -> None:
+        protocol.close()

@@ -1,0 +1,217 @@
+"""What google-genai does besides HTTP: it waits before it tries again, and it looks for Google credentials.
+
+Private names of google-genai, each the only handle on its matter: `_api_client` with its `time` and `asyncio` (the
+fixed waits of uploads and of aiohttp calls), `load_auth` and `refresh_auth`, `_load_auth` and `_refresh_auth` in old
+versions (tokens, which come over a library of their own), `BaseApiClient` (which can't be made without a key), and
+`_use_google_auth_*` (requests with a client certificate, which go over another library, too); `_gaos.utils.retries`
+(the waits of interactions and agents); `live.ws_connect` and `live_music.connect` (websockets). The waits of
+`HttpRetryOptions` are tenacity's, a public class; they are the SDK's if the function retried is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import importlib
+import os
+import ssl
+import sys
+import time
+from contextlib import contextmanager
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from google.auth.credentials import Credentials
+
+from .routing import Patch, current_route
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+
+    from google.genai import Client
+
+_PROJECT = "replayed-project"
+_TOKEN = "replayed-token"
+MADE_UP_KEY = "replayed-key"
+"""The API key of a client that never sends anything."""
+
+
+def patches() -> Iterable[Patch]:
+    """Yield what is patched in google-genai."""
+    api_client = importlib.import_module("google.genai._api_client")
+    yield Patch(api_client, "time", _unhurried_time)
+    yield Patch(api_client, "asyncio", _unhurried_asyncio)
+    for names in (("load_auth", "_load_auth"), ("refresh_auth", "_refresh_auth")):
+        name = next((name for name in names if hasattr(api_client, name)), names[0])
+        yield Patch(api_client, name, _made_up_credentials if "load" in name else _made_up_token)
+    yield Patch(api_client.BaseApiClient, "__init__", _made_up_key)
+    for name in ("_use_google_auth_sync", "_use_google_auth_async"):
+        if hasattr(api_client.BaseApiClient, name):
+            yield Patch(api_client.BaseApiClient, name, _without_client_certificate)
+    yield Patch(importlib.import_module("google.genai.live"), "ws_connect", _announced)
+    yield Patch(importlib.import_module("google.genai.live_music"), "connect", _announced)
+    if hasattr(api_client, "tenacity"):
+        yield Patch(api_client.tenacity.wait_exponential_jitter, "__call__", _unhurried_retries)
+
+
+def late_patches() -> Iterable[Patch]:
+    """Return what is patched in the part that google-genai loads with the first use of interactions and agents."""
+    retries = sys.modules.get("google.genai._gaos.utils.retries")
+    if retries is None:
+        return ()
+    return (Patch(retries, "time", _unhurried_time), Patch(retries, "asyncio", _unhurried_asyncio))
+
+
+def _skips_wait(seconds: float) -> bool:
+    route = current_route()
+    return route is not None and seconds > 0 and route.skips_wait(seconds)
+
+
+def _unhurried_retries(wait: Callable[..., float]) -> Callable[..., float]:
+    @functools.wraps(wait)
+    def seconds_to_wait(self: Any, retry_state: Any) -> float:
+        seconds = wait(self, retry_state)
+        owner = getattr(retry_state.fn, "__module__", "")
+        return 0.0 if owner == "google.genai._api_client" and _skips_wait(seconds) else seconds
+
+    return seconds_to_wait
+
+
+class _Unhurried(ModuleType):
+    """A module of the standard library as google-genai sees it, with a `sleep` that asks the route."""
+
+    def __init__(self, module: ModuleType, sleep: Callable[..., Any]) -> None:
+        super().__init__(module.__name__)
+        self._module = module
+        self.sleep = sleep
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
+
+
+def _unhurried_time(module: ModuleType) -> ModuleType:
+    def sleep(seconds: float) -> None:
+        if not _skips_wait(seconds):
+            time.sleep(seconds)
+
+    return _Unhurried(module, sleep)
+
+
+def _unhurried_asyncio(module: ModuleType) -> ModuleType:
+    async def sleep(delay: float, result: Any = None) -> Any:
+        return await asyncio.sleep(0 if _skips_wait(delay) else delay, result)
+
+    return _Unhurried(module, sleep)
+
+
+class ReplayedCredentials(Credentials):
+    """Google credentials that need no Google: a token that no server has given and none will take."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.token = _TOKEN
+
+    def refresh(self, request: Any) -> None:
+        """Keep the token."""
+
+
+def options_without_tls() -> dict[str, Any]:
+    """Return HTTP options for a client that never connects: it need not read all certificates, most of its making."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    options = {"client_args": {"verify": context}, "async_client_args": {"verify": context}}
+    base = importlib.import_module("google.genai._api_client").BaseApiClient
+    if hasattr(base, "_ensure_websocket_ssl_ctx"):  # before that, httpx got all options, unsorted
+        options["async_client_args"]["ssl"] = context
+    return options
+
+
+def close(client: Any) -> None:
+    """Close *client*'s sync side, also where google-genai has no way to do so yet (before 1.45)."""
+    getattr(client, "close", client._api_client._httpx_client.close)()
+
+
+@contextmanager
+def closing(client: Client) -> Generator[Client]:
+    """Hold *client* for sync calls, and close it."""
+    try:
+        yield client
+    finally:
+        close(client)
+
+
+def base_url_of(client: Any) -> str | None:
+    """Return where *client* sends to, which google-genai keeps to itself; `None` for what is not its client."""
+    options = getattr(getattr(client, "_api_client", None), "_http_options", None)
+    return getattr(options, "base_url", None)
+
+
+async def aclose(client: Any) -> None:
+    """Close *client*'s async side, also where google-genai has no way to do so yet (before 1.45)."""
+    if hasattr(client.aio, "aclose"):
+        await client.aio.aclose()
+    else:
+        await client._api_client._async_httpx_client.aclose()
+
+
+def _without_client_certificate(uses_google_auth: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    # With a client certificate requests go over google-auth's own session, past every library that is patched.
+    @functools.wraps(uses_google_auth)
+    def uses_google_auth_live(self: Any) -> bool:
+        return not _hides_credentials() and uses_google_auth(self)
+
+    return uses_google_auth_live
+
+
+def _announced(connect: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(connect, updated=())
+    def connect_announced(uri: str, *args: Any, **kwargs: Any) -> Any:
+        if route := current_route():
+            route.opens_live_session(uri)
+        return connect(uri, *args, **kwargs)
+
+    return connect_announced
+
+
+def _hides_credentials() -> bool:
+    route = current_route()
+    return route is not None and route.hides_credentials()
+
+
+def finds_credentials() -> bool:
+    """Say whether google-genai finds in the environment what it needs: a key, or that Vertex is meant."""
+    return any(map(os.environ.get, ("GOOGLE_API_KEY", "GEMINI_API_KEY"))) or any(
+        os.environ.get(name, "").lower() in ("true", "1")
+        for name in ("GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_ENTERPRISE")
+    )
+
+
+def _made_up_key(make: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(make)
+    def make_with_a_key(self: Any, *args: Any, **kwargs: Any) -> None:
+        given = args or kwargs.get("api_key") or kwargs.get("vertexai")
+        if not given and not finds_credentials() and _hides_credentials():
+            kwargs["api_key"] = MADE_UP_KEY
+        make(self, *args, **kwargs)
+
+    return make_with_a_key
+
+
+def _made_up_credentials(load_auth: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(load_auth)
+    def load_or_make_up(*, project: str | None) -> Any:
+        if _hides_credentials():
+            return ReplayedCredentials(), project or _PROJECT
+        return load_auth(project=project)
+
+    return load_or_make_up
+
+
+def _made_up_token(refresh_auth: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(refresh_auth)
+    def refresh_or_make_up(credentials: Any) -> Any:
+        if _hides_credentials():
+            credentials.token = _TOKEN
+            return credentials
+        return refresh_auth(credentials)
+
+    return refresh_or_make_up

@@ -1,0 +1,132 @@
+"""What is wrong with what was received: not ended, ended twice, never begun, lost on the way."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from .commits import Commit
+from .views import Generation, view_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .tree import Node, Tree
+
+_MUST_END: Final = frozenset({"trace", "span", "generation", "tool_call", "retrieval"})
+_ENDS_ONCE: Final = frozenset({"trace", "span", "generation", "tool_call"})
+"""Not retrievals: maxim-py itself ends one with its input and again with its output."""
+
+_ANSWER_KEYS: Final = {
+    "trace": {"input", "output"},
+    "span": {"input", "output"},
+    "generation": {"result"},
+    "tool_call": {"result", "error"},
+    "retrieval": set[str](),
+}
+_VALID_ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
+
+
+class Problem(NamedTuple):
+    """What is wrong with one entity, and the commit that did it."""
+
+    kind: str
+    id: str
+    what: str
+    commit: Commit | None = None
+
+    def __str__(self) -> str:
+        return f"{self.kind.replace('_', ' ')} {self.id}: {self.reason}"
+
+    @property
+    def reason(self) -> str:
+        """What is wrong, with the commit."""
+        commit = self.commit
+        return (
+            f"{self.what} (commit {commit.index}: {commit.entity} {commit.id} {commit.action})" if commit else self.what
+        )
+
+
+def problems(tree: Tree, *, strict: bool = False) -> list[Problem]:
+    """Return what is wrong, in the order of the tree, then what was dropped.
+
+    Sessions, and function calls that the application has not answered yet, may stay open unless *strict*.
+    """
+    may_stay_open = frozenset[str]() if strict else _unanswered(tree)
+    return [
+        *(problem for node in tree.walk() for problem in _problems_of(node, may_stay_open, strict=strict)),
+        *(Problem(commit.entity, commit.id, f"dropped: {reason}", commit) for commit, reason in tree.dropped),
+    ]
+
+
+def _problems_of(node: Node, may_stay_open: frozenset[str], *, strict: bool) -> Iterator[Problem]:
+    found = [
+        *_birth(node, strict=strict),
+        *_end(node, may_stay_open, strict=strict),
+        *_after_the_end(node),
+        *_lost(node),
+    ]
+    return (Problem(node.kind, node.id, what, commit) for what, commit in found)
+
+
+Finding = tuple[str, Commit | None]
+
+
+def _birth(node: Node, *, strict: bool) -> Iterator[Finding]:
+    if not node.births:
+        if strict or node.later or node.kind != "session":
+            yield "never created", next(iter(node.later or _births_below(node)), None)
+        return
+    for birth in node.births[1:]:
+        yield "created twice, which resets its start time and tags", birth
+    if node.births[0].action != "create" and not _VALID_ID.fullmatch(node.id):
+        yield "invalid id, so that nothing said about it later is kept: letters, digits, - and _ only", node.births[0]
+
+
+def _births_below(node: Node) -> list[Commit]:
+    return sorted((birth for child in node.children for birth in child.births), key=lambda commit: commit.index)
+
+
+def _end(node: Node, may_stay_open: frozenset[str], *, strict: bool) -> Iterator[Finding]:
+    if not node.births:
+        return
+    must_end = node.kind in _MUST_END or (strict and node.kind == "session")
+    unanswered = node.kind == "tool_call" and node.id in may_stay_open
+    if must_end and not node.ends and not unanswered:
+        yield "never ended", node.births[0]
+    if node.kind in _ENDS_ONCE:
+        for end in node.ends[1:]:
+            yield "ended twice", end
+
+
+def _after_the_end(node: Node) -> Iterator[Finding]:
+    if not node.ends:
+        return
+    end = node.ends[0]
+    for commit in node.later:
+        if _later(commit, end) and (said := _ANSWER_KEYS.get(node.kind, set()) & commit.data.keys()):
+            yield f"{' and '.join(sorted(said))} after its end", commit
+    if node.kind in ("trace", "span"):
+        for child in node.children:
+            if child.births and _later(child.births[0], end):
+                yield f"{child.kind.replace('_', ' ')} {child.id} began after its end", child.births[0]
+
+
+def _later(commit: Commit, end: Commit) -> bool:
+    return commit.batch == end.batch and commit.index > end.index
+
+
+def _lost(node: Node) -> Iterator[Finding]:
+    return (
+        (f"{key!r} can't be serialised and is left out: {reason}", commit)
+        for commit in node.commits
+        for key, reason in commit.lost.items()
+    )
+
+
+def _unanswered(tree: Tree) -> frozenset[str]:
+    """Return the ids of the function calls that models asked for and whose answer was never sent to one."""
+    generations = [view for node in tree.walk() if isinstance(view := view_of(node), Generation)]
+    asked = {call.id for generation in generations for call in generation.tool_calls}
+    answered = {str(message.get("tool_call_id")) for generation in generations for message in generation.messages}
+    return frozenset(asked - answered)

@@ -1,0 +1,320 @@
+"""A real Maxim logger over memory: nothing is sent, and everything can be looked at.
+
+    logger = FakeLogger()
+    client = MaximGeminiClient(genai.Client(), logger)
+    ...
+    assert logger.trace.output == "hi"
+    logger.assert_complete()
+
+It is itself a `maxim.logger.Logger`: whatever logs to Maxim can be tested with it, your own code, too.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from datetime import date, datetime, time, timedelta
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from uuid import UUID, uuid4
+
+from .commits import Commit, Dropped
+from .maxim import CommitLog, Logger, LogWriter, LogWriterConfig, Maxim, encoded, guessed_mime_type, maxim_hands_out
+from .received import Received
+from .tree import Node, Tree
+from .views import Session, Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from maxim_gemini.testing._json_types import JsonDict
+
+    from .maxim import MaximSession, MaximTrace
+
+_BASE_URL: Final = "https://fake.maxim.invalid"
+_IMMUTABLE: Final = frozenset({str, int, float, bool, type(None), bytes, datetime, date, time, timedelta, UUID})
+
+
+class _Mutable(Exception):
+    """There is something in the data that can change after the commit in ways that only encoding it can freeze."""
+
+
+def _frozen(value: Any) -> Any:
+    """Copy what can change later; cheaper than encoding, which is left for when someone looks.
+
+    Every commit runs through here: leaves are told apart where they stand, without a call for each.
+    """
+    kind: type[object] = value.__class__
+    if kind is dict:
+        members: JsonDict = value.copy()
+        for key, item in members.items():
+            if item.__class__ not in _IMMUTABLE:
+                members[key] = _frozen(item)
+        return members
+    if kind is list or kind is tuple:
+        return [item if item.__class__ in _IMMUTABLE else _frozen(item) for item in value]
+    if kind in _IMMUTABLE or isinstance(value, Enum):
+        return value
+    raise _Mutable
+
+
+class _Entry(NamedTuple):
+    """One commit as it came: what it said at that moment, and why it was dropped, if it was."""
+
+    log: CommitLog
+    action: str
+    data: Any
+    text: tuple[str, dict[str, str]] | None
+    content: bytes | None = None
+    dropped: str = ""
+
+    def commit(self, index: int) -> Commit:
+        text, lost = self.text or encoded(self.data)
+        return Commit(
+            self.log.entity.value,
+            self.log.entity_id,
+            self.action,
+            text,
+            index=index,
+            lost=lost,
+            content=self.content,
+        )
+
+
+def _entry(log: CommitLog, *, dropped: str = "") -> _Entry:
+    try:
+        return _Entry(log, log.action, _frozen(log.data), None, None, dropped)
+    except (_Mutable, RuntimeError):  # too deep, or changed by another thread meanwhile
+        return _Entry(log, log.action, None, encoded(log.data), dropped=dropped)
+
+
+class _Inbox:
+    """Stands where a writer's queue stands; hands over at once what is put into it.
+
+    *queue* is what a real queue would hold: all that was logged so far, as none of it is ever sent.
+    """
+
+    def __init__(self, take: Callable[[CommitLog], None], held: Callable[[], Sequence[CommitLog]]) -> None:
+        self.put = take
+        self._held = held
+
+    @property
+    def queue(self) -> Sequence[CommitLog]:
+        return self._held()
+
+    def qsize(self) -> int:
+        return 0
+
+    def empty(self) -> bool:
+        return True
+
+
+class MemoryWriter(LogWriter):
+    """A Maxim log writer that keeps what it is given: no thread, no folder, no connection.
+
+    maxim-py's own `commit` decides what is kept, refused and handed to the sinks.
+    """
+
+    def __init__(self, config: LogWriterConfig) -> None:
+        self.is_running = True
+        self.id = str(uuid4())
+        self.config = config
+        self.is_debug = config.is_debug
+        self.raise_exceptions = config.raise_exceptions
+        self.max_in_memory_logs = 100
+        self.logs_dir = ""
+        self.maxim_api: Any = None
+        self.executor: Any = None
+        self.upload_executor: Any = None
+        self.sinks: list[LogWriter] = []
+        self.queue: Any = _Inbox(self._keep, lambda: self.logs)
+        self.upload_queue: Any = _Inbox(self._upload, tuple)
+        self._this_call = threading.local()
+        self._reading = threading.Lock()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._reading:
+            self._entries: list[_Entry] = []
+            self._commits: list[Commit] = []
+            self._cached: Tree | None = None
+
+    def add_sink(self, config: LogWriterConfig) -> None:
+        """Give another in-memory writer all that comes from now on."""
+        self.sinks.append(MemoryWriter(config))
+
+    def commit(self, log: CommitLog) -> None:
+        """Keep a log, or drop it, as the real writer would; what is dropped is kept apart, with the reason."""
+        self._this_call.kept = False
+        try:
+            super().commit(log)
+        except Exception as error:
+            self._entries.append(_entry(log, dropped=str(error) or type(error).__name__))
+            raise
+        if not self._this_call.kept:
+            self._entries.append(_entry(log, dropped=_reason(log)))
+
+    def flush(self, is_sync: bool = False) -> None:
+        """Do nothing: there is nothing to wait for."""
+
+    def cleanup(self, is_sync: bool = False) -> None:
+        """Note that the application cleaned up."""
+        self.is_running = False
+
+    @property
+    def logs(self) -> tuple[CommitLog, ...]:
+        """The logs as they were handed over, the dropped ones left out."""
+        return tuple(entry.log for entry in self._entries if not entry.dropped)
+
+    def tree(self) -> Tree:
+        """Return all that was kept as entities."""
+        with self._reading:
+            seen = len(self._commits)
+            new = self._entries[seen:]
+            if new or self._cached is None:
+                self._commits += [entry.commit(seen + offset) for offset, entry in enumerate(new)]
+                self._cached = _folded(self._entries, self._commits)
+            return self._cached
+
+    def _keep(self, log: CommitLog) -> None:
+        self._this_call.kept = True
+        self._entries.append(_entry(log))
+
+    def _upload(self, log: CommitLog) -> None:
+        """Note what the backend knows of an attachment once it is uploaded."""
+        self._this_call.kept = True
+        try:
+            entry = _uploaded(log)
+        except (OSError, TypeError) as error:
+            entry = _entry(log, dropped=f"the attachment can't be uploaded: {error}")
+        self._entries.append(entry)
+
+
+def _folded(entries: list[_Entry], commits: list[Commit]) -> Tree:
+    pairs = list(zip(entries, commits, strict=False))
+    return Tree(
+        (commit for entry, commit in pairs if not entry.dropped),
+        (Dropped(commit, entry.dropped) for entry, commit in pairs if entry.dropped),
+    )
+
+
+def _reason(log: CommitLog) -> str:
+    if log.action == "upload-attachment" and log.data is None:
+        return "an attachment without data"
+    return f"invalid id {log.entity_id!r}: only letters, digits, - and _ are allowed"
+
+
+def _uploaded(log: CommitLog) -> _Entry:
+    data: JsonDict = dict(log.data or {})
+    content = data.pop("data", None)
+    if "path" in data:
+        content = Path(data.pop("path")).read_bytes()
+    if data.get("type") != "url":
+        if not isinstance(content, (bytes, bytearray)):
+            raise TypeError(f"its data is {type(content).__name__}, not bytes")
+        content = bytes(content)
+        data["mimeType"] = guessed_mime_type(content) or data.get("mime_type") or "application/octet-stream"
+    return _Entry(log, "add-attachment", None, encoded(data), content)
+
+
+class OnlyTrace(Trace):
+    """The logger's only trace; called with a config, it begins another one, as a logger's `trace` does."""
+
+    __slots__ = ("_logger",)
+
+    __func__ = staticmethod(Logger.trace)  # called, it is that method of the logger's, and nothing else
+
+    def __init__(self, logger: FakeLogger) -> None:
+        self._logger = logger
+
+    @property
+    def _node(self) -> Node:  # type: ignore[override]
+        return self._logger.traces.only._node
+
+    def __call__(self, config: Any) -> MaximTrace:
+        """Begin a trace."""
+        return Logger.trace(self._logger, config)
+
+    def __repr__(self) -> str:
+        return super().__repr__() if len(self._logger.traces) == 1 else "<no only trace>"
+
+
+class OnlySession(Session):
+    """The logger's only session; called with a config, it begins another one, as a logger's `session` does."""
+
+    __slots__ = ("_logger",)
+
+    def __init__(self, logger: FakeLogger) -> None:
+        self._logger = logger
+
+    @property
+    def _node(self) -> Node:  # type: ignore[override]
+        return self._logger.sessions.only._node
+
+    def __call__(self, config: Any) -> MaximSession:
+        """Begin a session."""
+        return Logger.session(self._logger, config)
+
+    def __repr__(self) -> str:
+        return super().__repr__() if len(self._logger.sessions) == 1 else "<no only session>"
+
+
+class FakeLogger(Received, Logger):
+    """A Maxim logger that keeps what it is given, and shows it.
+
+    *raise_exceptions* makes it raise where the real one would, instead of dropping silently.
+    """
+
+    writer: MemoryWriter
+
+    def __init__(self, id: str = "fake-logger", *, is_debug: bool = False, raise_exceptions: bool = False) -> None:
+        self._id = id
+        self.config = {"id": id, "auto_flush": False}
+        self.is_debug = is_debug
+        self.raise_exceptions = raise_exceptions
+        self.sinks: list[LogWriter] = []
+        self.writer = MemoryWriter(LogWriterConfig(_BASE_URL, "no key", id, False, None, is_debug, raise_exceptions))
+
+    @property
+    def trace(self) -> OnlyTrace:  # pyright: ignore[reportIncompatibleMethodOverride]  # it can be called, too
+        """The only trace; call it to begin one."""
+        return OnlyTrace(self)
+
+    @property
+    def session(self) -> OnlySession:  # pyright: ignore[reportIncompatibleMethodOverride]  # it can be called, too
+        """The only session; call it to begin one."""
+        return OnlySession(self)
+
+    @property
+    def logs(self) -> tuple[CommitLog, ...]:
+        """The raw commit logs, as maxim-py handed them over."""
+        return self.writer.logs
+
+    def clear(self) -> None:
+        """Forget everything that was logged."""
+        self.writer.clear()
+
+    def _tree(self) -> Tree:
+        return self.writer.tree()
+
+    def __repr__(self) -> str:
+        return f"<FakeLogger {self.id}: {len(self.writer.logs)} commits>"
+
+
+@contextmanager
+def fake_maxim(logger: FakeLogger | None = None) -> Generator[FakeLogger]:
+    """Make `maxim.Maxim(...).logger(...)`, in whatever application runs inside, hand out a `FakeLogger`.
+
+    No key is needed, nothing is sent, and a `Maxim` made outside is as it was afterwards.
+    """
+    fake = logger or FakeLogger()
+
+    def logger_for(maxim: Maxim) -> Logger:
+        if maxim.raise_exceptions:
+            fake.raise_exceptions = fake.writer.raise_exceptions = True
+        return fake
+
+    with maxim_hands_out(logger_for):
+        yield fake

@@ -1,0 +1,245 @@
+"""Maxim's ingestion API, mocked: a real `maxim.logger.Logger` runs against it, threads, flushes, uploads and all.
+
+    with maxim_api() as api:
+        logger = api.logger()
+        logger.trace({"id": "t"}).end()
+        api.flush()
+        assert api.trace.id == "t"
+
+What was posted is read back from the text on the wire into the views that `FakeLogger` shows. Only requests to Maxim
+are caught; others pass through. The API can be made to fail (`api.fail(429)`), and what maxim-py then keeps on disk and
+sends again later can be seen (`api.spilled`, `Post.replayed`).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from urllib.parse import unquote
+
+import httpx
+
+from maxim_gemini.testing._http.respx_routers import Router
+
+from .commits import Commit
+from .maxim import Logger, RealWriters, real_logger, without_waiting
+from .received import Received
+from .tree import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+Endpoint = Literal["log", "repository", "upload-url", "upload"]
+Failure = int | Literal["timeout", "refused", "disconnected"]
+
+_STORAGE: Final = "https://storage.maxim.invalid"
+_EXCEPTIONS: Final[dict[str, type[httpx.TransportError]]] = {
+    "timeout": httpx.ReadTimeout,
+    "refused": httpx.ConnectError,
+    "disconnected": httpx.RemoteProtocolError,
+}
+
+
+class Post(NamedTuple):
+    """One request that brought logs, and how it was answered (an HTTP status, or a way to fail)."""
+
+    repository: str
+    text: str
+    answer: Failure
+
+    @property
+    def lines(self) -> list[str]:
+        """The logs, one a line."""
+        return self.text.splitlines()
+
+    @property
+    def replayed(self) -> bool:
+        """Whether it came from a file on disk, kept after an earlier failure: files end with a line end."""
+        return self.text.endswith("\n")
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the API took it."""
+        return self.answer == 200
+
+
+class Upload(NamedTuple):
+    """A file put into storage."""
+
+    key: str
+    mime_type: str
+    content: bytes
+
+
+@dataclass(slots=True)
+class _Fault:
+    failure: Failure
+    on: Endpoint | None
+    times: int | None
+
+    def applies_to(self, endpoint: Endpoint) -> bool:
+        if self.on not in (None, endpoint) or self.times == 0:
+            return False
+        if self.times is not None:
+            self.times -= 1
+        return True
+
+
+class MaximApi(Received):
+    """The mocked API: what it was sent, and how it is to answer.
+
+    *key* is the API key that it accepts (any, by default); *repositories* the log repositories that exist (all).
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str = "https://app.getmaxim.ai",
+        key: str | None = None,
+        repositories: frozenset[str] | set[str] | None = None,
+    ) -> None:
+        self.base_url = base_url
+        self.key = key
+        self.repositories = repositories
+        self.posts: list[Post] = []
+        self.uploads: dict[str, Upload] = {}
+        self.waits: list[float] = []
+        """Seconds that maxim-py would have waited before trying again."""
+        self._delay = 0.0
+        self._faults: list[_Fault] = []
+        self._writers = RealWriters(base_url)
+        self._lock = threading.Lock()
+        self.router = Router(assert_all_called=False)
+        self._route()
+
+    def logger(self, id: str = "log-repository", *, raise_exceptions: bool = False) -> Logger:
+        """Return a new real logger that posts here; so does one that the application makes by itself."""
+        return real_logger(id, self.base_url, self.key or "any key", raise_exceptions=raise_exceptions)
+
+    def flush(self) -> None:
+        """Have every real logger that was made inside send all it has, and wait for that."""
+        self._writers.flush()
+
+    def fail(self, failure: Failure, *, on: Endpoint | None = None, times: int | None = None) -> None:
+        """Answer with an HTTP status or break the connection, *times* times or until `recover()`."""
+        self._faults.append(_Fault(failure, on, times))
+
+    def slow(self, seconds: float) -> None:
+        """Answer after that time."""
+        self._delay = seconds
+
+    def recover(self) -> None:
+        """Answer as usual again."""
+        self._faults.clear()
+        self._delay = 0.0
+
+    @property
+    def spilled(self) -> tuple[Commit, ...]:
+        """What the real loggers keep on disk, to send it later."""
+        lines = [(batch, line) for batch, file in enumerate(self._writers.spills) for line in _lines(file)]
+        return tuple(Commit.parse(line, index=index, batch=batch) for index, (batch, line) in enumerate(lines))
+
+    @contextmanager
+    def standing_in(self) -> Generator[MaximApi]:
+        """Take Maxim's place; at the end, stop the real loggers and remove what they keep on disk."""
+        with without_waiting(self.waits), self.router, self._writers.watched():
+            yield self
+
+    def _tree(self) -> Tree:
+        with self._lock:
+            accepted = [(batch, post) for batch, post in enumerate(self.posts) if post.accepted]
+        lines = [(batch, self._whole(line)) for batch, post in accepted for line in post.lines]
+        return Tree(self._commit(line, index, batch) for index, (batch, line) in enumerate(lines))
+
+    def _commit(self, line: str, index: int, batch: int) -> Commit:
+        commit = Commit.parse(line, index=index, batch=batch)
+        upload = self.uploads.get(str(commit.data.get("key"))) if commit.action == "add-attachment" else None
+        commit.content = upload.content if upload else None
+        return commit
+
+    def _whole(self, line: str) -> str:
+        """Fetch a line that was too large to be posted from storage."""
+        if not line.startswith("storage{"):
+            return line
+        key = str(Commit.parse(line).data.get("key"))
+        return self.uploads[key].content.decode() if key in self.uploads else line
+
+    def _route(self) -> None:
+        api = f"{self.base_url}/api/sdk"
+        self.router.get(f"{api}/v3/log-repositories").mock(side_effect=self._repository)
+        self.router.post(f"{api}/v3/log").mock(side_effect=self._log)
+        self.router.get(f"{api}/v1/log-repositories/attachments/upload-url").mock(side_effect=self._upload_url)
+        self.router.put(url__startswith=f"{_STORAGE}/").mock(side_effect=self._upload)
+        self.router.route(url__startswith=self.base_url).mock(side_effect=_unknown)
+
+    def _log(self, request: httpx.Request) -> httpx.Response:
+        repository = request.url.params.get("id", "")
+        failure = self._failure("log", request) or self._missing(repository)
+        with self._lock:
+            self.posts.append(Post(repository, request.content.decode(), failure or 200))
+        return _answer(request, failure, {"data": {"id": repository}})
+
+    def _repository(self, request: httpx.Request) -> httpx.Response:
+        repository = request.url.params.get("loggerId", "")
+        failure = self._failure("repository", request) or self._missing(repository)
+        return _answer(request, failure, {"data": {"id": repository}})
+
+    def _upload_url(self, request: httpx.Request) -> httpx.Response:
+        failure = self._failure("upload-url", request)
+        return _answer(request, failure, {"data": {"url": f"{_STORAGE}/{request.url.params.get('key', '')}"}})
+
+    def _upload(self, request: httpx.Request) -> httpx.Response:
+        failure = self._failure("upload")
+        if failure is None:
+            key = unquote(request.url.path.removeprefix("/"))
+            with self._lock:
+                self.uploads[key] = Upload(key, request.headers.get("content-type", ""), request.content)
+        return _answer(request, failure, {})
+
+    def _failure(self, endpoint: Endpoint, request: httpx.Request | None = None) -> Failure | None:
+        time.sleep(self._delay)
+        with self._lock:
+            fault = next((fault for fault in self._faults if fault.applies_to(endpoint)), None)
+        if fault is not None:
+            return fault.failure
+        wrong_key = request is not None and self.key not in (None, request.headers.get("x-maxim-api-key"))
+        return 401 if wrong_key else None
+
+    def _missing(self, repository: str) -> Failure | None:
+        return 404 if self.repositories is not None and repository not in self.repositories else None
+
+    def __repr__(self) -> str:
+        return f"<MaximApi {self.base_url}: {len(self.posts)} posts, {len(self.uploads)} uploads>"
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8").splitlines()
+
+
+def _answer(request: httpx.Request, failure: Failure | None, body: object) -> httpx.Response:
+    if isinstance(failure, str):
+        raise _EXCEPTIONS[failure](f"{failure}, as asked for by the test", request=request)
+    if failure is None:
+        return httpx.Response(200, json=body)
+    return httpx.Response(failure, json={"error": {"message": f"HTTP {failure}, as asked for by the test"}})
+
+
+def _unknown(request: httpx.Request) -> httpx.Response:
+    message = f"the mocked Maxim API knows no {request.method} {request.url.path}"
+    return httpx.Response(404, json={"error": {"message": message}})
+
+
+@contextmanager
+def maxim_api(
+    *,
+    base_url: str = "https://app.getmaxim.ai",
+    key: str | None = None,
+    repositories: frozenset[str] | set[str] | None = None,
+) -> Generator[MaximApi]:
+    """Stand in for Maxim at *base_url*, for every real logger in the process."""
+    with MaximApi(base_url=base_url, key=key, repositories=repositories).standing_in() as api:
+        yield api

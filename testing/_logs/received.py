@@ -1,0 +1,98 @@
+"""What was received, whoever received it: the views, the checks and the renderings in one place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from maxim_gemini.testing.exceptions import IncompleteTrace
+
+from .completeness import Problem, problems
+from .rendering import render
+from .snapshots import export, snapshot
+from .views import Error, Session, TraceHolder, View, Views, view_of
+
+if TYPE_CHECKING:
+    from maxim_gemini.testing._json_types import JsonDict
+
+    from .commits import Commit, Dropped
+    from .tree import Tree
+
+V = TypeVar("V", bound=View)
+
+
+class Received(TraceHolder):
+    """The base of everything that can say what Maxim received."""
+
+    def _tree(self) -> Tree:
+        raise NotImplementedError
+
+    def _inside(self, kind: type[V]) -> Views[V]:
+        views = (view_of(node) for node in self._tree().walk())
+        return Views([view for view in views if isinstance(view, kind)], kind.kind.replace("_", " "))
+
+    @property
+    def commits(self) -> tuple[Commit, ...]:
+        """Every commit, as the backend reads it, in order of arrival."""
+        return self._tree().commits
+
+    @property
+    def dropped(self) -> tuple[Dropped, ...]:
+        """The commits that never reach the backend, and why."""
+        return self._tree().dropped
+
+    @property
+    def sessions(self) -> Views[Session]:
+        """The conversations."""
+        return self._inside(Session)
+
+    @property
+    def session(self) -> Session:
+        """The only session."""
+        return self.sessions.only
+
+    @property
+    def errors(self) -> tuple[Error, ...]:
+        """The errors on any entity."""
+        return tuple(error for root in self._tree().roots for error in view_of(root).errors)
+
+    def find(self, id_or_name: str) -> View:
+        """Return the entity of that id, else the only one of that name."""
+        return Views([view_of(node) for node in self._tree().walk()], "entity")[id_or_name]
+
+    def problems(self, *, strict: bool = False) -> list[Problem]:
+        """Return what `assert_complete` would complain about."""
+        return problems(self._tree(), strict=strict)
+
+    def assert_complete(self, *, strict: bool = False) -> None:
+        """Fail unless all that began has ended, exactly once, and reached Maxim whole.
+
+        Sessions, and function calls that the application has not answered yet, may stay open unless *strict*.
+        """
+        __tracebackhide__ = True
+        tree = self._tree()
+        if found := problems(tree, strict=strict):
+            raise IncompleteTrace(_complaint(tree, found))
+
+    def snapshot(self) -> JsonDict:
+        """Return everything as plain data with stable ids (`trace-1`) and without clock values."""
+        return snapshot(self._tree())
+
+    def as_dict(self) -> JsonDict:
+        """Return everything as plain data for JSON, with ids and times."""
+        return export(self._tree())
+
+    def render(self, *, color: bool | None = None, width: int | None = None) -> str:
+        """Return everything as a tree for people; coloured on a terminal, unless *color* says otherwise."""
+        return render(self._tree(), title="Maxim received", color=color, width=width)
+
+    def __str__(self) -> str:
+        return self.render()
+
+
+def _complaint(tree: Tree, found: list[Problem]) -> str:
+    marks: dict[tuple[str, str], list[str]] = {}
+    for problem in found:
+        if problem.commit is None or not problem.what.startswith("dropped"):
+            marks.setdefault((problem.kind, problem.id), []).append(problem.what)
+    listed = "\n".join(f"  {problem}" for problem in found)
+    return f"what Maxim received is not complete:\n{listed}\n\n{render(tree, color=False, marks=marks)}"

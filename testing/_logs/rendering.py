@@ -1,0 +1,279 @@
+"""What was received, for people: a tree of text, coloured on a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence, Set
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from maxim_gemini.testing._json_types import JsonDict, decoded, filled, is_list, is_object, mapping, sequence
+
+from .views import Attachment, Error, Generation, Retrieval, Span, ToolCall, Trace, View, view_of
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from .tree import Node, Tree
+
+MARK: Final = "✗"
+_PLAIN_COLUMNS: Final = 120
+_MESSAGES_SHOWN: Final = 6
+_ENTITIES_SHOWN: Final = 50
+
+Piece = tuple[str, str]
+"""Some text, and how it is to look."""
+
+Line = list[Piece]
+
+Marks = Mapping[tuple[str, str], Sequence[str]]
+"""What is wrong with an entity, by its kind and id."""
+
+
+class _Branch(NamedTuple):
+    """An entity: its first line, the lines about it, the entities in it."""
+
+    head: Line
+    notes: list[Line]
+    below: list[_Branch]
+
+
+def render(
+    tree: Tree,
+    *,
+    title: str = "",
+    color: bool | None = None,
+    width: int | None = None,
+    marks: Marks | None = None,
+) -> str:
+    """Return the tree as text.
+
+    By default *color* and *width* (in columns) are what standard output can show. *marks* names offenders.
+    """
+    terminal = sys.stdout.isatty()
+    columns = width or (shutil.get_terminal_size().columns if terminal else _PLAIN_COLUMNS)
+    lines = [_cut(line, columns) for line in _lines(tree, title, marks or {})]
+    return _colored(lines) if (_wants_color(terminal) if color is None else color) else "\n".join(map(_text, lines))
+
+
+def _wants_color(terminal: bool) -> bool:
+    """Say what the two variables that people agree on say; logs of CI services ask for colour without a terminal."""
+    return not os.environ.get("NO_COLOR") and (terminal or bool(os.environ.get("FORCE_COLOR")))
+
+
+def _lines(tree: Tree, title: str, marks: Marks) -> Iterator[Line]:
+    if title:
+        yield [(title, "bold"), (f"  {_contents(tree)}", "dim")]
+    blamed = {node for key in marks if key in tree.nodes for node in tree.nodes[key].upwards()}
+    for branch in _branches(tree.roots, marks, blamed):
+        yield from _drawn(branch, "", "", "")
+    for commit, reason in tree.dropped:
+        what = f"{commit.entity} {commit.id} {commit.action}"
+        yield [(f"{MARK} dropped ", "bold red"), (what, "red"), (f"  {reason}", "dim")]
+
+
+def _contents(tree: Tree) -> str:
+    counts = Counter(node.kind for node in tree.walk())
+    return ", ".join(_count(kind.replace("_", " "), number) for kind, number in counts.items()) or "nothing"
+
+
+def _count(noun: str, number: int) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _drawn(branch: _Branch, prefix: str, joint: str, stem: str) -> Iterator[Line]:
+    yield [(prefix + joint, "dim"), *branch.head]
+    inner = prefix + stem
+    for note in branch.notes:
+        yield [(inner + ("│  " if branch.below else "   "), "dim"), *note]
+    for child in branch.below[:-1]:
+        yield from _drawn(child, inner, "├─ ", "│  ")
+    for child in branch.below[-1:]:
+        yield from _drawn(child, inner, "└─ ", "   ")
+
+
+def _branches(nodes: Sequence[Node], marks: Marks, blamed: Set[Node]) -> list[_Branch]:
+    """Return a branch for each of a few entities; of many, for the first and for those that lead to an offender."""
+    few = nodes if len(nodes) <= _ENTITIES_SHOWN + 1 else nodes[:_ENTITIES_SHOWN]
+    shown = [*few, *(node for node in nodes[len(few) :] if node in blamed)]
+    branches = [_branch(node, marks, blamed) for node in shown]
+    hidden = len(nodes) - len(shown)
+    return [*branches, *([_Branch([(f"… {hidden:,} more", "dim")], [], [])] if hidden else [])]
+
+
+def _branch(node: Node, marks: Marks, blamed: Set[Node]) -> _Branch:
+    view = view_of(node)
+    wrong = marks.get((node.kind, node.id), ())
+    mark: Line = [(f"{MARK} ", "bold red")] if wrong else []
+    reasons: list[Line] = [[(f"{MARK} {reason}", "bold red")] for reason in wrong]
+    notes = [_note(label, text, style) for label, text, style in _notes(view)]
+    return _Branch([*mark, *_head(view)], [*reasons, *notes], _branches(node.children, marks, blamed))
+
+
+def _head(view: View) -> Line:
+    facts = [(f"  {text}", style) for text, style in _facts(view) if text]
+    name: Line = [(f" {view.name}", "bold")] if view.name else []
+    return [(view.kind.replace("_", " ").capitalize(), "bold cyan"), *name, (f"  {_short(view.id)}", "dim"), *facts]
+
+
+def _short(id: str) -> str:
+    return f"{id[:8]}…" if len(id) >= 32 else id
+
+
+def _facts(view: View) -> Iterator[Piece]:
+    if isinstance(view, Generation):
+        yield "/".join(filter(None, (view.provider, view.model))), "green"
+    yield _state(view)
+    if isinstance(view, Generation):
+        yield _tokens(view.usage), "magenta"
+        yield view.finish_reason or "", "dim"
+    yield " ".join(f"{key}={value}" for key, value in view.tags.items()), "blue"
+
+
+def _state(view: View) -> Piece:
+    if not view.created:
+        return "never created", "red"
+    if view.duration is None:
+        return ("ended" if view.ended else "open"), "yellow"
+    return _duration(view.duration) + ("" if view.ended else ", open"), "yellow"
+
+
+def _duration(duration: timedelta) -> str:
+    seconds = duration.total_seconds()
+    if abs(seconds) < 1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.2f} s" if abs(seconds) < 60 else f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+
+
+def _tokens(usage: JsonDict) -> str:
+    prompt = usage.get("prompt_tokens", usage.get("input_tokens"))
+    completion = usage.get("completion_tokens", usage.get("output_tokens"))
+    return "" if prompt is None and completion is None else f"{prompt or 0:,} → {completion or 0:,} tokens"
+
+
+def _note(label: str, text: str, style: str) -> Line:
+    return [(f"{label:<9} ", style or "dim"), (text, style)]
+
+
+Note = tuple[str, str, str]
+
+
+def _notes(view: View) -> Iterator[Note]:
+    for label, value in _content(view):
+        yield label, _one_line(value), ""
+    for error in chain([view.error] if view.error else [], view.noted_errors):
+        yield "error", _error(error), "red"
+    yield from _several("attached", map(_attachment, view.attachments))
+    yield from _several("metric", (f"{name} = {value}" for name, value in view.metrics.items()))
+    yield from _several("metadata", (f"{name} = {_one_line(value)}" for name, value in view.metadata.items()))
+    yield from _several("evaluate", (", ".join(evaluation.evaluators) for evaluation in view.evaluations))
+    if isinstance(view, Trace | Span) or view.kind == "session":
+        yield from _several("event", (event.name or event.id for event in getattr(view, "events", ())))
+        yield from _several("feedback", map(_opinion, getattr(view, "feedback", ())))
+
+
+def _several(label: str, texts: Iterator[str]) -> Iterator[Note]:
+    """Label the first of several lines only."""
+    return ((label if index == 0 else "", text, "") for index, text in enumerate(texts))
+
+
+def _content(view: View) -> Iterator[tuple[str, Any]]:
+    if isinstance(view, Generation):
+        yield from _messages(view)
+        yield from _answers(view)
+    elif isinstance(view, ToolCall):
+        yield from filled({"arguments": view.arguments, "result": view.result}).items()
+    elif isinstance(view, Trace | Span | Retrieval):
+        yield from filled({"input": view.input, "output": view.output}).items()
+
+
+def _messages(generation: Generation) -> Iterator[tuple[str, str]]:
+    messages = generation.messages
+    hidden = max(len(messages) - _MESSAGES_SHOWN, 0)
+    if hidden:
+        yield "…", f"{_count('earlier message', hidden)} not shown"
+    for message in messages[hidden:]:
+        yield str(message.get("role", "?")), _said(message)
+
+
+def _answers(generation: Generation) -> Iterator[tuple[str, str]]:
+    choices = generation.choices
+    for number, choice in enumerate(choices, 1):
+        label = "answer" if len(choices) == 1 else f"answer {number}"
+        yield label, _said(mapping(choice.get("message"))) or f"nothing ({choice.get('finish_reason')})"
+
+
+def _said(message: JsonDict) -> str:
+    calls = [_called(mapping(mapping(call).get("function"))) for call in sequence(message.get("tool_calls"))]
+    return " ".join(filter(None, [_one_line(_content_text(message.get("content"))), ", ".join(calls)]))
+
+
+def _content_text(content: object) -> object:
+    """Return what a message says; of a part that is no text, its type."""
+    if not is_list(content):
+        return content or ""
+    parts = [mapping(part) for part in content]
+    return " ".join(str(part.get("text") or f"[{part.get('type', '?')}]") for part in parts)
+
+
+def _called(function: JsonDict) -> str:
+    arguments = decoded(function.get("arguments"))
+    if is_object(arguments):
+        arguments = ", ".join(f"{key}={_json(value)}" for key, value in arguments.items())
+    return f"{function.get('name')}({arguments or ''})"
+
+
+def _error(error: Error) -> str:
+    return " ".join(filter(None, (error.code, error.type, error.name, _one_line(error.message))))
+
+
+def _attachment(attachment: Attachment) -> str:
+    size = "" if attachment.size is None else f"{attachment.size:,} bytes"
+    return "  ".join(filter(None, (attachment.name, attachment.mime_type, attachment.url, size))) or attachment.type
+
+
+def _opinion(feedback: Any) -> str:
+    return " ".join(str(part) for part in (feedback.score, feedback.comment) if part is not None)
+
+
+def _one_line(value: Any) -> str:
+    text = value if isinstance(value, str) else _json(value)
+    line = " ↵ ".join(" ".join(line.split()) for line in text.splitlines() if line.strip())
+    return line if line.isprintable() else "".join(map(_visible, line))
+
+
+def _visible(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _cut(line: Line, columns: int) -> Line:
+    """Shorten the end of a line that is too long, saying how many characters are left out."""
+    *before, (text, style) = line
+    room = columns - sum(len(piece) for piece, _ in before)
+    if len(text) <= room:
+        return line
+    ending = f"… +{len(text) - room + 8:,}"
+    return [*before, (text[: max(room - len(ending), 12)] + ending, style)]
+
+
+def _text(line: Line) -> str:
+    return "".join(text for text, _ in line).rstrip()
+
+
+def _colored(lines: Sequence[Line]) -> str:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(force_terminal=True, color_system="standard", highlight=False, width=1_000_000)
+    with console.capture() as captured:
+        for line in lines:
+            console.print(Text.assemble(*line), soft_wrap=True)
+    return captured.get().rstrip("\n")

@@ -1,0 +1,186 @@
+"""What was received as plain data: whole, for other programs, and without clocks and chance, for comparison."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from maxim_gemini.testing._json_types import JsonDict, filled, is_list, is_object, mapping
+
+from .views import View, view_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .tree import Tree
+
+_CONTENT: Final[dict[str, tuple[str, ...]]] = {
+    "session": ("tags", "metadata", "metrics"),
+    "trace": ("input", "output", "tags", "metadata", "metrics"),
+    "span": ("input", "output", "tags", "metadata", "metrics"),
+    "generation": (
+        *("provider", "model", "model_parameters", "messages", "result", "cost"),
+        *("tags", "metadata", "metrics"),
+    ),
+    "tool_call": ("description", "arguments", "returned", "error", "tags", "metadata", "metrics"),
+    "retrieval": ("input", "output", "tags", "metadata", "metrics"),
+}
+_RECORDS: Final = ("errors", "events", "feedback", "attachments", "evaluations")
+_KNOWN_KEYS: Final = frozenset(
+    (
+        *("name", "tags", "metadata", "metrics", "input", "output", "docs", "startTimestamp", "endTimestamp"),
+        *("model", "provider", "modelParameters", "messages", "result", "cost", "description", "args", "error"),
+    )
+)
+
+
+def described(view: View, *, clocks: bool = True) -> JsonDict:
+    """Return an entity and all below it as plain data, without what is empty; with *clocks*, its times, too."""
+    return filled(dict(_entries(view, clocks=clocks)))
+
+
+def export(tree: Tree, *, clocks: bool = True) -> JsonDict:
+    """Return everything received: `sessions`, `traces`, `orphans` and `dropped`, each where there are any."""
+    groups: JsonDict = {"sessions": [], "traces": [], "orphans": []}
+    for root in tree.roots:
+        group = f"{root.kind}s" if root.births else "orphans"
+        groups[group if group in groups else "orphans"].append(described(view_of(root), clocks=clocks))
+    groups["dropped"] = [
+        {"entity": commit.entity, "id": commit.id, "action": commit.action, "reason": reason}
+        for commit, reason in tree.dropped
+    ]
+    return filled(groups)
+
+
+def snapshot(tree: Tree) -> JsonDict:
+    """Return everything received with stable ids and without clock values: equal for equal runs."""
+    exported = export(tree, clocks=False)
+    return _StableIds(exported).applied(exported)
+
+
+def _entries(view: View, *, clocks: bool) -> Iterator[tuple[str, Any]]:
+    yield "kind", view.kind
+    yield "id", view.id
+    yield "name", view.name
+    yield "state", "never created" if not view.created else None if view.ended else "open"
+    if clocks:
+        yield from _times(view)
+    for key in _CONTENT.get(view.kind, ()):
+        yield key, _plain(getattr(view, key), clocks=clocks)
+    yield "other", {key: value for key, value in view.data.items() if key not in _KNOWN_KEYS}
+    for key in _RECORDS:
+        records = view.noted_errors if key == "errors" else getattr(view, key, ())
+        yield key, [_plain(record, clocks=clocks) for record in records]
+    yield "children", [described(child, clocks=clocks) for child in view.children]
+
+
+def _times(view: View) -> Iterator[tuple[str, Any]]:
+    yield "started_at", view.started_at and view.started_at.isoformat()
+    yield "ended_at", view.ended_at and view.ended_at.isoformat()
+    yield "duration", None if view.duration is None else view.duration.total_seconds()
+
+
+def _plain(value: Any, *, clocks: bool) -> Any:
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    left_out = {"entity", "content"} if clocks else {"entity", "content", "at"}
+    return filled({key: _for_json(item) for key, item in asdict(value).items() if key not in left_out})
+
+
+def _for_json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return [*value] if isinstance(value, tuple) else value  # pyright: ignore[reportUnknownVariableType]
+
+
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}")
+_WORD: Final = re.compile(r"[A-Za-z0-9_-]{8,}")
+_CLOCK: Final = re.compile(r"(^|_)(ms|s|seconds|duration|latency|elapsed|times?|timestamps?|created)(_|$)")
+
+
+class _StableIds:
+    """The stable names of ids: `trace-1` is the first trace.
+
+    An id is also renamed where it recurs inside a text, if it looks generated: eight characters or more, with a digit.
+    """
+
+    def __init__(self, exported: JsonDict) -> None:
+        self._names: dict[tuple[str, str], str] = {}
+        self._counts: dict[str, int] = {}
+        self._in_text: dict[str, str] = {}
+        for group in ("sessions", "traces", "orphans"):
+            for entity in exported.get(group, ()):
+                self._claim(entity)
+
+    def applied(self, exported: JsonDict) -> JsonDict:
+        return {
+            key: [self._dropped(item) if key == "dropped" else self._entity(item) for item in group]
+            for key, group in exported.items()
+        }
+
+    def _claim(self, entity: JsonDict) -> None:
+        self._name(entity["kind"], entity["id"])
+        for key, kind in (("events", "event"), ("attachments", "attachment")):
+            for record in entity.get(key, ()):
+                self._name(kind, record.get("id", ""))
+        for child in entity.get("children", ()):
+            self._claim(child)
+
+    def _name(self, kind: str, id: str) -> str:
+        key = (kind, id)
+        if key not in self._names:
+            self._counts[kind] = self._counts.get(kind, 0) + 1
+            self._names[key] = f"{kind.replace('_', '-')}-{self._counts[kind]}"
+            if _WORD.fullmatch(id) and any(map(str.isdigit, id)):
+                self._in_text.setdefault(id, self._names[key])
+        return self._names[key]
+
+    def _entity(self, entity: JsonDict) -> JsonDict:
+        return {key: self._entry(entity["kind"], key, value) for key, value in entity.items()}
+
+    def _entry(self, kind: str, key: str, value: Any) -> Any:
+        if key == "kind":
+            return value
+        if key == "id":
+            return self._name(kind, value)
+        if key == "children":
+            return [self._entity(child) for child in value]
+        if key in ("events", "attachments"):
+            return [self._record(key.removesuffix("s"), record) for record in value]
+        return self._value(value, timed=key in ("result", "metrics", "metadata"))
+
+    def _record(self, kind: str, record: JsonDict) -> JsonDict:
+        renamed = self._value({key: value for key, value in record.items() if key != "id"}, timed=True)
+        return {"id": self._name(kind, record.get("id", "")), **renamed}
+
+    def _dropped(self, dropped: JsonDict) -> JsonDict:
+        return mapping(self._value(dropped, timed=False))
+
+    def _value(self, value: Any, *, timed: bool) -> Any:
+        if isinstance(value, str):
+            return _WORD.sub(self._word, value)
+        if is_list(value):
+            return [self._value(item, timed=timed) for item in value]
+        if is_object(value):
+            items = value.items()
+            return {self._value(key, timed=False): self._item(key, item, timed=timed) for key, item in items}
+        return value
+
+    def _item(self, key: str, value: Any, *, timed: bool) -> Any:
+        return "<time>" if timed and _is_clock(key, value) else self._value(value, timed=timed)
+
+    def _word(self, match: re.Match[str]) -> str:
+        return self._in_text.get(match[0]) or _UUID.sub(self._uuid, match[0])
+
+    def _uuid(self, match: re.Match[str]) -> str:
+        return self._in_text.get(match[0]) or self._name("uuid", match[0])
+
+
+def _is_clock(key: str, value: object) -> bool:
+    return bool(_CLOCK.search(key)) and all(map(_is_number, value if is_list(value) else [value]))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,104 @@
+"""The fixtures: thin, and each imports its room when it is used."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from .session import MARKER, RECORDER_FIXTURE, session_of
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Mapping
+
+    from google.genai import Client
+
+    from maxim_gemini.testing._logs.fake_logger import FakeLogger
+    from maxim_gemini.testing._logs.maxim_api import MaximApi
+    from maxim_gemini.testing._recorder.recorder import GeminiRecorder
+    from maxim_gemini.testing._replies.mock import GeminiMock
+    from maxim_gemini.testing._replies.server import GeminiServer
+
+
+@pytest.fixture(scope="session")
+def maxim_gemini_config() -> Mapping[str, Any]:
+    """Say what markers can say, for a whole module or suite; override it, in any scope."""
+    return {}
+
+
+@pytest.fixture
+def maxim_fake_logger(request: pytest.FixtureRequest) -> FakeLogger:
+    """Give a Maxim logger in memory: what would Maxim have received?"""
+    with _needing("maxim_fake_logger"):
+        from maxim_gemini.testing._logs.fake_logger import FakeLogger
+    logger = FakeLogger()
+    session_of(request.config).current.log_to(logger)
+    return logger
+
+
+@pytest.fixture
+def maxim_gemini_recorder(
+    request: pytest.FixtureRequest, maxim_gemini_config: Mapping[str, Any], maxim_fake_logger: FakeLogger
+) -> Iterator[GeminiRecorder]:
+    """Record the test's Gemini traffic once, and replay it from then on."""
+    with _needing(RECORDER_FIXTURE):
+        from .recording import recording
+    with recording(request, maxim_gemini_config, maxim_fake_logger) as recorder:
+        yield recorder
+
+
+@pytest.fixture
+def gemini_client(maxim_gemini_recorder: GeminiRecorder) -> Client:
+    """Give the client that `maxim_gemini_recorder.client` wraps; override it to use your own."""
+    return maxim_gemini_recorder.default_client
+
+
+@pytest.fixture
+def gemini_mock(request: pytest.FixtureRequest) -> Iterator[GeminiMock]:
+    """Give a respx router that answers as Gemini; replies have to suffice and to be used up."""
+    with _needing("gemini_mock"):
+        from maxim_gemini.testing._replies.mock import GeminiMock
+    with GeminiMock(strict=False) as mock:
+        session_of(request.config).current.checks.append(mock.check)
+        yield mock
+
+
+@pytest.fixture
+def gemini_server(request: pytest.FixtureRequest) -> Iterator[GeminiServer]:
+    """Give a Gemini on 127.0.0.1; replies have to suffice and to be used up."""
+    with _needing("gemini_server"):
+        from maxim_gemini.testing._replies.server import GeminiServer
+    with GeminiServer(strict=False) as server:
+        session_of(request.config).current.checks.append(server.check)
+        yield server
+
+
+@pytest.fixture
+def maxim_api(request: pytest.FixtureRequest) -> Iterator[MaximApi]:
+    """Give Maxim's ingestion API, mocked: real loggers post to it, and it shows what they posted."""
+    with _needing("maxim_api"):
+        from maxim_gemini.testing._logs.maxim_api import maxim_api
+    with maxim_api() as api:
+        session_of(request.config).current.log_to(api)
+        yield api
+
+
+@pytest.fixture(autouse=True, name="_maxim_gemini_marked")
+def maxim_gemini_marked(request: pytest.FixtureRequest) -> None:
+    # Autouse, so that it runs after the fixtures of wider scopes and before those of the test, which it is to catch.
+    if request.node.get_closest_marker(MARKER) is not None:
+        request.getfixturevalue(RECORDER_FIXTURE)
+
+
+@contextmanager
+def _needing(fixture: str) -> Generator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("maxim_gemini"):
+            raise
+        raise pytest.fail.Exception(
+            f'The fixture {fixture} needs {error.name}, which is not installed: pip install "maxim-gemini[testing]"',
+            pytrace=False,
+        ) from None

@@ -1,0 +1,83 @@
+"""What the recorders of a run did, test by test, as plain data that crosses processes (pytest-xdist)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from .places import bundled_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from maxim_gemini.testing._logs.received import Received
+    from maxim_gemini.testing._recorder.recorder import GeminiRecorder
+
+COUNTS: Final = ("replayed", "recorded", "live", "unused", "missed")
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One use of one recording by one test."""
+
+    cassette: str
+    """The file, from the root folder of the run where it is inside of it."""
+    mode: str = "none"
+    counts: Mapping[str, int] = field(default_factory=dict[str, int])
+    """How many answers were replayed, recorded, asked for live, not used; how many requests were missed."""
+    recorded_at: str = ""
+    """ISO 8601; empty where the file does not say."""
+    kept: bool = False
+    """The test failed, so what it recorded was dropped and the file stayed as it was."""
+
+
+@dataclass(slots=True)
+class TestRecord:
+    """What one test did with recordings, and what it logged."""
+
+    __test__ = False
+
+    nodeid: str = ""
+    uses: list[Use] = field(default_factory=list[Use])
+    traces: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    logged: bool = False
+    """A logger of ours was there, so that the test belongs into the report even without a trace."""
+    outcome: str = "passed"
+    duration: float = 0.0
+    message: str = ""
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return this as plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_wire(cls, data: Mapping[str, Any]) -> TestRecord:
+        """Build one from what `to_wire` gave."""
+        known: dict[str, Any] = {**data, "uses": [Use(**use) for use in data["uses"]]}
+        return cls(**known)
+
+
+def totals(records: Iterable[TestRecord]) -> dict[str, int]:
+    """Return the counts of a whole run, in the order of `COUNTS`."""
+    sums: Counter[str] = Counter()
+    for record in records:
+        for use in record.uses:
+            sums.update(use.counts)
+    return {name: sums[name] for name in COUNTS}
+
+
+def use_of(recorder: GeminiRecorder, shown: str) -> Use:
+    """Return what *recorder* did, whose file is shown as *shown*; a bundled one has its name, and no age."""
+    counts = {name: getattr(recorder.outcome, name) for name in COUNTS}
+    dropped = recorder.discarded and recorder.outcome.live > 0 and recorder.mode != "verify"
+    if bundled := bundled_name(recorder.path.resolve()):
+        return Use(f"{bundled} (bundled)", recorder.mode, counts)
+    return Use(shown, recorder.mode, counts, recorder.cassette.head.recorded_at, dropped)
+
+
+def traces(loggers: Iterable[Received]) -> list[dict[str, Any]]:
+    """Return what *loggers* got, for the report."""
+    from maxim_gemini.testing._report import traces_of
+
+    return [trace for logger in loggers for trace in traces_of(logger)]

@@ -1,0 +1,85 @@
+"""The shape of an answer: which fields it has and of what type, whatever they say. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from maxim_gemini.testing._http import wire
+from maxim_gemini.testing._http.faults import events_of, is_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from maxim_gemini.testing._http.exchange import Response
+
+Shape = dict[str, set[str]]
+"""The types seen at each path: `{"candidates[].index": {"number"}}`."""
+
+_FREE: Final = frozenset({"args", "response"})
+"""Objects whose keys are the application's own: arguments and results of functions."""
+
+_WHOLE: Final = "(answer)"
+_NAMES: Final = {dict: "object", list: "array", str: "string", bool: "boolean", int: "number", float: "number"}
+
+
+def drift(recorded: Response, live: Response) -> list[str]:
+    """Say how the shape of *live* differs from that of *recorded*: a line for each field, none where it is the same."""
+    if recorded.status != live.status:
+        return [f"status: recorded {recorded.status} != live {live.status}"]
+    before, now = shape_of(recorded), shape_of(live)
+    return [line for path in sorted(before.keys() | now.keys()) for line in _difference(path, before, now)]
+
+
+def shape_of(response: Response) -> Shape:
+    """Return the shape of *response*; of a stream, that of all its events together."""
+    shape: Shape = {}
+    for data in _payloads(response):
+        for path, kind in _shape_of(data):
+            shape.setdefault(path, set()).add(kind)
+    return shape
+
+
+def _difference(path: str, before: Shape, now: Shape) -> Iterator[str]:
+    if path not in now:
+        yield f"{path}: recorded {_kinds(before[path])}, live has no such field"
+    elif path not in before:
+        yield f"{path}: live {_kinds(now[path])}, recorded has no such field"
+    elif before[path] != now[path]:
+        yield f"{path}: recorded {_kinds(before[path])} != live {_kinds(now[path])}"
+
+
+def _kinds(kinds: set[str]) -> str:
+    return " or ".join(sorted(kinds))
+
+
+def _payloads(response: Response) -> Iterable[bytes]:
+    if not is_stream(response):
+        return [response.body] if response.body else []
+    data = (wire.event_data(event) for event in events_of(response))
+    return [text.encode() for text in data if text]
+
+
+def _shape_of(data: bytes) -> Iterable[tuple[str, str]]:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return [(_WHOLE, "bytes")]
+    try:
+        return _fields("", json.loads(text))
+    except ValueError:
+        return [(_WHOLE, "text")]
+
+
+def _fields(path: str, value: Any) -> Iterator[tuple[str, str]]:
+    kind: type[Any] = type(value)  # pyright: ignore[reportUnknownVariableType]
+    yield path or _WHOLE, _NAMES.get(kind, "null")
+    match value:
+        case dict() if path.rpartition(".")[2] not in _FREE:
+            for key, member in value.items():  # pyright: ignore[reportUnknownVariableType]
+                yield from _fields(f"{path}.{key}" if path else str(key), member)  # pyright: ignore[reportUnknownArgumentType]
+        case list():
+            for item in value:  # pyright: ignore[reportUnknownVariableType]
+                yield from _fields(f"{path}[]", item)
+        case _:
+            pass

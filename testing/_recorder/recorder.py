@@ -1,0 +1,352 @@
+"""One recording or replay of Gemini traffic: `GeminiRecorder`.
+
+with GeminiRecorder("cassettes/hello.yaml") as recorder:
+    reply = recorder.client.models.generate_content(model="gemini-2.5-flash", contents="Say hi")
+    assert recorder.logger.trace.output == reply.text
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast, get_args
+from urllib.parse import urlsplit
+
+from vcr.record_mode import RecordMode
+
+from maxim_gemini.testing._cassette import Cassette
+from maxim_gemini.testing._http import routed, sdk
+from maxim_gemini.testing._http.exchange import Faults
+from maxim_gemini.testing._http.faults import Chunking, Fault, Pace, check, events_of
+from maxim_gemini.testing.exceptions import CassetteError, CassetteMiss
+
+from . import watchers as _watchers
+from .traffic import Outcome, Tape
+
+if TYPE_CHECKING:
+    from os import PathLike
+    from types import TracebackType
+
+    from google.genai import Client
+    from vcr.request import Request
+
+    from maxim_gemini import MaximGeminiClient
+    from maxim_gemini.testing._cassette import Interaction
+    from maxim_gemini.testing._http.exchange import Response
+    from maxim_gemini.testing._logs.fake_logger import FakeLogger
+    from maxim_gemini.testing._logs.maxim import Logger
+
+Mode = Literal["none", "once", "new_episodes", "all", "rewrite", "verify"]
+"""VCR's record modes.
+
+`none` replays and never sends; `once` records where there is no file and else replays; `new_episodes` replays and
+records what is not there; `all` sends everything, and keeps of the file what was not asked for; `rewrite` sends
+everything and starts the file anew; `verify` sends everything, keeps nothing, and fails where the shape of an answer
+has drifted.
+"""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class GeminiRecorder:
+    """Records the Gemini traffic of a `with` block once, and replays it offline ever after.
+
+    Everything that google-genai sends in the block is caught, by whatever client. *client* is a client, or a function
+    that makes one, for `recorder.client`; by default one is made to fit the cassette. *pace* is `instant`, `recorded`
+    or a factor; *chunking* is `events`, `recorded`, `whole`, `torn` or sizes in bytes. With *strict*, what is recorded
+    and not asked for is an error. *base_url* and *hosts* are in scope besides Google's. *everywhere* also catches
+    requests of threads and tasks that began before the block. *record_command* is what an error says would record it.
+    With *allow_missing* a file that is not there is an error of the first request, not of the block.
+    """
+
+    def __init__(
+        self,
+        cassette: str | PathLike[str],
+        *,
+        mode: Mode = "none",
+        client: Client | Callable[[], Client] | None = None,
+        logger: Logger | None = None,
+        pace: Pace = "instant",
+        chunking: Chunking = "events",
+        strict: bool = False,
+        base_url: str | None = None,
+        hosts: Sequence[str] = (),
+        description: str | None = None,
+        source: str | None = None,
+        everywhere: bool = False,
+        record_command: str | None = None,
+        allow_missing: bool = False,
+        cassette_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        if mode not in get_args(Mode):
+            raise ValueError(f"mode={mode!r}: say one of {', '.join(get_args(Mode))}")
+        check(pace, chunking)
+        self.path = Path(cassette)
+        self.mode: Mode = mode
+        self.pace: Pace = pace
+        self.chunking: Chunking = chunking
+        self.strict = strict
+        self.base_url = base_url
+        self.hosts = frozenset([*hosts, *_hosts(base_url)])
+        self.description = description
+        self.source = source
+        self.everywhere = everywhere
+        self.record_command = record_command or f'GeminiRecorder("{self.path.as_posix()}", mode="new_episodes")'
+        self.allow_missing = allow_missing
+        self.cassette_options = dict(cassette_options or {})
+        self._given_client = client
+        self._given_logger = logger
+        self._stack: ExitStack | None = None
+        self._tape: Tape | None = None
+        self._faults: list[Fault] = []
+        self._discarded = False
+
+    def __repr__(self) -> str:
+        state = self.outcome if self._tape else "not entered"
+        return f"<GeminiRecorder {self.path.as_posix()!r} mode={self.mode} {state}>"
+
+    # The block
+
+    def __enter__(self) -> Self:
+        if self._stack is not None:
+            raise RuntimeError(f"{self!r} is in use: make a second GeminiRecorder for a second block")
+        self._forget()
+        self._tape = Tape(self, self._load())
+        with ExitStack() as stack:
+            stack.enter_context(routed(self._tape, everywhere=self.everywhere))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        stack, self._stack = self._stack, None
+        if stack is None:
+            return
+        try:
+            if (made := self.__dict__.get("default_client")) is not None:
+                sdk.close(made)
+        finally:
+            stack.close()
+        try:
+            self._conclude(error)
+        finally:
+            _watchers.ended(self)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        made = self.__dict__.get("default_client")
+        try:
+            if made is not None:
+                await sdk.aclose(made)
+        finally:
+            self.__exit__(kind, error, traceback)
+
+    def __call__(self, function: F) -> F:
+        """Decorate *function*: each call of it is a block of its own, from the start of the cassette."""
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def recorded_async(*args: Any, **kwargs: Any) -> Any:
+                async with self:
+                    return await function(*args, **kwargs)
+
+            return cast("F", recorded_async)
+
+        @functools.wraps(function)
+        def recorded(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return function(*args, **kwargs)
+
+        return cast("F", recorded)
+
+    def discard(self) -> None:
+        """Keep nothing of this block: the file stays as it is."""
+        self._discarded = True
+
+    @property
+    def discarded(self) -> bool:
+        """Whether nothing of this block is kept."""
+        return self._discarded
+
+    # What the test uses
+
+    @functools.cached_property
+    def logger(self) -> FakeLogger:
+        """The logger that the wrapped clients write to: a `FakeLogger`, unless another was given."""
+        if self._given_logger is not None:
+            return cast("FakeLogger", self._given_logger)
+        from maxim_gemini.testing._logs.fake_logger import FakeLogger
+
+        return FakeLogger()
+
+    @functools.cached_property
+    def bare_client(self) -> Client:
+        """The client under `client`: the given one, or one that fits the cassette."""
+        given = self._given_client
+        if given is None:
+            return self.default_client
+        return cast("Client", given if hasattr(given, "models") else cast("Any", given)())
+
+    @functools.cached_property
+    def default_client(self) -> Client:
+        """A bare client that fits the cassette: with the environment's key to record, a made-up one to replay."""
+        from google import genai
+
+        tape = self._entered()
+        options: dict[str, Any] = {"base_url": self.base_url} if self.base_url else {}
+        if not tape.sends or (self.base_url or "").startswith("http://"):
+            options |= sdk.options_without_tls()
+        return genai.Client(http_options=options or None, **tape.credentials())  # type: ignore[arg-type]
+
+    @functools.cached_property
+    def client(self) -> MaximGeminiClient:
+        """A wrapped client that writes to `logger`."""
+        return self.wrap(self.bare_client)
+
+    def wrap(self, client: Client) -> MaximGeminiClient:
+        """Wrap *client* so that its calls are traced by `logger`."""
+        from maxim_gemini import MaximGeminiClient
+
+        self._entered().hosts |= _hosts(sdk.base_url_of(client))
+        return MaximGeminiClient(client, self.logger)
+
+    # What happened
+
+    @property
+    def cassette(self) -> Cassette:
+        """The recording in use."""
+        return self._entered().cassette
+
+    @property
+    def requests(self) -> list[Request]:
+        """Every Gemini request of the block, in the order sent."""
+        return list(self._entered().requests)
+
+    @property
+    def waits(self) -> list[float]:
+        """The seconds that google-genai would have waited before its retries; replays don't wait."""
+        return list(self._entered().waits)
+
+    @property
+    def misses(self) -> list[CassetteMiss]:
+        """The errors of requests that the cassette could not answer, even those that the application swallowed."""
+        return self._tape.misses if self._tape else []
+
+    @property
+    def errors(self) -> list[CassetteError]:
+        """What requests got instead of an answer: the misses, and what of the cassette can't be read."""
+        return list(self._tape.errors) if self._tape else []
+
+    @property
+    def unused(self) -> list[Interaction]:
+        """What is recorded and was not asked for."""
+        return self._entered().unused()
+
+    @property
+    def drifts(self) -> list[str]:
+        """How live answers differ in shape from the recorded ones (mode `verify`)."""
+        return list(self._entered().drifts)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The requests of the block, counted."""
+        tape = self._tape
+        if tape is None:
+            return Outcome(0, 0, 0, 0, 0)
+        return Outcome(tape.replayed, tape.recorded, tape.live, len(tape.unused()), len(tape.misses))
+
+    # Faults
+
+    def disconnect_after(self, events: int, *, bytes: int = 0, times: int | None = None) -> Fault:
+        """Break the connection of replayed answers after so many *events*, and *bytes* of the next one.
+
+        A plain answer counts as one event. *times* limits how many answers are hit. The fault ends with the block, or
+        earlier as a context manager.
+        """
+        _not_negative(events=events, bytes=bytes, times=times)
+        return self._add(Fault(disconnect_after=events, disconnect_bytes=bytes, least_events=events, times=times))
+
+    def stall(self, seconds: float, *, before: int = 0, times: int | None = None) -> Fault:
+        """Stay silent for *seconds* in front of the event with index *before* of replayed answers."""
+        _not_negative(seconds=seconds, before=before, times=times)
+        return self._add(Fault(stall={before: seconds}, least_events=before + 1, times=times))
+
+    def corrupt(self, *events: int, times: int | None = None) -> Fault:
+        """Damage the JSON of the *events* with these indexes (by default the first) of replayed answers."""
+        _not_negative(events=min(events, default=0), times=times)
+        damaged = frozenset(events or (0,))
+        return self._add(Fault(corrupt=damaged, least_events=min(damaged) + 1, times=times))
+
+    def faults_for(self, response: Response) -> Faults:
+        """Return what the faults in force do to *response*, and count it against their number of times."""
+        faults, events = Faults(), len(events_of(response))
+        for fault in tuple(self._faults):
+            fault.apply(faults, events)
+        return faults
+
+    # Inside
+
+    def _add(self, fault: Fault) -> Fault:
+        self._entered()
+        self._faults.append(fault)
+        return fault
+
+    def _forget(self) -> None:
+        self._faults.clear()
+        self._discarded = False
+        for made in ("client", "bare_client", "default_client", "logger"):
+            self.__dict__.pop(made, None)
+
+    def _entered(self) -> Tape:
+        if self._tape is None:
+            raise RuntimeError(f"{self!r}: enter it first: `with GeminiRecorder(...) as recorder:`")
+        return self._tape
+
+    def _load(self) -> Cassette:
+        vcr_mode = RecordMode.ALL if self.mode == "all" else RecordMode.NONE
+        options: dict[str, Any] = {"record_mode": vcr_mode, **self.cassette_options}
+        if self.mode == "rewrite":
+            return Cassette(self.path, **options)
+        allow_missing = self.allow_missing or self.mode in ("once", "new_episodes", "all")
+        try:
+            return Cassette.load(self.path, allow_missing=allow_missing, **options)
+        except CassetteError as error:
+            if not self.path.exists():
+                error.add_note(f"To record it: {self.record_command}")
+            raise
+
+    def _conclude(self, error: BaseException | None) -> None:
+        tape = self._entered()
+        tape.close()
+        if error is None and not self._discarded and not tape.errors and tape.records:
+            try:
+                tape.save()
+            except CassetteError:
+                self.discard()
+                raise
+        problem = tape.problem()
+        if problem is None or error is problem:
+            return
+        if error is None:
+            raise problem
+        if error not in tape.errors:
+            error.add_note(str(problem))
+
+
+def _not_negative(**numbers: float | None) -> None:
+    for name, number in numbers.items():
+        if number is not None and number < 0:
+            raise ValueError(f"{name}={number!r} can't be negative")
+
+
+def _hosts(url: str | None) -> frozenset[str]:
+    host = urlsplit(url or "").hostname
+    return frozenset([host]) if host else frozenset()

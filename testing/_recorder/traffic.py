@@ -1,0 +1,257 @@
+"""One block's traffic: what each request gets, and what became of it all."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from urllib.parse import urlsplit
+
+from maxim_gemini.testing._http import LEFT_BY_READER, Delivery, Live, Route, sdk
+from maxim_gemini.testing._http.faults import deliver, events_of
+from maxim_gemini.testing._http.gemini_hosts import is_gemini_host, is_gemini_traffic, is_token_exchange
+from maxim_gemini.testing._replies.request import GeminiRequest
+from maxim_gemini.testing.exceptions import CassetteDrift, CassetteError, CassetteMiss, CassetteUnused
+
+from .drift import drift
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vcr.request import Request
+
+    from maxim_gemini.testing._cassette import Cassette, Interaction
+    from maxim_gemini.testing._http.exchange import Response
+
+    from .recorder import GeminiRecorder
+
+
+class Outcome(NamedTuple):
+    """What became of the requests of one recording or replay."""
+
+    replayed: int
+    recorded: int
+    live: int
+    unused: int
+    missed: int
+
+
+@dataclass(slots=True)
+class _Take:
+    """A request that went live, and what came back."""
+
+    request: Request
+    response: Response | None = None
+    watcher: Live | None = None
+
+
+class Tape(Route):
+    """One block's traffic."""
+
+    def __init__(self, recorder: GeminiRecorder, cassette: Cassette) -> None:
+        self._recorder = recorder
+        self.cassette = cassette
+        self.hosts: frozenset[str] = recorder.hosts
+        self.requests: list[Request] = []
+        self.waits: list[float] = []
+        self.errors: list[CassetteError] = []
+        """What requests got instead of an answer: they are not in the cassette, or it can't be read."""
+        self.drifts: list[str] = []
+        self.replayed = 0
+        self.live = 0
+        self.recorded = 0
+        self._takes: list[_Take] = []
+        self._last_was_live = False
+        self._lock = threading.Lock()
+        mode, is_new = recorder.mode, not cassette.interactions
+        self.replays = mode in ("none", "new_episodes") or (mode == "once" and not is_new)
+        self.records = mode in ("new_episodes", "all", "rewrite") or (mode == "once" and is_new)
+        self.sends = self.records or mode == "verify"
+
+    # The route
+
+    def covers(self, url: str, headers: Mapping[str, str]) -> bool:
+        """Take Gemini traffic, and all that goes to the user's own hosts."""
+        return is_gemini_traffic(url, headers) or (urlsplit(url).hostname or "") in self.hosts
+
+    def answer(self, request: Request) -> Delivery | Live:
+        """Replay *request*, send it, or raise what the cassette says of it."""
+        with self._lock:
+            self.requests.append(request)
+        recorded = self._recorded(request) if self.replays else None
+        if recorded is not None:
+            return self._replay(request, recorded)
+        if self.sends:
+            return self._send(request)
+        raise self._miss(self.cassette.explain_miss(request))
+
+    def skips_wait(self, seconds: float) -> bool:
+        """Skip what follows a replayed answer, and note it."""
+        if self._last_was_live:
+            return False
+        self.waits.append(seconds)
+        return True
+
+    def hides_credentials(self) -> bool:
+        """Make up what is needed where nothing is ever sent."""
+        return not self.sends
+
+    def opens_live_session(self, url: str) -> None:
+        """Refuse a session of the Live API where nothing is ever sent: websockets are not recorded."""
+        if not self.sends:
+            raise self._miss(f"The Live API was opened at {urlsplit(url).hostname}: its websockets can't be replayed.")
+
+    # Its parts
+
+    def _recorded(self, request: Request) -> Response | None:
+        try:
+            return self.cassette.play(request)
+        except CassetteError as error:
+            self._note(error)
+            raise
+
+    def _replay(self, request: Request, recorded: Response) -> Delivery:
+        with self._lock:
+            self.replayed += 1
+            self._last_was_live = False
+        recorder = self._recorder
+
+        def overrun() -> NoReturn:
+            events = len(events_of(recorded))
+            raise self._miss(
+                f"{request.method} {request.uri}: the recorded reader left this answer after {events} events, and now "
+                "more is asked for than was received then"
+            )
+
+        return deliver(
+            recorded,
+            pace=recorder.pace,
+            chunking=recorder.chunking,
+            faults=recorder.faults_for(recorded),
+            overrun=overrun,
+        )
+
+    def _send(self, request: Request) -> Live:
+        take = _Take(request)
+        take.watcher = Live(functools.partial(setattr, take, "response"))
+        with self._lock:
+            self._takes.append(take)
+            self.live += 1
+            self._last_was_live = True
+        return take.watcher
+
+    def _miss(self, text: str) -> CassetteMiss:
+        miss = CassetteMiss(f"{text}\n\nTo record it: {self._recorder.record_command}")
+        self._note(miss)
+        return miss
+
+    def _note(self, error: CassetteError) -> None:
+        with self._lock:
+            self.errors.append(error)
+
+    # The end
+
+    def close(self) -> None:
+        """End what is still on its way, and compare if that is the mode."""
+        for take in self._takes:
+            if take.watcher is not None:
+                take.watcher.end(LEFT_BY_READER)
+        if self._recorder.mode == "verify":
+            self._compare()
+
+    def save(self) -> None:
+        """Write what was received, in the order in which it was asked for."""
+        for take in self._takes:
+            if take.response is not None:
+                self.cassette.record(take.request, take.response)
+        answers = sum(take.response is not None for take in self._takes)
+        if answers:
+            self._sign()
+        self.cassette.save()
+        self.recorded = answers
+
+    @property
+    def misses(self) -> list[CassetteMiss]:
+        """The errors of requests that are not in the cassette."""
+        return [error for error in self.errors if isinstance(error, CassetteMiss)]
+
+    def unused(self) -> list[Interaction]:
+        """Return what could have been asked for and was not."""
+        if self.sends and not self.replays and self._recorder.mode != "verify":
+            return []
+        return [i for i in self.cassette.unplayed if not is_token_exchange(i.request.uri)]
+
+    def problem(self) -> CassetteError | None:
+        """Return why the block fails, though nothing was raised in it."""
+        if self.errors:
+            return self.errors[0]
+        if self.drifts:
+            return CassetteDrift(f"{self.cassette.path}: live answers have another shape:\n" + "\n".join(self.drifts))
+        if self._recorder.strict and (unused := self.unused()):
+            answers = "1 answer" if len(unused) == 1 else f"{len(unused)} answers"
+            lines = "\n".join(f"  number {_described(interaction)}" for interaction in unused)
+            return CassetteUnused(
+                f"{self._recorder.path} holds {answers} that nothing asked for:\n{lines}\n\n"
+                "Record the file anew (mode 'rewrite'), or drop strict"
+            )
+        return None
+
+    def _compare(self) -> None:
+        for take in self._takes:
+            recorded = self.cassette.play(take.request)
+            if recorded is None:
+                self._miss(self.cassette.explain_miss(take.request))
+            elif take.response is not None:
+                where = f"{take.request.method} {urlsplit(take.request.uri).path}"
+                self.drifts += [f"  {where}: {line}" for line in drift(recorded, take.response)]
+
+    def _sign(self) -> None:
+        from google.genai import __version__
+
+        head = self.cassette.head
+        head.recorded_at = datetime.now(UTC).isoformat(timespec="seconds")
+        head.sdk = f"google-genai {__version__}"
+        head.source = self._recorder.source or self._source()
+        head.description = self._recorder.description or head.description
+
+    def _source(self) -> str:
+        hosts = {urlsplit(take.request.uri).hostname or "" for take in self._takes}
+        if all(map(is_gemini_host, hosts)):
+            return "live"
+        return "loopback" if hosts <= {"127.0.0.1", "localhost", "::1"} else "unknown"
+
+    # The client that fits
+
+    def credentials(self) -> dict[str, Any]:
+        """Return what `genai.Client` needs: of the environment to record, made up to replay."""
+        if self.sends and (not self.replays or sdk.finds_credentials()):
+            return {} if sdk.finds_credentials() or not self._recorder.base_url else {"api_key": sdk.MADE_UP_KEY}
+        paths = [urlsplit(interaction.request.uri).path for interaction in self.cassette.interactions]
+        return next(
+            (found for path in paths if (found := _vertex(path))), {"vertexai": False, "api_key": sdk.MADE_UP_KEY}
+        )
+
+
+def _described(interaction: Interaction) -> str:
+    request = interaction.request
+    asked = GeminiRequest.of(request.method, request.uri, request.headers.items(), request.body)
+    text = f" {shorten(asked.text, 60, placeholder=' ...')!r}" if asked.text else ""
+    return f"{interaction.index + 1}: {request.method} {interaction.meaning.path}{text}"
+
+
+def _vertex(path: str) -> dict[str, Any]:
+    match path.strip("/").split("/"):
+        case [_, "projects", project, "locations", location, *_]:
+            return {
+                "vertexai": True,
+                "project": project,
+                "location": location,
+                "credentials": sdk.ReplayedCredentials(),
+            }
+        case [_, "publishers", *_]:
+            return {"vertexai": True, "api_key": sdk.MADE_UP_KEY}
+        case _:
+            return {}

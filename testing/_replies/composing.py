@@ -1,0 +1,269 @@
+"""The steps of a reply as a model family sends them: cut or joined, signed, finished, counted.
+
+Nothing is written here: steps in, steps out.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import replace
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from .model import NOTHING, Candidate, Disconnect, Event, Failure, Json, Reply, Step
+from .usage import by_modality, counted, details, recounted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .request import GeminiRequest
+    from .style import Style
+
+
+def composed(reply: Reply, request: GeminiRequest, style: Style, seed: str) -> list[Step]:
+    """Return the steps of *reply* as *style* sends them to *request*; ids and signatures are derived from *seed*."""
+    steps = list(reply.steps) if request.action == "streamGenerateContent" else _in_one(reply)
+    if reply.exact:
+        return steps
+    cut = _cut(steps, request, style)
+    return _counted(_finished(_signed(cut, style, seed), request, style), request, style)
+
+
+def _in_one(reply: Reply) -> list[Step]:
+    """Return the steps with all events joined in one, where the last of them stood."""
+    steps: list[Step] = [step for step in reply.steps if not isinstance(step, Event)]
+    events = reply.events
+    if not events:
+        return steps
+    whole = events[0]
+    for event in events[1:]:
+        whole = _joined(whole, event)
+    place = max(place for place, step in enumerate(reply.steps) if isinstance(step, Event)) + 1 - len(events)
+    steps.insert(place, whole)
+    return steps
+
+
+def _joined(earlier: Event, later: Event) -> Event:
+    """Return both events as one, texts of one kind run together."""
+    before = {candidate.index: len(candidate.parts or ()) for candidate in earlier.candidates}
+    joined = earlier + later
+    return replace(
+        joined,
+        candidates=tuple(
+            replace(candidate, parts=_run_together(candidate.parts, before.get(candidate.index, 0)))
+            for candidate in joined.candidates
+        ),
+    )
+
+
+def _run_together(parts: tuple[Json, ...] | None, seam: int) -> tuple[Json, ...] | None:
+    if not parts or not 0 < seam < len(parts):
+        return parts
+    left, right = parts[seam - 1], parts[seam]
+    if (
+        "text" not in left
+        or "text" not in right
+        or left.get("thought") != right.get("thought")
+        or "thoughtSignature" in left
+    ):
+        return parts
+    return (*parts[: seam - 1], {**left, **right, "text": left["text"] + right["text"]}, *parts[seam + 1 :])
+
+
+def _cut(steps: list[Step], request: GeminiRequest, style: Style) -> list[Step]:
+    """Return the steps with loose events cut and joined as the family streams them."""
+    if request.action != "streamGenerateContent":
+        return steps
+    cut: list[Step] = []
+    for step in steps:
+        if not (isinstance(step, Event) and step.loose):
+            cut.append(step)
+        elif _calls(step) and cut and _calls(cut[-1]) and not style.streams_calls_apart:
+            cut[-1] = cut[-1] + step  # type: ignore[operator]
+        else:
+            cut.extend(_pieces(step, style))
+    return _with_empty_end(cut, style)
+
+
+def _calls(step: Step) -> bool:
+    """Whether *step* is a loose event of nothing but function calls."""
+    if not (isinstance(step, Event) and step.loose):
+        return False
+    parts = [part for candidate in step.candidates for part in candidate.parts or ()]
+    return bool(parts) and all("functionCall" in part for part in parts)
+
+
+def _pieces(event: Event, style: Style) -> Iterator[Event]:
+    """Yield a loose event of one text cut into the pieces in which it streams; any other event as it is."""
+    candidate = event.candidates[0] if len(event.candidates) == 1 else Candidate()
+    parts = candidate.parts or ()
+    if len(parts) != 1 or "text" not in parts[0] or "thought" in parts[0]:
+        yield event
+        return
+    texts = list(_cut_text(str(parts[0]["text"]), style.text_sizes))
+    for text in texts[:-1]:
+        yield Event((Candidate(candidate.index, ({"text": text},)),), loose=True)
+    last = replace(candidate, parts=({**parts[0], "text": texts[-1]},))
+    yield replace(event, candidates=(last,))
+
+
+def _cut_text(text: str, sizes: tuple[int, ...]) -> Iterator[str]:
+    first, rest = sizes[0], sizes[-1]
+    yield text[:first]
+    for start in range(first, len(text), rest):
+        yield text[start : start + rest]
+
+
+def _with_empty_end(steps: list[Step], style: Style) -> list[Step]:
+    """Return the steps with the empty text that ends the newer streams, where the answer ends in text or in calls."""
+    last = steps[-1] if steps else None
+    if not (style.ends_with_empty_text and isinstance(last, Event) and last.loose and len(last.candidates) == 1):
+        return steps
+    candidate = last.candidates[0]
+    if (
+        not candidate.parts
+        or not {"text", "functionCall"} & set(candidate.parts[-1])
+        or "thought" in candidate.parts[-1]
+    ):
+        return steps
+    end = Candidate(candidate.index, ({"text": ""},), candidate.fields)
+    said = replace(last, candidates=(replace(candidate, fields={}),), usage=None)
+    return [*steps[:-1], said, replace(last, candidates=(end,))]
+
+
+def _signed(steps: list[Step], style: Style, seed: str) -> list[Step]:
+    """Return the steps with the ids and signatures of the newer families: on the first call, else on the last text."""
+    if not style.signs:
+        return steps
+    parts = [part for step in steps if isinstance(step, Event) for c in step.candidates[:1] for part in c.parts or ()]
+    carrier = next((part for part in parts if "functionCall" in part or "inlineData" in part), None)
+    carrier = carrier or next((part for part in reversed(parts) if "text" in part and "thought" not in part), None)
+    if any("thoughtSignature" in part for part in parts):
+        carrier = None
+    return [
+        _with_parts(step, lambda part, place: _signed_part(part, part is carrier, f"{seed}{place}"))
+        if isinstance(step, Event)
+        else step
+        for step in steps
+    ]
+
+
+def _with_parts(event: Event, change: Callable[[Json, int], Json]) -> Event:
+    def changed(candidate: Candidate) -> Candidate:
+        if not candidate.parts:
+            return candidate
+        return replace(candidate, parts=tuple(change(part, place) for place, part in enumerate(candidate.parts)))
+
+    return replace(event, candidates=tuple(map(changed, event.candidates)))
+
+
+def _signed_part(part: Json, signs: bool, seed: str) -> Json:
+    if "functionCall" in part and "name" in part["functionCall"] and "id" not in part["functionCall"]:
+        made = hashlib.sha256(f"{seed}{part}".encode()).hexdigest()[:8]
+        part = {**part, "functionCall": {**part["functionCall"], "id": made}}
+    return {**part, "thoughtSignature": _signature(seed)} if signs else part
+
+
+def _signature(seed: str) -> str:
+    """Return what looks like a thought signature: standard base64 of a length-prefixed secret."""
+    secret = b"".join(hashlib.sha256(f"{seed}{place}".encode()).digest() for place in range(4))
+    return base64.b64encode(b"\x0a" + bytes([len(secret)]) + secret).decode()
+
+
+def _finished(steps: list[Step], request: GeminiRequest, style: Style) -> list[Step]:
+    """Return the steps with every candidate's index and end, and with what the end of an answer says."""
+    last = max((place for place, step in enumerate(steps) if isinstance(step, Event)), default=-1)
+    broken = any(isinstance(step, Disconnect | Failure) for step in steps[last + 1 :])
+    streams = request.action == "streamGenerateContent"
+    grounded = streams and any(
+        "groundingMetadata" in c.fields for step in steps if isinstance(step, Event) for c in step.candidates
+    )
+    ends: Json = {"groundingMetadata": {}} if grounded and not style.on_vertex else {}
+    finished: list[Step] = []
+    for place, step in enumerate(steps):
+        if isinstance(step, Event):
+            final = place == last and not (broken and streams)
+            step = replace(
+                step,
+                candidates=tuple(_finished_candidate(c, final, streams, style, ends) for c in step.candidates),
+            )
+        finished.append(step)
+    return finished
+
+
+def _finished_candidate(candidate: Candidate, final: bool, streams: bool, style: Style, ends: Json) -> Candidate:
+    fields: dict[str, Any] = {**candidate.fields}
+    thinks = bool(candidate.parts) and all("thought" in part for part in candidate.parts or ())
+    fields = fields if thinks else {**ends, **fields}
+    if style.says_index or candidate.index:
+        fields.setdefault("index", candidate.index)
+    if final:
+        fields.setdefault("finishReason", "STOP")
+        if fields["finishReason"] == "STOP" and style.announces_calls and _has_calls(candidate):
+            fields.setdefault("finishMessage", "Model generated function call(s).")
+        if style.says_logprobs and not streams and candidate.parts:
+            fields.setdefault("avgLogprobs", _average_logprob(candidate))
+    return replace(candidate, fields=fields)
+
+
+def _has_calls(candidate: Candidate) -> bool:
+    return any("functionCall" in part for part in candidate.parts or ())
+
+
+def _average_logprob(candidate: Candidate) -> float:
+    return -int.from_bytes(hashlib.sha256(repr(candidate.parts).encode()).digest()[:4], "big") / 2**33
+
+
+def _counted(steps: list[Step], request: GeminiRequest, style: Style) -> list[Step]:
+    """Return the steps with the counts of every event: running totals, or all in the last event on Vertex."""
+    said = _last_usage(steps)
+    asked = _prompt_usage(request, said)
+    answer: list[Json] = []
+    thoughts: list[Json] = []
+    last = max((place for place, step in enumerate(steps) if isinstance(step, Event)), default=-1)
+    counted_steps: list[Step] = []
+    for place, step in enumerate(steps):
+        if isinstance(step, Event):
+            parts = [part for candidate in step.candidates for part in candidate.parts or ()]
+            thoughts += [part for part in parts if part.get("thought")]
+            answer += [part for part in parts if not part.get("thought")]
+            usage = _usage_now(asked, answer, thoughts, said, style, final=place == last)
+            if step.usage and place != last:
+                usage = recounted(usage, step.usage, style)
+            step = replace(step, usage=usage)
+        counted_steps.append(step)
+    return counted_steps
+
+
+def _last_usage(steps: list[Step]) -> Json:
+    return next((step.usage for step in reversed(steps) if isinstance(step, Event) and step.usage), NOTHING)
+
+
+def _prompt_usage(request: GeminiRequest, said: Json) -> dict[str, Any]:
+    contents = [*request.contents, request.field("systemInstruction")]
+    parts = [part for content in contents if isinstance(content, dict) for part in content.get("parts") or ()]  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    counts = by_modality([*parts, *({"text": str(tool)} for tool in request.field("tools") or ())])  # pyright: ignore[reportUnknownArgumentType]
+    if "promptTokenCount" in said:
+        return {"promptTokenCount": said["promptTokenCount"]}
+    return {"promptTokenCount": max(1, sum(counts.values())), "promptTokensDetails": details(counts or {"TEXT": 1})}
+
+
+def _usage_now(
+    asked: Json, answer: list[Json], thoughts: list[Json], said: Json, style: Style, *, final: bool
+) -> dict[str, Any]:
+    if style.on_vertex and not final:
+        return {"trafficType": "ON_DEMAND"}
+    made, thought = by_modality(answer), sum(by_modality(thoughts).values())
+    usage: dict[str, Any] = {**asked}
+    if final:
+        usage |= {"candidatesTokenCount": sum(made.values()), "thoughtsTokenCount": thought}
+        if style.counts_by_modality and made and "candidatesTokenCount" not in said:
+            usage["candidatesTokensDetails"] = details(made)
+        return counted({**usage, **said}, style)
+    if answer and style.counts_while_running:
+        usage["candidatesTokenCount"] = min(sum(made.values()), said.get("candidatesTokenCount", inf))
+    if answer:
+        usage["thoughtsTokenCount"] = said.get("thoughtsTokenCount", thought)
+    running = {name: said[name] for name in ("toolUsePromptTokenCount", "cachedContentTokenCount") if name in said}
+    return counted({**usage, **running}, style)

@@ -1,0 +1,89 @@
+"""The answers of methods that generate nothing, in the words of the backend that is asked."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import TYPE_CHECKING, Any, Final
+
+from .request import GeminiRequest, text_of
+from .usage import by_modality, details
+
+if TYPE_CHECKING:
+    from .model import Document
+
+DIMENSIONS: Final = 8
+"""Numbers in an embedding that nobody scripted and whose size nobody asked for."""
+
+
+def document_json(document: Document, request: GeminiRequest) -> Any:
+    """Return the JSON of *document* as the answer to *request*."""
+    if document.kind != "embedding":
+        return document.value
+    vectors: list[list[float]] = document.value
+    match request.action:
+        case "predict":
+            return {"predictions": [_prediction(vector) for vector in vectors]}
+        case "embedContent":
+            return {"embedding": {"values": vectors[0]}}
+        case _:
+            return {"embeddings": [{"values": vector} for vector in vectors]}
+
+
+def _prediction(vector: list[float]) -> dict[str, Any]:
+    return {"embeddings": {"statistics": {"truncated": False, "token_count": len(vector)}, "values": vector}}
+
+
+def counted_tokens(request: GeminiRequest) -> dict[str, Any]:
+    """Return the answer to a count of tokens."""
+    asked: Any = request.field("generateContentRequest")
+    contents: list[Any] = asked.get("contents", []) if asked else request.contents
+    counts = by_modality(part for content in contents for part in content.get("parts") or ())
+    said = {"totalTokens": sum(counts.values()), "promptTokensDetails": details(counts)}
+    if request.backend == "vertex":
+        return {**said, "totalBillableCharacters": sum(len(text_of(content)) for content in contents)}
+    return said
+
+
+def computed_tokens(request: GeminiRequest) -> dict[str, Any]:
+    """Return the answer to a request for the tokens themselves: about four bytes of UTF-8 each, in base64."""
+    return {"tokensInfo": [_tokens_info(content) for content in request.contents]}
+
+
+def _tokens_info(content: Any) -> dict[str, Any]:
+    data = text_of(content).encode()
+    pieces = [data[start : start + 4] for start in range(0, len(data), 4)]
+    return {
+        "tokens": [base64.b64encode(piece).decode() for piece in pieces],
+        "tokenIds": [str(int.from_bytes(piece, "big") % 256_000) for piece in pieces],
+        "role": content.get("role", "user"),
+    }
+
+
+def embeddings(request: GeminiRequest) -> list[list[float]]:
+    """Return a vector for each content of *request*: the same for the same text, of the size that is asked for."""
+    match request.action:
+        case "predict":
+            size = _asked_size(request.field("parameters"))
+            texts = [str(instance.get("content", "")) for instance in request.field("instances") or ()]
+        case "embedContent":
+            size = _asked_size(request.field("embedContentConfig"))
+            texts = [text_of(request.field("content"))]
+        case _:
+            asked: list[Any] = request.field("requests") or []
+            size = _asked_size(asked[0].get("embedContentConfig", asked[0]) if asked else None)  # Vertex: of its own
+            texts = [text_of(one.get("content")) for one in asked]
+    return [_vector(text, size) for text in texts]
+
+
+def _asked_size(fields: Any) -> int:
+    return int(fields.get("outputDimensionality", DIMENSIONS)) if fields else DIMENSIONS
+
+
+def _vector(text: str, size: int) -> list[float]:
+    """Return *size* numbers between -1 and 1 that *text* always has."""
+    numbers: list[float] = []
+    while len(numbers) < size:
+        digest = hashlib.sha256(f"{len(numbers)} {text}".encode()).digest()
+        numbers += [round((byte - 127.5) / 127.5, 7) for byte in digest]
+    return numbers[:size]

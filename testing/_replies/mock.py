@@ -1,0 +1,210 @@
+"""`gemini_mock`: a respx router for Gemini, on httpx2 and httpx; the same script on aiohttp, through the HTTP edge."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import time
+from contextlib import ExitStack, contextmanager
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import anyio
+import httpx
+
+from maxim_gemini.testing._http import Delivery, Route, routed
+from maxim_gemini.testing._http.delivery import Piece
+from maxim_gemini.testing._http.exchange import COMPLETE
+from maxim_gemini.testing._http.gemini_hosts import is_gemini_traffic
+from maxim_gemini.testing._http.respx_routers import Router, register
+from maxim_gemini.testing.exceptions import ScriptError
+
+from .model import Disconnect, Hold, Pause
+from .render import BROKEN, Answer, Sent
+from .request import GeminiRequest
+from .script import Answering, Script, Scripted
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Generator, Iterator
+    from types import TracebackType
+
+    import respx
+    from vcr.request import Request
+
+_TICK: Final = 0.002
+"""Seconds between two looks at a gate."""
+_CORES: Final = {"httpcore2": "httpx2", "httpcore": "httpx"}
+"""respx's mockers and the libraries that they serve; google-genai's own choice comes first."""
+
+
+class GeminiMock(Scripted):
+    """Gemini as a respx router: answers a script, and shows what was asked."""
+
+    __test__ = False
+
+    def __init__(self, *replies: Answering, strict: bool = True) -> None:
+        self._player = Script(*replies)
+        self.routers: dict[str, respx.MockRouter] = {}
+        """The respx routers by HTTP library: add routes of your own to them."""
+        self._strict = strict
+        self._open: ExitStack | None = None
+
+    def __repr__(self) -> str:
+        return f"<GeminiMock {len(self.requests)} asked, {len(self.script.unused)} replies left>"
+
+    @property
+    def router(self) -> respx.MockRouter:
+        """The respx router of the library that google-genai uses unasked."""
+        if not self.routers:
+            raise ScriptError("this mock is not in use: take its router inside `with gemini_mock(...) as mock:`")
+        return next(iter(self.routers.values()))
+
+    def __enter__(self) -> Self:
+        with ExitStack() as opened:
+            for core, library in _CORES.items():
+                if importlib.util.find_spec(core):
+                    self.routers[library] = opened.enter_context(_router(core, self._answer))
+            opened.enter_context(routed(_AiohttpRoute(self._answer)))
+            self._open = opened.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._open is not None:
+            self._open.close()
+        self._open, self.routers = None, {}
+        if kind is None and self._strict:
+            self.check()
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+    def _answer(self, request: GeminiRequest) -> Answer:
+        return self.script.answer(request)
+
+
+gemini_mock = GeminiMock
+"""Mock Gemini for the code inside: `with gemini_mock(reply.text("hi")) as mock:`."""
+
+
+@contextmanager
+def _router(core: str, answer: Callable[[GeminiRequest], Answer]) -> Generator[respx.MockRouter]:
+    """Open a respx router on *core* that has Gemini; what is neither Gemini's nor the user's passes through."""
+    errors = importlib.import_module(core)
+    register(core)
+    router = Router(assert_all_called=False, using=core)
+
+    def respond(request: httpx.Request) -> httpx.Response | None:
+        if not is_gemini_traffic(str(request.url), request.headers):
+            return None
+        asked = GeminiRequest.of(request.method, str(request.url), request.headers.items(), request.content)
+        answered = answer(asked)
+        heads = list(answered.headers)
+        if answered.sent and isinstance(answered.sent[0], Disconnect):
+            raise _broken(errors, "Server disconnected without sending a response.")
+        return httpx.Response(answered.status, headers=heads, stream=_Stream(answered, errors))
+
+    router.route(name="gemini").mock(side_effect=respond)
+    with router:
+        yield router
+
+
+class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """An answer's body, piece by piece; breaks with the errors of the library underneath."""
+
+    def __init__(self, answer: Answer, errors: Any) -> None:
+        self._sent = answer.sent
+        self._errors = errors
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._sent:
+            match piece:
+                case bytes():
+                    yield piece
+                case Pause(seconds=seconds):
+                    time.sleep(_bearable(seconds, self._errors))
+                case Hold(gate=gate):
+                    gate.pass_through()
+                case Disconnect():
+                    raise _broken(self._errors)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self._sent:
+            match piece:
+                case bytes():
+                    yield piece
+                case Pause(seconds=seconds):
+                    await anyio.sleep(_bearable(seconds, self._errors))
+                case Hold(gate=gate):
+                    gate.reach()
+                    while not gate.is_open:  # noqa: ASYNC110 (the gate belongs to threads)
+                        await anyio.sleep(_TICK)
+                case Disconnect():
+                    raise _broken(self._errors)
+
+
+def _bearable(seconds: float, errors: Any) -> float:
+    """Return *seconds*; raise the library's timeout for a stall, which no mock can sit out."""
+    if seconds == inf:
+        raise errors.ReadTimeout("The read operation timed out")
+    return seconds
+
+
+def _broken(
+    errors: Any, message: str = "peer closed connection without sending complete message body (incomplete chunked read)"
+) -> Exception:
+    return errors.RemoteProtocolError(message)  # type: ignore[no-any-return]
+
+
+class _AiohttpRoute(Route):
+    """aiohttp's part: respx does not know it."""
+
+    libraries = frozenset({"aiohttp"})
+
+    def __init__(self, answer: Callable[[GeminiRequest], Answer]) -> None:
+        self._answer = answer
+
+    def answer(self, request: Request) -> Delivery:
+        """Answer *request* from the script."""
+        answer = self._answer(GeminiRequest.of(request.method, request.uri, request.headers.items(), request.body))
+        stalls = any(isinstance(piece, Pause) and piece.seconds == inf for piece in answer.sent)
+        breaks = any(isinstance(piece, Disconnect) for piece in answer.sent)
+        ended = "ReadTimeout" if stalls else BROKEN if breaks else COMPLETE
+        return Delivery(answer.status, answer.headers, _Pieces(answer.sent), ended=ended)
+
+    def skips_wait(self, seconds: float) -> bool:
+        """Leave the waits of google-genai alone: a mock is no replay."""
+        return False
+
+    def hides_credentials(self) -> bool:
+        """Let google-genai look for credentials as it would."""
+        return False
+
+
+class _Pieces:
+    """The pieces of an answer for the edge; a gate is many short waits."""
+
+    def __init__(self, sent: tuple[Sent, ...]) -> None:
+        self._sent = sent
+
+    def __iter__(self) -> Iterator[Piece]:
+        wait = 0.0
+        for piece in self._sent:
+            match piece:
+                case bytes():
+                    yield Piece(piece, wait)
+                    wait = 0.0
+                case Pause(seconds=seconds):
+                    wait += 0 if seconds == inf else seconds
+                case Hold(gate=gate):
+                    gate.reach()
+                    while not gate.is_open:
+                        yield Piece(b"", _TICK)
+                case Disconnect():
+                    return

@@ -1,0 +1,211 @@
+"""What a Gemini server answers without a script: files, caches, models, token counts and embeddings.
+
+A small memory of what was uploaded and cached, good enough for the SDK's own methods. The times are fixed, the names
+are numbered: recording twice gives the same.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from . import building as say
+from .documents import computed_tokens, counted_tokens, embeddings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .model import Json, Reply
+    from .request import GeminiRequest
+
+_MOMENT: Final = "2026-01-01T00:00:00.000000Z"
+_LATER: Final = "2026-01-03T00:00:00.000000Z"
+
+MODELS: Final = (
+    "gemini-2.0-flash",
+    "gemini-2.5-flash",
+    "gemini-2.5-flash-lite",
+    "gemini-2.5-pro",
+    "gemini-3-flash-preview",
+    "gemini-3-pro-preview",
+    "gemini-embedding-001",
+)
+"""The models that are listed. Any other is answered, too."""
+
+_PAGE: Final = 50
+
+
+class Resources:
+    """The files and caches of one server."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, dict[str, Any]] = {}
+        self._data: dict[str, bytes] = {}
+        self._uploads: dict[str, tuple[dict[str, Any], bytearray]] = {}
+        self._caches: dict[str, dict[str, Any]] = {}
+        self._routes: list[tuple[str, re.Pattern[str], Callable[[GeminiRequest, str], Reply]]] = [
+            ("POST", re.compile(r"/(.+):countTokens"), lambda request, _: say.resource(counted_tokens(request))),
+            ("POST", re.compile(r"/(.+):computeTokens"), lambda request, _: say.resource(computed_tokens(request))),
+            ("POST", re.compile(r"/(.+):(?:batchEmbedContents|embedContent|predict)"), _embedded),
+            ("GET", re.compile(r"/(models|publishers/google/models|tunedModels)"), _listed_models),
+            ("GET", re.compile(r"/((?:projects/.*)?(?:publishers/google/)?models/[^/:]+)"), _model),
+            ("POST", re.compile(r"/(files)"), self._upload),
+            ("GET", re.compile(r"/(files)"), self._listed_files),
+            ("GET", re.compile(r"/(files/[^/:]+):download"), self._download),
+            ("GET", re.compile(r"/(files/[^/:]+)"), self._file),
+            ("DELETE", re.compile(r"/(files/[^/:]+)"), self._delete_file),
+            ("POST", re.compile(r"/((?:projects/.*)?cachedContents)"), self._cache),
+            ("GET", re.compile(r"/((?:projects/.*)?cachedContents)"), self._listed_caches),
+            ("GET", re.compile(r"/((?:projects/.*)?cachedContents/[^/:]+)"), self._cached),
+            ("PATCH", re.compile(r"/((?:projects/.*)?cachedContents/[^/:]+)"), self._update_cache),
+            ("DELETE", re.compile(r"/((?:projects/.*)?cachedContents/[^/:]+)"), self._delete_cache),
+        ]
+
+    def answer(self, request: GeminiRequest) -> Reply | None:
+        """Return the answer to *request*; `None` where it is a matter of the script."""
+        for method, pattern, respond in self._routes:
+            found = pattern.fullmatch(request.resource)
+            if found and method == request.method:
+                return respond(request, found[1])
+        return None
+
+    def _upload(self, request: GeminiRequest, _: str) -> Reply:
+        """Take an upload: its announcement, or a piece of its bytes."""
+        command = request.headers.get("x-goog-upload-command", "")
+        if "start" in command:
+            return self._start_upload(request)
+        started = self._uploads.get(request.query.get("upload_id", ""))
+        if started is None:
+            return say.error(404, "Requested upload was not found.")
+        file, data = started
+        data += request.body
+        if "finalize" not in command:
+            return say.resource(None, x_goog_upload_status="active")
+        del self._uploads[request.query["upload_id"]]
+        return say.resource({"file": self._stored(file, bytes(data), request)}, x_goog_upload_status="final")
+
+    def _start_upload(self, request: GeminiRequest) -> Reply:
+        number = len(self._files) + len(self._uploads) + 1
+        file: dict[str, Any] = dict(request.field("file") or {})
+        if "display_name" in file:  # as google-genai 3 writes it
+            file["displayName"] = file.pop("display_name")
+        file.setdefault("name", f"files/file-{number}")
+        file["mimeType"] = request.headers.get("x-goog-upload-header-content-type", file.get("mimeType", ""))
+        upload_id = f"upload-{number}"
+        self._uploads[upload_id] = (file, bytearray())
+        url = f"{request.origin}{request.path}?upload_id={upload_id}&upload_protocol=resumable"
+        return say.resource(None, x_goog_upload_url=url, x_goog_upload_status="active", content_type="text/plain")
+
+    def _stored(self, file: dict[str, Any], data: bytes, request: GeminiRequest) -> dict[str, Any]:
+        name = file["name"]
+        version = request.path.strip("/").removeprefix("upload/").partition("/")[0]
+        shown = {"displayName": file["displayName"]} if "displayName" in file else {}
+        self._data[name] = data
+        self._files[name] = {
+            "name": name,
+            **shown,
+            "mimeType": file["mimeType"],
+            "sizeBytes": str(len(data)),
+            "createTime": _MOMENT,
+            "updateTime": _MOMENT,
+            "expirationTime": _LATER,
+            "sha256Hash": base64.b64encode(hashlib.sha256(data).hexdigest().encode()).decode(),
+            "uri": f"https://generativelanguage.googleapis.com/{version}/{name}",
+            "state": "ACTIVE",
+            "source": "UPLOADED",
+        }
+        return self._files[name]
+
+    def _file(self, _: GeminiRequest, name: str) -> Reply:
+        return say.resource(self._files[name]) if name in self._files else _forbidden("File", name)
+
+    def _listed_files(self, request: GeminiRequest, _: str) -> Reply:
+        return say.resource(_page("files", list(self._files.values()), request))
+
+    def _download(self, _: GeminiRequest, name: str) -> Reply:
+        if name not in self._files:
+            return _forbidden("File", name)
+        return say.raw(self._data[name], headers={"content-type": self._files[name]["mimeType"]})
+
+    def _delete_file(self, _: GeminiRequest, name: str) -> Reply:
+        self._data.pop(name, None)
+        return say.resource({}) if self._files.pop(name, None) else _forbidden("File", name)
+
+    def _cache(self, request: GeminiRequest, parent: str) -> Reply:
+        asked: dict[str, Any] = request.json or {}
+        name = f"{parent}/cache-{len(self._caches) + 1}"
+        tokens = sum(detail["tokenCount"] for detail in counted_tokens(request)["promptTokensDetails"])
+        shown = {"displayName": asked["displayName"]} if "displayName" in asked else {}
+        self._caches[name] = {
+            "name": name,
+            "model": asked.get("model", ""),
+            "createTime": _MOMENT,
+            "updateTime": _MOMENT,
+            "expireTime": asked.get("expireTime", _LATER),
+            **shown,
+            "usageMetadata": {"totalTokenCount": tokens},
+        }
+        return say.resource(self._caches[name])
+
+    def _cached(self, _: GeminiRequest, name: str) -> Reply:
+        return say.resource(self._caches[name]) if name in self._caches else _forbidden("CachedContent", name)
+
+    def _listed_caches(self, request: GeminiRequest, _: str) -> Reply:
+        return say.resource(_page("cachedContents", list(self._caches.values()), request))
+
+    def _update_cache(self, request: GeminiRequest, name: str) -> Reply:
+        if name not in self._caches:
+            return _forbidden("CachedContent", name)
+        self._caches[name] |= {"expireTime": request.field("expireTime") or _LATER}
+        return say.resource(self._caches[name])
+
+    def _delete_cache(self, _: GeminiRequest, name: str) -> Reply:
+        return say.resource({}) if self._caches.pop(name, None) else _forbidden("CachedContent", name)
+
+
+def _embedded(request: GeminiRequest, _: str) -> Reply:
+    return say.embedding(*embeddings(request))
+
+
+def _listed_models(request: GeminiRequest, parent: str) -> Reply:
+    if parent == "tunedModels":
+        return say.resource({})
+    field = "publisherModels" if request.backend == "vertex" else "models"
+    return say.resource(_page(field, [_model_json(f"{parent}/{model}") for model in MODELS], request))
+
+
+def _model(_: GeminiRequest, name: str) -> Reply:
+    return say.resource(_model_json(name))
+
+
+def _model_json(name: str) -> dict[str, Any]:
+    short = name.rpartition("/")[2]
+    if name.startswith(("projects/", "publishers/")):
+        return {"name": f"publishers/google/models/{short}", "versionId": "default", "launchStage": "GA"}
+    embeds = "embedding" in short
+    methods = ["embedContent", "countTokens"] if embeds else ["generateContent", "countTokens", "createCachedContent"]
+    return {
+        "name": name,
+        "version": "001",
+        "displayName": short.replace("-", " ").title(),
+        "inputTokenLimit": 2048 if embeds else 1048576,
+        "outputTokenLimit": 1 if embeds else 65536,
+        "supportedGenerationMethods": methods,
+    }
+
+
+def _page(field: str, items: list[dict[str, Any]], request: GeminiRequest) -> dict[str, Any]:
+    """Return a page of *items*; the token of the next page is where it starts."""
+    start, size = int(request.query.get("pageToken") or 0), int(request.query.get("pageSize") or _PAGE)
+    end = start + size
+    page: dict[str, Any] = {field: items[start:end]} if items[start:end] else {}
+    return {**page, **({"nextPageToken": str(end)} if end < len(items) else {})}
+
+
+def _forbidden(kind: str, name: str) -> Reply:
+    short: Json = {
+        "File": f"You do not have permission to access the File {name.partition('/')[2]} or it may not exist."
+    }
+    return say.error(403, short.get(kind, f"{kind} not found (or permission denied)"))

@@ -1,0 +1,78 @@
+"""How a model family on a backend writes its answers, as measured on recorded traffic."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from .request import Backend
+
+_FAMILY: Final = re.compile(r"gemini-(\d+(?:\.\d+)?)")
+_NEWEST_MEASURED: Final = 2.5
+"""The family that a model of unknown name is taken for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """Which optional fields a family writes, and where its streams are cut."""
+
+    backend: Backend = "gemini"
+    family: float = _NEWEST_MEASURED
+
+    @classmethod
+    def of(cls, model: str, backend: Backend) -> Style:
+        """Return the style of *model* on *backend*."""
+        found = _FAMILY.search(model)
+        return cls(backend, float(found[1]) if found else _NEWEST_MEASURED)
+
+    @property
+    def on_vertex(self) -> bool:
+        """Whether Vertex writes it."""
+        return self.backend == "vertex"
+
+    @property
+    def says_index(self) -> bool:
+        """Whether the first candidate says its index, which is 0."""
+        return not self.on_vertex and self.family >= 2.5
+
+    @property
+    def says_logprobs(self) -> bool:
+        """Whether a plain answer says its average log probability."""
+        return self.on_vertex or self.family < 2.5
+
+    @property
+    def counts_by_modality(self) -> bool:
+        """Whether the answer's tokens are counted by modality, too."""
+        return self.on_vertex or self.family < 2.5
+
+    @property
+    def counts_while_running(self) -> bool:
+        """Whether the events before the last count the answer's tokens."""
+        return not self.on_vertex and self.family >= 2.5
+
+    @property
+    def announces_calls(self) -> bool:
+        """Whether a finish message says that functions are called."""
+        return not self.on_vertex and self.family >= 2.5
+
+    @property
+    def signs(self) -> bool:
+        """Whether thought signatures and ids of calls come unasked."""
+        return self.family >= 3
+
+    @property
+    def ends_with_empty_text(self) -> bool:
+        """Whether a stream ends with an event that holds an empty text, its signature and the finish reason."""
+        return not self.on_vertex and self.family >= 3
+
+    @property
+    def streams_calls_apart(self) -> bool:
+        """Whether parallel calls come in one event each."""
+        return not self.on_vertex and self.family >= 3
+
+    @property
+    def text_sizes(self) -> tuple[int, ...]:
+        """Characters of text in the events of a stream, the last size repeated: the first piece is short."""
+        return (24, 123) if self.on_vertex else (8, 34)

@@ -1,0 +1,15 @@
+"""The trace report: every test's traces in one HTML file that needs no network.
+
+    write("traces.html", [TestTraces("tests/test_chat.py::test_hi", "passed", 0.2, traces_of(logger))])
+
+A path that ends in `.json` gets the data instead, which `read` (and `maxim-gemini report`) takes.
+"""
+
+from __future__ import annotations
+
+from ._collect import traces_of
+from ._data import TestTraces, read
+from ._summary import Totals, summary
+from ._write import html, write
+
+__all__ = ["TestTraces", "Totals", "html", "read", "summary", "traces_of", "write"]

@@ -1,0 +1,104 @@
+"""What a logger received, as the report shows it: every trace with its problems, errors and times in seconds."""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from maxim_gemini.testing._json_types import is_object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from maxim_gemini.testing._json_types import JsonDict
+    from maxim_gemini.testing._logs.completeness import Problem
+    from maxim_gemini.testing._logs.received import Received
+    from maxim_gemini.testing._logs.views import Trace, View
+
+_TIMES: Final = ("started_at", "ended_at")
+_SHOWN: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+_LARGEST: Final = 256 * 1024
+"""Bytes of a picture that is shown in the page; of larger ones it says what they are."""
+
+
+def traces_of(received: Received) -> list[JsonDict]:
+    """Return every trace in *received* (a `FakeLogger`, say) as JSON-able data for `TestTraces`.
+
+    What was logged outside any trace comes last, as a trace that is named so.
+    """
+    problems = received.problems()
+    pictures = dict(_pictures(received))
+    traces = [_trace(trace, problems, pictures) for trace in received.traces]
+    traces.sort(key=lambda trace: trace.get("started_at", 0.0))
+    orphans = [_prepared(orphan, pictures) for orphan in received.as_dict().get("orphans", ())]
+    told = {problem for trace in traces for problem in trace["problems"]}
+    left = [str(problem) for problem in problems if str(problem) not in told]
+    return [*traces, _stray(orphans, left)] if orphans or left else traces
+
+
+def _trace(trace: Trace, problems: list[Problem], pictures: Mapping[str, str]) -> JsonDict:
+    data = _prepared(trace.as_dict(), pictures)
+    ids = {(node["kind"], node["id"]) for node in _walk(data)}
+    data["problems"] = [str(problem) for problem in problems if (problem.kind, problem.id) in ids]
+    return data | {"session": _session(trace.parent)}
+
+
+def _stray(orphans: list[JsonDict], problems: list[str]) -> JsonDict:
+    name = "Outside any trace"
+    return {"kind": "trace", "id": "stray", "name": name, "session": None, "children": orphans, "problems": problems}
+
+
+def _session(parent: View | None) -> JsonDict | None:
+    return {"id": parent.id, "name": parent.name} if parent is not None and parent.kind == "session" else None
+
+
+def _pictures(received: Received) -> Iterator[tuple[str, str]]:
+    """Yield the pictures that were attached: the attachment's id, and a `data:` URL."""
+    for view in (*received.traces, *received.spans, *received.generations, *received.tool_calls):
+        for one in view.attachments:
+            if one.content is not None and one.mime_type in _SHOWN and len(one.content) <= _LARGEST:
+                yield one.id, f"data:{one.mime_type};base64,{base64.b64encode(one.content).decode()}"
+
+
+def _prepared(node: JsonDict, pictures: Mapping[str, str]) -> JsonDict:
+    """Add what the page shows of *node* and all below it."""
+    result = node.get("result")
+    if is_object(result):
+        node |= {"usage": result.get("usage"), "finish_reason": _finish_reason(result), "error": result.get("error")}
+    if node.get("error"):
+        node["errors"] = [node.pop("error"), *node.get("errors", ())]
+    node |= _chunks(node)
+    for attachment in node.get("attachments", ()):
+        if attachment["id"] in pictures:
+            attachment["data_url"] = pictures[attachment["id"]]
+    for key in _TIMES:
+        if isinstance(node.get(key), str):
+            node[key] = datetime.fromisoformat(node[key]).timestamp()
+    for child in node.get("children", ()):
+        _prepared(child, pictures)
+    return node
+
+
+def _chunks(node: JsonDict) -> JsonDict:
+    """Return what is known of a stream's chunks, in seconds after the request."""
+    metrics = node.get("metrics", {})
+    first = metrics.get("time_to_first_chunk_ms")
+    times = [at / 1000 for at in node.get("metadata", {}).get("chunk_times_ms", ())] or None
+    known = {
+        "chunks": times,
+        "first_chunk": None if first is None else first / 1000,
+        "chunk_count": metrics.get("chunks"),
+    }
+    return {key: value for key, value in known.items() if value is not None}
+
+
+def _finish_reason(result: dict[Any, Any]) -> str | None:
+    choices = result.get("choices")
+    return choices[0].get("finish_reason") if isinstance(choices, list) and choices else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+
+
+def _walk(node: JsonDict) -> Iterator[JsonDict]:
+    yield node
+    for child in node.get("children", ()):
+        yield from _walk(child)

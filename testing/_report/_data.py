@@ -1,0 +1,79 @@
+"""What a report is made of: plain data, so that it crosses processes (pytest-xdist) and files unharmed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from maxim_gemini.testing._json_types import JsonDict, is_object
+from maxim_gemini.testing.exceptions import TestKitError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+FORMAT: Final = "maxim_gemini_report"
+VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TestTraces:
+    """One test and the traces that it logged."""
+
+    __test__ = False
+
+    nodeid: str
+    outcome: str
+    """As pytest says: `passed`, `failed`, `skipped`, `error`."""
+    duration: float
+    """Seconds."""
+    traces: list[JsonDict] = field(default_factory=list[JsonDict])
+    """What `traces_of` gives: JSON-able, with clock values in seconds since the epoch."""
+    message: str = ""
+    """Why it failed, as text."""
+
+    def to_json(self) -> JsonDict:
+        """Return this as JSON-able data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> TestTraces:
+        """Build one from what `to_json` gave; keys that are not known are left out."""
+        known = {item.name for item in fields(cls)}
+        return cls(**{key: value for key, value in data.items() if key in known})
+
+
+def dump(tests: Iterable[TestTraces], *, created: datetime) -> JsonDict:
+    """Return a whole report as JSON-able data."""
+    return {
+        FORMAT: VERSION,
+        "created": created.isoformat(timespec="seconds"),
+        "tests": [test.to_json() for test in tests],
+    }
+
+
+def read(path: str | os.PathLike[str]) -> list[TestTraces]:
+    """Read a report's data from a JSON file.
+
+    Raises:
+        TestKitError: there is no such file, or it is not a report's data.
+    """
+    data = _loaded(Path(path))
+    if not is_object(data) or data.get(FORMAT) != VERSION:
+        raise TestKitError(f"{path}: not a trace report's data; `pytest --maxim-gemini-report=traces.json` writes one")
+    try:
+        return [TestTraces.from_json(test) for test in data["tests"]]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise TestKitError(f"{path}: a test in this trace report can't be read: {error}") from None
+
+
+def _loaded(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise TestKitError(f"{path}: can't be read: {error.strerror}") from None
+    except ValueError as error:
+        raise TestKitError(f"{path}: not JSON: {error}") from None

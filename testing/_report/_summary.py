@@ -1,0 +1,164 @@
+"""What the list beside the traces shows: one line for each test and trace, and the totals above it.  (pure)"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from maxim_gemini.testing._json_types import JsonDict
+
+    from ._data import TestTraces
+
+_SHOWN: Final = 120
+"""Characters of a trace's input in the list."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceRow:
+    """A trace in the list."""
+
+    index: int
+    link: str
+    name: str
+    input: str
+    duration: float | None
+    errors: int
+    failed: bool
+    incomplete: bool
+    generations: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class TestRow:
+    """A test in the list, and its data for the page."""
+
+    __test__ = False
+
+    index: int
+    link: str
+    nodeid: str
+    name: str
+    module: str
+    outcome: str
+    failed: bool
+    duration: float
+    traces: Sequence[TraceRow]
+    data: JsonDict
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The numbers at the top of the page."""
+
+    tests: int
+    rows: int
+    traces: int
+    generations: int
+    tokens: int
+    failed: int
+    failed_rows: int
+    incomplete: int
+
+    @classmethod
+    def of(cls, tests: Sequence[TestRow]) -> Totals:
+        """Count what *tests* hold."""
+        traces = [trace for test in tests for trace in test.traces]
+        bare = [test for test in tests if not test.traces]
+        return cls(
+            tests=len(tests),
+            rows=len(traces) + len(bare),
+            traces=len(traces),
+            generations=sum(trace.generations for trace in traces),
+            tokens=sum(trace.tokens for trace in traces),
+            failed=sum(test.failed for test in tests),
+            failed_rows=sum(trace.failed for trace in traces) + sum(test.failed for test in bare),
+            incomplete=sum(trace.incomplete for trace in traces),
+        )
+
+
+def summary(tests: Iterable[TestTraces]) -> Totals:
+    """Count what *tests* hold."""
+    return Totals.of(rows(tests))
+
+
+def rows(tests: Iterable[TestTraces]) -> list[TestRow]:
+    """Return the list's lines; a test that ran more than once has a link of its own each time."""
+    seen: Counter[str] = Counter()
+    return [_test(index, test, seen) for index, test in enumerate(tests)]
+
+
+def _test(index: int, test: TestTraces, seen: Counter[str]) -> TestRow:
+    seen[test.nodeid] += 1
+    again = f"~{seen[test.nodeid]}" if seen[test.nodeid] > 1 else ""
+    link = quote(test.nodeid, safe="/:.,-_") + again
+    failed = test.outcome in ("failed", "error")
+    module, _, name = test.nodeid.partition("::")
+    return TestRow(
+        index=index,
+        link=link,
+        nodeid=test.nodeid,
+        name=name.replace("::", " > ") or module,
+        module=module if name else "",
+        outcome=test.outcome,
+        failed=failed,
+        duration=test.duration,
+        traces=[_trace(at, trace, link, failed=failed) for at, trace in enumerate(test.traces)],
+        data=test.to_json(),
+    )
+
+
+def _trace(index: int, trace: JsonDict, link: str, *, failed: bool) -> TraceRow:
+    nodes = list(_below(trace))
+    generations = [node for node in nodes if node.get("kind") == "generation"]
+    errors = sum(len(node.get("errors") or ()) for node in (trace, *nodes))
+    return TraceRow(
+        index=index,
+        link=f"{link}/{index + 1}",
+        name=str(trace.get("name") or "trace"),
+        input=_line(trace.get("input")),
+        duration=_duration(trace),
+        errors=errors,
+        failed=failed or errors > 0,
+        incomplete=bool(trace.get("problems")),
+        generations=len(generations),
+        tokens=sum(_tokens(node) for node in generations),
+    )
+
+
+def _below(node: JsonDict) -> Iterator[JsonDict]:
+    for child in node.get("children") or ():
+        yield child
+        yield from _below(child)
+
+
+def _line(text: Any) -> str:
+    line = " ".join(str(text or "").split())
+    return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
+
+
+def _duration(trace: JsonDict) -> float | None:
+    start, end = trace.get("started_at"), trace.get("ended_at")
+    return None if start is None or end is None else end - start
+
+
+def _tokens(generation: JsonDict) -> int:
+    usage: JsonDict = generation.get("usage") or {}
+    return int(usage.get("total_tokens") or 0)
+
+
+def seconds(value: float | None) -> str:
+    """Say a duration for people: `4.2 ms`, `120 ms`, `1.25 s`, `2 min 5 s`."""
+    if value is None:
+        return ""
+    if value < 0.00995:
+        return f"{value * 1000:.1f} ms" if value >= 0.00005 else "0 ms"
+    if value < 0.9995:
+        return f"{value * 1000:.0f} ms"
+    minutes, rest = divmod(round(value), 60)
+    return f"{value:.2f} s" if value < 99.5 else f"{minutes} min {rest} s"
