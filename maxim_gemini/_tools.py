@@ -26,16 +26,20 @@ if TYPE_CHECKING:
 # Unanswered calls that are kept in mind where no chat bounds them.
 _REMEMBERED: Final = 1024
 
+# Ids that Gemini gave, and how often: one that came twice says nothing of whose call it is.
+_REMEMBERED_IDS: Final = 65_536
+
 
 class ToolCall:
     """A function that the model asked for."""
 
-    __slots__ = ("asked_at", "call", "id", "is_done", "is_open", "trace_id")
+    __slots__ = ("asked_at", "call", "id", "is_done", "is_open", "session_id", "trace_id")
 
-    def __init__(self, call_id: str, call: types.FunctionCall, trace_id: str) -> None:
+    def __init__(self, call_id: str, call: types.FunctionCall, scope: Scope) -> None:
         self.id = call_id
         self.call = call
-        self.trace_id = trace_id
+        self.trace_id = scope.trace_id
+        self.session_id = scope.labels.session_id
         self.asked_at = datetime.now(UTC)
         self.is_open = False
         self.is_done = False
@@ -77,10 +81,12 @@ class ToolCall:
 class Conversation:
     """The function calls of one chat, or of all the single calls over one logger, that wait for an answer."""
 
-    __slots__ = ("_ids", "_waiting")
+    __slots__ = ("_ids", "_is_one_chat", "_times_given", "_waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_one_chat: bool = False) -> None:
+        self._is_one_chat = is_one_chat
         self._ids: dict[int, tuple[types.FunctionCall, str]] = {}
+        self._times_given: dict[str, int] = {}
         self._waiting: dict[str, ToolCall] = {}
 
     def known_id(self, call: types.FunctionCall) -> str | None:
@@ -90,8 +96,11 @@ class Conversation:
 
     def new_id(self, log: Log, call: types.FunctionCall) -> str:
         """Return an id for *call*: Gemini's own, where it gave one that Maxim takes and has not had yet."""
-        if call.id and is_valid_id(call.id) and log.is_new(call.id):
-            return call.id
+        if call.id:
+            self._times_given[call.id] = self._times_given.pop(call.id, 0) + 1
+            _forget_the_oldest(self._times_given, _REMEMBERED_IDS)
+            if is_valid_id(call.id) and log.is_new(call.id):
+                return call.id
         call_id = new_id()
         self._ids[id(call)] = call, call_id
         _forget_the_oldest(self._ids)
@@ -102,27 +111,40 @@ class Conversation:
         self._waiting[call.id] = call
         _forget_the_oldest(self._waiting)
 
-    def take(self, answer: FunctionAnswer) -> ToolCall | None:
-        """Return the call that *answer* answers, which then no longer waits."""
-        found = self._find(answer)
-        return self._waiting.pop(found, None) if found else None
+    def take(self, answer: FunctionAnswer, scope: Scope) -> ToolCall | None:
+        """Return the call that *answer* in *scope* answers, which then no longer waits."""
+        match = self._match(answer, scope)
+        return self._waiting.pop(match.id, None) if match else None
 
-    def _find(self, answer: FunctionAnswer) -> str | None:
+    def _match(self, answer: FunctionAnswer, scope: Scope) -> ToolCall | None:
+        """Return the call that *answer* is for: the same object, else the same id, else one like it in the same place.
+
+        Calls of other traces and sessions may be another user's, who may have called the same function with the same
+        arguments, and whose model may have counted up the same ids.
+        """
         call, response = answer
-        known = (call and self.known_id(call)) or response.id
-        if known and known in self._waiting:
-            return known
         waiting = list(self._waiting.values())
-        given = [one for one in waiting if response.id and one.call.id == response.id]  # an id that Maxim did not take
+        near = waiting if self._is_one_chat else [one for one in waiting if _share_a_place(one, scope)]
+        if call and (same_object := [one for one in waiting if one.call is call]):
+            return same_object[0]
+        if response.id:
+            is_unique = self._times_given.get(response.id) == 1
+            if same_id := [one for one in (waiting if is_unique else near) if one.call.id == response.id]:
+                return same_id[0]
         # An id that Gemini never gave is the application's own (pydantic-ai's, say), for a call that came without one.
-        unnamed = [one for one in waiting if not (response.id and one.call.id)]
-        same = [one for one in unnamed if one.call.name == response.name]
-        alike = [one for one in same if call and (one.call.args or {}) == (call.args or {})]
-        return next((one.id for one in given or alike or ([] if call else same)), None)
+        unnamed = [one for one in near if not (response.id and one.call.id)]
+        same_name = [one for one in unnamed if one.call.name == response.name]
+        alike = [one for one in same_name if call and (one.call.args or {}) == (call.args or {})]
+        return next(iter(alike or ([] if call else same_name)), None)
 
 
-def _forget_the_oldest(kept: dict[Any, Any]) -> None:
-    while len(kept) > _REMEMBERED:
+def _share_a_place(call: ToolCall, scope: Scope) -> bool:
+    session_id = scope.labels.session_id
+    return call.trace_id == scope.trace_id or (session_id is not None and call.session_id == session_id)
+
+
+def _forget_the_oldest(kept: dict[Any, Any], limit: int | None = None) -> None:
+    while len(kept) > (limit or _REMEMBERED):
         kept.pop(next(iter(kept)), None)
 
 
@@ -139,12 +161,12 @@ class ToolRuns:
 
     def ask(self, asked: list[Asked]) -> None:
         """Take note of what the model asked for."""
-        self._unsettled += [ToolCall(one.id, one.call, self._scope.trace_id) for one in asked]
+        self._unsettled += [ToolCall(one.id, one.call, self._scope) for one in asked]
 
     def answered(self, answers: list[FunctionAnswer]) -> None:
         """Settle the calls that the next request answers: of this call, else of an earlier one."""
         for answer in answers:
-            call = self._take(answer) or self._conversation.take(answer)
+            call = self._take(answer) or self._conversation.take(answer, self._scope)
             if call is not None and not call.is_done:
                 call.answer(self._log, answer.response.response)
 
@@ -170,7 +192,7 @@ class ToolRuns:
             if (known.call.name, known.call.args) == (call.name, call.args):
                 heard.remove(known)
                 return known
-        return ToolCall(self._conversation.new_id(self._log, call), call, self._scope.trace_id)
+        return ToolCall(self._conversation.new_id(self._log, call), call, self._scope)
 
     def leave(self) -> None:
         """Hand what nobody ran over to the conversation: the application may answer it later."""

@@ -53,7 +53,8 @@ async def test_its_tools_are_tool_calls(agent: pydantic_ai.Agent, server: Gemini
 
     server.reply(reply.function_call("weather", city="Paris"), reply.text("It is sunny."))
 
-    result = await agent.run("How is the weather in Paris?")
+    one_session = {"extra_headers": {"x-maxim-session-id": "one-run"}}  # each request is a trace of its own
+    result = await agent.run("How is the weather in Paris?", model_settings=one_session)
 
     assert result.output == "It is sunny."
     assert [generation.finish_reason for generation in logger.generations]
