@@ -219,7 +219,8 @@ class Scrubber:
             data = form.sub(REDACTED.encode(), data)
         return data
 
-    def _in_text(self, text: str, place: str) -> Iterator[Secret]:
+    def _in_text(self, text: str, place: str, escapes: int = 3) -> Iterator[Secret]:
+        """Yield the secrets in *text*, and in what its JSON escapes mean, *escapes* levels deep."""
         yield from (
             Secret(place, kind)
             for value, kind in self.secrets.items()
@@ -228,8 +229,8 @@ class Scrubber:
         yield from (Secret(place, kind) for kind, form in _IN_TEXT.items() if _real(form.finditer(text)))
         for match in _BASE64.finditer(text):
             yield from self._in_bytes(_decoded(match[0]), f"{place}, inside base64")
-        if "\\u" in text:
-            yield from self._in_text(_unescaped(text), f"{place}, inside escapes")
+        if escapes and (unescaped := _unescaped(text)) != text:
+            yield from self._in_text(unescaped, f"{place}, inside escapes", escapes - 1)
 
     def _in_bytes(self, data: bytes, place: str) -> Iterator[Secret]:
         yield from (Secret(place, kind) for value, kind in self.secrets.items() if value.encode() in data)

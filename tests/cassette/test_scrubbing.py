@@ -124,6 +124,31 @@ def test_a_hidden_key_is_found_and_not_told(place: str, key: str, tmp_path: Path
     assert "interaction 1, response" in message
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"C:\users\bob",
+        r"\documentclass{article}\usepackage{amsmath}",
+        r"a Rust literal: \u{1F600}",
+        r"\uD83D and \u00",
+        "\\u005c" + "u005c" * 2000 + "users",
+    ],
+)
+def test_a_backslash_u_that_is_no_escape_is_recorded(text: str, tmp_path: Path) -> None:
+    received = answer(text)
+    cassette = Cassette(tmp_path / "a.yaml")
+    cassette.record(request(text=text), received)
+    assert cassette.save()
+    replayed = Cassette.load(tmp_path / "a.yaml").play(request(text=text))
+    assert replayed is not None
+    assert replayed.body == received.body
+
+
+def test_a_key_behind_two_levels_of_escapes_is_found() -> None:
+    escaped = "".join(f"\\u005cu{ord(character):04x}" for character in "AIza" + "k" * 35)
+    assert [secret.kind for secret in Scrubber().found(escaped, "x")] == ["a Google API key"]
+
+
 @planting
 @given(
     value=st.text(word + "-_+/=%\"'\\é ", min_size=10, max_size=30).filter(str.strip),
