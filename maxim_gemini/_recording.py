@@ -11,6 +11,7 @@ from ._maxim import FileDataAttachment, Logger, UrlAttachment, new_id
 from ._parts import ATTACHMENT_LIMIT, Attachment, as_text, words_of
 from ._request import Request, read_parameters, read_request, system_of
 from ._response import Answer
+from ._secrets import redacted
 from ._tools import Conversation, ToolRuns
 
 if TYPE_CHECKING:
@@ -339,7 +340,7 @@ def describe_error(error: BaseException | None) -> dict[str, str] | None:
     code, status = getattr(error, "code", None), getattr(error, "status", None)
     message = getattr(error, "message", None) or words_of(error)
     return {
-        "message": str(message),
+        "message": redacted(str(message)),
         "code": "" if code is None else str(code),
         "type": status if isinstance(status, str) and status else type(error).__name__,
     }

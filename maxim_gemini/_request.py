@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import io
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from google.genai import types
 
 from ._parts import ATTACHMENT_LIMIT, Attachment, as_json, as_text, mapping, marker, placeholder, size_of, unwritten
 from ._schemas import declarations, schema_of
+from ._secrets import redacted, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -125,7 +127,10 @@ class _Reader:
     def _read_answer(self, response: types.FunctionResponse) -> None:
         call_id, call = self._answered(response)
         self.request.answers.append(FunctionAnswer(call, response))
-        message: Message = {"role": "tool", "content": as_text(returned(response.response))}
+        content = as_text(returned(response.response))
+        if failure_in(response.response) is not None:
+            content = redacted(content)
+        message: Message = {"role": "tool", "content": content}
         if call_id := call_id or response.id:
             message["tool_call_id"] = call_id
         if response.name:
@@ -163,12 +168,19 @@ def returned(response: Any) -> Any:
     return response
 
 
+def failure_in(response: Any) -> Any:
+    """Return the error in what a function returned, where that is all it says."""
+    members = mapping(response)
+    return members["error"] if members is not None and list(members) == ["error"] else None
+
+
 def attached(part: types.Part) -> Attachment | None:
     """Return the bytes or the file that *part* carries."""
     if (blob := part.inline_data) is not None:
         return Attachment(blob.mime_type, data=blob.data or b"", name=blob.display_name)
     if (file := part.file_data) is not None:
-        return Attachment(file.mime_type, uri=file.file_uri, name=file.display_name)
+        uri = file.file_uri and redacted(file.file_uri)  # a signed URL opens the file for whoever reads it
+        return Attachment(file.mime_type, uri=uri, name=file.display_name)
     return None
 
 
@@ -309,7 +321,7 @@ def read_parameters(config: Any, sent: Any = None) -> dict[str, str]:
     settings = dict(_settings(config))
     if "tools" in settings:
         settings["tools"] = getattr(sent, "tools", None) or settings["tools"]
-    return {name: _within_limits(_written(name, value)) for name, value in settings.items()}
+    return {name: _written(name, value) for name, value in settings.items()}
 
 
 def _settings(config: Any) -> Iterator[tuple[str, Any]]:
@@ -328,13 +340,19 @@ def _snake(name: str) -> str:
 
 def _written(name: str, value: Any) -> str:
     try:
-        if name == "tools":
-            value = declarations(value)
-        elif name in ("response_schema", "response_json_schema"):
+        if name in ("response_schema", "response_json_schema"):
             value = schema_of(value)
-        return as_text(value.value if isinstance(value, Enum) else value)
+        else:
+            value = without_credentials({name: declarations(value) if name == "tools" else value})[name]
+        return _redacted(_within_limits(as_text(value.value if isinstance(value, Enum) else value)))
     except Exception:
         return unwritten(value)
+
+
+@lru_cache(maxsize=64)
+def _redacted(text: str) -> str:
+    """Return *text* without secrets, worked out once: an application sends the same tools with every request."""
+    return redacted(text)
 
 
 def _within_limits(text: str) -> str:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ._maxim import Log, is_valid_id, new_id
 from ._parts import as_json, mapping, readable, words_of
-from ._request import FunctionAnswer, count_of, returned
+from ._request import FunctionAnswer, count_of, failure_in, returned
+from ._secrets import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -64,16 +65,15 @@ class ToolCall:
     def fail(self, log: Log, message: str, kind: str) -> None:
         """Tell Maxim how the function failed."""
         self.is_done = True
-        error: Any = {"message": message, "code": "", "type": kind}
+        error: Any = {"message": redacted(message), "code": "", "type": kind}
         log.attempt("end the tool call", lambda: log.logger.tool_call_error(self.id, error))
 
     def answer(self, log: Log, response: Any) -> None:
         """Tell Maxim what the model is told."""
         if not self.is_open:
             self.begin(log, self.asked_at)
-        said = mapping(response)
-        if said is not None and list(said) == ["error"]:
-            self.fail(log, readable(said["error"]), "")
+        if (failure := failure_in(response)) is not None:
+            self.fail(log, readable(failure), "")
         else:
             self.succeed(log, returned(response))
 
