@@ -46,7 +46,8 @@ def suite(pytester: pytest.Pytester, gemini: Loopback) -> pytest.Pytester:
     # The plugin left out collects garbage several times at the end of a run, which takes seconds; and with assertions
     # as they are, no run has to compile what it imports.
     pytester.makeini(
-        "[pytest]\naddopts = -p no:unraisableexception --assert=plain\nasyncio_default_fixture_loop_scope = function\n"
+        "[pytest]\naddopts = -p no:unraisableexception -p no:randomly --assert=plain\n"
+        "asyncio_default_fixture_loop_scope = function\n"
     )
     pytester.makeconftest(
         """

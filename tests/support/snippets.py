@@ -53,8 +53,8 @@ _VOLATILE: Final = [
     (re.compile(r"\b[0-9a-f]{8}…"), "<id>"),
     (re.compile(r"(response_id = )\S+"), r"\1<id>"),
 ]
-_WARNINGS: Final = "filterwarnings=error\nignore:.* is not a valid\nignore:Inheritance class AiohttpClientSession"
-"""All are errors, but for google-genai's: of a value that it does not know yet, of how it builds on aiohttp."""
+_WARNINGS: Final = "filterwarnings=error\ndefault:::(?!maxim_gemini|test_|conftest)"
+"""All are errors, but for those that another library gives of itself."""
 UNSAID: Final = (
     "CI",
     "MAXIM_GEMINI_RECORD",
@@ -182,7 +182,16 @@ class Page:
     def _pytest(self, block: Block, file: Path, *arguments: str) -> None:
         """Run pytest in this process: pytester would import all of google-genai's HTTP anew for each run."""
         tally = _Tally()
-        options = ["-q", "--rootdir=.", "--import-mode=importlib", "--capture=sys", "-p", "no:cacheprovider"]
+        options = [
+            "-q",
+            "--rootdir=.",
+            "--import-mode=importlib",
+            "--capture=sys",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:randomly",
+        ]
         options += ["-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function", "-o", _WARNINGS]
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             pytest.main([*options, *arguments, str(file)], plugins=[tally])

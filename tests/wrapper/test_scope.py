@@ -11,6 +11,7 @@ import pytest
 from google import genai
 from google.genai import types
 from support.clients import closed
+from support.own_log import own_messages
 from support.script import Gemini, response
 from support.sides import MODEL, Sync
 
@@ -257,7 +258,7 @@ async def test_a_malformed_header_is_one_warning_and_as_if_it_were_not_there(
         await side.generate(client, config=config)
         await side.send(side.chats(client).create(model=MODEL, config=config), "Hi")
         await side.send(side.chats(client).create(model=MODEL), "Hi", config)
-    (warning,) = caplog.messages
+    (warning,) = own_messages(caplog)
     assert warning.startswith(name)
     assert "is ignored: " in warning
     assert repr(value) in warning
@@ -279,7 +280,7 @@ async def test_each_malformed_value_is_warned_of(
     with caplog.at_level(logging.WARNING, "maxim_gemini"):
         for value in (*values, *values):
             await side.generate(client, config={"http_options": {"headers": {name: value}}})
-    assert [(name in one, repr(value) in one) for one, value in zip(caplog.messages, values, strict=True)] == [
+    assert [(name in one, repr(value) in one) for one, value in zip(own_messages(caplog), values, strict=True)] == [
         (True, True)
     ] * 2
 
@@ -321,7 +322,7 @@ async def test_headers_that_are_none_are_the_sdks_to_refuse(
 ) -> None:
     with caplog.at_level(logging.WARNING, "maxim_gemini"), pytest.raises(ValueError, match="headers"):
         await side.generate(client, config={"http_options": {"headers": headers}})
-    assert caplog.messages == []
+    assert own_messages(caplog) == []
     assert len(logger.trace.errors) == 1
     logger.assert_complete()
 
@@ -372,7 +373,7 @@ async def test_an_id_that_maxim_would_drop_is_one_warning(
         await side.generate(client, trace_id=bad)
         chat = side.chats(client).create(model=MODEL, session_id=bad)
         await side.send(chat, "Hi")
-    assert [message.partition(" is ignored")[0] for message in caplog.messages] == [
+    assert [message.partition(" is ignored")[0] for message in own_messages(caplog)] == [
         f"trace_id {bad!r}",
         f"session_id {bad!r}",
     ]
@@ -393,7 +394,7 @@ async def test_an_id_that_is_no_text_is_one_warning(
         await side.generate(client, trace_id=nothing)
         chat = side.chats(client).create(model=MODEL, trace_id=nothing, session_id=nothing)
         await side.send(chat, "Hi")
-    assert caplog.messages == ["Could not read an id: RuntimeError: no words"]
+    assert own_messages(caplog) == ["Could not read an id: RuntimeError: no words"]
     assert len(logger.traces) == 2
     logger.assert_complete()
 
@@ -407,7 +408,7 @@ async def test_a_chat_by_hand_is_warned_of_its_trace_as_well(
         made = side.chats(MaximGeminiClient(raw, logger)).create(model=MODEL, trace_id="more words")
         await side.send(chat, "Hi")
         await side.send(made, "Hi")
-    assert [message.partition(" is ignored")[0] for message in caplog.messages] == [
+    assert [message.partition(" is ignored")[0] for message in own_messages(caplog)] == [
         "trace_id 'two words'",
         "trace_id 'more words'",
     ]
@@ -497,7 +498,7 @@ async def test_a_malformed_header_of_the_client_or_of_a_chat_made_before_is_one_
         await everything(side, client, side.chats(client).create(model=MODEL))
         config: Any = {"http_options": {"headers": {name: value}}}
         await side.read(await side.open_turn(kind(side.chats(bare).create(model=MODEL, config=config), logger), "Hi"))
-    (warning,) = caplog.messages
+    (warning,) = own_messages(caplog)
     assert warning.startswith(name)
     assert len(logger.traces) == 5
     assert len(logger.sessions) == 2

@@ -30,6 +30,7 @@ client = MaximGeminiClient(genai.Client(), logger)  # key and base URL come from
 
 
 def ask(request: Request) -> JSONResponse:
+    logger.clear()
     answer = client.models.generate_content(model="gemini-2.5-flash", contents=request.query_params["question"])
     logger.assert_complete()
     return JSONResponse({"answer": answer.text, "traced": logger.traces[-1].output, "traces": len(logger.traces)})
