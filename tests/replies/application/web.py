@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 from google import genai
+from google.genai import errors
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
@@ -36,6 +37,10 @@ def ask(request: Request) -> JSONResponse:
     return JSONResponse({"answer": answer.text, "traced": logger.traces[-1].output, "traces": len(logger.traces)})
 
 
+def failed(request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"error": str(error)}, status_code=500)
+
+
 def stream(request: Request) -> StreamingResponse:
     def lines() -> Iterator[str]:
         chunks = client.models.generate_content_stream(
@@ -50,5 +55,8 @@ def stream(request: Request) -> StreamingResponse:
 if __name__ == "__main__":
     listening = socket.create_server(("127.0.0.1", 0))
     print(listening.getsockname()[1], file=sys.stdout, flush=True)
-    application = Starlette(routes=[Route("/ask", ask), Route("/stream", stream)])
+    # Handled, so that the server keeps the connection: else it closes it under the client's next request.
+    application = Starlette(
+        routes=[Route("/ask", ask), Route("/stream", stream)], exception_handlers={errors.APIError: failed}
+    )
     uvicorn.Server(uvicorn.Config(application, log_level="warning")).run(sockets=[listening])
