@@ -11,14 +11,15 @@ import contextlib
 import json
 import os
 import re
-import tempfile
-import time
+from contextlib import ExitStack
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
 from vcr.persisters.filesystem import CassetteNotFoundError
 from vcr.serialize import deserialize, serialize
 
+from maxim_gemini.testing import _clock
 from maxim_gemini.testing.exceptions import CassetteBroken, CassetteError, CassetteNotFound
 
 from .bodies import digest
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
 _HASH: Final = re.compile(r"\.([0-9a-f]{16})\.[A-Za-z0-9]+$")
+_NOT_IN_NAMES: Final = re.compile(r"[\x00-\x1f/\\\ud800-\udfff]")
 _UNFINISHED: Final = ".unfinished"
 _ABANDONED: Final = 600
 """Seconds after which nobody is still writing a file."""
@@ -41,7 +43,7 @@ class Shelf:
     __slots__ = ("name", "path")
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = path.absolute()
         self.name = str(path)
 
     def __repr__(self) -> str:
@@ -74,14 +76,20 @@ class Shelf:
             CassetteError: the folder or the file can't be written; the old cassette is still there.
         """
         with self._writing():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            for name, data in attachments.items():
-                _replace(self.path.parent / name, data)
-            _replace(self.path, text.encode())
+            path = self._real_path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with ExitStack() as undo:
+                for name, data in attachments.items():
+                    beside = path.parent / name
+                    if not beside.exists():
+                        undo.callback(beside.unlink, missing_ok=True)
+                    _replace(beside, data)
+                _replace(path, text.encode())
+                undo.pop_all()
             for name in self.attachments():
                 if json.dumps(name, ensure_ascii=False) not in text:
-                    (self.path.parent / name).unlink(missing_ok=True)
-            self._remove_unfinished()
+                    (path.parent / name).unlink(missing_ok=True)
+            self._remove_unfinished(path.parent)
 
     def name_for(self, data: bytes, extension: str) -> str:
         """Return the name of the file beside the cassette for *data*."""
@@ -94,10 +102,10 @@ class Shelf:
             CassetteBroken: there is no such file, it was changed, or its name leads out of the folder.
         """
         hash_of = _HASH.search(name)
-        if hash_of is None or Path(name).name != name or "\\" in name:
+        if hash_of is None or Path(name).name != name or _NOT_IN_NAMES.search(name):
             raise CassetteBroken(f"{self.path}: {name!r} is not the name of a file beside it")
         try:
-            data = (self.path.parent / name).read_bytes()
+            data = self._beside(name).read_bytes()
         except OSError:
             raise CassetteBroken(
                 f"{self.path}: the file {name!r} beside it is missing. Restore it, or record again"
@@ -110,19 +118,32 @@ class Shelf:
         """Return the names of the files beside the cassette that are its own."""
         mine = re.compile(re.escape(self._stem) + _HASH.pattern)
         with contextlib.suppress(OSError):
-            return {path.name for path in self.path.parent.iterdir() if mine.fullmatch(path.name)}
+            return {path.name for path in self._real_path.parent.iterdir() if mine.fullmatch(path.name)}
         return set()
 
     @property
     def _stem(self) -> str:
-        stem = self.path.stem
-        return stem if len(stem.encode()) <= _LONGEST_STEM else f"{stem[:60]}-{digest(stem.encode())}"
+        stem = self._real_path.stem
+        if not _NOT_IN_NAMES.search(stem) and len(stem.encode()) <= _LONGEST_STEM:
+            return stem
+        return f"{_NOT_IN_NAMES.sub('_', stem[:60])}-{digest(os.fsencode(stem))}"
 
-    def _remove_unfinished(self) -> None:
+    @property
+    def _real_path(self) -> Path:
+        """The file itself, where the cassette is a symbolic link; the large binaries are beside it."""
+        return Path(os.path.realpath(self.path))
+
+    def _beside(self, name: str) -> Path:
+        path = self._real_path.parent / name
+        # A store that keeps every file under its hash has a link for each of them in one folder.
+        return path if path.exists() else self.path.parent / name
+
+    def _remove_unfinished(self, folder: Path) -> None:
         """Remove what a killed process left; what is younger may be another process's that is still at it."""
-        for path in self.path.parent.glob(f".*{_UNFINISHED}"):
+        now = _clock.now().timestamp()
+        for path in folder.glob(f".*{_UNFINISHED}"):
             with contextlib.suppress(OSError):
-                if time.time() - path.stat().st_mtime > _ABANDONED:
+                if now - path.stat().st_mtime > _ABANDONED:
                     path.unlink()
 
     @contextlib.contextmanager
@@ -136,25 +157,19 @@ class Shelf:
 
 def _replace(path: Path, data: bytes) -> None:
     """Write *data* to *path* so that a reader sees the old content or the new, even after a crash."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:50]}.", suffix=_UNFINISHED)
-    unfinished = Path(name)
+    unfinished = path.with_name(f".{path.name[:50]}.{token_hex(8)}{_UNFINISHED}")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with unfinished.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        unfinished.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
+        if path.exists():
+            unfinished.chmod(path.stat().st_mode & 0o777)
         unfinished.replace(path)
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
     _flush_folder(path.parent)
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 def _flush_folder(folder: Path) -> None:

@@ -6,10 +6,11 @@ Pure but for the clock: no HTTP library is known here.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, NoReturn
+
+from maxim_gemini.testing._clock import monotonic
 
 from .exchange import COMPLETE, Chunk, Response
 
@@ -76,7 +77,7 @@ class Live:
 
     def __init__(self, keep: Callable[[Response], None]) -> None:
         self._keep = keep
-        self._sent_at = time.monotonic()
+        self._sent_at = monotonic()
         self._head: tuple[int, Headers, str] | None = None
         self._decode: Decoder | None = None
         self._pieces: list[Chunk] = []
@@ -91,7 +92,7 @@ class Live:
     def piece(self, data: bytes) -> None:
         """Take the next bytes of the body."""
         if data:
-            self._pieces.append(Chunk(bytes(data), time.monotonic() - self._sent_at))
+            self._pieces.append(Chunk(bytes(data), monotonic() - self._sent_at))
 
     def end(self, how: str = COMPLETE) -> None:
         """Take the end of the answer: whole, left by its reader, or the name of what broke it."""

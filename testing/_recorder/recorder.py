@@ -85,6 +85,7 @@ class GeminiRecorder:
             raise ValueError(f"mode={mode!r}: say one of {', '.join(get_args(Mode))}")
         check(pace, chunking)
         self.path = Path(cassette)
+        self._file = self.path.absolute()  # of the folder now, whatever it is in the block
         self.mode: Mode = mode
         self.pace: Pace = pace
         self.chunking: Chunking = chunking
@@ -314,12 +315,12 @@ class GeminiRecorder:
         vcr_mode = RecordMode.ALL if self.mode == "all" else RecordMode.NONE
         options: dict[str, Any] = {"record_mode": vcr_mode, **self.cassette_options}
         if self.mode == "rewrite":
-            return Cassette(self.path, **options)
+            return Cassette(self._file, **options)
         allow_missing = self.allow_missing or self.mode in ("once", "new_episodes", "all")
         try:
-            return Cassette.load(self.path, allow_missing=allow_missing, **options)
+            return Cassette.load(self._file, allow_missing=allow_missing, **options)
         except CassetteError as error:
-            if not self.path.exists():
+            if not self._file.exists():
                 error.add_note(f"To record it: {self.record_command}")
             raise
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import threading
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
+from maxim_gemini.testing import _clock
 from maxim_gemini.testing._http import LEFT_BY_READER, Delivery, Live, Route, sdk
 from maxim_gemini.testing._http.faults import deliver, events_of
 from maxim_gemini.testing._http.gemini_hosts import is_gemini_host, is_gemini_traffic, is_token_exchange
@@ -212,7 +212,7 @@ class Tape(Route):
         from google.genai import __version__
 
         head = self.cassette.head
-        head.recorded_at = datetime.now(UTC).isoformat(timespec="seconds")
+        head.recorded_at = _clock.now().isoformat(timespec="seconds")
         head.sdk = f"google-genai {__version__}"
         head.source = self._recorder.source or self._source()
         head.description = self._recorder.description or head.description

@@ -13,7 +13,7 @@ from vcr.serializers import yamlserializer
 
 from maxim_gemini.testing._cassette import Cassette
 from maxim_gemini.testing._cassette.store import Persister, Shelf, inside
-from maxim_gemini.testing.exceptions import CassetteError
+from maxim_gemini.testing.exceptions import CassetteBroken, CassetteError
 
 
 def save(path: Path, *texts: str) -> bool:
@@ -158,3 +158,95 @@ def test_vcrpy_can_write_any_serializer_s_files_atomically(tmp_path: Path) -> No
     theirs._save()
     assert len(VcrCassette.load(path=path, persister=Persister, serializer=yamlserializer)) == 1
     assert len(VcrCassette.load(path=tmp_path / "none.yaml", persister=Persister)) == 0
+
+
+# Links, folders, full disks
+
+
+def picture(path: Path, text: str) -> bool:
+    import base64
+
+    cassette = Cassette(path)
+    cassette.record(asked(text), answer(text, image=base64.b64encode(text.encode() * 9000).decode()))
+    return cassette.save()
+
+
+def test_a_cassette_that_is_a_link_is_written_through(tmp_path: Path) -> None:
+    real, link = tmp_path / "real" / "a.yaml", tmp_path / "b.yaml"
+    real.parent.mkdir()
+    link.symlink_to(real)
+    for text in ("not yet there", "there"):
+        picture(link, text)
+        assert link.is_symlink()
+        for path in (link, real):
+            response = Cassette.load(path).play(asked(text))
+            assert response is not None
+            assert text.encode() in response.body
+    assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["b.yaml"]
+    assert len(list(real.parent.iterdir())) == 2
+
+
+def test_a_cassette_whose_files_are_links_into_a_store_is_read(tmp_path: Path) -> None:
+    made, store, linked = (tmp_path / name for name in ("made", "store", "linked"))
+    picture(made / "a.yaml", "x")
+    store.mkdir()
+    linked.mkdir()
+    for number, file in enumerate(sorted(made.iterdir())):
+        (linked / file.name).symlink_to(file.rename(store / f"object-{number}"))
+    assert Cassette.load(linked / "a.yaml").play(asked("x")) is not None
+
+
+def test_a_relative_path_does_not_follow_a_change_of_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    cassette = Cassette(Path("a.yaml"))
+    cassette.record(asked("x"), answer("x"))
+    monkeypatch.chdir("other")
+    cassette.save()
+    assert (tmp_path / "a.yaml").exists()
+
+
+def test_a_failed_write_leaves_no_new_binaries_and_all_old_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.yaml"
+    picture(path, "old")
+    before = sorted(file.name for file in tmp_path.iterdir())
+    replace = Path.replace
+
+    def full(self: Path, target: Path) -> Path:
+        if target == path:
+            raise OSError(28, "No space left on device", str(target))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(CassetteError, match="No space left on device"):
+        picture(path, "new")
+    assert sorted(file.name for file in tmp_path.iterdir()) == before
+    monkeypatch.undo()
+    assert Cassette.load(path).play(asked("old")) is not None
+
+
+def test_the_mask_of_new_files_is_never_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(_: int) -> int:
+        raise AssertionError("another thread would see it")
+
+    monkeypatch.setattr(os, "umask", forbidden)
+    save(tmp_path / "a.yaml", "x")
+
+
+@pytest.mark.parametrize(
+    "name", ["a\0.3f2a9c51b0d47e68.png", "\ud800.3f2a9c51b0d47e68.png", "..\\a.3f2a9c51b0d47e68.png", "", "a.png"]
+)
+def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(CassetteBroken, match=r"a\.yaml: .* is not the name of a file beside it"):
+        Shelf(tmp_path / "a.yaml").fetch(name)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a name is always text")
+def test_a_cassette_whose_name_is_no_text_can_have_binaries(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"a\xff.yaml")
+    picture(path, "x")
+    assert Cassette.load(path).play(asked("x")) is not None

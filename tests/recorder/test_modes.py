@@ -181,3 +181,17 @@ def test_recorded_files_say_where_they_come_from(tmp_path: Path, server: Loopbac
     assert (head.source, head.description) == ("loopback", "Says hi.")
     assert head.sdk.startswith("google-genai ")
     assert head.recorded_at
+
+
+def test_the_file_is_that_of_the_folder_where_the_recorder_was_made(
+    tmp_path: Path, server: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    recorder = GeminiRecorder("cassettes/a.yaml", mode="once", base_url=server.url)
+    monkeypatch.chdir("other")
+    with recorder:
+        assert ask(recorder) == "live 1"
+        monkeypatch.chdir(tmp_path)
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.yaml")] == ["cassettes/a.yaml"]
+    assert "'cassettes/a.yaml'" in repr(recorder)
