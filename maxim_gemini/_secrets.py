@@ -29,7 +29,7 @@ FORMS: Final[Mapping[str, str]] = {
     "a key of another provider": r"(?<![\w-])(?:gsk_|xai-|pplx-|tvly-|r8_)[A-Za-z0-9-]{20,}",
     "a SendGrid key": r"(?<![\w.])SG\.[\w-]{16,}\.[\w-]{16,}",
     "a package registry token": r"(?<![\w-])(?:npm_[A-Za-z0-9]{30,}|pypi-[\w-]{40,})",
-    "a JSON web token": r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*",
+    "a JSON web token": r"(?<![\w-])eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*",
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z ]*KEY(?: BLOCK)?-----|\Z)",
 }
 
