@@ -118,6 +118,8 @@ class Recording:
         self._call.heard(self._answer)
         for attachment in self._answer.attachments:
             self._call.attach(self.id, attachment, "output")
+        for attachment in self._answer.thought_attachments:
+            self._call.attach(self.id, attachment, "thoughts")
         about = self._log.attempt("read the answer's metadata", self._about, error) or {}
         result = self._log.attempt("read the answer", self._answer.result, self.id, self._model)
         result = result or {"id": self.id, "object": "chat.completion", "created": int(time.time()), "choices": []}
@@ -347,7 +349,7 @@ def describe_error(error: BaseException | None) -> dict[str, str] | None:
 
 
 def add_attachment(logger: Logger, generation_id: str, attachment: Attachment, side: str) -> None:
-    """Put a file, or bytes that are not too large, beside a generation; *side* is `input` or `output`."""
+    """Put a file, or bytes that are not too large, beside a generation; *side* is `input`, `output` or `thoughts`."""
     about: dict[str, Any] = {"mime_type": attachment.mime_type, "name": attachment.name, "tags": {"attach-to": side}}
     if attachment.data is None:
         logger.generation_add_attachment(generation_id, UrlAttachment(url=attachment.uri or "", **about))

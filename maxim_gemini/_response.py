@@ -10,7 +10,8 @@ import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ._partial_args import PartialCall
-from ._parts import Attachment, placeholder, size_of
+from ._parts import Attachment, mapping, placeholder, size_of
+from ._pieces import Pieces
 from ._request import attached, described, tool_call
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Choice:
         self.others: list[str] = []
         self.tool_calls: list[dict[str, Any]] = []
         self.finish_reason = finish_reason
-        self.metadata: dict[str, Any] = {}
+        self.metadata = Pieces()
         self.partial: PartialCall | None = None
 
     @property
@@ -65,9 +66,9 @@ class Choice:
 
     def remarks(self) -> dict[str, Any]:
         """Return what the choice says beside the answer."""
-        if not (self.metadata or self.thoughts or self.others):
+        if not (self.metadata.merged or self.thoughts or self.others):
             return {}
-        said = dict(self.metadata)
+        said = dict(self.metadata.merged)
         if self.thoughts:
             said["thoughts"] = "".join(self.thoughts)
         if self.others:
@@ -78,13 +79,14 @@ class Choice:
 class Answer:
     """What the model answered so far; of a stream it keeps the text, not the chunks."""
 
-    __slots__ = ("_choices", "_id_of", "_said", "attachments", "blocked", "created", "usage")
+    __slots__ = ("_choices", "_id_of", "_said", "attachments", "blocked", "created", "thought_attachments", "usage")
 
     def __init__(self, id_of: Callable[[types.FunctionCall], str]) -> None:
         self._choices: dict[int, Choice] = {}
         self._id_of = id_of
         self._said: dict[str, Any] = {}
         self.attachments: list[Attachment] = []
+        self.thought_attachments: list[Attachment] = []
         self.blocked: str | None = None
         self.usage: types.GenerateContentResponseUsageMetadata | None = None
         self.created = int(time.time())
@@ -174,8 +176,8 @@ class Answer:
             choice.finish_reason = named(candidate.finish_reason)
         fields = vars(candidate)
         for name in _CANDIDATE_METADATA:
-            if (value := fields.get(name)) is not None and (said := dumped(value)):
-                choice.metadata[name] = said
+            if (value := fields.get(name)) is not None:
+                choice.metadata.add(name, dumped(value))
         return asked
 
     def _add_part(self, choice: Choice, part: types.Part) -> list[Asked]:
@@ -184,10 +186,10 @@ class Answer:
         elif (call := part.function_call) is not None:
             return self._add_call(choice, call)
         elif attachment := attached(part):
-            self.attachments.append(attachment)
-            choice.others.append(described(attachment))
+            (self.thought_attachments if part.thought else self.attachments).append(attachment)
+            (choice.thoughts if part.thought else choice.others).append(described(attachment))
         elif other := placeholder(part):
-            choice.others.append(other)
+            (choice.thoughts if part.thought else choice.others).append(other)
         return []
 
     def _add_call(self, choice: Choice, call: types.FunctionCall) -> list[Asked]:
@@ -235,6 +237,8 @@ def dumped(value: Any) -> Any:
     """Return *value* as plain JSON data."""
     if isinstance(value, list):
         return [dumped(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    if (members := mapping(value)) is not None:
+        return {name: dumped(item) for name, item in members.items()}
     dump = getattr(value, "model_dump", None)
     return dump(mode="json", exclude_none=True) if dump else value
 

@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WRAPPER = [path for path in product_files() if path.is_relative_to(ROOT / "maxim_gemini")]
-PURE = ["maxim_gemini/_request.py", "maxim_gemini/_response.py", "testing/_http/wire.py", "testing/_logs/views.py"]
+PURE = [
+    "maxim_gemini/_request.py",
+    "maxim_gemini/_response.py",
+    "maxim_gemini/_pieces.py",
+    "maxim_gemini/_secrets.py",
+    "testing/_http/wire.py",
+    "testing/_logs/views.py",
+]
 HTTP = {"httpx", "httpx2", "aiohttp", "requests", "respx"}
 
 

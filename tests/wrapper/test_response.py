@@ -410,3 +410,29 @@ def test_a_stream_is_folded_in_constant_memory_per_chunk() -> None:
     del chunk, candidates
     gc.collect()
     assert [one() for one in seen] == [None, None]
+
+
+# What the model thinks.
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+async def test_a_picture_that_the_model_thinks_of_is_none_of_the_answer(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger, streamed: bool
+) -> None:
+    def picture(data: str) -> dict[str, Any]:
+        return {"inlineData": {"mimeType": "image/png", "data": data}}
+
+    thought = {"thought": True, **picture("QUFB")}
+    told = response({"text": "A draft.", "thought": True}, thought, "Here.", picture("QUJD"))
+    if streamed:
+        gemini.streams(told)
+        await side.read(await side.open(client))
+    else:
+        gemini.says(told)
+        await side.generate(client)
+    generation = logger.generation
+    by_side = {attachment.tags["attach-to"]: attachment.content for attachment in generation.attachments}
+    assert by_side == {"output": b"ABC", "thoughts": b"AAA"}
+    assert generation.metadata["parts"] == ["[image/png, 3 bytes]"]
+    assert generation.metadata["thoughts"] == "A draft.[image/png, 3 bytes]"
+    assert logger.trace.output == "Here."

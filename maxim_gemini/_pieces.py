@@ -1,0 +1,85 @@
+"""What Google says about an answer beside its text, put together from the chunks of a stream.
+
+Sources, queries and supports come early or late, once or again and again, alone or with those that came before; log
+probabilities are those of each chunk's own tokens. Pure: no chunk is kept or changed.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final, cast
+
+# Lists whose items may rightly be equal: every chunk has its own.
+_EACH_ITS_OWN: Final = frozenset({"chosen_candidates", "top_candidates"})
+
+# Numbers that are a sum over each chunk's own tokens.
+_SUMS: Final = frozenset({"log_probability_sum"})
+
+# What an item is about, where a later one about the same takes its place.
+_SUBJECTS: Final = {"safety_ratings": "category", "url_metadata": "retrieved_url"}
+
+
+class Pieces:
+    """Metadata by name, each merged from its pieces, which are plain JSON data."""
+
+    __slots__ = ("_places", "merged")
+
+    def __init__(self) -> None:
+        self.merged: dict[str, Any] = {}
+        self._places: dict[int, dict[str, int]] = {}
+
+    def add(self, name: str, piece: Any) -> None:
+        """Merge *piece* into what there is under *name*; one that says nothing changes nothing."""
+        if piece:
+            self._add(self.merged, name, piece)
+
+    def _add(self, target: dict[str, Any], name: str, piece: Any) -> None:
+        before = target.get(name)
+        if isinstance(before, dict) and isinstance(piece, dict):
+            self._update(cast("dict[str, Any]", before), cast("dict[str, Any]", piece))
+        elif isinstance(before, list) and isinstance(piece, list):
+            self._extend(before, name, piece)  # pyright: ignore[reportUnknownArgumentType]
+        elif name in _SUMS and before is not None:
+            target[name] = before + piece
+        else:
+            target[name] = piece
+
+    def _update(self, target: dict[str, Any], piece: dict[str, Any]) -> None:
+        if (sources := piece.get("grounding_chunks")) and "grounding_chunks" in target:
+            places = self._extend(target["grounding_chunks"], "grounding_chunks", sources)
+            supports = [_pointing_to(places, support) for support in piece.get("grounding_supports", ())]
+            piece = {name: value for name, value in piece.items() if name != "grounding_chunks"}
+            piece |= {"grounding_supports": supports} if supports else {}
+        for name, value in piece.items():
+            self._add(target, name, value)
+
+    def _extend(self, items: list[Any], name: str, more: list[Any]) -> list[int]:
+        """Add to *items* what is new in *more*; return the place of each among them."""
+        if name in _EACH_ITS_OWN:
+            items.extend(more)
+            return []
+        subject = _SUBJECTS.get(name)
+        known = self._places.setdefault(id(items), {})
+        if not known:
+            known.update((_key(item, subject), place) for place, item in reversed(list(enumerate(items))))
+        places: list[int] = []
+        for item in more:
+            place = known.setdefault(_key(item, subject), len(items))
+            items[place : place + 1] = [item]
+            places.append(place)
+        return places
+
+
+def _key(item: Any, subject: str | None) -> str:
+    if subject is not None and isinstance(item, dict):
+        item = cast("dict[str, Any]", item).get(subject, cast("Any", item))
+    return json.dumps(item, sort_keys=True)
+
+
+def _pointing_to(places: list[int], support: dict[str, Any]) -> dict[str, Any]:
+    """Return *support*, which counts the sources of its own piece, with their places among all sources."""
+    indices = support.get("grounding_chunk_indices")
+    if not indices:
+        return support
+    moved: list[int] = [places[index] if 0 <= index < len(places) else index for index in indices]
+    return {**support, "grounding_chunk_indices": moved}
