@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from google import genai
 from support.clients import closed
-from support.loopback import loopback
+from support.loopback import Loopback, loopback
 from support.maxim_ends import also_over_the_wire
 from support.script import Gemini
 from support.sides import SIDES, Sync
@@ -25,13 +25,21 @@ def logger() -> Iterator[FakeLogger]:
         yield logger
 
 
+@pytest.fixture(scope="session")
+def _server() -> Iterator[Loopback]:
+    """One server for all tests, each of which gives it a script of its own."""
+    with loopback(Gemini()) as server:
+        yield server
+
+
 @pytest.fixture
-def gemini() -> Iterator[Gemini]:
-    """A Gemini on 127.0.0.1 that says what the test tells it to."""
+def gemini(_server: Loopback) -> Gemini:
+    """A Gemini on 127.0.0.1 that answers as the test tells it to."""
     script = Gemini()
-    with loopback(script) as server:
-        script.url = server.url
-        yield script
+    script.url = _server.url
+    _server.script = script
+    _server.asked.clear()
+    return script
 
 
 @pytest.fixture
