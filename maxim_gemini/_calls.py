@@ -38,7 +38,7 @@ class TracedModels(Wrapper):
         said, config = split_labels(config, log)
         labels = Labels(checked_id(log, "trace_id", trace_id), None, generation_name)
         labels = labels.over(said).over(labels_in(_sdk.headers_of(models), log))
-        call = Call(Scope(log, labels, "Gemini call"), self._conversation, {}, contents, config)
+        call = Call(Scope(log, labels, "Gemini call"), self._conversation, set(), contents, config)
         if _sdk.is_plain(models):
             return self._recorded(models, call), call, with_recorded_tools(config, call.tools)
         return self._watched(models, call), call, config
@@ -127,7 +127,7 @@ class Chatting:
         self._labels = labels._replace(trace_id=None) if is_local_trace else labels
         self._has_own_session = labels.session_id is None and self._labels.trace_id is None
         self._conversation = Conversation(is_one_chat=True)
-        self._attached: dict[Any, Any] = {}
+        self._attached: set[Any] = set()
         self._turns: WeakSet[Call] = WeakSet()
         self._scope: Scope | None = None
         self._begin_session()

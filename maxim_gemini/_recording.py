@@ -162,7 +162,7 @@ class Call:
     )
 
     def __init__(
-        self, scope: Scope, conversation: Conversation, attached: dict[Any, Any], contents: Any, config: Any
+        self, scope: Scope, conversation: Conversation, attached: set[Any], contents: Any, config: Any
     ) -> None:
         self.log: Log = scope.log
         self.scope = scope
@@ -255,10 +255,12 @@ class Call:
 
     def attach(self, generation_id: str, attachment: Attachment, side: str) -> None:
         """Put *attachment* beside the generation, once in a conversation."""
-        key = attachment.uri if attachment.data is None else id(attachment.data)
+        if attachment.data is not None and len(attachment.data) > ATTACHMENT_LIMIT:
+            return
+        key = attachment.uri if attachment.data is None else attachment.data
         if key in self._attached:
             return
-        self._attached[key] = attachment.data  # held, so that no other data gets its id
+        self._attached.add(key)
         self.log.attempt("add an attachment", add_attachment, self.log.logger, generation_id, attachment, side)
 
     def new_id(self, call: types.FunctionCall) -> str:
@@ -353,5 +355,5 @@ def add_attachment(logger: Logger, generation_id: str, attachment: Attachment, s
     about: dict[str, Any] = {"mime_type": attachment.mime_type, "name": attachment.name, "tags": {"attach-to": side}}
     if attachment.data is None:
         logger.generation_add_attachment(generation_id, UrlAttachment(url=attachment.uri or "", **about))
-    elif len(attachment.data) <= ATTACHMENT_LIMIT:
+    else:
         logger.generation_add_attachment(generation_id, FileDataAttachment(data=attachment.data, **about))

@@ -5,14 +5,25 @@ Pure: nothing here talks to a logger or to the network, and nothing that was pas
 
 from __future__ import annotations
 
+import base64
 import io
 from enum import Enum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 from google.genai import types
 
-from ._parts import ATTACHMENT_LIMIT, Attachment, as_json, as_text, mapping, marker, placeholder, size_of, unwritten
+from ._parts import (
+    ATTACHMENT_LIMIT,
+    Attachment,
+    as_json,
+    as_text,
+    mapping,
+    marker,
+    placeholder,
+    size_of,
+    unwritten,
+)
 from ._schemas import declarations, schema_of
 from ._secrets import redacted, without_credentials
 
@@ -106,10 +117,11 @@ class _Reader:
                 self._read_answer(part.function_response)
             elif part.function_call is not None:
                 self._read_call(message, part.function_call)
-            elif part.thought and part.text:
-                message["thoughts"] = message.get("thoughts", "") + part.text
             elif text := self._described(part):
-                pieces.append(text)
+                if part.thought:
+                    message["thoughts"] = message.get("thoughts", "") + text
+                else:
+                    pieces.append(text)
         self._flush(message, pieces)
 
     def _flush(self, message: Message, pieces: list[str]) -> None:
@@ -127,7 +139,7 @@ class _Reader:
     def _read_answer(self, response: types.FunctionResponse) -> None:
         call_id, call = self._answered(response)
         self.request.answers.append(FunctionAnswer(call, response))
-        content = as_text(returned(response.response))
+        content = answer_text(response, self.request.attachments)
         if failure_in(response.response) is not None:
             content = redacted(content)
         message: Message = {"role": "tool", "content": content}
@@ -166,6 +178,64 @@ def returned(response: Any) -> Any:
     if said is not None and len(said) == 1:
         return said.get("result", said.get("output", response))
     return response
+
+
+def answer_text(response: types.FunctionResponse, attachments: list[Attachment]) -> str:
+    """Return what the application says a function returned, as text; add the media in it to *attachments*."""
+    parts = getattr(response, "parts", None) or ()  # not in every google-genai
+    media = [attachment for attachment in map(attached, parts) if attachment]
+    texts = [result_text(returned(response.response), attachments)] if response.response or not media else []
+    attachments += media
+    return "\n".join([*texts, *map(described, media)])
+
+
+def result_text(value: Any, attachments: list[Attachment]) -> str:
+    """Return what a function returned, as text; add the media in it to *attachments*."""
+    try:
+        return as_text(without_media(value, attachments))
+    except Exception:
+        return unwritten(value)
+
+
+def without_media(value: Any, attachments: list[Attachment]) -> Any:
+    """Return *value* with a description in place of images, files and the like; add them to *attachments*.
+
+    They are the SDK's types, dicts of their form, and what an MCP server returns, which is base64.
+    """
+    if attachment := _carried(value):
+        attachments.append(attachment)
+        return described(attachment)
+    if (members := mapping(value)) is not None:
+        return {name: without_media(item, attachments) for name, item in members.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_media(item, attachments) for item in cast("list[Any]", value)]
+    if type(value).__module__.partition(".")[0] == "mcp" and callable(dump := getattr(value, "model_dump", None)):
+        return without_media(dump(mode="json", exclude_none=True, by_alias=True), attachments)
+    return value
+
+
+def _carried(value: Any) -> Attachment | None:
+    if isinstance(value, types.Part):
+        return attached(value)
+    if isinstance(value, types.Blob):
+        return attached(types.Part(inline_data=value))
+    if isinstance(value, types.FileData):
+        return attached(types.Part(file_data=value))
+    if isinstance(value, types.File):
+        return attached(cast("types.Part", _converted(value)))
+    if isinstance(value, types.Image) and value.image_bytes:
+        return Attachment(value.mime_type, data=value.image_bytes)
+    members = mapping(value) or {}
+    mime_type = members.get("mime_type") or members.get("mimeType")
+    data = members.get("data", members.get("blob"))
+    if not isinstance(mime_type, str) or not isinstance(data, (bytes, str)):
+        return None
+    if isinstance(data, str):
+        try:
+            data = base64.b64decode(data, validate=True)
+        except ValueError:
+            return None
+    return Attachment(mime_type, data=data)
 
 
 def failure_in(response: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ._maxim import Log, is_valid_id, new_id
 from ._parts import as_json, mapping, readable, words_of
-from ._request import FunctionAnswer, count_of, failure_in, returned
+from ._request import FunctionAnswer, answer_text, count_of, failure_in, result_text
 from ._secrets import redacted
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class ToolCall:
     def succeed(self, log: Log, value: Any) -> None:
         """Tell Maxim what the function returned."""
         self.is_done = True
-        log.attempt("end the tool call", lambda: log.logger.tool_call_result(self.id, readable(value)))
+        log.attempt("end the tool call", lambda: log.logger.tool_call_result(self.id, result_text(value, [])))
 
     def fail(self, log: Log, message: str, kind: str) -> None:
         """Tell Maxim how the function failed."""
@@ -68,14 +68,14 @@ class ToolCall:
         error: Any = {"message": redacted(message), "code": "", "type": kind}
         log.attempt("end the tool call", lambda: log.logger.tool_call_error(self.id, error))
 
-    def answer(self, log: Log, response: Any) -> None:
+    def answer(self, log: Log, response: types.FunctionResponse) -> None:
         """Tell Maxim what the model is told."""
         if not self.is_open:
             self.begin(log, self.asked_at)
-        if (failure := failure_in(response)) is not None:
+        if (failure := failure_in(response.response)) is not None:
             self.fail(log, readable(failure), "")
         else:
-            self.succeed(log, returned(response))
+            self.succeed(log, answer_text(response, []))
 
 
 class Conversation:
@@ -168,7 +168,7 @@ class ToolRuns:
         for answer in answers:
             call = self._take(answer) or self._conversation.take(answer, self._scope)
             if call is not None and not call.is_done:
-                call.answer(self._log, answer.response.response)
+                call.answer(self._log, answer.response)
 
     def _take(self, answer: FunctionAnswer) -> ToolCall | None:
         for call in self._unsettled:

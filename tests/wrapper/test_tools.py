@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import sys
@@ -704,3 +705,75 @@ async def test_a_tool_of_a_session_fails_where_its_result_says_so(
         assert logger.trace.tool_call.data["error"] == {"message": '"the result"', "code": "", "type": ""}
         assert logger.trace.tool_call.result is None
     logger.assert_complete(strict=True)
+
+
+# Media in what functions return.
+
+PNG = b"\x89PNG\r\n\x1a\n123"
+
+
+@pytest.mark.skipif("parts" not in types.FunctionResponse.model_fields, reason="not in this google-genai")
+async def test_media_in_the_answer_of_an_application_is_attached(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    blob = types.FunctionResponseBlob(mime_type="image/png", display_name="cat.png", data=PNG)
+    file = types.FunctionResponseFileData(mime_type="application/pdf", file_uri="https://example.com/a.pdf?token=abc")
+    parts = [types.FunctionResponsePart(inline_data=blob), types.FunctionResponsePart(file_data=file)]
+    told = types.FunctionResponse(name="find", response={"result": "see"}, parts=parts)
+    gemini.says(response(call("find", what="cat")), response("A cat."))
+    chat = side.chats(client).create(model=MODEL, config=types.GenerateContentConfig(tools=[FIND]))
+    await side.send(chat, "Find the cat")
+    await side.send(chat, types.Part(function_response=told))
+    await side.send(chat, "And now?")  # the history again, not its attachments
+    text = f"see\n[image/png, {len(PNG)} bytes]\n[application/pdf, https://example.com/a.pdf?token=[redacted]]"
+    assert logger.generations[1].messages[-1]["content"] == text
+    assert logger.tool_calls[0].result == text
+    assert [(one.name, one.mime_type, one.content) for one in logger.generations[1].attachments] == [
+        ("cat.png", "image/png", PNG),
+        (None, "application/pdf", None),
+    ]
+    assert not logger.generations[2].attachments
+
+
+@pytest.mark.parametrize(
+    ("returned", "described"),
+    [
+        (types.Part.from_bytes(data=PNG, mime_type="image/png"), "[image/png, 11 bytes]"),
+        (types.Blob(data=PNG, mime_type="image/png"), "[image/png, 11 bytes]"),
+        (types.Image(image_bytes=PNG, mime_type="image/png"), "[image/png, 11 bytes]"),
+        ({"seen": [types.Part.from_bytes(data=PNG, mime_type="image/png")]}, '{"seen": ["[image/png, 11 bytes]"]}'),
+        ({"data": PNG, "mime_type": "image/png"}, "[image/png, 11 bytes]"),
+        ([{"type": "image", "data": "iVBORw0KGgoxMjM=", "mimeType": "image/png"}], '["[image/png, 11 bytes]"]'),
+    ],
+    ids=["part", "blob", "image", "deep inside", "dict", "as an MCP server says it"],
+)
+async def test_media_that_a_function_returns_is_attached(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger, returned: Any, described: str
+) -> None:
+    def look() -> Any:
+        """Look."""
+        return returned
+
+    look.__annotations__.clear()
+    gemini.says(response(call("look")), response(call("look")), response("A cat."))
+    await side.generate(client, config={"tools": [look]})
+    assert [one.result for one in logger.trace.tool_calls] == [described] * 2
+    assert logger.trace.generations[1].messages[-1]["content"] == described
+    assert [one.content for one in logger.generations[1].attachments] == [PNG]
+    assert "iVBORw0KGgo" not in repr(logger.as_dict())
+
+
+async def test_what_a_function_returns_may_contain_itself(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    ring: list[Any] = []
+    ring.append(ring)
+    gemini.says(response(call("find")), response("ok"))
+    config = types.GenerateContentConfig(tools=[FIND])
+    asked = await side.generate(client, "Go", config=config)
+    told = types.FunctionResponse.model_construct(name="find", response={"result": ring})
+    part = types.Part.model_construct(function_response=told)
+    with contextlib.suppress(Exception):  # the SDK can't send it
+        contents = [asked.candidates[0].content, types.Content.model_construct(role="user", parts=[part])]
+        await side.generate(client, contents, config=config)
+    assert logger.tool_calls[0].result == "[list that could not be written]"
