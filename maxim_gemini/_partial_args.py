@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import itertools
 import re
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from google.genai import types
 
-_STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|\['([^']*)'\]")
+_STEP: Final = re.compile(r"""\.([^.\[\]]+)|\[(\d{1,18})\]|\['([^']*)'\]|\["([^"]*)"\]|\[(\d{19,})\]""")
+
+# Steps of a path that are followed; what is below is one name. Protocol buffers nest no deeper, either.
+_DEEPEST: Final = 100
+
+# Empty places of a list that are written out, beside as many as there are items.
+_GAPS: Final = 64
 
 
 class PartialCall:
@@ -19,26 +25,36 @@ class PartialCall:
     def __init__(self, first: types.FunctionCall) -> None:
         self._id = first.id
         self._name = first.name
-        self._args: dict[str, Any] = dict(first.args or {})
+        self._args: dict[str, Any] = _unfinished(first.args or {})
         self._add_args(first)
 
     def add(self, piece: types.FunctionCall) -> None:
         """Add what *piece* says about the arguments."""
         self._id = self._id or piece.id
-        self._args.update(piece.args or {})
+        self._args.update(_unfinished(piece.args or {}))
         self._add_args(piece)
 
     def whole(self) -> types.FunctionCall:
         """Return the call with the arguments so far."""
-        return types.FunctionCall(id=self._id, name=self._name, args=self._args)
+        return types.FunctionCall(id=self._id, name=self._name, args=_finished(self._args))
 
     def _add_args(self, piece: types.FunctionCall) -> None:
         for arg in getattr(piece, "partial_args", None) or ():
             _put(self._args, _steps(arg.json_path or ""), _value(arg))
 
 
+class _Items(dict[Any, Any]):
+    """The items of a list by their places, which may be anywhere: a list would hold all that is between them."""
+
+
+class _Text(list[str]):
+    """The pieces of a text: to add each to the text before it would copy that again and again."""
+
+
 def _steps(path: str) -> list[str | int]:
-    return [int(place) if place else name or quoted for name, place, quoted in _STEP.findall(path)]
+    matches = list(itertools.islice(_STEP.finditer(path), _DEEPEST + 1))
+    steps: list[str | int] = [int(match[2]) if match[2] else match[match.lastindex or 0] for match in matches]
+    return steps if len(steps) <= _DEEPEST else [*steps[: _DEEPEST - 1], path[matches[_DEEPEST - 1].start() :]]
 
 
 def _value(arg: Any) -> Any:
@@ -47,20 +63,40 @@ def _value(arg: Any) -> Any:
     return arg.number_value if arg.number_value is not None else arg.bool_value
 
 
-def _put(args: Any, steps: list[str | int], value: Any) -> None:
+def _put(args: dict[Any, Any], steps: list[str | int], value: Any) -> None:
     """Put *value* where *steps* lead; text is added to the text that is there."""
     if not steps:
         return
     for step, following in itertools.pairwise(steps):
-        args = _at(args, step, [] if isinstance(following, int) else {})
-    before = _at(args, steps[-1], None)
-    args[steps[-1]] = before + value if isinstance(before, str) and isinstance(value, str) else value
+        inside: Any = args.get(step)
+        if not isinstance(inside, dict):
+            inside = args[step] = _Items() if isinstance(following, int) else {}
+        args = inside
+    before = args.get(steps[-1])
+    if isinstance(before, _Text) and isinstance(value, str):
+        before.append(value)
+    else:
+        args[steps[-1]] = _Text([value]) if isinstance(value, str) else value
 
 
-def _at(container: Any, step: str | int, default: Any) -> Any:
-    if isinstance(step, int):
-        container.extend([None] * (step + 1 - len(container)))
-        if container[step] is None:
-            container[step] = default
-        return container[step]
-    return container.setdefault(step, default)
+def _unfinished(value: Any) -> Any:
+    """Return a copy of *value* that pieces can be added to."""
+    if isinstance(value, str):
+        return _Text([value])
+    if isinstance(value, dict):
+        return {name: _unfinished(item) for name, item in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        return _Items(enumerate(map(_unfinished, value)))  # pyright: ignore[reportUnknownArgumentType]
+    return value
+
+
+def _finished(value: Any) -> Any:
+    if isinstance(value, _Text):
+        return "".join(value)
+    if isinstance(value, _Items) and all(isinstance(place, int) for place in value):
+        length = max(value, default=-1) + 1
+        if length <= 2 * len(value) + _GAPS:
+            return [_finished(value.get(place)) for place in range(length)]
+    if isinstance(value, dict):
+        return {str(name): _finished(item) for name, item in cast("dict[str | int, Any]", value).items()}
+    return value

@@ -169,7 +169,15 @@ class _Reader:
 
 def tool_call(call_id: str, name: str | None, args: Any) -> dict[str, Any]:
     """Return a function call in OpenAI's form."""
-    return {"id": call_id, "type": "function", "function": {"name": name or "", "arguments": as_json(args or {})}}
+    return {"id": call_id, "type": "function", "function": {"name": name or "", "arguments": arguments_text(args)}}
+
+
+def arguments_text(args: Any) -> str:
+    """Return the arguments of a function call as JSON."""
+    try:
+        return as_json(args or {})
+    except Exception:  # nested too deep
+        return as_json(unwritten(args))
 
 
 def returned(response: Any) -> Any:

@@ -13,7 +13,9 @@ from google.genai import types
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_declared: WeakKeyDictionary[Callable[..., Any], dict[str, Any]] = WeakKeyDictionary()
+_declared: WeakKeyDictionary[Callable[..., Any], tuple[str, str | None, dict[str, Any]]] = WeakKeyDictionary()
+
+_STANDS_FOR: Final = "_maxim_gemini_stands_for"
 
 
 # google-genai 3 sends functions as JSON schema, and warns of whoever does not.
@@ -37,15 +39,26 @@ def _declaration(tool: Any) -> Any:
     return {"type": getattr(tool, "__name__", type(tool).__name__)}
 
 
+def stands_for(stand_in: Callable[..., Any], function: Callable[..., Any]) -> None:
+    """Take note that *stand_in* is made anew for every call, and always declares the same as *function*.
+
+    `__wrapped__` does not say so: two tools may wrap one function under two names.
+    """
+    setattr(stand_in, _STANDS_FOR, function)
+
+
 def _of_function(function: Any) -> dict[str, Any]:
     """Return the SDK's declaration of *function*, worked out once: that is slow."""
-    key = inspect.unwrap(getattr(function, "__func__", function))
-    if key not in _declared:
+    key = getattr(function, "__func__", function)
+    key = getattr(key, _STANDS_FOR, key)
+    known = _declared.get(key)
+    if known is None or known[:2] != (key.__name__, key.__doc__):
         declared = types.FunctionDeclaration.from_callable_with_api_option(
             callable=function, api_option="GEMINI_API", **_AS_THE_SDK_DOES
         )
-        _declared[key] = declared.model_dump(mode="json", exclude_none=True)
-    return _declared[key]
+        known = key.__name__, key.__doc__, declared.model_dump(mode="json", exclude_none=True)
+        _declared[key] = known
+    return known[2]
 
 
 def schema_of(schema: Any) -> Any:

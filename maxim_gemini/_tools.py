@@ -12,8 +12,9 @@ from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 
 from ._maxim import Log, is_valid_id, new_id
-from ._parts import as_json, mapping, readable, words_of
-from ._request import FunctionAnswer, answer_text, count_of, failure_in, result_text
+from ._parts import mapping, readable, words_of
+from ._request import FunctionAnswer, answer_text, arguments_text, count_of, failure_in, result_text
+from ._schemas import stands_for
 from ._secrets import redacted
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class ToolCall:
             "id": self.id,
             "name": self.call.name or "",
             "description": description,
-            "args": as_json(self.call.args or {}),
+            "args": arguments_text(self.call.args),
             "start_timestamp": at,
         }
         log.attempt("begin the tool call", lambda: log.logger.trace_add_tool_call(self.trace_id, config))
@@ -287,6 +288,7 @@ def _recorded(tool: Any, runs: ToolRuns) -> Any:
 
 
 def _recorded_function(function: Callable[..., Any], runs: ToolRuns) -> Callable[..., Any]:
+    recorded: Callable[..., Any]
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
@@ -294,14 +296,17 @@ def _recorded_function(function: Callable[..., Any], runs: ToolRuns) -> Callable
             with runs.running(function.__name__, kwargs, function) as give_back:
                 return give_back(await function(*args, **kwargs))
 
-        return run_async
+        recorded = run_async
+    else:
 
-    @functools.wraps(function)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        with runs.running(function.__name__, kwargs, function) as give_back:
-            return give_back(function(*args, **kwargs))
+        @functools.wraps(function)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            with runs.running(function.__name__, kwargs, function) as give_back:
+                return give_back(function(*args, **kwargs))
 
-    return run
+        recorded = run
+    stands_for(recorded, function)
+    return recorded
 
 
 def _recorded_session(session: Any, runs: ToolRuns) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -48,6 +49,11 @@ def text(path: str | None, value: str) -> dict[str, Any]:
         ([{"jsonPath": "$.b", "boolValue": True}, {"jsonPath": "$.c", "boolValue": False}], {"b": True, "c": False}),
         ([{"jsonPath": "$.none", "nullValue": "NULL_VALUE"}], {"none": None}),
         ([text("$.a", "x"), {"jsonPath": "$.a", "numberValue": 1}, text("$.a", "y")], {"a": "y"}),
+        ([text('$["the city"]["at.sea"]', "Nice")], {"the city": {"at.sea": "Nice"}}),
+        ([text("$.a[100000000]", "x"), text("$.a[0]", "y")], {"a": {"100000000": "x", "0": "y"}}),
+        ([text(f"$.a[{10**30}].b", "x")], {"a": {str(10**30): {"b": "x"}}}),
+        ([text("$.a[0]", "x"), text("$.a.b", "y")], {"a": {"0": "x", "b": "y"}}),
+        ([text("$.a", "x"), text("$.a.b", "y")], {"a": {"b": "y"}}),
         ([text("$", "x"), text(None, "y"), text("", "z")], {}),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
@@ -75,3 +81,37 @@ def test_the_name_and_the_id_are_those_that_came_first() -> None:
     ):
         whole = put_together(*pieces)
         assert (whole.name, whole.id, whole.args) == ("book", "x1", {})
+
+
+def test_pieces_are_added_to_arguments_that_came_whole_without_changing_these() -> None:
+    first = piece(args={"places": ["a", {"name": "b"}], "city": "Par"})
+    more = piece(text("$.places[1].name", "c"), text("$.places[2]", "d"), text("$.city", "is"))
+    assert put_together(first, more).args == {"places": ["a", {"name": "bc"}, "d"], "city": "Paris"}
+    assert first.args == {"places": ["a", {"name": "b"}], "city": "Par"}
+
+
+def test_a_path_may_be_as_deep_as_it_likes() -> None:
+    args: Any = put_together(piece(text("$" + ".a" * 100_000, "x"))).args
+    depth = 0
+    while isinstance(args, dict):
+        (key, args), depth = next(iter(args.items())), depth + 1
+    assert (depth, args) == (100, "x")
+    assert key == ".a" * 99_901
+
+
+def test_a_text_of_very_many_pieces_is_put_together_at_the_end() -> None:
+    pieces = [piece(text("$.text", "0123456789" * 10)) for _ in range(50_000)]
+    assert put_together(*pieces).args == {"text": "0123456789" * 500_000}
+
+
+@pytest.mark.parametrize("count", [1, 200])
+def test_places_far_apart_take_no_room_for_what_is_between_them(count: int) -> None:
+    places = [number * 10**7 for number in range(1, count + 1)]
+    tracemalloc.start()
+    try:
+        args = put_together(*(piece(text(f"$.a[{place}]", "x")) for place in places)).args
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert args == {"a": {str(place): "x" for place in places}}
+    assert peak < 2_000_000

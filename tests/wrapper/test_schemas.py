@@ -14,7 +14,7 @@ from support.functions import Counter, add, stamp
 
 from maxim_gemini import _schemas
 from maxim_gemini._request import read_parameters
-from maxim_gemini._schemas import declarations
+from maxim_gemini._schemas import declarations, stands_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +79,9 @@ def test_a_function_is_told_as_the_sdk_tells_of_it(function: Callable[..., Any])
 
 def test_a_function_is_read_once_however_often_it_is_wrapped_or_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
-        return functools.wraps(function)(lambda *args: function(*args))
+        recorded = functools.wraps(function)(lambda *args: function(*args))
+        stands_for(recorded, function)
+        return recorded
 
     read: list[str] = []
     really: Any = types.FunctionDeclaration.from_callable_with_api_option
@@ -97,6 +99,27 @@ def test_a_function_is_read_once_however_often_it_is_wrapped_or_bound(monkeypatc
     assert first["function_declarations"][0]["name"] == "count"
     assert other == first
     assert read == ["add", "count"]
+
+
+def test_two_tools_that_wrap_one_function_are_two() -> None:
+    def named(name: str, documentation: str) -> Callable[..., Any]:
+        @functools.wraps(add)
+        def tool(*args: Any, **kwargs: Any) -> Any:
+            return add(*args, **kwargs)
+
+        tool.__name__, tool.__doc__ = name, documentation
+        return tool
+
+    tools = [add, named("plus", "The first."), named("sum", "The second.")]
+    for _ in range(2):
+        told = [one["function_declarations"][0] for one in declarations(tools)]
+        assert [(one["name"], one["description"]) for one in told] == [
+            ("add", "Add two numbers."),
+            ("plus", "The first."),
+            ("sum", "The second."),
+        ]
+    tools[1].__doc__ = "Written anew."
+    assert declarations(tools)[1]["function_declarations"][0]["description"] == "Written anew."
 
 
 @pytest.mark.parametrize("parameter", ["response_schema", "responseSchema", "response_json_schema"])

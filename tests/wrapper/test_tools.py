@@ -777,3 +777,20 @@ async def test_what_a_function_returns_may_contain_itself(
         contents = [asked.candidates[0].content, types.Content.model_construct(role="user", parts=[part])]
         await side.generate(client, contents, config=config)
     assert logger.tool_calls[0].result == "[list that could not be written]"
+
+
+async def test_two_tools_that_wrap_one_function_are_logged_as_two(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    def named(name: str, documentation: str) -> Callable[..., Any]:
+        @functools.wraps(add)
+        def tool(*args: Any, **kwargs: Any) -> Any:
+            return add(*args, **kwargs)
+
+        tool.__name__, tool.__doc__ = name, documentation
+        return tool
+
+    gemini.says(response("ok"))
+    await side.generate(client, config={"tools": [named("plus", "The first."), named("sum", "The second.")]})
+    declared = [tool["function_declarations"][0] for tool in logger.generation.model_parameters["tools"]]
+    assert [(one["name"], one["description"]) for one in declared] == [("plus", "The first."), ("sum", "The second.")]
