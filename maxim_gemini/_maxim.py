@@ -36,6 +36,9 @@ WARNINGS: Final = logging.getLogger("maxim_gemini")
 # Ids that a ledger keeps in mind: enough for every trace that is still in use, and a bound on its memory (about 10 MB).
 REMEMBERED: Final = 65_536
 
+# Kinds of trouble that a ledger keeps in mind: an error's class is part of one, and may be made anew for each error.
+WARNED: Final = 1024
+
 # maxim-py drops whatever is logged under an id that does not look like this.
 _VALID_ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
 
@@ -71,7 +74,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._seen: dict[str, None] = {}
-        self._warned: set[str] = set()
+        self._warned: dict[str, None] = {}
         self._shared: dict[type, Any] = {}
         self.postponed: deque[Callable[[], None]] = deque()
         self._lock = threading.RLock()  # a stream dropped by the garbage collector may end while this thread holds it
@@ -141,7 +144,9 @@ class Ledger:
         """Say whether this kind of trouble is new."""
         with self._lock:
             is_new = kind not in self._warned
-            self._warned.add(kind)
+            self._warned[kind] = None
+            if len(self._warned) > WARNED:
+                del self._warned[next(iter(self._warned))]
             return is_new
 
 
@@ -267,7 +272,7 @@ class Log:
         try:
             return do(*args)
         except Exception as error:
-            self.warn(f"{step}: {type(error).__name__}", "Could not %s: %s: %s", step, type(error).__name__, error)
+            self.warn(f"{step}: {type(error).__name__}", "Could not %s: %s: %.500s", step, type(error).__name__, error)
             return None
 
     def warn(self, kind: str, message: str, *args: object) -> None:

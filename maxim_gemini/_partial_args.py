@@ -68,10 +68,9 @@ def _put(args: dict[Any, Any], steps: list[str | int], value: Any) -> None:
     if not steps:
         return
     for step, following in itertools.pairwise(steps):
-        inside: Any = args.get(step)
-        if not isinstance(inside, dict):
-            inside = args[step] = _Items() if isinstance(following, int) else {}
-        args = inside
+        if not isinstance(args.get(step), dict):
+            args[step] = _Items() if isinstance(following, int) else {}
+        args = args[step]
     before = args.get(steps[-1])
     if isinstance(before, _Text) and isinstance(value, str):
         before.append(value)

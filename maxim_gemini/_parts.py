@@ -4,14 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
+import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from google.genai import types
 
+_DEFAULT_LIMIT: Final = 5 * 1024 * 1024
+
+
+def _limit_in(environment: Mapping[str, str]) -> int:
+    """Return the limit that *environment* sets; the default, and a warning, where it is no number of bytes."""
+    name = "MAXIM_GEMINI_ATTACHMENT_LIMIT"
+    value = environment.get(name, "").strip()
+    if re.fullmatch(r"[0-9]{1,18}", value):
+        return int(value)
+    if value:
+        logging.getLogger("maxim_gemini").warning(
+            "%s=%.100r is ignored, and %d used: expected a number of bytes, as in %s=%d",
+            *(name, value, _DEFAULT_LIMIT, name, _DEFAULT_LIMIT),
+        )
+    return _DEFAULT_LIMIT
+
+
 # Larger inline data is marked with size and hash instead of being uploaded to Maxim, in bytes.
-ATTACHMENT_LIMIT: Final = int(os.environ.get("MAXIM_GEMINI_ATTACHMENT_LIMIT") or 5 * 1024 * 1024)
+ATTACHMENT_LIMIT: Final = _limit_in(os.environ)
 
 # A part's fields that say something about another field, and nothing by themselves.
 _REMARKS: Final = frozenset({"thought", "thought_signature", "video_metadata", "media_resolution", "part_metadata"})

@@ -79,7 +79,7 @@ def labels_in(headers: Any, log: Log) -> Labels:
 def _text(log: Log, name: str, value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    log.warn(f"{name}: {value!r}", "%s is ignored: expected text, got %r", name, value)
+    log.warn(f"{name}: no text", "%s is ignored: expected text, got %.200r", name, value)
     return None
 
 
@@ -91,7 +91,7 @@ def _tags(log: Log, name: str, value: Any) -> Mapping[str, str] | None:
         return {str(key): as_text(item) for key, item in dict(tags).items()}
     except Exception:  # no JSON, no object, nested too deep
         log.warn(
-            f"{name}: {value!r}", '%s is ignored: expected a JSON object like {"team": "search"}, got %r', name, value
+            f"{name}: no tags", '%s is ignored: expected a JSON object like {"team": "search"}, got %.200r', name, value
         )
         return None
 
@@ -102,7 +102,10 @@ def checked_id(log: Log, name: str, value: Any) -> str | None:
     if text is None or is_valid_id(text):
         return text
     log.warn(
-        f"{name}: {text!r}", "%s %r is ignored: Maxim's ids are letters, digits, '-' and '_', and not empty", name, text
+        f"{name}: no id",
+        "%s %.200r is ignored: Maxim's ids are letters, digits, '-' and '_', and not empty",
+        name,
+        text,
     )
     return None
 

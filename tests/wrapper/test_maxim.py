@@ -129,6 +129,13 @@ def test_a_failure_is_one_warning_of_its_kind_for_each_logger(caplog: pytest.Log
     ]
 
 
+def test_kinds_of_trouble_take_no_more_memory_however_many_there_are(caplog: pytest.LogCaptureFixture) -> None:
+    ledger = Ledger()
+    assert all(ledger.is_first(f"read: Error{number}") for number in range(5_000))
+    assert not ledger.is_first("read: Error4999")
+    assert len(ledger._warned) == 1024
+
+
 def test_the_ledger_forgets_the_oldest() -> None:
     ledger, ids = Ledger(), [str(number) for number in range(65_537)]
     assert all(ledger.claim(one) for one in ids)

@@ -37,7 +37,18 @@ def test_bytes_that_are_not_logged_are_known_by_their_hash(mime_type: str | None
     assert marker(b"abc", mime_type) == f"[{kind}, 3 bytes, sha256 {digest}]"
 
 
-@pytest.mark.parametrize(("said", "limit"), [(None, 5 * 1024 * 1024), ("", 5 * 1024 * 1024), ("10", 10)])
+@pytest.mark.parametrize(
+    ("said", "limit"),
+    [
+        (None, 5 * 1024 * 1024),
+        ("", 5 * 1024 * 1024),
+        (" ", 5 * 1024 * 1024),
+        ("0", 0),
+        ("10", 10),
+        (" 10 ", 10),
+        ("9" * 18, 10**18 - 1),
+    ],
+)
 def test_the_environment_sets_the_limit_of_an_attachment(
     monkeypatch: pytest.MonkeyPatch, said: str | None, limit: int
 ) -> None:
@@ -46,6 +57,17 @@ def test_the_environment_sets_the_limit_of_an_attachment(
         monkeypatch.setenv("MAXIM_GEMINI_ATTACHMENT_LIMIT", said)
     parts = loaded_anew(_parts)
     assert limit == parts.ATTACHMENT_LIMIT
+
+
+@pytest.mark.parametrize("said", ["5MB", "5 MB", "5e6", "-1", "+5", "1.5", "unlimited", "None", "0x10", "9" * 5000])
+def test_a_limit_that_is_no_number_of_bytes_is_one_warning_and_the_default(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, said: str
+) -> None:
+    monkeypatch.setenv("MAXIM_GEMINI_ATTACHMENT_LIMIT", said)
+    parts = loaded_anew(_parts)
+    assert parts.ATTACHMENT_LIMIT == 5 * 1024 * 1024
+    (warning,) = caplog.messages
+    assert warning.startswith(f"MAXIM_GEMINI_ATTACHMENT_LIMIT={said!r:.100} is ignored, and 5242880 used: ")
 
 
 class NoModel:
