@@ -1,8 +1,8 @@
 """Bodies: from the bytes that were received to what a reviewer reads, and back to the same bytes.
 
     {"json": value}                     a JSON body, where writing the value again gives the same bytes
-    {"json": value, "style": name}      the same, written in another style than its place's own
-    {"events": [value | text, ...]}     a stream of server-sent events; a block that is not plain JSON stays text
+    {"json": value, "style": name}      the same, written in another style than is usual there
+    {"events": [...]}                   a stream of server-sent events: see `events`
     {"string": text | bytes}            anything else; this is vcrpy's own form
     text | bytes                        the same in a request, where vcrpy has no mapping
 
@@ -14,7 +14,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import json
 import mimetypes
 import zlib
 from collections.abc import Callable
@@ -22,9 +21,11 @@ from functools import partial
 from importlib import import_module
 from typing import Any, Final
 
-from maxim_gemini.testing._http.wire import dump_event, dump_json, event_data, split_events
+from maxim_gemini.testing._http.wire import split_events
 from maxim_gemini.testing._json_types import is_list, is_object
 
+from . import events, json_text
+from .json_text import ANSWER, REQUEST, as_text, value_of
 from .layout import Attachment
 
 Fetch = Callable[[str], bytes]
@@ -32,23 +33,8 @@ Fetch = Callable[[str], bytes]
 Attach = Callable[[bytes, str], str]
 """Keep bytes in a file beside the cassette, under an extension, and return its name."""
 
-ANSWER: Final = "pretty"
-"""How servers write JSON."""
-REQUEST: Final = "spaced"
-"""How the Python SDK writes JSON."""
-
-_STYLES: Final[dict[str, Callable[[Any], bytes]]] = {
-    ANSWER: dump_json,
-    REQUEST: lambda value: json.dumps(value).encode(),
-    "pretty without line end": partial(dump_json, end=b""),
-    "spaced utf-8": lambda value: json.dumps(value, ensure_ascii=False).encode(),
-    "compact": lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(),
-    "compact ascii": lambda value: json.dumps(value, separators=(",", ":")).encode(),
-}
 _LARGE: Final = 8192
 """Bytes from which on a binary is a file of its own."""
-_DEEPEST: Final = 100
-_LONGEST_KEY: Final = 256
 _EXTENSIONS: Final = {
     "application/json": "json",
     "application/pdf": "pdf",
@@ -83,117 +69,50 @@ _SIGNATURES: Final = {
 
 def stored_request(raw: bytes | None) -> Any:
     """Return the form in which the body of a request is stored; `None` where there is none."""
-    return None if raw is None else _json_form(raw, REQUEST) or _text(raw)
+    return None if raw is None else _json(raw, REQUEST) or as_text(raw)
 
 
 def stored_answer(raw: bytes) -> dict[str, Any]:
     """Return the form in which the body of an answer is stored."""
-    return _events_form(raw) or _json_form(raw, ANSWER) or {"string": _text(raw)}
+    return events.stored(raw) or _json(raw, ANSWER) or {"string": as_text(raw)}
+
+
+def _json(data: bytes, usual: str) -> dict[str, Any] | None:
+    value = json_text.storable(data)
+    style = None if value is None else json_text.style_of(value, data, [usual])
+    if style is None:
+        return None
+    return {"json": value} if style == usual else {"style": style, "json": value}
 
 
 def raw(body: Any, style: str) -> bytes:
-    """Return the bytes of a stored *body* whose place's own JSON style is *style*."""
+    """Return the bytes of a stored *body* whose usual style of JSON is *style*."""
     return b"".join(pieces(body, style))
 
 
 def pieces(body: Any, style: str) -> list[bytes]:
-    """Return the bytes of a stored *body*, one piece for each event of a stream."""
+    """Return the bytes of a stored *body*, one piece for each event of a stream.
+
+    Raises:
+        ValueError: it is no stored body.
+    """
     if is_object(body):
         if "events" in body:
-            return [event if isinstance(event, bytes) else _event(event) for event in body["events"]]
+            return events.pieces(body)
         if "json" in body:
-            return [_STYLES[body.get("style", style)](body["json"])]
+            return [json_text.write(body["json"], body.get("style", style))]
         body = body["string"]
-    if isinstance(body, bytes):
-        return split_events(body) if body.startswith(b"data:") else [body]
-    return pieces(body.encode(), style) if body else []
+    data = body.encode() if isinstance(body, str) else body or b""
+    if not isinstance(data, bytes):
+        raise ValueError(f"a body is text or binary, not {body!r:.60}")
+    return split_events(data) if data.startswith(b"data:") else [data] if data else []
 
 
 def parsed(body: Any) -> Any:
     """Return the JSON value of a stored request body, or its bytes where it is not JSON; `None` where it is empty."""
-    if is_object(body) and "json" in body:
+    if is_object(body) and "json" in body and json_text.is_shallow(body["json"]):
         return body["json"]
     return value_of(raw(body, REQUEST))
-
-
-def value_of(data: bytes) -> Any:
-    """Return the JSON value that *data* is, or *data* where it is none; `None` where it is empty."""
-    if not data:
-        return None
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        return data
-
-
-def _event(value: Any) -> bytes:
-    return value.encode() if isinstance(value, str) else dump_event(value)
-
-
-def _json_form(data: bytes, own: str) -> dict[str, Any] | None:
-    value = _storable(data)
-    if value is None:
-        return None
-    for style in (own, *_STYLES):
-        if _written(_STYLES[style], value) == data:
-            return {"json": value} if style == own else {"style": style, "json": value}
-    return None
-
-
-def _events_form(data: bytes) -> dict[str, Any] | None:
-    if not data.startswith(b"data:"):
-        return None
-    events = [_event_form(block) for block in split_events(data)]
-    return {"events": events} if any(is_object(event) for event in events) else None
-
-
-def _event_form(block: bytes) -> Any:
-    try:
-        value = _storable((event_data(block) or "").encode())
-    except UnicodeDecodeError:
-        value = None
-    same = is_object(value) and _written(dump_event, value) == block
-    return value if same else _text(block)
-
-
-def _storable(data: bytes) -> Any:
-    """Return the JSON container that *data* is, or `None` where it is none or YAML could not hold it."""
-    if data[:1] not in (b"{", b"["):
-        return None
-    try:
-        value = json.loads(data.decode(), parse_constant=_refuse)
-        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair can't be written
-    except (ValueError, RecursionError):
-        return None
-    return value if _fits(value, _DEEPEST) else None
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _fits(value: Any, depth: int) -> bool:
-    if is_object(value):
-        return depth > 0 and all(
-            0 < len(key) <= _LONGEST_KEY and _fits(member, depth - 1) for key, member in value.items()
-        )
-    if is_list(value):
-        return depth > 0 and all(_fits(item, depth - 1) for item in value)
-    return True
-
-
-def _written(write: Callable[[Any], bytes], value: Any) -> bytes | None:
-    try:
-        return write(value)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _text(data: bytes) -> str | bytes:
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data
 
 
 # Files beside the cassette
@@ -315,7 +234,7 @@ def _by(module: str, problem: str, data: bytes) -> bytes:
 
 def _unbrotli(data: bytes) -> bytes:
     # Brotli has no signature: a recorder that decoded the body left text, which a cassette shows as text.
-    return data if isinstance(_text(data), str) else _by("brotli", "it is compressed with brotli", data)
+    return data if isinstance(as_text(data), str) else _by("brotli", "it is compressed with brotli", data)
 
 
 _DECODERS: Final[dict[str, Callable[[bytes], bytes]]] = {

@@ -13,7 +13,7 @@ from vcr.request import Request
 from maxim_gemini.testing._http.exchange import Chunk, Response
 from maxim_gemini.testing._json_types import is_object
 
-from . import bodies
+from . import bodies, json_text
 from .requests import as_bytes
 from .stored import Stored, pairs, stored_of
 
@@ -44,7 +44,7 @@ def _vcr_request_body(request: dict[str, Any]) -> bytes | None:
         return json.dumps(request["parsed_body"]).encode()
     body = request.get("body")
     if is_object(body):
-        return bodies.raw(body, bodies.REQUEST)
+        return bodies.raw(body, json_text.REQUEST)
     return None if body is None else as_bytes(body)
 
 
@@ -59,5 +59,5 @@ def _vcr_body(response: dict[str, Any]) -> bytes:
             return as_bytes(body["base64_string"])
         if "string" in body:
             return as_bytes(body["string"] or b"")
-        return bodies.raw(body, bodies.ANSWER)
+        return bodies.raw(body, json_text.ANSWER)
     return as_bytes(body or b"")

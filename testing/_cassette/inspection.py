@@ -11,7 +11,7 @@ from maxim_gemini.testing._http.wire import event_data
 from maxim_gemini.testing._json_types import is_list, is_object
 from maxim_gemini.testing.exceptions import CassetteBroken, CassetteError
 
-from . import bodies, format
+from . import format, json_text
 from .cassette import Cassette, Head
 from .store import Shelf
 
@@ -143,14 +143,14 @@ def _line(interaction: Interaction) -> Line:
         events=len(response.chunks),
         size=len(response.body),
         seconds=response.chunks[-1].at if response.chunks else 0.0,
-        asked=_asked(bodies.value_of(request.body or b"")),
+        asked=_asked(json_text.value_of(request.body or b"")),
         answered=_answered([_value(chunk.data) for chunk in response.chunks]),
     )
 
 
 def _value(data: bytes) -> Any:
     line = event_data(data) if data.startswith(b"data:") else None
-    return bodies.value_of(data if line is None else line.encode())
+    return json_text.value_of(data if line is None else line.encode())
 
 
 def _asked(body: Any) -> str:

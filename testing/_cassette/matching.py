@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from maxim_gemini.testing._json_types import is_list, is_object
 
-from .bodies import value_of
+from .json_text import value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

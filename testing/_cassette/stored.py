@@ -12,7 +12,7 @@ from vcr.request import Request
 from maxim_gemini.testing._http.exchange import COMPLETE, Chunk, Response
 from maxim_gemini.testing._json_types import is_list, is_object
 
-from . import bodies
+from . import bodies, json_text
 from .requests import body_of
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _times(response: Response, body: Any) -> list[float]:
     times: list[float] = []
     received = iter(response.chunks)
     have, need, now = 0, 0, 0.0
-    for piece in bodies.pieces(body, bodies.ANSWER):
+    for piece in bodies.pieces(body, json_text.ANSWER):
         need += len(piece)
         while have < need:
             chunk = next(received)
@@ -69,7 +69,7 @@ def _times(response: Response, body: Any) -> list[float]:
 def request_of(values: Mapping[str, Any]) -> Request:
     """Return a request from its stored values."""
     body = values.get("body")
-    data = None if body is None else bodies.raw(body, bodies.REQUEST)
+    data = None if body is None else bodies.raw(body, json_text.REQUEST)
     return Request(values["method"], values["uri"], data, dict(pairs(values.get("headers"))))
 
 
@@ -82,12 +82,12 @@ def spelling_of(values: Mapping[str, Any]) -> Spelling | None:
     uri, body = values["uri"], values.get("body")
     if "upload" in uri or not is_object(body) or body.keys() != {"json"}:
         return None
-    return values["method"], uri, bodies.raw(body, bodies.REQUEST)
+    return values["method"], uri, bodies.raw(body, json_text.REQUEST)
 
 
 def response_of(values: Mapping[str, Any]) -> Response:
     """Return an answer from its stored values, one chunk for each event."""
-    parts = bodies.pieces(values["body"], bodies.ANSWER)
+    parts = bodies.pieces(values["body"], json_text.ANSWER)
     times = values.get("times") or [0.0] * len(parts)
     chunks = tuple(Chunk(part, at) for part, at in zip(parts, times, strict=True))
     status = values["status"]

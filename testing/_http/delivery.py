@@ -12,6 +12,7 @@ from typing import Final, Literal, NamedTuple, NoReturn
 
 from maxim_gemini.testing._clock import monotonic
 
+from . import wire
 from .exchange import COMPLETE, Chunk, Response
 
 LEFT_BY_READER: Final = "closed by the reader"
@@ -111,4 +112,14 @@ class Live:
         packed = {name.lower() for name, _ in headers} & {"content-encoding", "transfer-encoding"}
         dropped = _FRAMING if packed else frozenset[str]()
         kept = tuple((name, value) for name, value in headers if name.lower() not in dropped)
+        if ended == LEFT_BY_READER and self._was_whole(headers, chunks):
+            ended = COMPLETE
         return Response(status, kept, chunks, reason, ended)
+
+    def _was_whole(self, headers: Headers, chunks: tuple[Chunk, ...]) -> bool:
+        """Return whether there was nothing left to read: many readers don't wait for the end of what they know."""
+        named = {name.lower(): value for name, value in headers}
+        if "content-encoding" not in named and named.get("content-length") == str(sum(len(c.data) for c in chunks)):
+            return True
+        is_stream = named.get("content-type", "").lower().startswith("text/event-stream")
+        return is_stream and wire.is_done(b"".join(chunk.data for chunk in chunks))

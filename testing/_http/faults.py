@@ -41,7 +41,8 @@ def deliver(
     body, broken = _broken_off([_damaged(e) if i in faults.corrupt else e for i, e in enumerate(events)], faults)
     starts = [0, *accumulate(map(len, events))]
     silences = {starts[index]: seconds for index, seconds in faults.stall.items() if index < len(events)}
-    cuts = _cuts(faults.torn if faults.torn is not None else chunking, response.chunks, starts, len(body))
+    blocks = [0, *accumulate(map(len, _blocks_of(response)))]
+    cuts = _cuts(faults.torn if faults.torn is not None else chunking, response.chunks, blocks, len(body))
     pieces = _pieces(body, sorted(cuts | silences.keys()), silences, _Clock(response.chunks, pace))
     ended = DISCONNECTED if broken else response.ended
     return Delivery(response.status, response.headers, pieces, response.reason, ended, overrun)
@@ -62,14 +63,28 @@ def check(pace: Pace, chunking: Chunking) -> None:
 
 
 def events_of(response: Response) -> list[bytes]:
-    """Return the body's events, or the whole body as the only one where it is no stream."""
+    """Return the body's events, or the whole body as the only one where it is no stream.
+
+    A comment, such as one that keeps the connection alive, belongs to the event after it.
+    """
+    events: list[bytes] = []
+    silent = b""
+    for block in _blocks_of(response):
+        silent += block
+        if wire.is_event(block):
+            events.append(silent)
+            silent = b""
+    return [*events[:-1], events[-1] + silent] if events else [silent] if silent else []
+
+
+def _blocks_of(response: Response) -> list[bytes]:
     body = response.body
     return wire.split_events(body) if is_stream(response) else [body] if body else []
 
 
 def is_stream(response: Response) -> bool:
     """Say whether *response* is a stream of server-sent events (of a failed call it is plain JSON)."""
-    return response.status == 200 and response.header("content-type").startswith("text/event-stream")
+    return response.status == 200 and response.header("content-type").lower().startswith("text/event-stream")
 
 
 def _broken_off(events: list[bytes], faults: Faults) -> tuple[bytes, bool]:
@@ -83,18 +98,19 @@ def _broken_off(events: list[bytes], faults: Faults) -> tuple[bytes, bool]:
 def _damaged(event: bytes) -> bytes:
     # As long as before, so that the times of the recorded bytes still fit; the line ends stay, the JSON does not.
     text = event.rstrip()
-    intact = len(text) // 2
+    data = max(text.rfind(b"\ndata:"), text.rfind(b"\rdata:")) + 1
+    intact = (data + len(text)) // 2
     return text[:intact] + b"#" * (len(text) - intact) + event[len(text) :]
 
 
-def _cuts(chunking: Chunking | Iterable[int], chunks: tuple[Chunk, ...], starts: list[int], size: int) -> set[int]:
-    return {*takewhile(lambda end: end < size, _ends(chunking, chunks, starts)), size}
+def _cuts(chunking: Chunking | Iterable[int], chunks: tuple[Chunk, ...], blocks: list[int], size: int) -> set[int]:
+    return {*takewhile(lambda end: end < size, _ends(chunking, chunks, blocks)), size}
 
 
-def _ends(chunking: Chunking | Iterable[int], chunks: tuple[Chunk, ...], starts: list[int]) -> Iterable[int]:
+def _ends(chunking: Chunking | Iterable[int], chunks: tuple[Chunk, ...], blocks: list[int]) -> Iterable[int]:
     match chunking:
         case "events":
-            return starts
+            return blocks
         case "recorded":
             return accumulate(len(chunk.data) for chunk in chunks)
         case "whole":

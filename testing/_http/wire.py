@@ -16,6 +16,7 @@ from json.encoder import encode_basestring
 from math import isfinite
 from typing import Any, Final
 
+BOM: Final = b"\xef\xbb\xbf"
 EVENT_END: Final = b"\r\n\r\n"
 """What ends a server-sent event of Gemini."""
 
@@ -26,6 +27,8 @@ _ESCAPED: Final = re.compile(
     "\ufeff\ufff9-\ufffb\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f]"
 )
 _CONTAINERS: Final = (dict, list, tuple)
+_DONE: Final = re.compile(rb"(?:\A|[\r\n])data: ?\[DONE\](?>\r\n|\r|\n){2,}\Z")
+_SILENT: Final = frozenset({b"", b"event", b"id", b"retry"})
 _BLOCK: Final = re.compile(rb"(?>\r\n|\r|\n){2,}")
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 
@@ -37,7 +40,12 @@ def dump_json(value: Any, *, end: bytes = b"\n") -> bytes:
 
 def dump_event(value: Any) -> bytes:
     """Write *value* as one server-sent event: `data: `, one line of JSON, an empty line."""
-    return b"data: " + _written(value, None).encode() + EVENT_END
+    return b"data: " + dump_line(value) + EVENT_END
+
+
+def dump_line(value: Any) -> bytes:
+    """Write *value* as one line of JSON, as it stands in an event."""
+    return _written(value, None).encode()
 
 
 def split_events(body: bytes) -> list[bytes]:
@@ -47,9 +55,21 @@ def split_events(body: bytes) -> list[bytes]:
 
 
 def event_data(block: bytes) -> str | None:
-    """Return what the `data:` lines of *block* say, or `None` where it has none."""
-    lines = [line[5:].removeprefix(b" ") for line in _LINE_END.split(block) if line.startswith(b"data:")]
-    return b"\n".join(lines).decode() if lines else None
+    """Return what the `data:` lines of *block* say, or `None` where it has none; what is not UTF-8 becomes U+FFFD."""
+    fields = (line.partition(b":") for line in _LINE_END.split(block.removeprefix(BOM)))
+    lines = [value.removeprefix(b" ") for name, _, value in fields if name == b"data"]
+    return b"\n".join(lines).decode(errors="replace") if lines else None
+
+
+def is_done(body: bytes) -> bool:
+    """Return whether the last event of *body* is whole and says that there is no other."""
+    return bool(_DONE.search(body[-100:]))
+
+
+def is_event(block: bytes) -> bool:
+    """Return whether a reader gets something of *block*: not of comments, nor of fields without data."""
+    lines = [line for line in _LINE_END.split(block.removeprefix(BOM)) if line]
+    return any(line.partition(b":")[0] not in _SILENT for line in lines)
 
 
 def _written(value: Any, newline: str | None) -> str:

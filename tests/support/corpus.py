@@ -62,3 +62,18 @@ def cassettes() -> tuple[Path, ...]:
     """Return the published vcrpy cassettes, sorted by name; empty where there is no corpus."""
     folder = corpus_folder()
     return tuple(sorted((folder / "cassettes").glob("*.yaml"))) if folder else ()
+
+
+@functools.cache
+def streams_of(name: str) -> tuple[str, ...]:
+    """Return the streams in the file *name* of the corpus whose bytes were recorded; empty where there is no corpus."""
+    folder = corpus_folder()
+    if folder is None:
+        return ()
+    with (folder / name).open(encoding="utf-8") as lines:
+        recorded = [json.loads(line) for line in lines]
+    return tuple(
+        line["body"]
+        for line in recorded
+        if "event-stream" in (line["content_type"] or "") and (line["fidelity"] or "").startswith("bytes")
+    )

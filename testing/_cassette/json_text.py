@@ -1,0 +1,113 @@
+"""JSON in the styles in which it is written on the wire, to the byte.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from maxim_gemini.testing._http.wire import dump_json, dump_line
+from maxim_gemini.testing._json_types import is_list, is_object
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+ANSWER: Final = "pretty"
+"""How servers write a plain answer."""
+REQUEST: Final = "spaced"
+"""How the Python SDK writes a request."""
+EVENT: Final = "event"
+"""How servers write an event of a stream."""
+
+_STYLES: Final[dict[str, Callable[[Any], bytes]]] = {
+    ANSWER: dump_json,
+    REQUEST: lambda value: json.dumps(value).encode(),
+    EVENT: dump_line,
+    "pretty without line end": partial(dump_json, end=b""),
+    "spaced utf-8": lambda value: json.dumps(value, ensure_ascii=False).encode(),
+    "compact": lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(),
+    "compact ascii": lambda value: json.dumps(value, separators=(",", ":")).encode(),
+}
+DEEPEST: Final = 100
+"""Levels of a value up to which it is kept, and compared, as a value; deeper JSON is text."""
+_LONGEST_KEY: Final = 256
+
+
+def write(value: Any, style: str) -> bytes:
+    """Return *value* as JSON in that *style*.
+
+    Raises:
+        ValueError: there is no such style, or JSON can't hold the value.
+    """
+    if style not in _STYLES:
+        raise ValueError(f"unknown style {style!r} of JSON; choose from {', '.join(map(repr, _STYLES))}")
+    return _STYLES[style](value)
+
+
+def style_of(value: Any, data: bytes, likely: Iterable[str] = ()) -> str | None:
+    """Return the style in which *value* is *data*, of the *likely* ones if possible; `None` where there is none."""
+    return next((style for style in (*likely, *_STYLES) if is_written(value, data, style)), None)
+
+
+def is_written(value: Any, data: bytes, style: str) -> bool:
+    """Return whether *value* in that *style* is *data*."""
+    try:
+        return _STYLES[style](value) == data
+    except (ValueError, RecursionError):
+        return False
+
+
+def storable(data: bytes) -> Any:
+    """Return the JSON container that *data* is, or `None` where it is none or YAML could not hold it."""
+    if data[:1] not in (b"{", b"["):
+        return None
+    try:
+        value = json.loads(data.decode(), parse_constant=_refuse)
+        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair can't be written
+    except (ValueError, RecursionError):
+        return None
+    return value if _fits(value, DEEPEST) else None
+
+
+def value_of(data: bytes) -> Any:
+    """Return the JSON value that *data* is, or *data* where it is none or too deep; `None` where it is empty."""
+    if not data:
+        return None
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        return data
+    # Values that need that many brackets are rare, and only they can be too deep.
+    return data if data.count(b"[") + data.count(b"{") > DEEPEST and not is_shallow(value) else value
+
+
+def is_shallow(value: Any, depth: int = DEEPEST) -> bool:
+    """Return whether *value* has no more than *depth* levels."""
+    if is_object(value):
+        return depth > 0 and all(is_shallow(member, depth - 1) for member in value.values())
+    return not is_list(value) or (depth > 0 and all(is_shallow(item, depth - 1) for item in value))
+
+
+def as_text(data: bytes) -> str | bytes:
+    """Return *data* as text if it is UTF-8."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _fits(value: Any, depth: int) -> bool:
+    if is_object(value):
+        return depth > 0 and all(
+            0 < len(key) <= _LONGEST_KEY and _fits(member, depth - 1) for key, member in value.items()
+        )
+    if is_list(value):
+        return depth > 0 and all(_fits(item, depth - 1) for item in value)
+    return True
