@@ -4,16 +4,19 @@
   call, and automatic function calling makes several in one public call.
 - A `Models` holds nothing but `_api_client`, so the models of one call can be made in passing; a `Chat` holds
   `_modules`, `_config` and its histories, so that a turn can run on other models and write into the same history.
+- `pil_to_blob` encodes Pillow's images, so that one encoding does for the request and for Maxim.
 - An API client reads the headers of every request from `_http_options`, which is set once, when it is made.
 """
 
 from __future__ import annotations
 
+import operator
+import sys
 from collections.abc import AsyncIterator, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from google.genai import types
+from google.genai import _transformers, types
 from google.genai.chats import AsyncChat, Chat
 from google.genai.models import AsyncModels, Models
 
@@ -34,12 +37,14 @@ class RecordedModels(Models):
         self._call = call
 
     def _generate_content(self, *, model: str, contents: Any, config: Any = None, **more: Any) -> Response:
+        contents = with_encoded_images(contents)
         with self._call.generation(model, contents, config) as recording:
             return recording.add(super()._generate_content(model=model, contents=contents, config=config, **more))
 
     def _generate_content_stream(
         self, *, model: str, contents: Any, config: Any = None, **more: Any
     ) -> Iterator[Response]:
+        contents = with_encoded_images(contents)
         recording = self._call.generation(model, contents, config, streamed=True)
         with recording.until_read():
             chunks = super()._generate_content_stream(model=model, contents=contents, config=config, **more)
@@ -54,10 +59,12 @@ class RecordedAsyncModels(AsyncModels):
         self._call = call
 
     async def _generate_content(self, *, model: str, contents: Any, config: Any = None, **more: Any) -> Response:
+        contents = with_encoded_images(contents)
         with self._call.generation(model, contents, config) as recording:
             return recording.add(await super()._generate_content(model=model, contents=contents, config=config, **more))
 
     async def _generate_content_stream(self, *, model: str, contents: Any, config: Any = None, **more: Any) -> Any:
+        contents = with_encoded_images(contents)
         recording = self._call.generation(model, contents, config, streamed=True)
         with recording.until_read():
             chunks: Any = await super()._generate_content_stream(model=model, contents=contents, config=config, **more)
@@ -114,6 +121,27 @@ class RecordedAsyncChat(AsyncChat):
     def __init__(self, chat: Any, call: Call) -> None:
         self.__dict__.update(chat.__dict__, _modules=RecordedAsyncModels(chat._modules, call))
         self._config = with_recorded_tools(without_labels(self._config), call.tools)
+
+
+def with_encoded_images(contents: Any) -> Any:
+    """Return *contents* with Pillow's images as the SDK would send them; the same object where there are none."""
+    image_class = getattr(sys.modules.get("PIL.Image"), "Image", None)  # what is not imported has no instances
+    encode = getattr(_transformers, "pil_to_blob", None)
+    if image_class is None or encode is None:
+        return contents
+
+    def encoded(item: Any) -> Any:
+        if isinstance(item, image_class):
+            return types.Part(inline_data=encode(item))
+        if isinstance(item, list):
+            items: list[Any] = [encoded(one) for one in item]  # pyright: ignore[reportUnknownVariableType]
+            return items if any(map(operator.is_not, items, item)) else item  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        return item
+
+    try:
+        return encoded(contents)
+    except Exception:  # no image that can be saved: the SDK will say so
+        return contents
 
 
 def is_plain(models: Any) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import inspect
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from google.genai import types
 from google.genai.chats import AsyncChat, Chat
 from google.genai.models import AsyncModels, Models
+from PIL import Image
 from support.script import chunks, response
 from support.sides import MODEL
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from support.sides import Sync
 
     from maxim_gemini import MaximGeminiClient
+    from maxim_gemini.testing import FakeLogger
 
 
 @pytest.mark.parametrize("kind", [Models, AsyncModels])
@@ -102,3 +106,71 @@ def test_what_is_no_chat_of_the_sdks_tells_nothing() -> None:
     assert not _sdk.is_plain(nothing)
     assert _sdk.model_of(nothing) == ""
     assert (_sdk.config_of(nothing), _sdk.models_of(nothing), _sdk.headers_of(nothing)) == (None, None, None)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("form", ["alone", "in a list", "in a list of lists"])
+async def test_an_image_of_pillow_is_encoded_once_and_logged_as_it_is_sent(
+    side: Sync,
+    gemini: Gemini,
+    raw: genai.Client,
+    client: MaximGeminiClient,
+    logger: FakeLogger,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
+    streamed: bool,
+    form: str,
+) -> None:
+    saved: list[str] = []
+    really = Image.Image.save
+
+    def save(self: Image.Image, stream: Any, *args: Any, **more: Any) -> None:
+        saved.append(self.mode)
+        really(self, stream, *args, **more)
+
+    monkeypatch.setattr(Image.Image, "save", save)
+    image = Image.new(mode, (3, 2))
+    forms: dict[str, Any] = {
+        "alone": image,
+        "in a list": ["What?", image],
+        "in a list of lists": [["What?", image], "And?"],
+    }
+    contents = forms[form]
+
+    async def use(either: Any) -> None:
+        gemini.forget()
+        gemini.streams(*chunks("a")) if streamed else gemini.says(response("a"))
+        await (side.read(await side.open(either, contents)) if streamed else side.generate(either, contents))
+
+    await use(raw)
+    await use(client)
+    assert saved == [mode] * 2
+    assert gemini.requests[0] == gemini.requests[1]
+    sent = [base64.urlsafe_b64decode(data) for data in _inline_data(gemini.requests[1])]
+    assert sent == [one.content for one in logger.generation.attachments]
+
+
+def _inline_data(request: dict[str, Any]) -> list[str]:
+    parts = [part for content in request["contents"] for part in content["parts"]]
+    return [part[name]["data"] for part in parts for name in ("inlineData", "inline_data") if name in part]
+
+
+async def test_an_image_that_cannot_be_encoded_fails_as_with_the_bare_client(
+    side: Sync, gemini: Gemini, raw: genai.Client, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    gemini.says(response("a"))
+
+    async def outcome(either: Any) -> str:
+        with pytest.raises(OSError, match="HSV") as error:
+            await side.generate(either, Image.new("HSV", (1, 1)))
+        return repr(error.value)
+
+    assert await outcome(client) == await outcome(raw)
+    assert logger.generation.error is not None
+    logger.assert_complete(strict=True)
+
+
+def test_contents_without_images_stay_the_very_object() -> None:
+    for contents in ("Hi", ["Hi", ["there"]], [types.Part(text="Hi")], {"parts": []}, None):
+        assert _sdk.with_encoded_images(contents) is contents
