@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import ast
+import re
+import sys
 from fnmatch import fnmatch
 from importlib import metadata
 from pathlib import Path
@@ -11,6 +14,8 @@ import maxim_gemini
 from maxim_gemini.testing._cassette.bodies import extension
 
 SETUPTOOLS = project()["tool"]["setuptools"]
+OPTIONAL = {"pytest_asyncio"}
+"""Used only where the user's own suite has it."""
 INSTALLED = Path(maxim_gemini.__file__).parent
 
 
@@ -66,6 +71,23 @@ def test_the_two_links_are_there_where_the_file_system_has_links() -> None:
 def test_the_wrapper_needs_only_google_genai_and_maxim_py() -> None:
     needed = [text for text in metadata.requires("maxim-gemini") or () if "extra ==" not in text]
     assert sorted(text.split(">")[0] for text in needed) == ["google-genai", "maxim-py"]
+
+
+def test_what_the_product_imports_it_declares() -> None:
+    """pydantic's models are google-genai's public interface; the libraries of other people's are asked for by name."""
+    declared = {re.split(r"[\[>=<; ]", text)[0] for text in metadata.requires("maxim-gemini") or ()}
+    provided = metadata.packages_distributions()
+    modules = {name for path in product_files() for name in top_level_imports(path)}
+    outside = modules - sys.stdlib_module_names - {"maxim_gemini", "google", "pydantic"}
+    undeclared = {name for name in outside if not declared & {dist.lower() for dist in provided.get(name, [name])}}
+    assert undeclared <= OPTIONAL
+
+
+def top_level_imports(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 0}
+    return {name.partition(".")[0] for name in names}
 
 
 def test_aiohttp_is_never_required_since_its_presence_changes_google_genai() -> None:

@@ -1,4 +1,4 @@
-"""No file says where, by what or under which ticket it was made."""
+"""No file says where, or by what, it was made."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ FORBIDDEN = {
     "a registry other than the public one": re.compile(
         r"(?i)(?:index-url|registry)\s*=\s*http|artifactory|pypi-mirror"
     ),
-    "a ticket number": re.compile(r"(?i)\bissue #?\d+\b(?!\d)"),
 }
 QUOTED_ELSEWHERE = {
     "tests/project/test_speaks_of_itself.py",  # it names them
@@ -42,9 +41,7 @@ def test_no_file_speaks_of_the_place_where_it_was_made() -> None:
     assert [line for path in checked for line in said(path)] == []
 
 
-@pytest.mark.parametrize(
-    "text", ["cd /home/ann/venvs", "see /Users/ann/project", "as in issue 8", "index-url = http://host/simple"]
-)
+@pytest.mark.parametrize("text", ["cd /home/ann/venvs", "see /Users/ann/project", "index-url = http://host/simple"])
 def test_what_is_forbidden_is_found(text: str, tmp_path: Path) -> None:
     assert any(pattern.search(text) for pattern in FORBIDDEN.values())
 

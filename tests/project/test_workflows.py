@@ -52,6 +52,13 @@ def test_a_job_gets_no_right_that_it_does_not_name(path: Any) -> None:
                 assert step["with"]["persist-credentials"] is False
 
 
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_every_action_is_pinned_by_its_hash_and_names_its_version(path: Any) -> None:
+    uses = re.findall(r"uses: (.*)", path.read_text(encoding="utf-8"))
+    assert uses
+    assert [line for line in uses if not re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d[\w.]*", line)] == []
+
+
 def test_a_release_keeps_no_token() -> None:
     publish = workflow("release")["jobs"]["publish"]
     assert publish["permissions"] == {"id-token": "write"}
