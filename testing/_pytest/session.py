@@ -284,11 +284,11 @@ class Session:
             self.current.uses.append(use_of(recorder, self.shown(recorder.path.resolve()), plan))
 
     def _record(self, nodeid: str, state: TestState) -> TestRecord:
-        from .tally import TestRecord, traces
+        from .tally import TestRecord, of_test, traces
 
         return TestRecord(
             nodeid=nodeid,
-            uses=state.uses,
+            uses=[of_test(use, passed=state.outcome == "passed") for use in state.uses],
             traces=traces(state.loggers) if self.settings.report else [],
             logged=bool(state.loggers),
             outcome=state.outcome,

@@ -1,4 +1,4 @@
-"""Cassettes that several tests of a run use, in one process or in many: whose turn it is, and what they used together."""
+"""Cassettes that several tests of a run use, in one process or many: whose turn it is, and what they used together."""
 
 from __future__ import annotations
 

@@ -48,6 +48,7 @@ def details(
     """Return what a reader may want to act on: one line each."""
     uses = [(record.nodeid, use) for record in records for use in record.uses]
     lines = [line for nodeid, use in uses for line in _use(nodeid, use)]
+    lines += _recorded(use for _, use in uses)
     if max_age is not None:
         lines += _old((use for _, use in uses), max_age, now or datetime.now(UTC))
     lines += [Line("unused", _unused(shared)) for shared in unused]
@@ -94,8 +95,13 @@ def _use(nodeid: str, use: Use) -> Iterator[Line]:
         yield Line("unused", f"{use.cassette}: {plural(unused, 'answer')} that {nodeid} did not ask for")
     if use.kept:
         yield Line("not saved", f"{use.cassette}: {nodeid} did not pass; the file is as it was")
-    elif recorded := use.counts.get("recorded"):
-        yield Line("recorded", f"{use.cassette}: {plural(recorded, 'answer')}")
+
+
+def _recorded(uses: Iterable[Use]) -> Iterator[Line]:
+    counts = Counter[str]()
+    for use in uses:
+        counts[use.cassette] += use.counts.get("recorded", 0)
+    yield from (Line("recorded", f"{name}: {plural(count, 'answer')}") for name, count in counts.items() if count)
 
 
 def _old(uses: Iterable[Use], max_age: timedelta, now: datetime) -> Iterator[Line]:

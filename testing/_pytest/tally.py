@@ -84,12 +84,24 @@ def use_of(recorder: GeminiRecorder, shown: str, plan: Plan | None = None) -> Us
     use = Use(shown, mode, counts)
     if plan and plan.is_shared:
         unplayed = Counter(interaction.fingerprint for interaction in recorder.unused)
-        more = {"asked": recorder.cassette.asked(), "unplayed": dict(unplayed), "ignore": plan.ignore}
-        use = replace(use, counts=counts | {"unused": 0}, shared=True, strict=plan.strict, **more)
+        use = replace(
+            use,
+            counts=counts | {"unused": 0},
+            shared=True,
+            strict=plan.strict,
+            asked=recorder.cassette.asked(),
+            unplayed=dict(unplayed),
+            ignore=plan.ignore,
+        )
     if bundled := bundled_name(recorder.path.resolve()):
         return replace(use, cassette=f"{bundled} (bundled)", strict=False)
     dropped = recorder.discarded and recorder.outcome.live > 0 and mode != "verify"
     return replace(use, recorded_at=recorder.cassette.head.recorded_at, kept=dropped)
+
+
+def of_test(use: Use, *, passed: bool) -> Use:
+    """Return *use* as it counts for the run: a test that did not pass may have stopped before it asked for the rest."""
+    return use if passed else replace(use, counts={**use.counts, "unused": 0})
 
 
 def traces(loggers: Iterable[Received]) -> list[dict[str, Any]]:
