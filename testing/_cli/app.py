@@ -224,17 +224,13 @@ def serve(
     script: Annotated[
         Path | None, typer.Option("--script", "-s", help="A Python file that says `replies = [...]`.", metavar="FILE")
     ] = None,
-    text: Annotated[
-        str, typer.Option(help="What to answer without either.", show_default=False)
-    ] = "Hello from maxim-gemini.",
-    pace: Annotated[
-        Pace, typer.Option(help="How fast a cassette is played; instant unless said.", show_default=False)
-    ] = Pace.INSTANT,
+    text: Annotated[str | None, typer.Option(help="The text of every answer, without a cassette or script.")] = None,
+    pace: Annotated[Pace | None, typer.Option(help="How fast a cassette is played; by default instant.")] = None,
     host: Annotated[
-        str, typer.Option(help="The address to listen on; 127.0.0.1 unless said.", show_default=False)
+        str, typer.Option(help="The address to listen on; by default 127.0.0.1.", show_default=False)
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(help="The port, 8484 unless said; 0 takes a free one.", min=0, max=65535, show_default=False)
+        int, typer.Option(help="The port; by default 8484; 0 takes a free one.", min=0, max=65535, show_default=False)
     ] = 8484,
 ) -> None:
     """Run a Gemini on this machine, for any program, until Ctrl-C.
@@ -243,7 +239,7 @@ def serve(
     """
     from .serve import run_server
 
-    run_server(cassette=cassette, script=script, text=text, pace=pace.value, host=host, port=port)
+    run_server(cassette=cassette, script=script, text=text, pace=pace and pace.value, host=host, port=port)
 
 
 @app.command(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import runpy
 import signal
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from maxim_gemini.testing import GeminiServer, reply
 from maxim_gemini.testing._cassette import Cassette
@@ -21,8 +21,20 @@ _LOOK = 0.1
 """Seconds between two looks at what was asked."""
 
 
-def run_server(*, cassette: str | None, script: Path | None, text: str, pace: str, host: str, port: int) -> None:
-    """Serve until interrupted. The first line on stdout is the address; what is asked goes to stderr."""
+TEXT: Final = "Hello from maxim-gemini."
+"""What is answered without a cassette, a script or a text."""
+
+
+def run_server(
+    *, cassette: str | None, script: Path | None, text: str | None, pace: str | None, host: str, port: int
+) -> None:
+    """Serve until interrupted. The first line on stdout is the address; the requests go to stderr."""
+    sources = {"--cassette": cassette, "--script": script, "--text": text}
+    given = [option for option, value in sources.items() if value is not None]
+    if len(given) > 1:
+        raise TestKitError(f"{' and '.join(given)} can't be used together: the server answers from one of them")
+    if pace is not None and cassette is None:
+        raise TestKitError(f"--pace {pace} needs a --cassette: it is the pace of a recording")
     server = _server(cassette=cassette, script=script, text=text, pace=pace, host=host, port=port)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with server:
@@ -37,16 +49,18 @@ def run_server(*, cassette: str | None, script: Path | None, text: str, pace: st
             console.note(f"{_log(server, seen)} requests answered")
 
 
-def _server(*, cassette: str | None, script: Path | None, text: str, pace: Any, host: str, port: int) -> GeminiServer:
+def _server(
+    *, cassette: str | None, script: Path | None, text: str | None, pace: Any, host: str, port: int
+) -> GeminiServer:
     address: dict[str, Any] = {"host": host, "port": port, "strict": False}
     if cassette is not None:
         # An application that is started anew asks the same again.
         recording = Cassette.load(named(cassette), allow_playback_repeats=True)
-        return GeminiServer(cassette=recording, pace=pace, **address)
+        return GeminiServer(cassette=recording, pace=pace or "instant", **address)
     if script is not None:
         return GeminiServer(*_replies(script), **address)
     server = GeminiServer(**address)
-    server.always(reply.text(text))
+    server.always(reply.text(TEXT if text is None else text))
     return server
 
 
@@ -62,9 +76,10 @@ def _replies(script: Path) -> list[Any]:
 
 
 def _log(server: GeminiServer, seen: int) -> int:
-    """Say what was asked since *seen* requests; return how many there are now."""
-    requests = server.requests[seen:]
-    for request in requests:
+    """Print the requests after the first *seen*; return how many there are now."""
+    log = server.log
+    count = log.count
+    for request in log.since(seen):
         line = f"{request.method} {request.path}  {request.text}"
         console.note(line if len(line) < 200 else f"{line[:199]}…")
-    return seen + len(requests)
+    return count

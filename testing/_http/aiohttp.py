@@ -21,7 +21,7 @@ from weakref import WeakKeyDictionary
 
 from vcr.request import Request
 
-from .delivery import Breakage, Delivery, Live
+from .delivery import Breakage, Delivery, Live, sleep
 from .exchange import COMPLETE
 from .routing import Patch, detour, route_for
 
@@ -126,9 +126,9 @@ def _playing(delivery: Delivery, content: Any, protocol: Any) -> Fetch:
     async def fetch() -> bytes:
         for piece in pieces:
             if patience is not None and piece.wait > patience:
-                await asyncio.sleep(patience)
+                await sleep(patience)
                 raise _error("timeout")
-            await asyncio.sleep(piece.wait)
+            await sleep(piece.wait)
             if piece.data:
                 return piece.data
         if breakage := delivery.breakage():

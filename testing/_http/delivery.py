@@ -10,6 +10,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, NoReturn
 
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+
 from maxim_gemini.testing._clock import monotonic
 
 from . import wire
@@ -27,6 +31,17 @@ _FRAMING: Final = frozenset({"content-encoding", "content-length", "transfer-enc
 
 Headers = tuple[tuple[str, str], ...]
 Decoder = Callable[[Headers, Iterable[Chunk]], tuple[Chunk, ...]]
+
+
+async def sleep(seconds: float) -> None:
+    """Wait, in any event loop, for *seconds* of real time: a test may have frozen the clock of its loop."""
+    if not seconds:
+        return await anyio.lowlevel.checkpoint()
+    over = threading.Event()
+    try:
+        await anyio.to_thread.run_sync(over.wait, seconds, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1))
+    finally:
+        over.set()  # or the thread of a wait that was cancelled would go on
 
 
 class Piece(NamedTuple):

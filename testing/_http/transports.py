@@ -12,10 +12,9 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import anyio
 from vcr.request import Request
 
-from .delivery import LEFT_BY_READER, Breakage, Delivery, Headers, Live, Piece
+from .delivery import LEFT_BY_READER, Breakage, Delivery, Headers, Live, Piece, sleep
 from .exchange import COMPLETE, Chunk, Response
 from .routing import Patch, detour, route_for
 
@@ -116,7 +115,7 @@ class _Played(_Body):
 class _AsyncPlayed(_Body):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for piece in self._delivery.pieces:
-            await anyio.sleep(self._silence(piece))
+            await sleep(self._silence(piece))
             self._check_patience(piece)
             yield piece.data
         self._finish()

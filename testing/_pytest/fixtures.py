@@ -60,7 +60,7 @@ def gemini_mock(request: pytest.FixtureRequest) -> Iterator[GeminiMock]:
     with _needing("gemini_mock"):
         from maxim_gemini.testing._replies.mock import GeminiMock
     with GeminiMock(strict=False) as mock:
-        session_of(request.config).current.checks.append(mock.check)
+        session_of(request.config).current.scripts.append(mock)
         yield mock
 
 
@@ -70,7 +70,7 @@ def gemini_server(request: pytest.FixtureRequest) -> Iterator[GeminiServer]:
     with _needing("gemini_server"):
         from maxim_gemini.testing._replies.server import GeminiServer
     with GeminiServer(strict=False) as server:
-        session_of(request.config).current.checks.append(server.check)
+        session_of(request.config).current.scripts.append(server)
         yield server
 
 

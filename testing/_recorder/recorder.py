@@ -59,8 +59,7 @@ class GeminiRecorder:
     or a factor; *chunking* is `events`, `recorded`, `whole`, `torn` or sizes in bytes. With *strict*, what is recorded
     and not asked for is an error. *base_url* and *hosts* are in scope besides Google's. *everywhere* also catches
     requests of threads and tasks that began before the block. *record_command* is what an error says would record it.
-    With *allow_missing* a file that is not there is an error of the first request, not of the block. Without *autosave*
-    nothing is written at the end of the block: `save` does.
+    With *allow_missing* a file that is not there is an error of the first request, not of the block.
     """
 
     def __init__(
@@ -80,7 +79,6 @@ class GeminiRecorder:
         everywhere: bool = False,
         record_command: str | None = None,
         allow_missing: bool = False,
-        autosave: bool = True,
         cassette_options: Mapping[str, Any] | None = None,
     ) -> None:
         if mode not in get_args(Mode):
@@ -99,7 +97,6 @@ class GeminiRecorder:
         self.everywhere = everywhere
         self.record_command = record_command or f'GeminiRecorder("{self.path.as_posix()}", mode="new_episodes")'
         self.allow_missing = allow_missing
-        self.autosave = autosave
         self.cassette_options = dict(cassette_options or {})
         self._given_client = client
         self._given_logger = logger
@@ -107,7 +104,6 @@ class GeminiRecorder:
         self._tape: Tape | None = None
         self._faults: list[Fault] = []
         self._discarded = False
-        self._failed = False
 
     def __repr__(self) -> str:
         state = self.outcome if self._tape else "not entered"
@@ -139,8 +135,7 @@ class GeminiRecorder:
         try:
             self._conclude(error)
         finally:
-            if self.autosave:
-                _watchers.ended(self)
+            _watchers.ended(self)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -172,21 +167,6 @@ class GeminiRecorder:
                 return function(*args, **kwargs)
 
         return cast("F", recorded)
-
-    def save(self) -> None:
-        """Write what the block has recorded, unless it failed or was discarded; needed only without *autosave*.
-
-        Raises:
-            CassetteError: it can't be written, or a secret is in it; the old file is still there.
-        """
-        tape = self._entered()
-        if self._failed or self._discarded or tape.errors or not tape.records:
-            return
-        try:
-            tape.save()
-        except CassetteError:
-            self.discard()
-            raise
 
     def discard(self) -> None:
         """Keep nothing of this block: the file stays as it is."""
@@ -322,7 +302,7 @@ class GeminiRecorder:
 
     def _forget(self) -> None:
         self._faults.clear()
-        self._discarded = self._failed = False
+        self._discarded = False
         for made in ("client", "bare_client", "default_client", "logger"):
             self.__dict__.pop(made, None)
 
@@ -347,9 +327,12 @@ class GeminiRecorder:
     def _conclude(self, error: BaseException | None) -> None:
         tape = self._entered()
         tape.close()
-        self._failed = error is not None
-        if self.autosave:
-            self.save()
+        if error is None and not self._discarded and not tape.errors and tape.records:
+            try:
+                tape.save()
+            except CassetteError:
+                self.discard()
+                raise
         problem = tape.problem()
         if problem is None or error is problem:
             return

@@ -14,10 +14,11 @@ from maxim_gemini.testing._http.exchange import COMPLETE, Response
 from maxim_gemini.testing.exceptions import CassetteMiss
 
 from .model import Disconnect, Pause
+from .player import Player, RequestLog
 from .render import Answer, Sent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from os import PathLike
 
     from .request import GeminiRequest
@@ -27,33 +28,27 @@ Pace = Literal["instant", "recorded"]
 _PACKED = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
 
-class CassettePlayer:
+class CassettePlayer(Player):
     """Answers with what was recorded: by meaning, in recorded order, event by event."""
 
-    def __init__(self, cassette: Cassette | str | PathLike[str], *, pace: Pace = "instant") -> None:
-        self.requests: list[GeminiRequest] = []
-        self.misses: list[str] = []
+    def __init__(
+        self, cassette: Cassette | str | PathLike[str], *, pace: Pace = "instant", log: RequestLog | None = None
+    ) -> None:
+        super().__init__(log)
         self._cassette = cassette if isinstance(cassette, Cassette) else Cassette.load(Path(cassette))
         self._pace = pace
 
     def __repr__(self) -> str:
         return f"<CassettePlayer {self._cassette.path.name}>"
 
-    def answer(self, request: GeminiRequest) -> Answer:
-        """Return the recorded answer to *request*; raise `CassetteMiss` where there is none."""
-        self.requests.append(request)
-        asked = Request(request.method, request.url, request.body or None, dict(request.headers))
-        recorded = self._cassette.play(asked)
+    def _take(self, request: GeminiRequest, ordinal: int) -> Callable[[], Answer]:
+        sent = Request(request.method, request.url, request.body or None, dict(request.headers))
+        recorded = self._cassette.play(sent)
         if recorded is None:
-            self.misses.append(self._cassette.explain_miss(asked))
-            raise CassetteMiss(self.misses[-1])
+            raise CassetteMiss(self._cassette.explain_miss(sent))
         headers = tuple((name, value) for name, value in recorded.headers if name.lower() not in _PACKED)
-        return Answer(recorded.status, headers, tuple(self._sent(recorded)))
-
-    def check(self) -> None:
-        """Raise `CassetteMiss` where something was asked that is not recorded."""
-        if self.misses:
-            raise CassetteMiss("\n".join(self.misses))
+        answer = Answer(recorded.status, headers, tuple(self._sent(recorded)))
+        return lambda: answer
 
     def _sent(self, recorded: Response) -> Iterator[Sent]:
         """Yield the recorded body: in recorded pieces and times, or event by event at once."""

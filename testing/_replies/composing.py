@@ -12,7 +12,8 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from .model import NOTHING, Candidate, Disconnect, Event, Failure, Json, Reply, Step
-from .usage import by_modality, counted, details, recounted
+from .request import parts_of
+from .usage import by_modality, counted, details, part_tokens, recounted, with_text_first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -219,16 +220,21 @@ def _counted(steps: list[Step], request: GeminiRequest, style: Style) -> list[St
     """Return the steps with the counts of every event: running totals, or all in the last event on Vertex."""
     said = _last_usage(steps)
     asked = _prompt_usage(request, said)
-    answer: list[Json] = []
-    thoughts: list[Json] = []
+    made: dict[str, int] = {}
+    thoughts = 0
+    answered = False
     last = max((place for place, step in enumerate(steps) if isinstance(step, Event)), default=-1)
     counted_steps: list[Step] = []
     for place, step in enumerate(steps):
         if isinstance(step, Event):
-            parts = [part for candidate in step.candidates for part in candidate.parts or ()]
-            thoughts += [part for part in parts if part.get("thought")]
-            answer += [part for part in parts if not part.get("thought")]
-            usage = _usage_now(asked, answer, thoughts, said, style, final=place == last)
+            for part in (part for candidate in step.candidates for part in candidate.parts or ()):
+                modality, tokens = part_tokens(part)
+                if part.get("thought"):
+                    thoughts += tokens
+                else:
+                    answered = True
+                    made[modality] = made.get(modality, 0) + tokens
+            usage = _usage_now(asked, made, answered, thoughts, said, style, final=place == last)
             if step.usage and place != last:
                 usage = recounted(usage, step.usage, style)
             step = replace(step, usage=usage)
@@ -242,28 +248,28 @@ def _last_usage(steps: list[Step]) -> Json:
 
 def _prompt_usage(request: GeminiRequest, said: Json) -> dict[str, Any]:
     contents = [*request.contents, request.field("systemInstruction")]
-    parts = [part for content in contents if isinstance(content, dict) for part in content.get("parts") or ()]  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-    counts = by_modality([*parts, *({"text": str(tool)} for tool in request.field("tools") or ())])  # pyright: ignore[reportUnknownArgumentType]
+    parts = [part for content in contents for part in parts_of(content)]
+    counts = by_modality([*parts, *({"text": str(tool)} for tool in request.field("tools") or ())])
     if "promptTokenCount" in said:
         return {"promptTokenCount": said["promptTokenCount"]}
     return {"promptTokenCount": max(1, sum(counts.values())), "promptTokensDetails": details(counts or {"TEXT": 1})}
 
 
 def _usage_now(
-    asked: Json, answer: list[Json], thoughts: list[Json], said: Json, style: Style, *, final: bool
+    asked: Json, made: dict[str, int], answered: bool, thoughts: int, said: Json, style: Style, *, final: bool
 ) -> dict[str, Any]:
+    """Return the counts so far: tokens *made* by modality, in *thoughts*, and whether anything is *answered* yet."""
     if style.on_vertex and not final:
         return {"trafficType": "ON_DEMAND"}
-    made, thought = by_modality(answer), sum(by_modality(thoughts).values())
     usage: dict[str, Any] = {**asked}
     if final:
-        usage |= {"candidatesTokenCount": sum(made.values()), "thoughtsTokenCount": thought}
-        if style.counts_by_modality and made and "candidatesTokenCount" not in said:
-            usage["candidatesTokensDetails"] = details(made)
+        usage |= {"candidatesTokenCount": sum(made.values()), "thoughtsTokenCount": thoughts}
+        if style.counts_by_modality and any(made.values()) and "candidatesTokenCount" not in said:
+            usage["candidatesTokensDetails"] = details(with_text_first(made))
         return counted({**usage, **said}, style)
-    if answer and style.counts_while_running:
+    if answered and style.counts_while_running:
         usage["candidatesTokenCount"] = min(sum(made.values()), said.get("candidatesTokenCount", inf))
-    if answer:
-        usage["thoughtsTokenCount"] = said.get("thoughtsTokenCount", thought)
+    if answered:
+        usage["thoughtsTokenCount"] = said.get("thoughtsTokenCount", thoughts)
     running = {name: said[name] for name in ("toolUsePromptTokenCount", "cachedContentTokenCount") if name in said}
     return counted({**usage, **running}, style)

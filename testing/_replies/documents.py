@@ -6,7 +6,7 @@ import base64
 import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
-from .request import GeminiRequest, text_of
+from .request import GeminiRequest, parts_of, text_of
 from .usage import by_modality, details
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def _prediction(vector: list[float]) -> dict[str, Any]:
 def counted_tokens(request: GeminiRequest) -> dict[str, Any]:
     """Return the answer to a count of tokens."""
     asked: Any = request.field("generateContentRequest")
-    contents: list[Any] = asked.get("contents", []) if asked else request.contents
-    counts = by_modality(part for content in contents for part in content.get("parts") or ())
+    contents: list[Any] = (asked.get("contents") or []) if asked else request.contents
+    counts = by_modality(part for content in contents for part in parts_of(content))
     said = {"totalTokens": sum(counts.values()), "promptTokensDetails": details(counts)}
     if request.backend == "vertex":
         return {**said, "totalBillableCharacters": sum(len(text_of(content)) for content in contents)}

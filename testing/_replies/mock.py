@@ -9,11 +9,10 @@ from contextlib import ExitStack, contextmanager
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, Self
 
-import anyio
 import httpx
 
 from maxim_gemini.testing._http import Delivery, Route, routed
-from maxim_gemini.testing._http.delivery import Piece
+from maxim_gemini.testing._http.delivery import Piece, sleep
 from maxim_gemini.testing._http.exchange import COMPLETE
 from maxim_gemini.testing._http.gemini_hosts import is_gemini_traffic
 from maxim_gemini.testing._http.respx_routers import Router, register
@@ -50,7 +49,7 @@ class GeminiMock(Scripted):
         self._open: ExitStack | None = None
 
     def __repr__(self) -> str:
-        return f"<GeminiMock {len(self.requests)} asked, {len(self.script.unused)} replies left>"
+        return f"<GeminiMock {self.script.log.count} requests, {len(self.script.unused)} replies left>"
 
     @property
     def router(self) -> respx.MockRouter:
@@ -74,7 +73,9 @@ class GeminiMock(Scripted):
         if self._open is not None:
             self._open.close()
         self._open, self.routers = None, {}
-        if kind is None and self._strict:
+        if error is not None:
+            self.explain(error)
+        elif self._strict:
             self.check()
 
     async def __aenter__(self) -> Self:
@@ -140,11 +141,11 @@ class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
                 case bytes():
                     yield piece
                 case Pause(seconds=seconds):
-                    await anyio.sleep(_bearable(seconds, self._errors))
+                    await sleep(_bearable(seconds, self._errors))
                 case Hold(gate=gate):
                     gate.reach()
-                    while not gate.is_open:  # noqa: ASYNC110 (the gate belongs to threads)
-                        await anyio.sleep(_TICK)
+                    while not gate.is_open:  # threads open it: there is no event to wait for
+                        await sleep(_TICK)
                 case Disconnect():
                     raise _broken(self._errors)
 

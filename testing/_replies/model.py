@@ -212,18 +212,24 @@ class Reply:
 
 
 def _check_order(earlier: Reply, later: Reply) -> None:
-    end = next((step for step in earlier.steps if isinstance(step, _LAST)), None)
-    if end is not None and later.steps:
+    end = earlier.steps[-1] if earlier.steps else None
+    if isinstance(end, _LAST) and later.steps:
         raise ScriptError(f"nothing comes after {_shown(end)}: make {later!r} a reply of its own")
     second = next((step for step in later.steps if isinstance(step, Verbatim | Document)), None)
-    if second is not None and earlier.events:
+    if second is not None and _first_event(earlier):
         raise ScriptError(f"{_shown(second)} is a whole answer: it can't follow {earlier!r}")
-    if (_blocked(earlier) and any(event.candidates for event in later.events)) or (_blocked(later) and earlier.events):
+    blocks_later = _blocked(later) and _first_event(earlier)
+    if blocks_later or (_blocked(earlier) and any(event.candidates for event in later.events)):
         raise ScriptError(f"a blocked prompt has no candidates: {earlier!r} and {later!r} can't be one reply")
 
 
+def _first_event(reply: Reply) -> Event | None:
+    return next((step for step in reply.steps if isinstance(step, Event)), None)
+
+
 def _blocked(reply: Reply) -> bool:
-    return any("blockReason" in event.fields.get("promptFeedback", ()) for event in reply.events)
+    first = _first_event(reply)  # nothing else is in a reply that blocks the prompt
+    return first is not None and "blockReason" in first.fields.get("promptFeedback", ())
 
 
 def _shown(step: Step) -> str:

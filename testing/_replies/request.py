@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ Backend = Literal["gemini", "vertex"]
 
 GENERATING: Final = frozenset({"generateContent", "streamGenerateContent"})
 """The methods that are answered with candidates."""
+
+TOO_DEEP: Final = "Message too deep. Max recursion depth reached"
 
 _VERTEX: Final = re.compile(r"/(projects|publishers)/|aiplatform\.googleapis\.com|\.rep\.googleapis\.com")
 _ACTION: Final = re.compile(r"/(?P<resource>[^:/]+):(?P<action>\w+)$")
@@ -83,7 +85,7 @@ class GeminiRequest:
     @property
     def generates(self) -> bool:
         """Whether the answer is candidates."""
-        return self.action in GENERATING
+        return self.method == "POST" and self.action in GENERATING
 
     @property
     def streams(self) -> bool:
@@ -94,7 +96,7 @@ class GeminiRequest:
     def json(self) -> Any:
         """The body read as JSON; `None` where it is empty or something else."""
         try:
-            return json.loads(self.body) if self.body else None
+            return read_json(self.body) if self.body else None
         except ValueError:
             return None
 
@@ -104,10 +106,9 @@ class GeminiRequest:
         return fields.get(name, fields.get(_snake(name)))
 
     @property
-    def contents(self) -> list[Any]:
+    def contents(self) -> list[dict[str, Any]]:
         """The contents as sent."""
-        contents = self.field("contents")
-        return contents if isinstance(contents, list) else []  # pyright: ignore[reportUnknownVariableType]
+        return _items(self.field("contents"))
 
     @property
     def text(self) -> str:
@@ -127,20 +128,45 @@ class GeminiRequest:
     @property
     def tools(self) -> list[str]:
         """The names of the functions that are declared, in order."""
-        return [str(item["name"]) for tool in self.field("tools") or () for item in _declarations(tool)]
+        declared = [declaration for tool in _items(self.field("tools")) for declaration in _declarations(tool)]
+        return [str(declaration["name"]) for declaration in declared if "name" in declaration]
+
+
+def read_json(body: bytes) -> Any:
+    """Return *body* as JSON; raise `ValueError` where it is none, in UTF-8, or deeper than Python can read."""
+    try:
+        return json.loads(body.decode(), parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"JSON has no {name}")
 
 
 def text_of(content: Any) -> str:
     """Return the text in the parts of a content, joined."""
-    return "".join(str(part["text"]) for part in _fields(content).get("parts") or () if "text" in part)
+    texts = (part.get("text") for part in parts_of(content))
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def parts_of(content: Any) -> list[dict[str, Any]]:
+    """Return the parts of a content as sent."""
+    return _items(_fields(content).get("parts"))
 
 
 def _fields(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}  # pyright: ignore[reportUnknownVariableType]
 
 
-def _declarations(tool: Any) -> list[Any]:
-    return tool.get("functionDeclarations", tool.get("function_declarations")) or []
+def _items(value: Any) -> list[dict[str, Any]]:
+    """Return the objects of a repeated field; real servers take one object for a list of one, too."""
+    values: list[Any] = value if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
+    return [_fields(item) for item in values if isinstance(item, dict)]
+
+
+def _declarations(tool: Any) -> list[dict[str, Any]]:
+    return _items(tool.get("functionDeclarations", tool.get("function_declarations")))
 
 
 def _snake(name: str) -> str:

@@ -38,9 +38,10 @@ _PAGE: Final = 50
 
 
 class Resources:
-    """The files and caches of one server."""
+    """The files and caches of one server; the files' bytes are at most *keep_bytes* in all."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep_bytes: int) -> None:
+        self._keep_bytes = keep_bytes
         self._files: dict[str, dict[str, Any]] = {}
         self._data: dict[str, bytes] = {}
         self._uploads: dict[str, tuple[dict[str, Any], bytearray]] = {}
@@ -68,7 +69,8 @@ class Resources:
         for method, pattern, respond in self._routes:
             found = pattern.fullmatch(request.resource)
             if found and method == request.method:
-                return respond(request, found[1])
+                wrong = [name for name in ("pageToken", "pageSize") if not request.query.get(name, "0").isdecimal()]
+                return say.error(400, f"The {wrong[0]} is not valid.") if wrong else respond(request, found[1])
         return None
 
     def _upload(self, request: GeminiRequest, _: str) -> Reply:
@@ -80,6 +82,11 @@ class Resources:
         if started is None:
             return say.error(404, "Requested upload was not found.")
         file, data = started
+        stored = sum(map(len, self._data.values())) + sum(len(begun) for _, begun in self._uploads.values())
+        if stored + len(request.body) > self._keep_bytes:
+            return say.error(
+                429, f"The uploaded files exceed the limit: {self._keep_bytes} bytes. (keep_bytes is the limit.)"
+            )
         data += request.body
         if "finalize" not in command:
             return say.resource(None, x_goog_upload_status="active")
@@ -198,7 +205,7 @@ def _model_json(name: str) -> dict[str, Any]:
 
 def _page(field: str, items: list[dict[str, Any]], request: GeminiRequest) -> dict[str, Any]:
     """Return a page of *items*; the token of the next page is where it starts."""
-    start, size = int(request.query.get("pageToken") or 0), int(request.query.get("pageSize") or _PAGE)
+    start, size = int(request.query.get("pageToken", 0)), int(request.query.get("pageSize", 0)) or _PAGE
     end = start + size
     page: dict[str, Any] = {field: items[start:end]} if items[start:end] else {}
     return {**page, **({"nextPageToken": str(end)} if end < len(items) else {})}

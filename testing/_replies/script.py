@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import threading
+import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from functools import partial
+from typing import Any, TypeAlias
 
 from maxim_gemini.testing.exceptions import ScriptError
 
 from .model import Document, Event, Reply
+from .player import Player, RequestLog
 from .render import Answer, misfit, write
 from .request import GeminiRequest
 from .resources import Resources
+from .validation import refusal
 
-Answering: TypeAlias = Reply | Callable[[GeminiRequest], Reply]
-"""A reply, or a function that makes one of the request."""
-
-
-class Player(Protocol):
-    """Whatever answers requests: a script, a cassette."""
-
-    requests: list[GeminiRequest]
-
-    def answer(self, request: GeminiRequest) -> Answer:
-        """Return the answer to *request*; raise `TestKitError` where there is none."""
-        ...
-
-    def check(self) -> None:
-        """Raise `ScriptError` where something was asked in vain, or was left over."""
-        ...
+ReplyFunction: TypeAlias = Callable[[GeminiRequest], Reply | Awaitable[Reply]]
+Answering: TypeAlias = Reply | ReplyFunction
+"""A reply, or a function that makes one of the request; an async one runs in an event loop of its own."""
 
 
 @dataclass
@@ -64,7 +58,7 @@ class Rule:
         return answering
 
 
-class Script:
+class Script(Player):
     """Replies by order, by model, by what is asked. Safe to use from several threads.
 
     ```python
@@ -74,17 +68,16 @@ class Script:
     ```
     """
 
-    def __init__(self, *replies: Answering) -> None:
-        self.requests: list[GeminiRequest] = []
-        self.misses: list[str] = []
-        self._lock = threading.Lock()
-        self._resources = Resources()
+    def __init__(self, *replies: Answering, log: RequestLog | None = None) -> None:
+        super().__init__(log)
+        self._lock = threading.RLock()  # a predicate may look at the script
+        self._resources = Resources(self.log.keep_bytes)
         self._rules: list[Rule] = []
         self._order = Rule("in order", lambda _: True)
         self.reply(*replies)
 
     def __repr__(self) -> str:
-        return f"<Script {len(self.requests)} asked, {len(self.unused)} replies left>"
+        return f"<Script {self.log.count} requests, {len(self.unused)} replies left>"
 
     def reply(self, *replies: Answering) -> None:
         """Add *replies* for whoever asks, in order, each once."""
@@ -125,40 +118,31 @@ class Script:
 
     @property
     def unused(self) -> list[str]:
-        """The replies that nobody has asked for, with whom they wait for."""
+        """The replies that no request has used, with the rule that holds them."""
         waiting = [(rule, answering) for rule in (*self._rules, self._order) for answering in rule.waiting]
         return [f"{_shown(answering)} ({rule.shown})" for rule, answering in waiting]
 
-    def answer(self, request: GeminiRequest) -> Answer:
-        """Return the answer to *request*; raise `ScriptError` where the script has none."""
-        with self._lock:
-            self.requests.append(request)
-            ordinal = len(self.requests)
-            try:
-                return write(self._picked(request), request, ordinal=ordinal)
-            except ScriptError as error:
-                self.misses.append(str(error))
-                raise
-
     def check(self) -> None:
-        """Raise `ScriptError` where a request had no reply, or a reply no request."""
-        if self.misses:
-            raise ScriptError("\n".join(self.misses))
+        """Raise what a reply function raised; raise `ScriptError` for a request without a reply, or an unused reply."""
+        super().check()
         if self.unused:
-            lines = "\n  ".join(self.unused)
-            raise ScriptError(f"the script was not used up, nobody asked for:\n  {lines}\nasked was: {self._asked}")
+            raise ScriptError("unused replies:\n  " + "\n  ".join(self.unused) + f"\nrequests: {self.log.shown}")
 
-    @property
-    def _asked(self) -> str:
-        return ", ".join(map(repr, self.requests)) or "nothing"
+    def _take(self, request: GeminiRequest, ordinal: int) -> Callable[[], Answer]:
+        with self._lock:
+            answering = self._picked(request)
+        return partial(_written, answering, request, ordinal)
 
-    def _picked(self, request: GeminiRequest) -> Reply:
+    def _picked(self, request: GeminiRequest) -> Answering:
+        refused = refusal(request)
+        if refused is not None:
+            return Reply((refused,))
         for rule in self._rules:
             if rule.next is not None and rule.matches(request):
-                return _said(rule.take(), request)
+                return rule.take()
         head = self._order.next
         if head is not None and _is_for(head, request):
-            return _said(self._order.take(), request)
+            return self._order.take()
         built_in = self._resources.answer(request)
         if built_in is not None:
             return built_in
@@ -166,11 +150,46 @@ class Script:
 
     def _nothing_left(self, request: GeminiRequest) -> str:
         if request.generates:
-            served = f"after {len(self.requests) - 1} requests" if len(self.requests) > 1 else "from the start"
+            served = f"after {self.log.count - 1} requests" if self.log.count > 1 else "from the start"
             return f"no reply is left for {request!r} ({served}): add one with .reply(...) or .always(...)"
         return (
             f"nothing answers {request!r}: add a rule with .when(path={request.resource!r}).reply(reply.resource(...))"
         )
+
+
+def _written(answering: Answering, request: GeminiRequest, ordinal: int) -> Answer:
+    reply = answering if isinstance(answering, Reply) else _returned(answering, request)
+    return write(reply, request, ordinal=ordinal)
+
+
+def _returned(function: ReplyFunction, request: GeminiRequest) -> Reply:
+    """Return what *function* replies to *request*; an error of its own says which function, and for which request."""
+    try:
+        reply: Any = function(request)
+        if inspect.isawaitable(reply):
+            reply = _awaited(reply)
+    except StopIteration:
+        raise ScriptError(
+            f"the reply function {_name(function)} has no reply left for {request!r}: its iterator ended"
+        ) from None
+    except BaseException as error:
+        error.add_note(f"The reply function {_name(function)} raised this for {request!r}.")
+        raise
+    if not isinstance(reply, Reply):
+        raise ScriptError(
+            f"the reply function {_name(function)} must return a reply such as reply.text(...), got {reply!r}"
+        )
+    return _checked_reply(reply)
+
+
+def _awaited(reply: Awaitable[Any]) -> Any:
+    """Run *reply* to its end, in an event loop of its own: the caller may be inside one that it would block."""
+
+    async def awaited() -> Any:
+        return await reply
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, awaited()).result()
 
 
 def _is_for(answering: Answering, request: GeminiRequest) -> bool:
@@ -186,16 +205,21 @@ def _is_document(reply: Reply) -> bool:
     return any(isinstance(step, Document) for step in reply.steps)
 
 
-def _said(answering: Answering, request: GeminiRequest) -> Reply:
-    return answering if isinstance(answering, Reply) else answering(request)
-
-
 def _checked(answering: Answering) -> Answering:
-    if isinstance(answering, Reply) and not answering.steps:
-        raise ScriptError("this reply says nothing: add content to it, or use reply.empty() for an empty answer")
-    if not isinstance(answering, Reply) and not callable(answering):
+    if isinstance(answering, Reply):
+        return _checked_reply(answering)
+    if isinstance(answering, Generator | list | tuple):
+        kind = type(answering).__name__  # pyright: ignore[reportUnknownArgumentType]
+        raise ScriptError(f"a script takes replies one by one, not {kind}: write .reply(*replies)")
+    if not callable(answering):
         raise ScriptError(f"a script holds replies, not {answering!r}: write reply.text({answering!r})")
     return answering
+
+
+def _checked_reply(reply: Reply) -> Reply:
+    if not reply.steps:
+        raise ScriptError("this reply is empty: add content to it, or use reply.empty() for an empty answer")
+    return reply
 
 
 def _shown(answering: Answering) -> str:
@@ -207,14 +231,19 @@ def _name(function: Callable[..., object]) -> str:
 
 
 class Scripted:
-    """What plays for a test, and shows what was asked of it."""
+    """Plays a script for a test, and shows the requests."""
 
     _player: Player
 
     @property
     def requests(self) -> list[GeminiRequest]:
-        """What was asked, in order."""
-        return self._player.requests
+        """The requests, in order; raises `ScriptError` where there were more than are kept."""
+        return self._player.log.all()
+
+    @property
+    def log(self) -> RequestLog:
+        """The latest requests, and how many there were in all."""
+        return self._player.log
 
     @property
     def script(self) -> Script:
@@ -224,17 +253,33 @@ class Scripted:
         return self._player
 
     def reply(self, *replies: Answering) -> None:
-        """Add *replies* for whoever asks, in order, each once."""
+        """Add *replies* for any request, in order, each once."""
         self.script.reply(*replies)
 
     def always(self, reply: Answering) -> None:
         """Answer with *reply* whatever nothing else answers."""
         self.script.always(reply)
 
-    def when(self, predicate: Callable[[GeminiRequest], bool] | None = None, **wanted: str) -> Rule:
-        """Return a rule for some requests, as `Script.when` does."""
-        return self.script.when(predicate, **wanted)
+    def when(
+        self,
+        predicate: Callable[[GeminiRequest], bool] | None = None,
+        *,
+        model: str | None = None,
+        text: str | None = None,
+        path: str | None = None,
+    ) -> Rule:
+        """Return a rule for requests that *predicate* accepts, of *model*, with *text* in the last content, to *path*.
+
+        Rules come before the replies in order; the first one that matches and has a reply left answers.
+        """
+        return self.script.when(predicate, model=model, text=text, path=path)
 
     def check(self) -> None:
-        """Raise `ScriptError` where a request had no reply, or a reply no request."""
+        """Raise what a reply function raised; raise `ScriptError` for a request without a reply, or an unused reply."""
         self._player.check()
+
+    def explain(self, error: BaseException) -> None:
+        """Add to *error*, which failed the test, a note of what went wrong in the script: it may be the reason."""
+        for reason in self._player.errors[:3]:
+            if reason is not error:
+                error.add_note("".join(traceback.format_exception(reason)))

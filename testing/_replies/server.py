@@ -9,21 +9,30 @@ from __future__ import annotations
 import asyncio
 import errno
 import gzip
+import os
 import socket
 import threading
-import time
+import traceback
+from contextlib import suppress
+from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import quote
 
 import uvicorn
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 
+from maxim_gemini.testing._clock import monotonic
 from maxim_gemini.testing._http import wire
+from maxim_gemini.testing._json_types import is_list, is_object
 from maxim_gemini.testing.exceptions import ScriptError, TestKitError
 
 from .cassette_player import CassettePlayer, Pace
-from .model import Disconnect, Hold, Pause
-from .render import JSON_TYPE, Answer, Sent
+from .failures import error_body
+from .model import Disconnect, Failure, Hold, Pause
+from .player import KEEP_BYTES, KEEP_REQUESTS, RequestLog
+from .render import JSON_TYPE, Answer, Heads, Sent
 from .request import GeminiRequest
 from .script import Answering, Script, Scripted
 
@@ -37,9 +46,12 @@ if TYPE_CHECKING:
     from maxim_gemini.testing._cassette import Cassette
 
 _TICK: Final = 0.002
-"""Seconds between two looks at a gate or at the clock."""
-_START: Final = 10.0
+"""Seconds between two looks at a gate."""
+_PATIENCE: Final = 10.0
 """Seconds that a server may take to start or to stop."""
+_IDLE: Final = 3600
+"""Seconds that a connection is kept for the client's next request: longer than a client keeps it."""
+_DEBUG_INFO: Final = "type.googleapis.com/google.rpc.DebugInfo"
 
 
 class GeminiServer(Scripted):
@@ -52,7 +64,8 @@ class GeminiServer(Scripted):
         assert server.requests[0].text == "The capital of France?"
     ```
 
-    On leaving the block it raises `ScriptError` where a request had no reply, or a reply no request.
+    On leaving the block it raises what a reply function raised, or `ScriptError` where a request had no reply, or a
+    reply no request.
     """
 
     __test__ = False
@@ -65,33 +78,40 @@ class GeminiServer(Scripted):
         host: str = "127.0.0.1",
         port: int = 0,
         strict: bool = True,
+        max_body: int = 100 * 2**20,
+        keep_requests: int = KEEP_REQUESTS,
+        keep_bytes: int = KEEP_BYTES,
     ) -> None:
         """Prepare to serve *replies* in order, or a *cassette* at its recorded *pace* or at once.
 
-        *port* 0 takes a free one; *strict* False leaves it to you to call `check()`.
+        *port* 0 takes a free one; *strict* False leaves it to you to call `check()`. A request of more than *max_body*
+        bytes is refused. The latest *keep_requests* requests are kept to be seen, and at most *keep_bytes* of bodies,
+        and of uploaded files.
         """
         if replies and cassette is not None:
             raise ScriptError("a server plays replies or a cassette, not both: make two servers")
-        self._player = Script(*replies) if cassette is None else CassettePlayer(cassette, pace=pace)
+        if max_body < 1:
+            raise ValueError(f"max_body must be 1 or more, got {max_body}")
+        log = RequestLog(keep_requests=keep_requests, keep_bytes=keep_bytes)
+        self._player = Script(*replies, log=log) if cassette is None else CassettePlayer(cassette, pace=pace, log=log)
         self._address = (host, port)
         self._strict = strict
-        self._socket: socket.socket | None = None
-        self._server: uvicorn.Server | None = None
-        self._thread: threading.Thread | None = None
+        self._max_body = max_body
+        self._running: _Running | None = None
 
     def __repr__(self) -> str:
-        state = self.url if self._socket else "not started"
-        return f"<GeminiServer {state}, {len(self.requests)} asked>"
+        state = self.url if self._running else "not started"
+        return f"<GeminiServer {state}, {self._player.log.count} requests>"
 
     @property
     def url(self) -> str:
         """Where it listens: the `base_url` of a client, or `GOOGLE_GEMINI_BASE_URL`."""
-        return "http://{}:{}".format(*self._listening.getsockname()[:2])
+        return _url(self._started.socket)
 
     @property
     def port(self) -> int:
         """The port on which it listens."""
-        return int(self._listening.getsockname()[1])
+        return int(self._started.socket.getsockname()[1])
 
     def __enter__(self) -> Self:
         self.start()
@@ -101,151 +121,294 @@ class GeminiServer(Scripted):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
-        if kind is None and self._strict:
+        if error is not None:
+            self.explain(error)
+        elif self._strict:
             self.check()
 
     def start(self) -> None:
         """Listen; raise `TestKitError` where the port is in use."""
-        if self._socket is not None:
+        if self._running is not None:
             raise TestKitError(f"{self!r} is running already")
-        self._socket = _listening(*self._address)
+        self._running = _Running(self._serve, _listening(*self._address))
+        self._running.start()
+
+    def stop(self) -> None:
+        """Close every connection and the socket; may be called twice."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.stop()
+
+    @property
+    def _started(self) -> _Running:
+        if self._running is None:
+            raise TestKitError("this server is not running: use it in a with block, or call start()")
+        return self._running
+
+    async def _serve(self, running: _Running, scope: Scope, receive: Receive, send: Send) -> None:
+        delivery = _Delivery(running, scope, receive, send)
+        if scope["method"] in {"HEAD", "OPTIONS"}:  # questions about a resource, not to Gemini
+            await delivery.deliver(Answer(200, (("content-type", JSON_TYPE), ("content-length", "0")), ()))
+            return
+        try:
+            request = await self._request(scope, receive)
+        except ClientDisconnect:
+            return
+        if len(request.body) > self._max_body:
+            await delivery.deliver(self._too_large(request))
+            return
+        try:
+            answer = await running.in_thread(self._writing(request))
+            await delivery.deliver(_compressed(answer, request))
+        except Exception as error:  # the answer can't be sent as HTTP: a header with a line end, say
+            self._player.errors.append(error)
+            delivery.break_off()
+
+    async def _request(self, scope: Scope, receive: Receive) -> GeminiRequest:
+        """Read a request, of its body no more than shows that it is too large."""
+        request = Request(scope, receive)
+        body = bytearray()
+        async for piece in request.stream():
+            body += piece
+            if len(body) > self._max_body:
+                break
+        target = scope["raw_path"].decode("ascii") + (
+            f"?{query.decode('latin-1')}" if (query := scope["query_string"]) else ""
+        )
+        url = target if target.startswith("http") else f"http://{request.headers.get('host') or self.url[7:]}{target}"
+        return GeminiRequest.of(scope["method"], url, request.headers.items(), bytes(body))
+
+    def _too_large(self, request: GeminiRequest) -> Answer:
+        message = (
+            f"Request payload size exceeds the limit: {self._max_body} bytes. (GeminiServer's max_body is the limit.)"
+        )
+        return _failed(Failure(413, message, "INVALID_ARGUMENT"), request)
+
+    def _writing(self, request: GeminiRequest) -> Callable[[], Answer]:
+        """Return what writes the answer to *request*; the reply is chosen now, in the order of requests."""
+        try:
+            write = self._player.take(request)
+        except TestKitError as error:
+            return partial(_failed, Failure(501, str(error)), request)  # no client tries again after a 501
+        except BaseException as error:
+            return partial(_failed, _broken(error), request)
+
+        def written() -> Answer:
+            try:
+                return write()
+            except BaseException as error:
+                return _failed(_broken(error), request)
+
+        return written
+
+
+def _broken(error: BaseException) -> Failure:
+    """Return what the client gets for *error*: an error 500 that has it, and where it comes from."""
+    if isinstance(error, TestKitError):
+        return Failure(500, str(error))
+    summary = "".join(traceback.format_exception_only(error)).strip()
+    stack = [line for entry in traceback.format_exception(error) for line in entry.splitlines()]
+    return Failure(500, summary, details=({"@type": _DEBUG_INFO, "stackEntries": stack, "detail": summary},))
+
+
+def _failed(failure: Failure, request: GeminiRequest) -> Answer:
+    body = wire.dump_json(_without_surrogates(error_body(failure, request)))
+    return Answer(failure.code, (("content-type", JSON_TYPE),), (body,))
+
+
+def _without_surrogates(value: Any) -> Any:
+    """Return *value* with what UTF-8 can't say as an escape: the texts of errors may hold it."""
+    if is_object(value):
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    if is_list(value):
+        return [_without_surrogates(item) for item in value]
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """An event loop whose timers go on in a test with a frozen clock."""
+
+    def time(self) -> float:
+        return monotonic()
+
+
+class _Running:
+    """A server while it runs: its socket, its thread, the answers on their way."""
+
+    def __init__(self, serve: Callable[[_Running, Scope, Receive, Send], Any], listening: socket.socket) -> None:
+        self.socket = listening
+        self._fork_safe = listening.dup()  # uvicorn closes the other one
+        self.deliveries: set[_Delivery] = set()
+        self._process = os.getpid()
+        self._ready = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         config = uvicorn.Config(
-            self._serve,
+            partial(serve, self),
             interface="asgi3",
             http="h11",
             ws="none",
-            loop="asyncio",
             lifespan="off",
             log_config=None,
             log_level="critical",
             access_log=False,
             server_header=False,
+            timeout_keep_alive=_IDLE,
             timeout_graceful_shutdown=1,
         )
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._run, name=f"GeminiServer {self.url}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"GeminiServer {_url(listening)}", daemon=True)
+
+    def start(self) -> None:
         self._thread.start()
-        _wait(lambda: bool(self._server and self._server.started), f"{self!r} did not start")
-
-    def stop(self) -> None:
-        """Close every connection and the socket; may be called twice."""
-        if self._server is None or self._thread is None or self._socket is None:
-            return
-        self._server.should_exit = True
-        self._thread.join(_START)
-        self._socket.close()
-        self._socket = self._server = self._thread = None
-
-    @property
-    def _listening(self) -> socket.socket:
-        if self._socket is None:
-            raise TestKitError("this server is not running: use it in a with block, or call start()")
-        return self._socket
+        if not self._ready.wait(_PATIENCE):
+            raise TestKitError(f"the server at {_url(self.socket)} did not start within {_PATIENCE:g} s")
 
     def _run(self) -> None:
-        assert self._server is not None
-        with asyncio.Runner() as runner:
-            runner.run(self._server.serve(sockets=[self._listening]))
+        with asyncio.Runner(loop_factory=_Loop) as runner:
+            self._loop = runner.get_loop()
+            self._loop.call_soon(self._ready.set)
+            runner.run(self._until_stopped())
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        try:
-            body = await request.body()
-        except ClientDisconnect:
+    async def _until_stopped(self) -> None:
+        await self._server.serve(sockets=[self.socket])
+        self._abort(lambda _: True)  # those to clients that don't read
+        await asyncio.sleep(0)
+
+    def stop(self) -> None:
+        if os.getpid() != self._process:  # a fork has the socket, but the thread is its parent's
+            self.socket.close()
+            self._fork_safe.close()
             return
-        asked = GeminiRequest.of(request.method, str(request.url), request.headers.items(), body)
-        await _Delivery(self, scope, receive, send).deliver(self._answer(asked), asked)
+        self._server.should_exit = True
+        with suppress(RuntimeError):  # the loop has ended by itself
+            assert self._loop
+            self._loop.call_soon_threadsafe(self._leave)
+        self._thread.join(_PATIENCE)
+        with suppress(OSError), self._fork_safe as listening:
+            listening.shutdown(socket.SHUT_RDWR)  # a fork that holds the socket would keep the port
 
-    def _answer(self, asked: GeminiRequest) -> Answer:
-        """Return the player's answer; where it has none, an error that no client retries."""
-        try:
-            return self._player.answer(asked)
-        except TestKitError as error:
-            said = {"error": {"code": 501, "message": str(error), "status": "UNIMPLEMENTED"}}
-            return Answer(501, (("content-type", JSON_TYPE),), (wire.dump_json(said),))
+    def _leave(self) -> None:
+        for delivery in self.deliveries:
+            delivery.over.set()
 
-    @property
-    def closing(self) -> bool:
-        """Whether it is about to stop."""
-        return self._server is None or self._server.should_exit
+    async def in_thread(self, function: Callable[[], Answer]) -> Answer:
+        """Run *function* in a thread of its own: a reply function may block, and other clients don't wait for it."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Answer] = loop.create_future()
 
-    def break_connection(self, client: object) -> None:
+        def finish(answer: Answer) -> None:
+            if not done.cancelled():
+                done.set_result(answer)
+
+        def run() -> None:
+            answer = function()
+            with suppress(RuntimeError):  # the server has stopped meanwhile
+                loop.call_soon_threadsafe(finish, answer)
+
+        threading.Thread(target=run, name="GeminiServer reply", daemon=True).start()
+        return await done
+
+    def break_connection(self, client: tuple[str, int]) -> None:
         """Cut the connection of the peer *client*, a host and a port."""
-        assert self._server is not None
-        for connection in self._server.server_state.connections:
+        self._abort(lambda peer: peer[:2] == client)
+
+    def _abort(self, chosen: Callable[[tuple[Any, ...]], bool]) -> None:
+        for connection in list(self._server.server_state.connections):
             # ASGI has no word for a connection that breaks; uvicorn's protocol objects hold the transport.
             transport: asyncio.Transport | None = getattr(connection, "transport", None)
-            if transport is not None and transport.get_extra_info("peername") == client:
+            if transport is not None and chosen(transport.get_extra_info("peername") or ()):
                 transport.abort()
 
 
 class _Delivery:
     """One answer on its way to one client."""
 
-    def __init__(self, server: GeminiServer, scope: Scope, receive: Receive, send: Send) -> None:
-        self._server = server
-        self._client = scope.get("client")
+    def __init__(self, running: _Running, scope: Scope, receive: Receive, send: Send) -> None:
+        self.over = asyncio.Event()
+        """Set when the client has gone, or the server stops."""
+        self._running = running
+        self._client: tuple[str, int] | None = scope.get("client")
         self._receive = receive
         self._send = send
+        self._shared = _cross_origin(Headers(scope=scope))
         self._begun = False
-        self._gone = False
 
-    async def deliver(self, answer: Answer, asked: GeminiRequest) -> None:
+    async def deliver(self, answer: Answer) -> None:
         """Send the head and every piece in its time; end the answer, unless it breaks off."""
-        answer = _compressed(answer, asked)
         watch = asyncio.create_task(self._watch())
+        self._running.deliveries.add(self)
         try:
             for piece in answer.sent:
-                if self._gone or self._server.closing or not await self._send_piece(piece, answer):
-                    return self._break()
+                if not await self._send_piece(piece, answer):
+                    return self.break_off()
             await self._send_body(b"", answer, more=False)
         finally:
+            self._running.deliveries.discard(self)
             watch.cancel()
+
+    def break_off(self) -> None:
+        """Cut the connection."""
+        if self._client is not None:
+            self._running.break_connection(self._client)
 
     async def _send_piece(self, piece: Sent, answer: Answer) -> bool:
         """Send or await *piece*; return whether the answer goes on."""
         match piece:
             case bytes():
                 await self._send_body(piece, answer, more=True)
+                await asyncio.sleep(0)  # for other clients, and to notice that this one has gone
             case Pause(seconds=seconds):
-                return await self._pass(time.monotonic() + seconds if seconds != inf else inf)
+                await self._pass(seconds)
             case Hold(gate=gate):
                 gate.reach()
-                return await self._pass(inf, lambda: gate.is_open)
+                while not gate.is_open and not self.over.is_set():  # threads open it: there is no event to wait for
+                    await self._pass(_TICK)
             case Disconnect():
                 # What was sent before has to be on its way, or the client never sees it.
                 await asyncio.sleep(_TICK)
                 return False
-        return True
+        return not self.over.is_set()
 
-    async def _pass(self, moment: float, opened: Callable[[], bool] = lambda: False) -> bool:
-        """Wait for *moment* or until it is *opened*; return whether anybody is there still."""
-        # The gate belongs to threads, so an event of asyncio can't be waited for.
-        while not opened() and time.monotonic() < moment and not self._gone and not self._server.closing:  # noqa: ASYNC110
-            await asyncio.sleep(_TICK)
-        return not self._gone and not self._server.closing
+    async def _pass(self, seconds: float) -> None:
+        """Wait for *seconds*, or until the client has gone."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if seconds == inf else seconds):
+                await self.over.wait()
 
     async def _watch(self) -> None:
         """Notice that the client has gone."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        self._gone = True
+        self.over.set()
 
     async def _send_body(self, body: bytes, answer: Answer, *, more: bool) -> None:
         if not self._begun:
-            heads = [(name.encode(), value.encode()) for name, value in answer.headers]
+            heads = [(name.encode(), value.encode()) for name, value in (*answer.headers, *self._shared)]
             await self._send({"type": "http.response.start", "status": answer.status, "headers": heads})
             self._begun = True
         await self._send({"type": "http.response.body", "body": body, "more_body": more})
 
-    def _break(self) -> None:
-        if self._client is not None:
-            self._server.break_connection(tuple(self._client))
+
+def _cross_origin(request: Headers) -> Heads:
+    """Return the headers with which a browser lets a page of another origin send the request and read the answer."""
+    if "origin" not in request:
+        return ()
+    heads = (("access-control-allow-origin", request["origin"]), ("access-control-expose-headers", "*"))
+    if "access-control-request-method" not in request:
+        return heads
+    return (
+        *heads,
+        ("access-control-allow-methods", "GET, POST, PATCH, DELETE"),
+        ("access-control-allow-headers", request.get("access-control-request-headers", "*")),
+        ("access-control-allow-private-network", "true"),
+        ("access-control-max-age", "3600"),
+        ("vary", "Origin"),
+    )
 
 
-def _compressed(answer: Answer, asked: GeminiRequest) -> Answer:
+def _compressed(answer: Answer, request: GeminiRequest) -> Answer:
     """Return *answer* as real servers send it to a client that takes gzip: plain JSON compressed, streams never."""
-    takes = "gzip" in asked.headers.get("accept-encoding", "")
+    takes = "gzip" in request.headers.get("accept-encoding", "")
     if not takes or dict(answer.headers).get("content-type") != JSON_TYPE or Disconnect() in answer.sent:
         return answer
     waits = tuple(piece for piece in answer.sent if not isinstance(piece, bytes))
@@ -254,23 +417,31 @@ def _compressed(answer: Answer, asked: GeminiRequest) -> Answer:
 
 
 def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    host = host.removeprefix("[").removesuffix("]")
+    listening: socket.socket | None = None
     try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        # With its protocol named, asyncio switches off Nagle's delay of 40 ms on each connection.
+        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
+        listening.bind(address)
         listening.listen(128)
     except OSError as error:
-        listening.close()
-        reason = "is in use: stop what listens there, or take port=0 for a free one"
-        said = reason if error.errno == errno.EADDRINUSE else f"can't be listened on: {error.strerror}"
-        raise TestKitError(f"{host}:{port} {said}") from None
+        if listening is not None:
+            listening.close()
+        in_use = error.errno == errno.EADDRINUSE
+        reason = (
+            "is in use: stop what listens there, or take port=0 for a free one"
+            if in_use
+            else f"can't be listened on: {error.strerror}"
+        )
+        raise TestKitError(f"{f'[{host}]' if ':' in host else host}:{port} {reason}") from None
     return listening
 
 
-def _wait(done: Callable[[], bool], complaint: str) -> None:
-    end = time.monotonic() + _START
-    while not done():
-        if time.monotonic() > end:
-            raise TestKitError(f"{complaint} within {_START:g} s")
-        time.sleep(_TICK)
+def _url(listening: socket.socket) -> str:
+    """Return the address of *listening* for clients on this machine."""
+    address: tuple[str, int] = listening.getsockname()[:2]
+    host, port = address
+    local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{quote(local, safe=':')}]:{port}" if ":" in local else f"http://{local}:{port}"

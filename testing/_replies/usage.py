@@ -46,10 +46,15 @@ def _blob_tokens(blob: dict[str, Any]) -> tuple[str, int]:
 
 def by_modality(parts: Iterable[Json]) -> dict[str, int]:
     """Return the tokens of *parts* by modality, text first."""
-    counts: dict[str, int] = {"TEXT": 0}
+    counts: dict[str, int] = {}
     for modality, tokens in map(part_tokens, parts):
         counts[modality] = counts.get(modality, 0) + tokens
-    return {modality: tokens for modality, tokens in counts.items() if tokens}
+    return with_text_first(counts)
+
+
+def with_text_first(counts: dict[str, int]) -> dict[str, int]:
+    """Return *counts* by modality as the wire lists them: text first, no zeros."""
+    return {modality: tokens for modality, tokens in {"TEXT": 0, **counts}.items() if tokens}
 
 
 def details(counts: dict[str, int]) -> list[dict[str, Any]]:

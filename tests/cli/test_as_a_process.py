@@ -225,3 +225,32 @@ def test_the_data_that_the_plugin_writes_becomes_a_page(tmp_path: Path) -> None:
     assert [trace["output"] for trace in test["traces"]] == ["Nice to meet you, Ada.", "Your name is Ada."]
     built = ran("report", str(tmp_path / "traces.json"))
     assert built.stdout.endswith("traces.html: 1 test, 2 traces, 2 generations, 0 failed, 0 incomplete\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--cassette", "text", "--text", "hi"), "--cassette and --text can't be used together"),
+        (("--cassette", "text", "--script", "x.py"), "--cassette and --script can't be used together"),
+        (("--script", "x.py", "--text", ""), "--script and --text can't be used together"),
+        (("--pace", "recorded"), "--pace recorded needs a --cassette"),
+        (("--text", "hi", "--pace", "instant"), "--pace instant needs a --cassette"),
+    ],
+)
+def test_serve_refuses_options_that_exclude_each_other(options: tuple[str, ...], said: str) -> None:
+    refused = ran("serve", "--port", "0", *options)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    [line] = refused.stderr.splitlines()
+    assert said in line
+
+
+def test_serve_listens_on_ipv6() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "serve", "--port", "0", "--host", "::1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=clean(),
+    ) as process:  # fmt: skip
+        assert process.stdout
+        url = process.stdout.readline().strip()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+    assert re.fullmatch(r"http://\[::1\]:\d+", url)

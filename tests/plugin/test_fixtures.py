@@ -206,3 +206,49 @@ def test_maxims_api_is_there_for_a_real_logger(suite: pytest.Pytester) -> None:
         """
     )
     suite.runpytest_inprocess().assert_outcomes(passed=1)
+
+
+REPLY_FUNCTIONS = """
+import pytest
+from google import genai
+
+def fails(request):
+    raise KeyError("my mistake")
+
+def ask(server):
+    with genai.Client(api_key="k", http_options={"base_url": server.url}) as client:
+        client.models.generate_content(model="m", contents="x")
+
+def test_swallowed(gemini_server):
+    gemini_server.always(fails)
+    with pytest.raises(genai.errors.ServerError):
+        ask(gemini_server)
+
+def test_not_swallowed(gemini_server):
+    gemini_server.always(fails)
+    ask(gemini_server)
+
+def test_no_reply(gemini_server):
+    gemini_server.always(lambda request: None)
+    with pytest.raises(genai.errors.ServerError):
+        ask(gemini_server)
+"""
+
+
+def test_a_reply_function_that_fails_fails_the_test_with_its_own_error(suite: pytest.Pytester) -> None:
+    suite.makepyfile(test_functions=REPLY_FUNCTIONS)
+    result = suite.runpytest("-p", "no:cacheprovider")
+    result.assert_outcomes(failed=3)
+    result.stdout.fnmatch_lines(
+        [
+            "*_ test_swallowed _*",
+            '>       raise KeyError("my mistake")',
+            "E       KeyError: 'my mistake'",
+            "E       The reply function fails raised this for <POST *",
+            "*_ test_not_swallowed _*",
+            "E*ServerError: 500 INTERNAL*",
+            "E*KeyError: 'my mistake'*",
+            "*_ test_no_reply _*",
+            "the reply function <lambda> must return a reply such as reply.text(...), got None",
+        ]
+    )

@@ -114,7 +114,7 @@ def test_a_swallowed_miss_fails_the_test_and_so_does_a_reply_left_over() -> None
     client = genai.Client(api_key="any")
     with pytest.raises(ScriptError, match="no reply is left"), gemini_mock(), pytest.raises(ScriptError):
         client.models.generate_content(model=MODEL, contents="hi")
-    with pytest.raises(ScriptError, match="not used up"), gemini_mock(reply.text("hi")):
+    with pytest.raises(ScriptError, match="unused replies"), gemini_mock(reply.text("hi")):
         pass
     with gemini_mock(reply.text("hi"), strict=False):
         pass

@@ -211,7 +211,7 @@ def test_a_request_without_a_reply_is_told_to_the_client_and_fails_the_test() ->
 
 
 def test_a_reply_without_a_request_fails_the_test() -> None:
-    said = r"nobody asked for:\n  <Reply 'hi'> \(in order\)\nasked was: nothing"
+    said = r"unused replies:\n  <Reply 'hi'> \(in order\)\nrequests: none"
     with pytest.raises(ScriptError, match=said), GeminiServer(reply.text("hi")):
         pass
 
@@ -278,3 +278,46 @@ def test_it_plays_a_cassette(tmp_path: Path) -> None:
             server.check()
         with pytest.raises(ScriptError, match="not a script: it takes no replies"):
             server.reply(reply.text("hi"))
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+needs_ipv6 = pytest.mark.skipif(not _has_ipv6(), reason="no IPv6 here")
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        pytest.param("::1", "[::1]", marks=needs_ipv6),
+        pytest.param("[::1]", "[::1]", marks=needs_ipv6),
+        pytest.param("::", "[::1]", marks=needs_ipv6),
+        ("0.0.0.0", "127.0.0.1"),
+        ("127.0.0.1", "127.0.0.1"),
+    ],
+)
+def test_its_address_is_one_that_a_client_can_use(host: str, shown: str) -> None:
+    with GeminiServer(reply.text("hi"), host=host) as server, asking(server.url) as client:
+        assert server.url == f"http://{shown}:{server.port}"
+        assert client.models.generate_content(model=MODEL, contents="x").text == "hi"
+        assert server.requests[0].url.startswith(server.url)
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1"])
+def test_an_address_of_another_machine_is_one_clear_error(host: str) -> None:
+    with pytest.raises(TestKitError, match=f"^{host}:0 can't be listened on: "):
+        GeminiServer(host=host).start()
+
+
+@needs_ipv6
+def test_a_port_in_use_is_named_with_brackets() -> None:
+    with GeminiServer(host="::1") as server:
+        second = GeminiServer(host="::1", port=server.port)
+        with pytest.raises(TestKitError, match=rf"^\[::1\]:{server.port} is in use"):
+            second.start()

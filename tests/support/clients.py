@@ -60,7 +60,7 @@ async def opened(library: str, base_url: str | None = None, **options: Any) -> A
         await closed(client)
 
 
-def asking(base_url: str, **options: Any) -> AbstractContextManager[genai.Client]:
+def asking(base_url: str | None = None, **options: Any) -> AbstractContextManager[genai.Client]:
     """Hold a client as users make it, for sync calls, and close it."""
     return closing(genai.Client(api_key="any", http_options=types.HttpOptions(base_url=base_url, **options)))
 

@@ -1,0 +1,139 @@
+"""What a real server refuses before it asks a model: a body that is no JSON, or JSON of another shape.  (pure)"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from maxim_gemini.testing._json_types import is_list, is_object
+
+from .model import Failure
+from .request import TOO_DEEP, read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from .request import GeminiRequest
+
+_DEEPEST: Final = 100
+"""Levels of objects and lists that protobuf's JSON reader takes by default."""
+_PACKAGE: Final = "type.googleapis.com/google.ai.generativelanguage.v1beta."
+_BAD_REQUEST: Final = "type.googleapis.com/google.rpc.BadRequest"
+
+
+class _Message(NamedTuple):
+    """A message of the API: its name, and those of its fields that are messages, by their names in snake case."""
+
+    name: str
+    fields: Mapping[str, _Message] = {}
+
+
+_CONTENT: Final = _Message("Content", {"parts": _Message("Part")})
+_GENERATE: Final = _Message(
+    "GenerateContentRequest",
+    {
+        "contents": _CONTENT,
+        "system_instruction": _CONTENT,
+        "tools": _Message("Tool", {"function_declarations": _Message("FunctionDeclaration")}),
+        "tool_config": _Message("ToolConfig"),
+        "generation_config": _Message("GenerationConfig"),
+        "safety_settings": _Message("SafetySetting"),
+    },
+)
+_REQUESTS: Final[Mapping[str, _Message]] = {
+    "generateContent": _GENERATE,
+    "streamGenerateContent": _GENERATE,
+    "countTokens": _Message("CountTokensRequest", {**_GENERATE.fields, "generate_content_request": _GENERATE}),
+    "computeTokens": _Message("ComputeTokensRequest", {"contents": _CONTENT}),
+    "embedContent": _Message("EmbedContentRequest", {"content": _CONTENT, "embed_content_config": _Message("Config")}),
+    "batchEmbedContents": _Message(
+        "BatchEmbedContentsRequest", {"requests": _Message("EmbedContentRequest", {"content": _CONTENT})}
+    ),
+    "predict": _Message("PredictRequest", {"instances": _Message("Value"), "parameters": _Message("Value")}),
+    "files": _Message("CreateFileRequest", {"file": _Message("File")}),
+    "cachedContents": _Message("CachedContent", _GENERATE.fields),
+}
+_REPEATED: Final = frozenset(
+    {"contents", "parts", "tools", "function_declarations", "safety_settings", "requests", "instances"}
+)
+
+
+def refusal(request: GeminiRequest) -> Failure | None:
+    """Return the error 400 that a real server answers to a malformed body; `None` where *request* is well formed."""
+    if not request.body or request.method not in {"POST", "PATCH"} or _is_upload(request):
+        return None
+    try:
+        value = read_json(request.body)
+    except ValueError as error:
+        return Failure(400, f"Invalid JSON payload received. {_reason(error)}")
+    if _depth(value) > _DEEPEST:
+        return Failure(400, f"Invalid JSON payload received. {TOO_DEEP}")
+    if _has_lone_surrogate(value):
+        return Failure(400, "Invalid JSON payload received. Invalid UTF-16 surrogate pair in a string.")
+    message = _REQUESTS.get(request.action or request.resource.rpartition("/")[2], _Message("Request"))
+    faults = [
+        f"Invalid value at {path!r} ({_PACKAGE}{name}), {_cut(item)}" for path, name, item in _faults(value, message)
+    ]
+    if not faults:
+        return None
+    violations = [{"description": fault} for fault in faults]
+    return Failure(400, "\n".join(faults), details=({"@type": _BAD_REQUEST, "fieldViolations": violations},))
+
+
+def _is_upload(request: GeminiRequest) -> bool:
+    command = request.headers.get("x-goog-upload-command", "")
+    return "start" not in command if command else request.path.startswith("/upload/")
+
+
+def _reason(error: ValueError) -> str:
+    """Return what is wrong as real servers write it: the end of what was read, and a caret below."""
+    if not isinstance(error, json.JSONDecodeError):
+        return str(error)
+    before, after = error.doc[max(error.pos - 20, 0) : error.pos], error.doc[error.pos : error.pos + 20]
+    what = "Unexpected token." if after else "Unexpected end of string."
+    line = re.sub(r"\s", " ", before + after)
+    return f"{what}\n{line}\n{' ' * len(before)}^"
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while any(is_object(item) or is_list(item) for item in level):
+        depth += 1
+        level = [child for item in level for child in _children(item)]
+    return depth
+
+
+def _children(value: Any) -> Iterable[Any]:
+    return value.values() if is_object(value) else value if is_list(value) else ()
+
+
+def _has_lone_surrogate(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _faults(value: Any, message: _Message, path: str = "") -> Iterator[tuple[str, str, Any]]:
+    """Yield path, message and value of what is no object where the API has a message."""
+    if not is_object(value):
+        yield path, message.name, value
+        return
+    for key, item in value.items():
+        name = re.sub(r"[A-Z]", lambda letter: "_" + letter[0].lower(), key)
+        field = message.fields.get(name)
+        if field is None or item is None:
+            continue
+        where = f"{path}.{name}" if path else name
+        if is_list(item) and name in _REPEATED:
+            for index, one in enumerate(item):
+                yield from _faults(one, field, f"{where}[{index}]")
+        else:
+            yield from _faults(item, field, where)
+
+
+def _cut(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else f"{text[:79]}…"
