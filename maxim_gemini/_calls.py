@@ -2,78 +2,92 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 from weakref import WeakSet
 
 from . import _sdk
 from ._maxim import new_id
+from ._opaque import call_above
 from ._recording import Call, NoCall
 from ._scope import NO_LABELS, Labels, Scope, checked_id, headers_in, labels_in, split_labels
-from ._tools import Conversation, with_recorded_tools
-from ._wrapping import Wrapper, logging_to
+from ._tools import Conversation
+from ._wrapping import OMITTED, Wrapper
 
 if TYPE_CHECKING:
-    from ._maxim import Log, Logger
+    from collections.abc import Mapping
+
+    from ._maxim import Log
+    from ._wrapping import Replaced
 
 
 class TracedModels(Wrapper):
     """What sync and async models have in common."""
 
     _recorded: ClassVar[Any]
-    _watched: ClassVar[Any]
     _conversation: Conversation
 
-    def _stand_in(self, models: Any, logger: Logger | Log, keep: Any) -> None:
-        """Stand in for *models*; all the single calls over one logger are one conversation."""
-        self._wrap(models, logging_to(logger), keep)
-        self._conversation = self._log.shared(Conversation)
+    def _wrap(self, wrapped: Any, log: Log, keep: Any = None) -> None:
+        """Stand in for models; all the single calls over one logger are one conversation."""
+        super()._wrap(wrapped, log, keep)
+        self._conversation = log.shared(Conversation)
 
-    def _begin(self, contents: Any, config: Any, trace_id: str | None, generation_name: str | None) -> Any:
-        """Return the models to call, the call, and the config to send."""
-        begun = self._log.attempt("begin the call", self._begin_call, contents, config, trace_id, generation_name)
-        return begun or (self._wrapped, NoCall(), config)
+    def _begin(
+        self, model: str, contents: Any, config: Any, trace_id: str | None, generation_name: str | None
+    ) -> tuple[Any, Call | NoCall, dict[str, Any]]:
+        """Return the models to call, the call, and the request to make."""
+        request: dict[str, Any] = {"model": model, "contents": contents}
+        if config is not OMITTED:
+            request["config"] = config
+        begun = self._log.attempt("begin the call", self._begin_call, request, trace_id, generation_name)
+        return begun or (Unrecorded(self._wrapped, self._replaced), NoCall(), request)
 
-    def _begin_call(self, contents: Any, config: Any, trace_id: str | None, generation_name: str | None) -> Any:
+    def _begin_call(
+        self, request: dict[str, Any], trace_id: str | None, generation_name: str | None
+    ) -> tuple[Any, Call | NoCall, dict[str, Any]]:
         log, models = self._log, self._wrapped
-        said, config = split_labels(config, log)
+        said, config = split_labels(request.get("config"), log)
+        if "config" in request:
+            request = {**request, "config": config}
+        if (above := call_above(models, log)) is not None:  # which ends it, too
+            return self._recorded(models, above, self._replaced), NoCall(), request
         labels = Labels(checked_id(log, "trace_id", trace_id), None, generation_name)
         labels = labels.over(said).over(labels_in(_sdk.headers_of(models), log))
-        call = Call(Scope(log, labels, "Gemini call"), self._conversation, set(), contents, config)
-        if _sdk.is_plain(models):
-            return self._recorded(models, call), call, with_recorded_tools(config, call.tools)
-        return self._watched(models, call), call, config
+        call = Call(Scope(log, labels, "Gemini call"), self._conversation, set(), request["contents"], config)
+        return self._recorded(models, call, self._replaced, records_tools=True), call, request
 
 
 class TracedChat(Wrapper):
     """What sync and async chats have in common."""
 
     _recorded: ClassVar[Any]
-    _watched: ClassVar[Any]
     _conversation: Chatting
 
-    def _converse(
-        self, chat: Any, logger: Logger | Log, trace_id: str | None, place: dict[str, Any], *, is_local_trace: bool
-    ) -> None:
-        """Stand in for *chat*; *place* is what `chats.create` knows of its place in Maxim."""
-        log = logging_to(logger)
-        self._wrap(chat, log, place.get("keep"))
-        labels = place.get("labels", Labels(checked_id(log, "trace_id", trace_id)))
-        self._conversation = Chatting(log, chat, labels, is_local_trace=is_local_trace)
+    @classmethod
+    def _in(cls, labels: Labels, chat: Any, chats: Wrapper) -> Self:
+        """Return the session of a *chat* that *chats* made, at the place in Maxim that *labels* name."""
+        session = cls._around(chat, chats._log, chats)
+        session._converse(labels)
+        return session
 
-    def _begin(self, message: Any, config: Any, generation_name: str | None) -> Any:
+    def _converse(self, labels: Labels, *, is_local_trace: bool = False) -> None:
+        """Begin the chat's place in Maxim."""
+        self._conversation = Chatting(self._log, self._wrapped, labels, is_local_trace=is_local_trace)
+
+    def _begin(
+        self, message: Any, config: Any, generation_name: str | None
+    ) -> tuple[Any, Call | NoCall, tuple[Any, ...]]:
         """Return the chat to send to, the turn, and what to send."""
         if isinstance(config, str):
-            config, generation_name = None, generation_name or config
-        begun = self._log.attempt("begin the turn", self._begin_turn, message, config, generation_name)
-        chat, turn, config = begun or (self._wrapped, NoCall(), config)
-        return chat, turn, (message,) if config is None else (message, config)
+            config, generation_name = OMITTED, generation_name or config
+        given = None if config is OMITTED else config
+        begun = self._log.attempt("begin the turn", self._begin_turn, message, given, generation_name)
+        chat, turn, given = begun or (Unrecorded(self._wrapped, self._replaced), NoCall(), given)
+        return chat, turn, (message,) if config is OMITTED else (message, given)
 
     def _begin_turn(self, message: Any, config: Any, generation_name: str | None) -> Any:
         chat = self._wrapped
         turn, config = self._conversation.begin_turn(message, config, _sdk.config_of(chat), generation_name)
-        if _sdk.is_plain_chat(chat):
-            return self._recorded(chat, turn), turn, with_recorded_tools(config, turn.tools)
-        return self._watched(chat, turn, _sdk.model_of(chat)), turn, config
+        return self._recorded(chat, turn, self._replaced), turn, config
 
     @property
     def trace_id(self) -> str | None:
@@ -93,15 +107,27 @@ class TracedChat(Wrapper):
 class TracedChats(Wrapper):
     """What the makers of sync and async chats have in common."""
 
-    def _create(
-        self, model: str, config: Any, history: Any, trace_id: str | None, session_id: str | None
-    ) -> tuple[Any, dict[str, Any]]:
-        """Return the SDK's chat, and its place in Maxim."""
+    _session: ClassVar[Any]
+
+    def _create(self, model: str, config: Any, history: Any, trace_id: str | None, session_id: str | None) -> Any:
+        """Return the session of a chat that the SDK has created."""
         read = self._log.attempt("read the headers", split_labels, config, self._log)
         said, config = read or (NO_LABELS, config)
         chat = self._wrapped.create(model=model, config=config, history=history)
         ids = checked_id(self._log, "trace_id", trace_id), checked_id(self._log, "session_id", session_id)
-        return chat, {"labels": Labels(*ids).over(said), "keep": self}
+        return self._session._in(Labels(*ids).over(said), chat, self)
+
+
+class Unrecorded:
+    """The methods of what is wrapped, where a call could not begin: it goes on without a trace."""
+
+    def __init__(self, wrapped: Any, replaced: Mapping[str, Replaced]) -> None:
+        self._wrapped = wrapped
+        self._replaced = replaced
+
+    def __getattr__(self, name: str) -> Any:
+        replaced = self._replaced.get(name)
+        return replaced.method if replaced else getattr(self._wrapped, name)
 
 
 class Chatting:

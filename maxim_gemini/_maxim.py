@@ -42,6 +42,9 @@ WARNED: Final = 1024
 # maxim-py drops whatever is logged under an id that does not look like this.
 _VALID_ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
 
+# How long another thread may hold the lock of a queue, in seconds.
+_MOMENT: Final = 0.1
+
 _attaching: Final = threading.RLock()
 
 # Looked up on every commit, which is slow where the members of an enumeration are found by a descriptor.
@@ -156,9 +159,15 @@ def _past(writer: Any) -> list[CommitLog]:
 
 
 def _is_busy(logger: Logger) -> bool:
+    """Return whether a queue of the writer stays locked: by this very thread, as others hold it for a moment only."""
     writer: Any = getattr(logger, "writer", None)
-    locks = (getattr(getattr(writer, name, None), "mutex", None) for name in ("queue", "upload_queue"))
-    return any(lock.locked() for lock in locks if lock is not None)
+    for name in ("queue", "upload_queue"):
+        lock = getattr(getattr(writer, name, None), "mutex", None)
+        if lock is not None:
+            if not lock.acquire(timeout=_MOMENT):
+                return True
+            lock.release()
+    return False
 
 
 class Methods:
@@ -206,7 +215,8 @@ class Commits(Methods):
 
     def begin_trace(self, config: Any) -> None:
         """Begin a trace."""
-        data: dict[str, Any] = {"startTimestamp": datetime.now(UTC), "tags": config.get("tags", {})}
+        start = config.get("start_timestamp") or datetime.now(UTC)
+        data: dict[str, Any] = {"startTimestamp": start, "tags": config.get("tags", {})}
         for name, name_in_commit in (("name", "name"), ("session_id", "sessionId"), ("input", "input")):
             if value := config.get(name):
                 data[name_in_commit] = value
@@ -216,6 +226,8 @@ class Commits(Methods):
         """Begin a generation in a trace."""
         data: dict[str, Any] = {"startTimestamp": datetime.now(UTC), "tags": {}, **config}
         data["modelParameters"] = data.pop("model_parameters")
+        if start := data.pop("start_timestamp", None):
+            data["startTimestamp"] = start
         self._logger.writer.commit(CommitLog(_TRACE, trace_id, "add-generation", data))
 
     def end_generation(self, generation_id: str, result: dict[str, Any], about: dict[str, Any]) -> None:

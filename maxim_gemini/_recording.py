@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from ._maxim import FileDataAttachment, Logger, UrlAttachment, new_id
@@ -22,6 +23,16 @@ if TYPE_CHECKING:
 
     from ._maxim import Log
     from ._scope import Scope
+
+
+class Start:
+    """When a request was made."""
+
+    __slots__ = ("at", "clock")
+
+    def __init__(self) -> None:
+        self.at = datetime.now(UTC)
+        self.clock = time.perf_counter()
 
 
 KEPT_ARRIVALS: Final = 128
@@ -69,7 +80,7 @@ class Recording:
         "id",
     )
 
-    def __init__(self, call: Call, generation_id: str, model: str, *, streamed: bool) -> None:
+    def __init__(self, call: Call, generation_id: str, model: str, *, streamed: bool, start: Start | None) -> None:
         self.id = generation_id
         self._call = call
         self._log = call.log
@@ -77,7 +88,7 @@ class Recording:
         self._answer = Answer(call.new_id)
         self._is_open = True
         self._arrivals = Arrivals() if streamed else None
-        self._sent_at = time.perf_counter()
+        self._sent_at = start.clock if start else time.perf_counter()
 
     def __enter__(self) -> Recording:
         return self
@@ -156,6 +167,7 @@ class Call:
         "_output",
         "_parameters",
         "_so_far",
+        "generations",
         "log",
         "scope",
         "tools",
@@ -176,6 +188,7 @@ class Call:
         self._is_open: bool | None = None  # None: nothing has happened yet
         self._output = ""
         self._so_far = ""
+        self.generations = 0
 
     def __enter__(self) -> Call:
         return self
@@ -183,7 +196,15 @@ class Call:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.end(error)
+        if isinstance(error, GeneratorExit):
+            self.abandon()
+        else:
+            self.end(error)
+
+    def __del__(self) -> None:
+        if getattr(self, "_is_open", False) is not False:
+            with suppress(Exception):
+                self.abandon()
 
     @contextmanager
     def ending_on_error(self) -> Generator[None]:
@@ -194,15 +215,11 @@ class Call:
             self.end(error)
             raise
 
-    @contextmanager
-    def stopping_early(self) -> Generator[None]:
-        """End the call as one whose rest nobody wants to read."""
-        with self.ending_on_error():
-            yield
-        self.end(GeneratorExit())
-
-    def generation(self, model: str, contents: Any, config: Any, *, streamed: bool = False) -> Recording:
-        """Begin a generation: one request is about to be sent."""
+    def generation(
+        self, model: str, contents: Any, config: Any, *, streamed: bool = False, start: Start | None = None
+    ) -> Recording:
+        """Begin a generation: one request is about to be sent, or was at *start*."""
+        self.generations += 1
         if self._current is not None:
             self._current.end()  # where the SDK went on without reading it to its end
             self._so_far = self._output if is_continuation(config) else ""
@@ -210,13 +227,13 @@ class Call:
             self.scope.renew()
             self._is_open = None
         generation_id = new_id()
-        self.log.attempt("begin the generation", self._begin, generation_id, model, contents, config)
-        self._current = Recording(self, generation_id, model, streamed=streamed)
+        self.log.attempt("begin the generation", self._begin, generation_id, model, contents, config, start)
+        self._current = Recording(self, generation_id, model, streamed=streamed, start=start)
         return self._current
 
-    def _begin(self, generation_id: str, model: str, contents: Any, config: Any) -> None:
+    def _begin(self, generation_id: str, model: str, contents: Any, config: Any, start: Start | None) -> None:
         request = self._read(contents, config)
-        self._open(request)
+        self._open(request, start)
         if request.answers:
             self.tools.answered(request.answers)
         scope = self.scope
@@ -227,6 +244,8 @@ class Call:
             "messages": request.messages,
             "model_parameters": self._read_parameters(config),
         }
+        if start is not None:
+            about["start_timestamp"] = start.at
         if scope.labels.generation_name is not None:
             about["name"] = scope.labels.generation_name
         if scope.labels.generation_tags:
@@ -247,10 +266,10 @@ class Call:
             self._parameters = self.log.attempt("read the config", read_parameters, self._config, config) or {}
         return self._parameters
 
-    def _open(self, request: Request) -> None:
+    def _open(self, request: Request, start: Start | None = None) -> None:
         if self._is_open is None:
             self._is_open = True
-            self.scope.open(request.input)
+            self.scope.open(request.input, start.at if start else None)
             self._contents = None
 
     def attach(self, generation_id: str, attachment: Attachment, side: str) -> None:
@@ -290,7 +309,7 @@ class Call:
             self.scope.close(self._output)
 
     def abandon(self) -> None:
-        """End the call as one that the application has let go of, at the hands of the garbage collector perhaps."""
+        """End the call as one whose rest is not read: closed, or dropped, at the hands of the garbage collector."""
         if self._is_open is not False:
             self.log.when_free(lambda: self.end(GeneratorExit()))
 
@@ -318,11 +337,6 @@ class NoCall:
     def ending_on_error(self) -> NoCall:
         """Do nothing."""
         return self
-
-    def abandon(self) -> None:
-        """Do nothing."""
-
-    stopping_early = ending_on_error
 
 
 def is_continuation(config: Any) -> bool:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ._maxim import Log, is_valid_id, new_id
 from ._parts import as_text
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _PREFIX: Final = "x-maxim-"
 
@@ -140,10 +143,10 @@ class Scope:
         if self.is_local:
             self.trace_id = new_id()
 
-    def open(self, said: str) -> None:
+    def open(self, said: str, start: datetime | None = None) -> None:
         """Begin the trace if it is ours, announce it if the logger has not seen it."""
         if self.is_local or self.log.is_new(self.trace_id):
-            self._create({"input": said} if self.is_local else {})
+            self._create({"input": said} if self.is_local else {}, start)
         elif self.labels.trace_tags:
             for key, value in self.labels.trace_tags.items():
                 self.log.attempt("tag the trace", self._tag, key, value)
@@ -151,8 +154,10 @@ class Scope:
     def _tag(self, key: str, value: str) -> None:
         self.log.logger.trace_add_tag(self.trace_id, key, value)
 
-    def _create(self, more: dict[str, str]) -> None:
+    def _create(self, more: dict[str, str], start: datetime | None) -> None:
         config: Any = {"id": self.trace_id, **more}
+        if start is not None:
+            config["start_timestamp"] = start
         if self.is_local:
             config["name"] = self.trace_name
         if (session_id := self.labels.session_id) is not None:

@@ -1,92 +1,54 @@
-"""What a streamed call hands out: the SDK's stream, and with it the end of the call, whichever way it ends."""
+"""What a streamed call hands out: a generator over the SDK's stream that ends the call, whichever way it ends."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Iterable
 from typing import TYPE_CHECKING, Any
 
 from google.genai import types
 
 if TYPE_CHECKING:
-    from ._recording import Call
+    from ._recording import Call, NoCall
 
 Response = types.GenerateContentResponse
+Stream = Generator[Response, Any, None]
+AsyncStream = AsyncGenerator[Response, Any]
 
 
-class Stream(Generator[Response, Any, None]):
-    """The chunks of one call, each the moment it comes."""
-
-    __slots__ = ("__weakref__", "_call", "_chunks")
-
-    def __init__(self, call: Call, chunks: Any) -> None:
-        self._call = call
-        self._chunks = chunks
-
-    def __next__(self) -> Response:
-        try:
-            return next(self._chunks)  # type: ignore[no-any-return]
-        except BaseException as error:
-            self._call.end(error)
-            raise
-
-    def send(self, value: Any) -> Response:
-        """Resume the SDK's stream."""
-        with self._call.ending_on_error():
-            return self._chunks.send(value)  # type: ignore[no-any-return]
-
-    def throw(self, *thrown: Any) -> Response:
-        """Raise an exception inside the SDK's stream."""
-        with self._call.ending_on_error():
-            return self._chunks.throw(*thrown)  # type: ignore[no-any-return]
-
-    def close(self) -> None:
-        """Close the SDK's stream, and with it the connection."""
-        with self._call.stopping_early():
-            if (close := getattr(self._chunks, "close", None)) is not None:
-                close()
-
-    def __del__(self) -> None:
-        with contextlib.suppress(Exception):
-            self._call.abandon()
+def stream(call: Call | NoCall, chunks: Any) -> Any:
+    """Return *chunks* as a generator; what is no stream, a mock perhaps, as it is."""
+    return _chunks(call, chunks) if hasattr(chunks, "__iter__") else chunks
 
 
-class AsyncStream(AsyncGenerator[Response, Any]):
-    """The same with `await`; awaiting it gives itself, as the replaced system had it."""
+def stream_async(call: Call | NoCall, chunks: Any) -> Any:
+    """Return *chunks* as an async generator; what is no stream, a mock perhaps, as it is."""
+    return _chunks_async(call, chunks) if hasattr(chunks, "__aiter__") else chunks
 
-    __slots__ = ("__weakref__", "_call", "_chunks")
 
-    def __init__(self, call: Call, chunks: Any) -> None:
-        self._call = call
-        self._chunks = chunks
+def _chunks(call: Call | NoCall, chunks: Iterable[Response]) -> Stream:
+    with call:
+        yield from chunks
 
-    def __await__(self) -> Generator[Any, Any, AsyncStream]:
-        yield from ()
-        return self
 
-    async def __anext__(self) -> Response:
-        try:
-            return await anext(self._chunks)
-        except BaseException as error:
-            self._call.end(error)
-            raise
-
-    async def asend(self, value: Any) -> Response:
-        """Resume the SDK's stream."""
-        with self._call.ending_on_error():
-            return await self._chunks.asend(value)  # type: ignore[no-any-return]
-
-    async def athrow(self, *thrown: Any) -> Response:
-        """Raise an exception inside the SDK's stream."""
-        with self._call.ending_on_error():
-            return await self._chunks.athrow(*thrown)  # type: ignore[no-any-return]
-
-    async def aclose(self) -> None:
-        """Close the SDK's stream, and with it the connection."""
-        with self._call.stopping_early():
-            if (close := getattr(self._chunks, "aclose", None)) is not None:
-                await close()
-
-    def __del__(self) -> None:
-        with contextlib.suppress(Exception):
-            self._call.abandon()
+async def _chunks_async(call: Call | NoCall, chunks: Any) -> AsyncStream:
+    """Do what `yield from` does, which there is not for async generators."""
+    with call:
+        iterator: Any = aiter(chunks)
+        following: Any = anext(iterator)
+        while True:
+            try:
+                chunk: Response = await following
+            except StopAsyncIteration:
+                return
+            try:
+                sent = yield chunk
+            except GeneratorExit:
+                if (close := getattr(iterator, "aclose", None)) is not None:
+                    await close()
+                raise
+            except BaseException as error:
+                if (throw := getattr(iterator, "athrow", None)) is None:
+                    raise
+                following = throw(error)
+            else:
+                following = anext(iterator) if sent is None else iterator.asend(sent)

@@ -10,40 +10,39 @@ from google.genai.models import AsyncModels
 
 from . import _sdk
 from ._calls import TracedChat, TracedChats, TracedModels
-from ._streams import AsyncStream
-from ._watched import WatchedAsyncChat, WatchedAsyncModels
-from ._wrapping import Wrapper, logging_to
+from ._maxim import Log
+from ._scope import Labels, checked_id
+from ._streams import stream_async
+from ._wrapping import OMITTED, Wrapper
 
 if TYPE_CHECKING:
     from google.genai import types
 
-    from ._maxim import Log, Logger
+    from ._maxim import Logger
+    from ._streams import AsyncStream
 
 
 class MaximGeminiAsyncModels(TracedModels, AsyncModels, sdk_class=AsyncModels):
     """`client.aio.models`, with a trace of every `generate_content` and `generate_content_stream`."""
 
     _recorded = _sdk.RecordedAsyncModels
-    _watched = WatchedAsyncModels
 
-    def __init__(self, models: AsyncModels, logger: Logger | Log, *, keep: Any = None) -> None:
-        self._stand_in(models, logger, keep)
+    def __init__(self, models: AsyncModels, logger: Logger) -> None:
+        self._wrap(models, Log(logger))
 
     async def generate_content(
         self,
         *,
         model: str,
         contents: types.ContentListUnion | types.ContentListUnionDict,
-        config: types.GenerateContentConfigOrDict | None = None,
+        config: types.GenerateContentConfigOrDict | None = OMITTED,
         trace_id: str | None = None,
         generation_name: str | None = None,
     ) -> types.GenerateContentResponse:
         """Generate content as the SDK does; log into the trace *trace_id*, or into one of its own."""
-        models, call, config = self._begin(contents, config, trace_id, generation_name)
+        models, call, request = self._begin(model, contents, config, trace_id, generation_name)
         with call:
-            answer: types.GenerateContentResponse = await models.generate_content(
-                model=model, contents=contents, config=config
-            )
+            answer: types.GenerateContentResponse = await models.generate_content(**request)
         return answer
 
     async def generate_content_stream(
@@ -51,38 +50,33 @@ class MaximGeminiAsyncModels(TracedModels, AsyncModels, sdk_class=AsyncModels):
         *,
         model: str,
         contents: types.ContentListUnion | types.ContentListUnionDict,
-        config: types.GenerateContentConfigOrDict | None = None,
+        config: types.GenerateContentConfigOrDict | None = OMITTED,
         trace_id: str | None = None,
         generation_name: str | None = None,
     ) -> AsyncStream:
         """Stream content as the SDK does; log into the trace *trace_id*, or into one of its own."""
-        models, call, config = self._begin(contents, config, trace_id, generation_name)
+        models, call, request = self._begin(model, contents, config, trace_id, generation_name)
         with call.ending_on_error():
-            return AsyncStream(
-                call, await models.generate_content_stream(model=model, contents=contents, config=config)
-            )
+            opened: AsyncStream = stream_async(call, await models.generate_content_stream(**request))
+        return opened
 
 
 class MaximGeminiAsyncChatSession(TracedChat, AsyncChat, sdk_class=AsyncChat):
     """One asynchronous chat, with a trace for each turn; see `MaximGeminiChatSession`."""
 
     _recorded = _sdk.RecordedAsyncChat
-    _watched = WatchedAsyncChat
 
     def __init__(
-        self,
-        chat: AsyncChat,
-        logger: Logger | Log,
-        trace_id: str | None = None,
-        is_local_trace: bool = False,
-        **place: Any,
+        self, chat: AsyncChat, logger: Logger, trace_id: str | None = None, is_local_trace: bool = False
     ) -> None:
-        self._converse(chat, logger, trace_id, place, is_local_trace=is_local_trace)
+        log = Log(logger)
+        self._wrap(chat, log)
+        self._converse(Labels(checked_id(log, "trace_id", trace_id)), is_local_trace=is_local_trace)
 
     async def send_message(
         self,
         message: Any,
-        config: types.GenerateContentConfigOrDict | str | None = None,
+        config: types.GenerateContentConfigOrDict | str | None = OMITTED,
         *,
         generation_name: str | None = None,
     ) -> types.GenerateContentResponse:
@@ -95,21 +89,24 @@ class MaximGeminiAsyncChatSession(TracedChat, AsyncChat, sdk_class=AsyncChat):
     async def send_message_stream(
         self,
         message: Any,
-        config: types.GenerateContentConfigOrDict | str | None = None,
+        config: types.GenerateContentConfigOrDict | str | None = OMITTED,
         *,
         generation_name: str | None = None,
     ) -> AsyncStream:
         """Send *message* and stream the answer as the SDK does; text in place of *config* is the generation's name."""
         chat, turn, said = self._begin(message, config, generation_name)
         with turn.ending_on_error():
-            return AsyncStream(turn, await chat.send_message_stream(*said))
+            opened: AsyncStream = stream_async(turn, await chat.send_message_stream(*said))
+        return opened
 
 
 class MaximGeminiAsyncChats(TracedChats, AsyncChats, sdk_class=AsyncChats):
     """`client.aio.chats`, whose chats are traced."""
 
-    def __init__(self, chats: AsyncChats, logger: Logger | Log, *, keep: Any = None) -> None:
-        self._wrap(chats, logging_to(logger), keep)
+    _session = MaximGeminiAsyncChatSession
+
+    def __init__(self, chats: AsyncChats, logger: Logger) -> None:
+        self._wrap(chats, Log(logger))
 
     def create(
         self,
@@ -121,15 +118,15 @@ class MaximGeminiAsyncChats(TracedChats, AsyncChats, sdk_class=AsyncChats):
         session_id: str | None = None,
     ) -> MaximGeminiAsyncChatSession:
         """Create a chat as the SDK does, in the caller's trace or session, or as a session of its own."""
-        chat, place = self._create(model, config, history, trace_id, session_id)
-        return MaximGeminiAsyncChatSession(chat, self._log, **place)
+        session: MaximGeminiAsyncChatSession = self._create(model, config, history, trace_id, session_id)
+        return session
 
 
 class MaximGeminiAsyncClient(Wrapper, AsyncClient, sdk_class=AsyncClient):
     """A `google.genai.client.AsyncClient` whose calls arrive in Maxim."""
 
-    def __init__(self, client: AsyncClient, logger: Logger | Log, *, keep: Any = None) -> None:
-        self._wrap(client, logging_to(logger), keep)
+    def __init__(self, client: AsyncClient, logger: Logger) -> None:
+        self._wrap(client, Log(logger))
 
     @property
     def models(self) -> MaximGeminiAsyncModels:
@@ -139,7 +136,7 @@ class MaximGeminiAsyncClient(Wrapper, AsyncClient, sdk_class=AsyncClient):
     @property
     def chats(self) -> MaximGeminiAsyncChats:
         """The chats, traced."""
-        return MaximGeminiAsyncChats(self._wrapped.chats, self._log, keep=self)
+        return self._part(self._wrapped.chats, MaximGeminiAsyncChats)
 
     async def __aenter__(self) -> Self:
         await self._wrapped.__aenter__()

@@ -10,41 +10,38 @@ from google.genai.models import Models
 
 from . import _sdk
 from ._calls import TracedChat, TracedChats, TracedModels
-from ._streams import Stream
-from ._watched import WatchedChat, WatchedModels
-from ._wrapping import Wrapper, logging_to
+from ._maxim import Log
+from ._scope import Labels, checked_id
+from ._streams import stream
+from ._wrapping import OMITTED, Wrapper
 from .async_client import MaximGeminiAsyncClient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ._maxim import Log, Logger
+    from ._maxim import Logger
+    from ._streams import Stream
 
 
 class MaximGeminiModels(TracedModels, Models, sdk_class=Models):
     """`client.models`, with a trace of every `generate_content` and `generate_content_stream`."""
 
     _recorded = _sdk.RecordedModels
-    _watched = WatchedModels
 
-    def __init__(self, models: Models, logger: Logger | Log, *, keep: Any = None) -> None:
-        self._stand_in(models, logger, keep)
+    def __init__(self, models: Models, logger: Logger) -> None:
+        self._wrap(models, Log(logger))
 
     def generate_content(
         self,
         *,
         model: str,
         contents: types.ContentListUnion | types.ContentListUnionDict,
-        config: types.GenerateContentConfigOrDict | None = None,
+        config: types.GenerateContentConfigOrDict | None = OMITTED,
         trace_id: str | None = None,
         generation_name: str | None = None,
     ) -> types.GenerateContentResponse:
         """Generate content as the SDK does; log into the trace *trace_id*, or into one of its own."""
-        models, call, config = self._begin(contents, config, trace_id, generation_name)
+        models, call, request = self._begin(model, contents, config, trace_id, generation_name)
         with call:
-            answer: types.GenerateContentResponse = models.generate_content(
-                model=model, contents=contents, config=config
-            )
+            answer: types.GenerateContentResponse = models.generate_content(**request)
         return answer
 
     def generate_content_stream(
@@ -52,14 +49,15 @@ class MaximGeminiModels(TracedModels, Models, sdk_class=Models):
         *,
         model: str,
         contents: types.ContentListUnion | types.ContentListUnionDict,
-        config: types.GenerateContentConfigOrDict | None = None,
+        config: types.GenerateContentConfigOrDict | None = OMITTED,
         trace_id: str | None = None,
         generation_name: str | None = None,
-    ) -> Iterator[types.GenerateContentResponse]:
+    ) -> Stream:
         """Stream content as the SDK does; log into the trace *trace_id*, or into one of its own."""
-        models, call, config = self._begin(contents, config, trace_id, generation_name)
+        models, call, request = self._begin(model, contents, config, trace_id, generation_name)
         with call.ending_on_error():
-            return Stream(call, models.generate_content_stream(model=model, contents=contents, config=config))
+            opened: Stream = stream(call, models.generate_content_stream(**request))
+        return opened
 
 
 class MaximGeminiChatSession(TracedChat, Chat, sdk_class=Chat):
@@ -70,17 +68,16 @@ class MaximGeminiChatSession(TracedChat, Chat, sdk_class=Chat):
     """
 
     _recorded = _sdk.RecordedChat
-    _watched = WatchedChat
 
-    def __init__(
-        self, chat: Chat, logger: Logger | Log, trace_id: str | None = None, is_local_trace: bool = False, **place: Any
-    ) -> None:
-        self._converse(chat, logger, trace_id, place, is_local_trace=is_local_trace)
+    def __init__(self, chat: Chat, logger: Logger, trace_id: str | None = None, is_local_trace: bool = False) -> None:
+        log = Log(logger)
+        self._wrap(chat, log)
+        self._converse(Labels(checked_id(log, "trace_id", trace_id)), is_local_trace=is_local_trace)
 
     def send_message(
         self,
         message: Any,
-        config: types.GenerateContentConfigOrDict | str | None = None,
+        config: types.GenerateContentConfigOrDict | str | None = OMITTED,
         *,
         generation_name: str | None = None,
     ) -> types.GenerateContentResponse:
@@ -93,21 +90,24 @@ class MaximGeminiChatSession(TracedChat, Chat, sdk_class=Chat):
     def send_message_stream(
         self,
         message: Any,
-        config: types.GenerateContentConfigOrDict | str | None = None,
+        config: types.GenerateContentConfigOrDict | str | None = OMITTED,
         *,
         generation_name: str | None = None,
-    ) -> Iterator[types.GenerateContentResponse]:
+    ) -> Stream:
         """Send *message* and stream the answer as the SDK does; text in place of *config* is the generation's name."""
         chat, turn, said = self._begin(message, config, generation_name)
         with turn.ending_on_error():
-            return Stream(turn, chat.send_message_stream(*said))
+            opened: Stream = stream(turn, chat.send_message_stream(*said))
+        return opened
 
 
 class MaximGeminiChats(TracedChats, Chats, sdk_class=Chats):
     """`client.chats`, whose chats are traced."""
 
-    def __init__(self, chats: Chats, logger: Logger | Log, *, keep: Any = None) -> None:
-        self._wrap(chats, logging_to(logger), keep)
+    _session = MaximGeminiChatSession
+
+    def __init__(self, chats: Chats, logger: Logger) -> None:
+        self._wrap(chats, Log(logger))
 
     def create(
         self,
@@ -119,8 +119,8 @@ class MaximGeminiChats(TracedChats, Chats, sdk_class=Chats):
         session_id: str | None = None,
     ) -> MaximGeminiChatSession:
         """Create a chat as the SDK does, in the caller's trace or session, or as a session of its own."""
-        chat, place = self._create(model, config, history, trace_id, session_id)
-        return MaximGeminiChatSession(chat, self._log, **place)
+        session: MaximGeminiChatSession = self._create(model, config, history, trace_id, session_id)
+        return session
 
 
 class MaximGeminiClient(Wrapper, Client, sdk_class=Client):
@@ -129,8 +129,8 @@ class MaximGeminiClient(Wrapper, Client, sdk_class=Client):
     It owns nothing: closing it closes the wrapped client, dropping it does not.
     """
 
-    def __init__(self, client: Client, logger: Logger | Log) -> None:
-        self._wrap(client, logging_to(logger))
+    def __init__(self, client: Client, logger: Logger) -> None:
+        self._wrap(client, Log(logger))
 
     @property
     def models(self) -> MaximGeminiModels:
@@ -140,7 +140,7 @@ class MaximGeminiClient(Wrapper, Client, sdk_class=Client):
     @property
     def chats(self) -> MaximGeminiChats:
         """The chats, traced."""
-        return MaximGeminiChats(self._wrapped.chats, self._log, keep=self)
+        return self._part(self._wrapped.chats, MaximGeminiChats)
 
     @property
     def aio(self) -> MaximGeminiAsyncClient:

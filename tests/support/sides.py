@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
+
+from google.genai.chats import AsyncChat, Chat
+from google.genai.models import AsyncModels, Models
 
 MODEL = "gemini-2.5-flash"
+
+
+class Kinds(NamedTuple):
+    """The SDK's classes of one side."""
+
+    models: Any
+    chat: Any
 
 
 class Sync:
     """`client.models`, `client.chats`."""
 
     is_async = False
+    kinds = Kinds(Models, Chat)
 
     def models(self, client: Any) -> Any:
         return client.models
@@ -50,6 +61,7 @@ class Async(Sync):
     """`client.aio.models`, `client.aio.chats`."""
 
     is_async = True
+    kinds = Kinds(AsyncModels, AsyncChat)
 
     def models(self, client: Any) -> Any:
         return client.aio.models

@@ -5,7 +5,8 @@ It is never run. Where a type is the point, `assert_type` says which one is expe
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -77,7 +78,10 @@ def calls(client: MaximGeminiClient) -> None:
     )
     client.models.generate_content(model="gemini-2.5-flash", contents="Hi", config={"temperature": 0.2})
     stream = client.models.generate_content_stream(model="gemini-2.5-flash", contents="Hi", trace_id="request-1")
-    assert_type(stream, Iterator[types.GenerateContentResponse])
+    assert_type(stream, Generator[types.GenerateContentResponse, Any, None])
+    with contextlib.closing(stream) as closed_in_the_end:
+        next(closed_in_the_end)
+    stream.close()
 
 
 def chats(client: MaximGeminiClient) -> None:
@@ -86,7 +90,8 @@ def chats(client: MaximGeminiClient) -> None:
     assert_type(chat.send_message("Hi"), types.GenerateContentResponse)
     chat.send_message("Hi", types.GenerateContentConfig(temperature=0.2), generation_name="greeting")
     chat.send_message("Hi", "greeting")
-    assert_type(chat.send_message_stream("Hi"), Iterator[types.GenerateContentResponse])
+    iterator: Iterator[types.GenerateContentResponse] = chat.send_message_stream("Hi")
+    next(iterator)
     assert_type(chat.trace_id, str | None)
     assert_type(chat.session_id, str | None)
     chat.end_trace()
@@ -96,7 +101,11 @@ async def asynchronous(client: MaximGeminiClient) -> None:
     models = client.aio.models
     assert_type(await models.generate_content(model="gemini-2.5-flash", contents="Hi"), types.GenerateContentResponse)
     stream = await models.generate_content_stream(model="gemini-2.5-flash", contents="Hi", generation_name="greeting")
+    assert_type(stream, AsyncGenerator[types.GenerateContentResponse, Any])
     accepted: AsyncIterator[types.GenerateContentResponse] = stream
+    async with contextlib.aclosing(stream) as closed_in_the_end:
+        await anext(closed_in_the_end)
+    await stream.aclose()
     async for chunk in accepted:
         assert_type(chunk, types.GenerateContentResponse)
     chat = client.aio.chats.create(model="gemini-2.5-flash", session_id="conversation-1")

@@ -24,7 +24,7 @@ from support.own_log import own_messages
 from support.script import Gemini, call, chunks, response
 from support.sides import MODEL, Sync
 
-from maxim_gemini import MaximGeminiClient, _calls, _recording, _request
+from maxim_gemini import MaximGeminiClient, _calls, _recording, _request, _sdk
 from maxim_gemini.testing import FakeLogger
 
 
@@ -113,7 +113,7 @@ async def test_a_writer_that_raises_changes_nothing(
     [
         (_calls, "Scope"),
         (_calls, "split_labels"),
-        (_calls, "with_recorded_tools"),
+        (_sdk, "with_recorded_tools"),
         (_recording, "read_request"),
         (_recording, "read_parameters"),
         (_recording.Recording, "_end"),

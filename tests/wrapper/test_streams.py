@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import inspect
 import threading
 import time
 import traceback
-from collections.abc import AsyncGenerator, Generator
+import weakref
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +18,14 @@ from google.genai import types
 from google.genai.chats import Chat
 from google.genai.models import AsyncModels, Models
 from support.functions import add
+from support.in_memory import InMemoryGemini, Said
 from support.loopback import SSE, Reply
 from support.script import Gemini, call, chunks, response
 from support.sides import MODEL, Sync
 
 from maxim_gemini import MaximGeminiClient, _recording
 from maxim_gemini._request import read_request
-from maxim_gemini.testing import maxim_api
+from maxim_gemini.testing import maxim_api, reply
 from maxim_gemini.testing._http import wire
 
 if TYPE_CHECKING:
@@ -99,7 +101,7 @@ async def test_closing_early_closes_the_connection(gemini: Gemini, client: Maxim
     gemini.does(until_gone)
     stream = client.models.generate_content_stream(model=MODEL, contents="Hi")
     next(stream)
-    stream.close()  # type: ignore[attr-defined]  # the SDK's signature says iterator, and gives a generator
+    stream.close()
     assert gone.wait(3)
 
 
@@ -159,6 +161,77 @@ async def test_a_stream_dropped_inside_of_the_writers_queue_waits_for_it(gemini:
         api.assert_complete()
 
 
+@pytest.mark.parametrize("how", ["closed", "dropped"])
+async def test_a_stream_closed_while_another_thread_holds_the_queue_ends_at_once(
+    gemini: Gemini, raw: genai.Client, how: str
+) -> None:
+    """Only the thread that drops it inside of the queue must wait with the end."""
+    gemini.does(endless)
+    with maxim_api() as api:
+        logger = api.logger()
+        stream = MaximGeminiClient(raw, logger).models.generate_content_stream(model=MODEL, contents="Hi")
+        next(stream)
+        held = threading.Event()
+
+        def hold() -> None:
+            with logger.writer.queue.mutex:
+                held.set()
+                time.sleep(0.02)
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        held.wait(60)
+        if how == "closed":
+            stream.close()
+        del stream
+        thread.join()
+        api.flush()
+        api.assert_complete()
+
+
+def test_an_async_stream_dropped_when_its_loop_is_closed_ends_its_trace(logger: FakeLogger) -> None:
+    """asyncio would close it in the loop that read it, which is no more."""
+    in_memory = InMemoryGemini()
+    in_memory.restart([Said(reply.stream("one ", "two"))])
+    client = MaximGeminiClient(in_memory.client(), logger)
+
+    async def begin() -> Any:
+        stream = await client.aio.models.generate_content_stream(model=MODEL, contents="Hi")
+        await anext(stream)
+        return stream
+
+    loop = asyncio.new_event_loop()
+    stream = loop.run_until_complete(begin())
+    loop.close()
+    del stream
+    gc.collect()
+    assert (logger.trace.output, logger.trace.generation.metadata["stopped_early"]) == ("one ", True)
+    logger.assert_complete()
+
+
+async def test_a_dropped_stream_lets_go_of_what_the_bare_one_lets_go_of(
+    side: Sync, gemini: Gemini, raw: genai.Client, client: MaximGeminiClient
+) -> None:
+    """At once: no circle of references has to wait for the garbage collector."""
+    gemini.does(endless)
+    freed = []
+    gc.collect()
+    gc.disable()
+    try:
+        for either in (raw, client):
+            contents = types.UserContent("Hi")
+            alive = weakref.ref(contents)
+            stream = await side.open(either, contents)
+            await side.next(stream)
+            del contents, stream
+            for _ in range(3):
+                await asyncio.sleep(0)
+            freed.append(alive() is None)
+    finally:
+        gc.enable()
+    assert freed[1] is freed[0]
+
+
 async def test_a_stream_that_nobody_reads_is_nothing(
     side: Sync, gemini: Gemini, logger: FakeLogger, open_stream: Any
 ) -> None:
@@ -206,11 +279,36 @@ async def test_a_cancelled_call_says_so(gemini: Gemini, client: MaximGeminiClien
     logger.assert_complete()
 
 
-async def test_a_stream_is_what_the_sdk_gives(side: Sync, gemini: Gemini, open_stream: Any) -> None:
+ASKED_OF_A_STREAM = (inspect.isgenerator, inspect.isasyncgen, inspect.isawaitable, inspect.iscoroutine)
+
+
+async def test_a_stream_is_what_the_sdk_gives(side: Sync, gemini: Gemini, raw: genai.Client, open_stream: Any) -> None:
+    """Frameworks ask what kind of object it is: streamlit's `write_stream` takes what `inspect.isasyncgen` accepts."""
     gemini.streams(*chunks("a", "b"))
-    stream = await open_stream()
-    assert isinstance(stream, AsyncGenerator if side.is_async else Generator)
-    assert len(await side.read(stream)) == 2
+    theirs, ours = await side.open(raw), await open_stream()
+    assert [asks(ours) for asks in ASKED_OF_A_STREAM] == [asks(theirs) for asks in ASKED_OF_A_STREAM]
+    assert type(ours) is type(theirs)
+    await side.close(theirs)
+    assert len(await side.read(ours)) == 2
+
+
+def test_a_stream_can_be_closed_by_contextlib(gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger) -> None:
+    gemini.does(endless)
+    with contextlib.closing(client.models.generate_content_stream(model=MODEL, contents="Hi")) as stream:
+        assert next(stream).text == "one "
+    assert logger.trace.generation.metadata["stopped_early"] is True
+    logger.assert_complete()
+
+
+async def test_an_async_stream_can_be_closed_by_contextlib(
+    gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    gemini.does(endless)
+    opened = await client.aio.models.generate_content_stream(model=MODEL, contents="Hi")
+    async with contextlib.aclosing(opened) as stream:
+        assert (await anext(stream)).text == "one "
+    assert logger.trace.generation.metadata["stopped_early"] is True
+    logger.assert_complete()
 
 
 async def test_an_exception_thrown_into_a_stream_comes_out_again(
@@ -375,13 +473,6 @@ async def test_an_error_when_closing_comes_out(
     await side.next(stream)
     with pytest.raises(OSError, match="still open"):
         await side.close(stream)
-
-
-async def test_an_async_stream_awaited_is_itself(gemini: Gemini, client: MaximGeminiClient) -> None:
-    gemini.streams(*chunks("a", "b"))
-    stream: Any = await client.aio.models.generate_content_stream(model=MODEL, contents="Hi")
-    assert await stream is stream
-    assert len([chunk async for chunk in stream]) == 2
 
 
 async def test_a_stream_that_is_dropped_after_its_end_says_nothing_more(
