@@ -8,9 +8,12 @@
     │   ├── CassetteUnused       strict: it holds interactions that the test did not ask for
     │   ├── CassetteDrift        verify: the live answer no longer has the recorded shape
     │   └── SecretFound          it was not saved, because a secret is in it
+    ├── RequestRefused           a request to Gemini outside of any recorder or mock; nothing was sent
     ├── ScriptError              a scripted reply that doesn't fit, or a script that was not used up
     ├── NotTheOnlyOne            `logger.trace` and the like, where there are none or several; lists them
     └── IncompleteTrace          `assert_complete()`: not ended, never begun, lost; shows the tree, marked
+
+    RequestNotCaught             a warning: a request to Gemini went past an open recorder
 
 Every message names the value and says what to do.
 """
@@ -52,6 +55,10 @@ class SecretFound(CassetteError):
     """A secret was found in what was to be saved; nothing was written."""
 
 
+class RequestRefused(TestKitError):
+    """A request to Gemini outside of any recorder or mock; nothing was sent."""
+
+
 class ScriptError(TestKitError):
     """A scripted reply doesn't fit, or a script was not used up."""
 
@@ -62,3 +69,7 @@ class NotTheOnlyOne(TestKitError, LookupError):
 
 class IncompleteTrace(TestKitError, AssertionError):
     """Something that was logged has not ended, was never begun, or never reached Maxim."""
+
+
+class RequestNotCaught(UserWarning):
+    """A request to Gemini went past an open recorder, from code that is older than its block."""

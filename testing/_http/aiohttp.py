@@ -16,37 +16,31 @@ import asyncio
 import functools
 import importlib
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
-
-from vcr.request import Request
 
 from .delivery import Breakage, Delivery, Live, sleep
 from .exchange import COMPLETE
-from .routing import Patch, detour, route_for
+from .patching import Patch
+from .routing import check_blocks, detour, route_for
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 
-def _module(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        return None
-
-
-# As `Any`: where aiohttp is absent, so are its types.
-aiohttp: Any = _module("aiohttp")
-StreamReader: Any = aiohttp.StreamReader if aiohttp else object
+# As `Any`: where aiohttp is absent, so are its types. This file is loaded only with aiohttp.
+aiohttp: Any = importlib.import_module("aiohttp")
+StreamReader: Any = aiohttp.StreamReader
 
 Connect = Callable[..., Awaitable[Any]]
 
 
-def patches() -> Iterable[Patch]:
-    """Return what is patched in aiohttp, nothing where it is absent."""
-    if aiohttp is None:
-        return ()
+def patches(module: ModuleType) -> Iterable[Patch]:
+    """Return what is patched in aiohttp."""
+    library: Any = module
     return (
-        Patch(aiohttp.BaseConnector, "connect", _routing),
-        Patch(aiohttp.ClientResponse, "start", _reading),
+        Patch(library.BaseConnector, "connect", _routing),
+        Patch(library.ClientResponse, "start", _reading),
     )
 
 
@@ -55,12 +49,14 @@ _answers: WeakKeyDictionary[Any, Delivery | Live] = WeakKeyDictionary()
 
 
 def _routing(connect: Connect) -> Connect:
-    @functools.wraps(connect)
     async def connect_routed(self: Any, req: Any, *args: Any, **kwargs: Any) -> Any:
         headers = {name.lower(): value for name, value in req.headers.items()}
         route = route_for("aiohttp", str(req.url), headers)
         if route is None:
+            check_blocks(str(req.url))
             return await connect(self, req, *args, **kwargs)
+        from vcr.request import Request  # not with this module: it is loaded with aiohttp, also without any recording
+
         answer = route.answer(Request(req.method.upper(), str(req.url), await _body(req), dict(req.headers)))
         if isinstance(answer, Live):
             with detour():
@@ -82,7 +78,6 @@ async def _body(req: Any) -> bytes | None:
 
 
 def _reading(start: Connect) -> Connect:
-    @functools.wraps(start)
     async def start_reading(self: Any, connection: Any) -> Any:
         answer = _answers.pop(connection, None)
         await start(self, connection)

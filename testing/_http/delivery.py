@@ -10,10 +10,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, NoReturn
 
-import anyio
-import anyio.lowlevel
-import anyio.to_thread
-
 from maxim_gemini.testing._clock import monotonic
 
 from . import wire
@@ -35,6 +31,9 @@ Decoder = Callable[[Headers, Iterable[Chunk]], tuple[Chunk, ...]]
 
 async def sleep(seconds: float) -> None:
     """Wait, in any event loop, for *seconds* of real time: a test may have frozen the clock of its loop."""
+    import anyio.lowlevel  # not with this module: a block of a whole process loads no library
+    import anyio.to_thread
+
     if not seconds:
         return await anyio.lowlevel.checkpoint()
     over = threading.Event()

@@ -1,22 +1,239 @@
-"""The edge of httpx, which google-genai 1 and 2 stand on (3 with `GOOGLE_GENAI_HTTP_CLIENT=httpx`)."""
+"""httpx, which google-genai 1 and 2 stand on (3 with `GOOGLE_GENAI_HTTP_CLIENT=httpx`), and httpx2, its fork.
+
+Patched: `HTTPTransport.handle_request` and `AsyncHTTPTransport.handle_async_request`, the public methods through which
+every request goes whose client has no transport of its own making. Redirects, cookies and hooks of the client above
+them stay the library's. Below them, in httpcore, requests are refused that nobody has taken: mocks stand between.
+"""
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING
+import functools
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
-from . import transports
+from .delivery import LEFT_BY_READER, Breakage, Delivery, Headers, Live, Piece, sleep
+from .exchange import COMPLETE, Chunk, Response
+from .patching import Patch
+from .routing import check_blocks, detour, route_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
-    from .routing import Patch
+    from vcr.request import Request
+
+Library = Any
+"""`httpx` or `httpx2`: two modules with the same names."""
 
 
-def patches() -> Iterable[Patch]:
-    """Return what is patched in httpx, nothing where it is absent."""
-    try:
-        library = importlib.import_module("httpx")
-    except ImportError:
-        return ()
-    return transports.patches(library)
+def patches(library: Library) -> Iterable[Patch]:
+    """Return what is patched in *library*."""
+    return (
+        Patch(library.HTTPTransport, "handle_request", functools.partial(_routing, library)),
+        Patch(library.AsyncHTTPTransport, "handle_async_request", functools.partial(_async_routing, library)),
+    )
+
+
+def core_patches(core: Library) -> Iterable[Patch]:
+    """Return what is patched in httpcore, or httpcore2."""
+    return (
+        Patch(core.ConnectionPool, "handle_request", _checking, below_others=True),
+        Patch(core.AsyncConnectionPool, "handle_async_request", _async_checking, below_others=True),
+    )
+
+
+def _checking(handle_request: Callable[..., Any]) -> Callable[..., Any]:
+    def handle_checked_request(self: Any, request: Any) -> Any:
+        check_blocks(_address(request))
+        return handle_request(self, request)
+
+    return handle_checked_request
+
+
+def _async_checking(handle_async_request: Callable[..., Any]) -> Callable[..., Any]:
+    async def handle_checked_request(self: Any, request: Any) -> Any:
+        check_blocks(_address(request))
+        return await handle_async_request(self, request)
+
+    return handle_checked_request
+
+
+def _address(request: Any) -> str:
+    host = request.url.host.decode("ascii")
+    return f"{request.url.scheme.decode('ascii')}://{f'[{host}]' if ':' in host else host}"
+
+
+def _routing(library: Library, handle_request: Callable[..., Any]) -> Callable[..., Any]:
+    def handle_routed_request(self: Any, request: Any) -> Any:
+        route = route_for(library.__name__, str(request.url), request.headers)
+        if route is None:
+            return handle_request(self, request)
+        answer = route.answer(_sent(request, request.read()))
+        if not isinstance(answer, Live):
+            return _played(library, answer, request, library.SyncByteStream, _Played)
+        with detour():
+            response = handle_request(self, request)
+        return _watched(library, response, answer, library.SyncByteStream, _Watched)
+
+    return handle_routed_request
+
+
+def _async_routing(library: Library, handle_async_request: Callable[..., Any]) -> Callable[..., Any]:
+    async def handle_routed_request(self: Any, request: Any) -> Any:
+        route = route_for(library.__name__, str(request.url), request.headers)
+        if route is None:
+            return await handle_async_request(self, request)
+        answer = route.answer(_sent(request, await request.aread()))
+        if not isinstance(answer, Live):
+            return _played(library, answer, request, library.AsyncByteStream, _AsyncPlayed)
+        with detour():
+            response = await handle_async_request(self, request)
+        return _watched(library, response, answer, library.AsyncByteStream, _AsyncWatched)
+
+    return handle_routed_request
+
+
+def _sent(request: Any, body: bytes) -> Request:
+    from vcr.request import Request  # not with this module: it is loaded with httpx, in runs without any recording
+
+    return Request(request.method.upper(), str(request.url), body or None, dict(request.headers.items()))
+
+
+# From memory
+
+
+def _played(library: Library, answer: Response | Delivery, request: Any, base: Any, kind: Any) -> Any:
+    delivery = answer if isinstance(answer, Delivery) else Delivery.of(answer)
+    timeouts: dict[str, float | None] = request.extensions.get("timeout") or {}
+    reason = {"reason_phrase": delivery.reason.encode("ascii", "replace")} if delivery.reason else {}
+    return library.Response(
+        delivery.status,
+        headers=list(delivery.headers_sent),
+        stream=_as(base, kind)(library, delivery, timeouts.get("read")),
+        extensions={"http_version": b"HTTP/1.1", **reason},
+    )
+
+
+class _Body:
+    """A body out of memory, read by one who has *patience* for so many seconds of silence."""
+
+    def __init__(self, library: Library, delivery: Delivery, patience: float | None) -> None:
+        self._library = library
+        self._delivery = delivery
+        self._patience = patience
+
+    def _silence(self, piece: Piece) -> float:
+        return piece.wait if self._patience is None else min(piece.wait, self._patience)
+
+    def _check_patience(self, piece: Piece) -> None:
+        if self._patience is not None and piece.wait > self._patience:
+            raise self._library.ReadTimeout("The read operation timed out")
+
+    def _finish(self) -> None:
+        if breakage := self._delivery.breakage():
+            raise _error(self._library, breakage)
+
+
+class _Played(_Body):
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._delivery.pieces:
+            if piece.wait:
+                time.sleep(self._silence(piece))
+                self._check_patience(piece)
+            yield piece.data
+        self._finish()
+
+
+class _AsyncPlayed(_Body):
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self._delivery.pieces:
+            await sleep(self._silence(piece))
+            self._check_patience(piece)
+            yield piece.data
+        self._finish()
+
+
+def _error(library: Library, breakage: Breakage) -> Exception:
+    error: Exception
+    match breakage:
+        case "timeout":
+            error = library.ReadTimeout("The read operation timed out")
+        case "reset":
+            error = library.ReadError("[Errno 104] Connection reset by peer")
+        case "disconnect":
+            error = library.RemoteProtocolError(
+                "peer closed connection without sending complete message body (incomplete chunked read)"
+            )
+    return error
+
+
+# Live
+
+
+def _watched(library: Library, response: Any, live: Live, base: Any, kind: Any) -> Any:
+    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers.raw)
+    live.head(response.status_code, headers, response.reason_phrase, functools.partial(_decoded, library))
+    response.stream = _as(base, kind)(response.stream, live)
+    return response
+
+
+class _Watched:
+    def __init__(self, stream: Any, live: Live) -> None:
+        self._stream = stream
+        self._live = live
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            for data in self._stream:
+                self._live.piece(data)
+                yield data
+        except BaseException as error:
+            self._live.end_with(error)
+            raise
+        self._live.end(COMPLETE)
+
+    def close(self) -> None:
+        self._live.end(LEFT_BY_READER)
+        self._stream.close()
+
+
+class _AsyncWatched:
+    def __init__(self, stream: Any, live: Live) -> None:
+        self._stream = stream
+        self._live = live
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for data in self._stream:
+                self._live.piece(data)
+                yield data
+        except BaseException as error:
+            self._live.end_with(error)
+            raise
+        self._live.end(COMPLETE)
+
+    async def aclose(self) -> None:
+        self._live.end(LEFT_BY_READER)
+        await self._stream.aclose()
+
+
+def _decoded(library: Library, headers: Headers, chunks: Iterable[Chunk]) -> tuple[Chunk, ...]:
+    """Undo the body's encoding with the library's own decoders, as far as the body goes."""
+    arrived = [0.0]
+
+    def raw() -> Iterator[bytes]:
+        for chunk in chunks:
+            arrived[0] = chunk.at
+            yield chunk.data
+
+    response = library.Response(200, headers=list(headers), content=raw())
+    decoded: list[Chunk] = []
+    with suppress(library.DecodingError):  # cut off in the middle: what could be decoded stays
+        decoded.extend(Chunk(data, arrived[0]) for data in response.iter_bytes() if data)
+    return tuple(decoded)
+
+
+@functools.cache
+def _as(base: Any, kind: Any) -> Any:
+    # The clients insist on streams of their library's own class.
+    return type(kind.__name__, (kind, base), {})

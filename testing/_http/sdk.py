@@ -4,18 +4,16 @@ Private names of google-genai, each the only handle on its matter: `_api_client`
 fixed waits of uploads and of aiohttp calls), `load_auth` and `refresh_auth`, `_load_auth` and `_refresh_auth` in old
 versions (tokens, which come over a library of their own), `BaseApiClient` (which can't be made without a key), and
 `_use_google_auth_*` (requests with a client certificate, which go over another library, too); `_gaos.utils.retries`
-(the waits of interactions and agents); `live.ws_connect` and `live_music.connect` (websockets). The waits of
-`HttpRetryOptions` are tenacity's, a public class; they are the SDK's if the function retried is.
+(the waits of interactions and agents). The waits of `HttpRetryOptions` are tenacity's, a public class; they are the
+SDK's if the function retried is.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
 import importlib
 import os
 import ssl
-import sys
 import time
 from contextlib import contextmanager
 from types import ModuleType
@@ -23,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from google.auth.credentials import Credentials
 
-from .routing import Patch, current_route
+from .patching import Patch
+from .routing import check_blocks, current_route
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -36,30 +35,25 @@ MADE_UP_KEY = "replayed-key"
 """The API key of a client that never sends anything."""
 
 
-def patches() -> Iterable[Patch]:
-    """Yield what is patched in google-genai."""
-    api_client = importlib.import_module("google.genai._api_client")
-    yield Patch(api_client, "time", _unhurried_time)
-    yield Patch(api_client, "asyncio", _unhurried_asyncio)
+def patches(module: ModuleType) -> Iterable[Patch]:
+    """Return what is patched in `google.genai._api_client`."""
+    client: Any = module.BaseApiClient
+    yield Patch(module, "time", _unhurried_time)
+    yield Patch(module, "asyncio", _unhurried_asyncio)
     for names in (("load_auth", "_load_auth"), ("refresh_auth", "_refresh_auth")):
-        name = next((name for name in names if hasattr(api_client, name)), names[0])
-        yield Patch(api_client, name, _made_up_credentials if "load" in name else _made_up_token)
-    yield Patch(api_client.BaseApiClient, "__init__", _made_up_key)
+        name = next((name for name in names if hasattr(module, name)), names[0])
+        yield Patch(module, name, _made_up_credentials if "load" in name else _made_up_token)
+    yield Patch(client, "__init__", _made_up_key)
     for name in ("_use_google_auth_sync", "_use_google_auth_async"):
-        if hasattr(api_client.BaseApiClient, name):
-            yield Patch(api_client.BaseApiClient, name, _without_client_certificate)
-    yield Patch(importlib.import_module("google.genai.live"), "ws_connect", _announced)
-    yield Patch(importlib.import_module("google.genai.live_music"), "connect", _announced)
-    if hasattr(api_client, "tenacity"):
-        yield Patch(api_client.tenacity.wait_exponential_jitter, "__call__", _unhurried_retries)
+        if hasattr(client, name):
+            yield Patch(client, name, _without_client_certificate)
+    if hasattr(module, "tenacity"):
+        yield Patch(module.tenacity.wait_exponential_jitter, "__call__", _unhurried_retries)
 
 
-def late_patches() -> Iterable[Patch]:
+def retry_patches(module: ModuleType) -> Iterable[Patch]:
     """Return what is patched in the part that google-genai loads with the first use of interactions and agents."""
-    retries = sys.modules.get("google.genai._gaos.utils.retries")
-    if retries is None:
-        return ()
-    return (Patch(retries, "time", _unhurried_time), Patch(retries, "asyncio", _unhurried_asyncio))
+    return (Patch(module, "time", _unhurried_time), Patch(module, "asyncio", _unhurried_asyncio))
 
 
 def _skips_wait(seconds: float) -> bool:
@@ -68,7 +62,6 @@ def _skips_wait(seconds: float) -> bool:
 
 
 def _unhurried_retries(wait: Callable[..., float]) -> Callable[..., float]:
-    @functools.wraps(wait)
     def seconds_to_wait(self: Any, retry_state: Any) -> float:
         seconds = wait(self, retry_state)
         owner = getattr(retry_state.fn, "__module__", "")
@@ -155,21 +148,10 @@ async def aclose(client: Any) -> None:
 
 def _without_client_certificate(uses_google_auth: Callable[[Any], bool]) -> Callable[[Any], bool]:
     # With a client certificate requests go over google-auth's own session, past every library that is patched.
-    @functools.wraps(uses_google_auth)
     def uses_google_auth_live(self: Any) -> bool:
         return not _hides_credentials() and uses_google_auth(self)
 
     return uses_google_auth_live
-
-
-def _announced(connect: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(connect, updated=())
-    def connect_announced(uri: str, *args: Any, **kwargs: Any) -> Any:
-        if route := current_route():
-            route.opens_live_session(uri)
-        return connect(uri, *args, **kwargs)
-
-    return connect_announced
 
 
 def _hides_credentials() -> bool:
@@ -178,7 +160,7 @@ def _hides_credentials() -> bool:
 
 
 def finds_credentials() -> bool:
-    """Say whether google-genai finds in the environment what it needs: a key, or that Vertex is meant."""
+    """Return whether google-genai finds in the environment what it needs: a key, or that Vertex is meant."""
     return any(map(os.environ.get, ("GOOGLE_API_KEY", "GEMINI_API_KEY"))) or any(
         os.environ.get(name, "").lower() in ("true", "1")
         for name in ("GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_ENTERPRISE")
@@ -186,7 +168,6 @@ def finds_credentials() -> bool:
 
 
 def _made_up_key(make: Callable[..., None]) -> Callable[..., None]:
-    @functools.wraps(make)
     def make_with_a_key(self: Any, *args: Any, **kwargs: Any) -> None:
         given = args or kwargs.get("api_key") or kwargs.get("vertexai")
         if not given and not finds_credentials() and _hides_credentials():
@@ -197,7 +178,6 @@ def _made_up_key(make: Callable[..., None]) -> Callable[..., None]:
 
 
 def _made_up_credentials(load_auth: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(load_auth)
     def load_or_make_up(*, project: str | None) -> Any:
         if _hides_credentials():
             return ReplayedCredentials(), project or _PROJECT
@@ -207,11 +187,12 @@ def _made_up_credentials(load_auth: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _made_up_token(refresh_auth: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(refresh_auth)
     def refresh_or_make_up(credentials: Any) -> Any:
         if _hides_credentials():
             credentials.token = _TOKEN
             return credentials
+        if current_route() is None:
+            check_blocks("https://aiplatform.googleapis.com", "Getting a token for")
         return refresh_auth(credentials)
 
     return refresh_or_make_up

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast, get_args
-from urllib.parse import urlsplit
 
 from vcr.record_mode import RecordMode
 
@@ -21,7 +21,7 @@ from maxim_gemini.testing._cassette import Cassette
 from maxim_gemini.testing._http import routed, sdk
 from maxim_gemini.testing._http.exchange import Faults
 from maxim_gemini.testing._http.faults import Chunking, Fault, Pace, check, events_of
-from maxim_gemini.testing.exceptions import CassetteError, CassetteMiss
+from maxim_gemini.testing.exceptions import CassetteError, CassetteMiss, RequestNotCaught
 
 from . import watchers as _watchers
 from .traffic import Outcome, Tape
@@ -91,7 +91,7 @@ class GeminiRecorder:
         self.chunking: Chunking = chunking
         self.strict = strict
         self.base_url = base_url
-        self.hosts = frozenset([*hosts, *_hosts(base_url)])
+        self.hosts = frozenset([*hosts, *([base_url] if base_url else [])])
         self.description = description
         self.source = source
         self.everywhere = everywhere
@@ -216,7 +216,8 @@ class GeminiRecorder:
         """Wrap *client* so that its calls are traced by `logger`."""
         from maxim_gemini import MaximGeminiClient
 
-        self._entered().hosts |= _hosts(sdk.base_url_of(client))
+        if base_url := sdk.base_url_of(client):
+            self._entered().hosts |= {base_url}
         return MaximGeminiClient(client, self.logger)
 
     # What happened
@@ -334,6 +335,11 @@ class GeminiRecorder:
                 self.discard()
                 raise
         problem = tape.problem()
+        if not_caught := tape.not_caught():
+            if error is None and problem is None:
+                warnings.warn(not_caught, RequestNotCaught, stacklevel=3)
+            else:
+                (error or cast("CassetteError", problem)).add_note(not_caught)
         if problem is None or error is problem:
             return
         if error is None:
@@ -346,8 +352,3 @@ def _not_negative(**numbers: float | None) -> None:
     for name, number in numbers.items():
         if number is not None and number < 0:
             raise ValueError(f"{name}={number!r} can't be negative")
-
-
-def _hosts(url: str | None) -> frozenset[str]:
-    host = urlsplit(url or "").hostname
-    return frozenset([host]) if host else frozenset()

@@ -12,7 +12,13 @@ from urllib.parse import urlsplit
 from maxim_gemini.testing import _clock
 from maxim_gemini.testing._http import LEFT_BY_READER, Delivery, Live, Route, sdk
 from maxim_gemini.testing._http.faults import deliver, events_of
-from maxim_gemini.testing._http.gemini_hosts import is_gemini_host, is_gemini_traffic, is_token_exchange
+from maxim_gemini.testing._http.gemini_hosts import (
+    host_of,
+    is_among,
+    is_gemini_host,
+    is_gemini_traffic,
+    is_token_exchange,
+)
 from maxim_gemini.testing._replies.request import GeminiRequest
 from maxim_gemini.testing.exceptions import CassetteDrift, CassetteError, CassetteMiss, CassetteUnused
 
@@ -60,6 +66,8 @@ class Tape(Route):
         self.errors: list[CassetteError] = []
         """What requests got instead of an answer: they are not in the cassette, or it can't be read."""
         self.drifts: list[str] = []
+        self.passed: list[str] = []
+        """The hosts of requests that went out past this block, from code older than it."""
         self.replayed = 0
         self.live = 0
         self.recorded = 0
@@ -75,7 +83,7 @@ class Tape(Route):
 
     def covers(self, url: str, headers: Mapping[str, str]) -> bool:
         """Take Gemini traffic, and all that goes to the user's own hosts."""
-        return is_gemini_traffic(url, headers) or (urlsplit(url).hostname or "") in self.hosts
+        return is_gemini_traffic(url, headers) or is_among(url, self.hosts)
 
     def answer(self, request: Request) -> Delivery | Live:
         """Replay *request*, send it, or raise what the cassette says of it."""
@@ -99,10 +107,15 @@ class Tape(Route):
         """Make up what is needed where nothing is ever sent."""
         return not self.sends
 
-    def opens_live_session(self, url: str) -> None:
-        """Refuse a session of the Live API where nothing is ever sent: websockets are not recorded."""
+    def opens_websocket(self, url: str) -> None:
+        """Refuse a websocket where nothing is ever sent: they are not recorded."""
         if not self.sends:
-            raise self._miss(f"The Live API was opened at {urlsplit(url).hostname}: its websockets can't be replayed.")
+            raise self._miss(f"A websocket was to be opened at {host_of(url)}: websockets can't be replayed.")
+
+    def passed_by(self, url: str) -> None:
+        """Note a request that went out past this block."""
+        with self._lock:
+            self.passed.append(host_of(url))
 
     # Its parts
 
@@ -199,6 +212,15 @@ class Tape(Route):
             )
         return None
 
+    def not_caught(self) -> str | None:
+        """Return what to say of requests that went out past this block; `None` where there were none."""
+        if not self.passed:
+            return None
+        return (
+            f"requests to {', '.join(dict.fromkeys(self.passed))} went past {self._recorder!r}: sent by a thread, a "
+            "task or a context that is older than its block. To catch them, too: everywhere=True"
+        )
+
     def _compare(self) -> None:
         for take in self._takes:
             recorded = self.cassette.play(take.request)
@@ -218,7 +240,7 @@ class Tape(Route):
         head.description = self._recorder.description or head.description
 
     def _source(self) -> str:
-        hosts = {urlsplit(take.request.uri).hostname or "" for take in self._takes}
+        hosts = {host_of(take.request.uri) for take in self._takes}
         if all(map(is_gemini_host, hosts)):
             return "live"
         return "loopback" if hosts <= {"127.0.0.1", "localhost", "::1"} else "unknown"

@@ -14,7 +14,7 @@ import httpx
 from maxim_gemini.testing._http import Delivery, Route, routed
 from maxim_gemini.testing._http.delivery import Piece, sleep
 from maxim_gemini.testing._http.exchange import COMPLETE
-from maxim_gemini.testing._http.gemini_hosts import is_gemini_traffic
+from maxim_gemini.testing._http.gemini_hosts import host_of, is_gemini_traffic
 from maxim_gemini.testing._http.respx_routers import Router, register
 from maxim_gemini.testing.exceptions import ScriptError
 
@@ -63,7 +63,8 @@ class GeminiMock(Scripted):
             for core, library in _CORES.items():
                 if importlib.util.find_spec(core):
                     self.routers[library] = opened.enter_context(_router(core, self._answer))
-            opened.enter_context(routed(_AiohttpRoute(self._answer)))
+            # Everywhere, as respx does: its routers serve the whole process.
+            opened.enter_context(routed(_AiohttpRoute(self._answer), everywhere=True))
             self._open = opened.pop_all()
         return self
 
@@ -164,9 +165,9 @@ def _broken(
 
 
 class _AiohttpRoute(Route):
-    """aiohttp's part: respx does not know it."""
+    """aiohttp's part, which respx does not know, and that of websockets: they are not mocked, but never leave."""
 
-    libraries = frozenset({"aiohttp"})
+    libraries = frozenset({"aiohttp", "websockets"})
 
     def __init__(self, answer: Callable[[GeminiRequest], Answer]) -> None:
         self._answer = answer
@@ -178,6 +179,10 @@ class _AiohttpRoute(Route):
         breaks = any(isinstance(piece, Disconnect) for piece in answer.sent)
         ended = "ReadTimeout" if stalls else BROKEN if breaks else COMPLETE
         return Delivery(answer.status, answer.headers, _Pieces(answer.sent), ended=ended)
+
+    def opens_websocket(self, url: str) -> None:
+        """Refuse a websocket."""
+        raise ScriptError(f"a websocket to {host_of(url)} was refused: gemini_mock answers requests over HTTP only")
 
     def skips_wait(self, seconds: float) -> bool:
         """Leave the waits of google-genai alone: a mock is no replay."""

@@ -17,8 +17,7 @@ ALLOWED = {
     "testing/_http/sdk.py": "google-genai",
     "maxim_gemini/_maxim.py": "maxim-py",
     "testing/_logs/maxim.py": "maxim-py",
-    "testing/_http/httpx2.py": "httpx2",
-    "testing/_http/httpx.py": "httpx",
+    "testing/_http/httpx.py": "httpx and httpx2",
     "testing/_http/aiohttp.py": "aiohttp",
     "testing/_cassette/cassette.py": "vcrpy",
 }

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 from typing import Any
 
 import pytest
 from support.clients import LIBRARIES, SDK_MAJOR
 
-from maxim_gemini.testing._http import aiohttp as aiohttp_edge
 from maxim_gemini.testing._http import httpx as httpx_edge
-from maxim_gemini.testing._http import httpx2 as httpx2_edge
-from maxim_gemini.testing._http import routing, sdk
-
-EDGES = {"httpx": httpx_edge, "httpx2": httpx2_edge, "aiohttp": aiohttp_edge}
+from maxim_gemini.testing._http import sdk
+from maxim_gemini.testing._http.routing import PATCHES
 
 
 def parameters(function: Any) -> list[str]:
@@ -26,12 +24,37 @@ def test_the_transports_of_httpx_and_httpx2(library: str) -> None:
     module = importlib.import_module(library)
     assert parameters(module.HTTPTransport.handle_request) == ["self", "request"]
     assert parameters(module.AsyncHTTPTransport.handle_async_request) == ["self", "request"]
-    assert [(p.owner, p.name) for p in EDGES[library].patches()] == [
+    assert [(p.owner, p.name) for p in httpx_edge.patches(module)] == [
         (module.HTTPTransport, "handle_request"),
         (module.AsyncHTTPTransport, "handle_async_request"),
     ]
     for error in ("ReadTimeout", "ReadError", "RemoteProtocolError", "DecodingError"):
         assert issubclass(getattr(module, error), module.HTTPError)
+
+
+@pytest.mark.parametrize("core", ["httpcore", "httpcore2"])
+def test_the_pools_of_httpcore(core: str) -> None:
+    module = pytest.importorskip(core)
+    assert parameters(module.ConnectionPool.handle_request) == ["self", "request"]
+    assert parameters(module.AsyncConnectionPool.handle_async_request) == ["self", "request"]
+    assert issubclass(module.HTTPProxy, module.ConnectionPool)
+    assert "handle_request" not in vars(module.HTTPProxy)
+    assert module.URL("https://example.com:8443/x").host == b"example.com"
+
+
+def test_the_adapter_of_requests() -> None:
+    adapters = pytest.importorskip("requests.adapters")
+    assert parameters(adapters.HTTPAdapter.send)[:2] == ["self", "request"]
+
+
+def test_every_way_to_open_a_websocket_is_awaited() -> None:
+    client = importlib.import_module("websockets.asyncio.client")
+    assert {"uri", "additional_headers"} <= set(parameters(client.connect.__init__))
+    assert "await self" in inspect.getsource(client.connect.__aenter__)
+    assert "async with self" in inspect.getsource(client.connect.__aiter__)
+    for module, name in (("live", "ws_connect"), ("live_music", "connect"), ("_interactions_websocket", "ws_connect")):
+        if importlib.util.find_spec(f"google.genai.{module}"):
+            assert getattr(importlib.import_module(f"google.genai.{module}"), name) is client.connect
 
 
 @pytest.mark.skipif("aiohttp" not in LIBRARIES, reason="aiohttp is not installed")
@@ -40,7 +63,9 @@ def test_the_connections_and_bodies_of_aiohttp() -> None:
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
 
-    assert [(p.owner, p.name) for p in aiohttp_edge.patches()] == [
+    from maxim_gemini.testing._http import aiohttp as aiohttp_edge
+
+    assert [(p.owner, p.name) for p in aiohttp_edge.patches(aiohttp)] == [
         (aiohttp.BaseConnector, "connect"),
         (aiohttp.ClientResponse, "start"),
     ]
@@ -62,7 +87,7 @@ def test_the_waits_and_credentials_of_google_genai() -> None:
 
     from google.genai import _api_client
 
-    names = [patch.name for patch in sdk.patches()]
+    names = [patch.name for patch in sdk.patches(_api_client)]
     assert names[:2] == ["time", "asyncio"]
     assert {name.lstrip("_") for name in names[2:4]} == {"load_auth", "refresh_auth"}
     assert _api_client.time is time
@@ -70,7 +95,7 @@ def test_the_waits_and_credentials_of_google_genai() -> None:
     assert parameters(getattr(_api_client, names[3])) == ["credentials"]
     certificates = ["_use_google_auth_sync", "_use_google_auth_async"] if SDK_MAJOR >= 2 else []
     assert {"vertexai", "api_key"} <= set(parameters(_api_client.BaseApiClient.__init__))
-    assert names[4:] == ["__init__", *certificates, "ws_connect", "connect", *(["__call__"] if SDK_MAJOR >= 2 else [])]
+    assert names[4:] == ["__init__", *certificates, *(["__call__"] if SDK_MAJOR >= 2 else [])]
     if SDK_MAJOR >= 2:
         assert "wait_exponential_jitter" in inspect.getsource(_api_client.retry_args)
 
@@ -86,30 +111,21 @@ def test_a_retry_of_google_genai_is_told_by_its_function() -> None:
 @pytest.mark.skipif(SDK_MAJOR < 3, reason="it is another part before google-genai 3")
 def test_the_late_part_of_google_genai() -> None:
     retries = importlib.import_module("google.genai._gaos.utils.retries")
-    assert [(patch.owner, patch.name) for patch in sdk.late_patches()] == [(retries, "time"), (retries, "asyncio")]
+    assert [(patch.owner, patch.name) for patch in sdk.retry_patches(retries)] == [
+        (retries, "time"),
+        (retries, "asyncio"),
+    ]
     assert "time.sleep(" in inspect.getsource(retries)
     assert "asyncio.sleep(" in inspect.getsource(retries)
 
 
-@pytest.mark.parametrize("library", ["httpx", "httpx2"])
-def test_an_absent_library_is_no_error(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, library, None)
-    assert list(EDGES[library].patches()) == []
-
-
-def test_absent_aiohttp_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aiohttp_edge, "aiohttp", None)
-    assert list(aiohttp_edge.patches()) == []
-
-
-def test_threads_start_where_they_are_patched() -> None:
-    import threading
-    from concurrent.futures import ThreadPoolExecutor
-
-    assert [(patch.owner, patch.name) for patch in routing._thread_patches()] == [
-        (threading.Thread, "start"),
-        (ThreadPoolExecutor, "submit"),
-    ]
+@pytest.mark.parametrize("module", PATCHES._libraries)
+def test_what_is_patched_is_where_it_was(module: str) -> None:
+    library = pytest.importorskip(module, reason="not part of this version, or not installed")
+    patches = [*PATCHES._libraries[module](library)]
+    assert patches
+    for patch in patches:
+        inspect.getattr_static(patch.owner, patch.name)
 
 
 def test_where_a_client_sends_to_is_known() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import importlib
 import threading
 import time
@@ -14,12 +15,11 @@ from support.clients import LIBRARIES, SYNC_LIBRARIES, opened
 from support.gemini import plain
 from support.loopback import Asked as AskedOfServer
 from support.loopback import Loopback, Reply, loopback
+from support.patched import patched
 from support.recordings import call, cassette, says
 
 from maxim_gemini.testing._http import Route, routed
-from maxim_gemini.testing._http import routing as edge_routing
 from maxim_gemini.testing._recorder.recorder import GeminiRecorder
-from maxim_gemini.testing.exceptions import TestKitError
 
 if TYPE_CHECKING:
     import contextlib
@@ -45,17 +45,11 @@ class Says(Route):
         return says(self.word)
 
 
-def patched() -> list[tuple[Any, str, Any]]:
-    """Everything that the edge may replace, as it is now."""
-    patches = [*edge_routing._all_patches()]
-    return [(patch.owner, patch.name, vars(patch.owner)[patch.name]) for patch in patches]
-
-
 @pytest.fixture(autouse=True)
 def _nothing_is_left_patched() -> Iterator[None]:
     before = patched()
     yield
-    assert [now is then for (_, _, now), (_, _, then) in zip(patched(), before, strict=True)] == [True] * len(before)
+    assert patched() == before
 
 
 @pytest.fixture
@@ -88,7 +82,7 @@ def test_a_route_patches_and_its_end_restores() -> None:
         with routed(Says("y")):
             assert patched() == during
         assert patched() == during
-    assert all(now is not then for (_, _, now), (_, _, then) in zip(during, before, strict=True))
+    assert [now != then for now, then in zip(during, before, strict=True)] == [True] * len(before)
     assert patched() == before
 
 
@@ -98,50 +92,6 @@ def test_whatever_is_raised_everything_is_restored(error: type[BaseException]) -
     with pytest.raises(error), routed(Says("x")):
         raise error
     assert patched() == before
-
-
-def test_a_library_that_has_moved_is_named_and_nothing_stays_patched(monkeypatch: pytest.MonkeyPatch) -> None:
-    library = importlib.import_module(SYNC_LIBRARIES[0])
-
-    class Moved:
-        __module__ = "httpx"
-        __qualname__ = "AsyncHTTPTransport"
-
-    before = threading.Thread.start
-    with monkeypatch.context() as changed:
-        changed.setattr(library, "AsyncHTTPTransport", Moved)
-        with pytest.raises(TestKitError, match="has no 'handle_async_request': this version"):
-            routed(Says("x")).__enter__()
-        assert threading.Thread.start is before
-    with routed(Says("works again")):
-        assert said_now() == "works again"
-
-
-def test_a_patch_over_ours_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    library = importlib.import_module(SYNC_LIBRARIES[0])
-    with monkeypatch.context() as others:
-        with routed(Says("x")):
-            ours = library.HTTPTransport.handle_request
-            calls = []
-
-            def theirs(self: Any, request: Any) -> Any:
-                calls.append(request)
-                return ours(self, request)
-
-            others.setattr(library.HTTPTransport, "handle_request", theirs)
-            assert said_now() == "x"
-        assert library.HTTPTransport.handle_request is theirs
-        others.setattr(library.HTTPTransport, "handle_request", ours)
-        # Ours, put back by them, is harmless ...
-        with loopback(lambda _, reply: reply.whole(plain("live"))) as server:
-            assert said_now(server.url) == "live"
-            # ... and asks no route twice.
-            with routed(route := Says("once")):
-                assert said_now() == "once"
-            assert len(route.asked) == 1
-        original = ours.__wrapped__
-        others.setattr(library.HTTPTransport, "handle_request", original)
-    library.HTTPTransport.handle_request = original
 
 
 # Contexts
@@ -209,21 +159,63 @@ def test_a_subclass_of_thread_runs_as_itself() -> None:
 
 
 def test_a_worker_serves_the_route_of_each_who_submits(live: Loopback) -> None:
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, ThreadPoolExecutor(1) as thread_from_before:
+        thread_from_before.submit(int).result()
         with routed(Says("a")):
             assert pool.submit(said_now).result() == "a"
             with routed(Says("b")):
                 assert list(pool.map(lambda _: said_now(), range(2))) == ["b", "b"]
             assert pool.submit(said_now).result() == "a"
-            assert threading_submit(pool, live) == "live"
+        outside = threading.Event()
+
+        def submits_without_a_route() -> str | None:
+            outside.wait(10)
+            return pool.submit(said_now, live.url).result()
+
+        submitted = thread_from_before.submit(submits_without_a_route)
+        with routed(Says("a")):
+            outside.set()
+            assert submitted.result() == "live"
         assert pool.submit(said_now, live.url).result() == "live"
 
 
-def threading_submit(pool: ThreadPoolExecutor, live: Loopback) -> str | None:
-    """Submit from a context without a route, while others have one."""
-    import contextvars
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_an_event_loop_from_before_is_in_the_route_of_its_thread(library: str) -> None:
+    with asyncio.Runner() as runner:
+        runner.run(asyncio.sleep(0))  # the context of its tasks is older than the route
+        with routed(Says("x")):
+            assert runner.run(said(library, is_async=True)) == "x"
 
-    return contextvars.Context().run(lambda: pool.submit(said_now, live.url).result())
+
+def test_a_context_from_before_is_in_the_route_of_its_thread(live: Loopback) -> None:
+    before = contextvars.copy_context()
+    with routed(Says("x")):
+        assert before.run(said_now) == "x"
+        with routed(Says("y")):
+            assert contextvars.Context().run(said_now) == "y"
+        assert before.run(said_now) == "x"
+    assert before.run(said_now, live.url) == "live"
+
+
+@pytest.mark.parametrize("last", ["first", "second"])
+def test_blocks_may_end_in_crossed_order(last: str, live: Loopback) -> None:
+    first, second = routed(Says("first")), routed(Says("second"))
+    first.__enter__()
+    second.__enter__()
+    (second if last == "first" else first).__exit__(None, None, None)
+    assert said_now() == last
+    (first if last == "first" else second).__exit__(None, None, None)
+    assert said_now(live.url) == "live"
+
+
+def test_three_blocks_end_in_the_order_in_which_they_began(live: Loopback) -> None:
+    blocks = [routed(Says(word)) for word in ("a", "b", "c")]
+    for block in blocks:
+        block.__enter__()
+    for block in blocks:
+        assert said_now() == "c"
+        block.__exit__(None, None, None)
+    assert said_now(live.url) == "live"
 
 
 async def test_work_handed_to_threads_by_asyncio_keeps_its_route() -> None:

@@ -10,7 +10,7 @@ from support.gemini import ASK, plain
 from support.loopback import Asked, Reply, loopback
 from support.recordings import call, cassette, says
 
-from maxim_gemini.testing._http.gemini_hosts import is_gemini_host, is_gemini_traffic, is_token_exchange
+from maxim_gemini.testing._http.gemini_hosts import is_among, is_gemini_host, is_gemini_traffic, is_token_exchange
 from maxim_gemini.testing._recorder.recorder import GeminiRecorder
 
 if TYPE_CHECKING:
@@ -30,6 +30,18 @@ if TYPE_CHECKING:
         "aiplatform.mtls.googleapis.com",
         "us-central1-aiplatform.mtls.googleapis.com",
         "us-central1-aiplatform.mtls.sandbox.googleapis.com",
+        "generativelanguage.googleapis.com.",
+        "generativelanguage.mtls.googleapis.com",
+        "generativelanguage.us.rep.googleapis.com",
+        "aiplatform.europe-west4.rep.googleapis.com",
+        "autopush-generativelanguage.sandbox.googleapis.com",
+        "staging-generativelanguage.sandbox.googleapis.com",
+        "preprod-generativelanguage.googleapis.com",
+        "daily-generativelanguage.sandbox.googleapis.com",
+        "autopush-aiplatform.sandbox.googleapis.com",
+        "us-central1-autopush-aiplatform.sandbox.googleapis.com",
+        "us-central1-staging-aiplatform.sandbox.googleapis.com",
+        "us-central1-aiplatform-endpoint1.p.googleapis.com",
     ],
 )
 def test_googles_hosts_are_in_scope(host: str) -> None:
@@ -46,6 +58,13 @@ def test_googles_hosts_are_in_scope(host: str) -> None:
         "oauth2.googleapis.com",
         "generativelanguage.googleapis.com.evil.example",
         "notaiplatform.googleapis.com",
+        "notgenerativelanguage.googleapis.com",
+        "generativelanguage.example.googleapis.com",
+        "www.googleapis.com",
+        "bigquery.googleapis.com",
+        "us-central1-run.googleapis.com",
+        "secretmanager.us-central1.rep.googleapis.com",
+        "aiplatform.googleapis.com.evil.example.",
         "example-aiplatform.example.com",
         "127.0.0.1",
         "",
@@ -54,6 +73,33 @@ def test_googles_hosts_are_in_scope(host: str) -> None:
 def test_other_hosts_are_not(host: str) -> None:
     assert not is_gemini_host(host)
     assert not is_gemini_traffic(f"https://{host}/v1/x", {"x-goog-api-key": "k", "user-agent": "curl"})
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts", "among"),
+    [
+        ("http://myproxy.example/x", ["MyProxy.Example"], True),
+        ("http://myproxy.example:8080/x", ["MyProxy.Example"], True),
+        ("http://myproxy.example./x", ["myproxy.example"], True),
+        ("http://myproxy.example/x", ["myproxy.example."], True),
+        ("http://127.0.0.1:8080/x", ["127.0.0.1:8080"], True),
+        ("http://127.0.0.1:8081/x", ["127.0.0.1:8080"], False),
+        ("http://gateway.example/x", ["gateway.example:80"], True),
+        ("wss://gateway.example/x", ["https://gateway.example/gemini"], True),
+        ("https://gateway.example:8443/x", ["https://gateway.example"], False),
+        ("http://[::1]:8080/x", ["::1"], True),
+        ("http://[::1]:8080/x", ["[::1]"], True),
+        ("http://[::1]:8080/x", ["[::1]:8080"], True),
+        ("http://[::1]:8080/x", ["[::1]:8081"], False),
+        ("http://[::1]:8080/x", ["http://[::1]:8080"], True),
+        ("http://user:word@gateway.example/x", ["gateway.example"], True),
+        ("http://gateway.example.evil.example/x", ["gateway.example"], False),
+        ("http://gateway.example:port/x", ["gateway.example"], False),
+        ("/x", ["gateway.example"], False),
+    ],
+)
+def test_a_users_hosts_with_and_without_ports(url: str, hosts: list[str], among: bool) -> None:
+    assert is_among(url, hosts) is among
 
 
 def test_what_google_genai_sends_is_in_scope_wherever_it_goes() -> None:

@@ -1,0 +1,244 @@
+"""How functions of other libraries are replaced while a block is open: one way for all of them.
+
+A function keeps its identity and gets other code. So it does not matter who else replaces the attribute it is found
+under, before or after, with what, and in which order all of this is undone: whoever calls the function in the end
+calls us, and afterwards it is what it was. Where the attribute holds no Python function (a module, a mock), the
+attribute itself is replaced, and put back unless somebody has replaced it since.
+
+Libraries are patched when they are loaded, before or inside the block, so that a block loads none of them by itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+import threading
+import warnings
+from importlib.abc import MetaPathFinder
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+
+from maxim_gemini.testing.exceptions import TestKitError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from importlib.machinery import ModuleSpec
+
+_REPLACEMENT: Final = "maxim_gemini_replacement"
+_MISSING: Final = object()
+
+
+class Patch(NamedTuple):
+    """A function to replace: *wrap* gets the original, to be called as it is defined, and returns the replacement."""
+
+    owner: Any
+    name: str
+    wrap: Callable[[Any], Any]
+    below_others: bool = False
+    """Only the library's own function: what others have put in its place, such as a mock, is left alone."""
+
+
+def make(patch: Patch) -> Replaced | None:
+    """Return how to put *patch* in force; `None` where it is already, or is not to be."""
+    value = inspect.getattr_static(patch.owner, patch.name, _MISSING)
+    if value is _MISSING:
+        raise AttributeError(f"{_full_name(patch.owner)} has no attribute {patch.name!r}")
+    if inspect.getattr_static(value, _REPLACEMENT, False):
+        return None
+    function = _innermost(value)
+    if patch.below_others and _package(getattr(function, "__globals__", {}).get("__name__")) != _package(
+        patch.owner.__module__
+    ):
+        return None
+    if not isinstance(function, FunctionType):
+        return _Attribute(patch, value)
+    return None if _REPLACEMENT in (function.__kwdefaults__ or {}) else _Code(function, patch.wrap)
+
+
+def _innermost(value: Any) -> Any:
+    # Through wrapt's `FunctionWrapper`, `functools.wraps`, and static methods.
+    try:
+        return inspect.unwrap(value)
+    except ValueError:  # it wraps itself
+        return value
+
+
+def _package(module: object) -> str:
+    return str(module).partition(".")[0]
+
+
+def _full_name(owner: Any) -> str:
+    return f"{owner.__module__}.{owner.__qualname__}" if isinstance(owner, type) else str(owner.__name__)
+
+
+def _forward(*args: Any, maxim_gemini_replacement: Any, **kwargs: Any) -> Any:
+    return maxim_gemini_replacement(*args, **kwargs)
+
+
+async def _forward_async(*args: Any, maxim_gemini_replacement: Any, **kwargs: Any) -> Any:
+    return await maxim_gemini_replacement(*args, **kwargs)
+
+
+class _Code:
+    """A function with other code, which calls the replacement; that comes along as the default of a keyword."""
+
+    def __init__(self, function: FunctionType, wrap: Callable[[Any], Any]) -> None:
+        before = function.__code__
+        original = FunctionType(
+            before, function.__globals__, function.__name__, function.__defaults__, function.__closure__
+        )
+        original.__kwdefaults__ = function.__kwdefaults__
+        template = _forward_async if inspect.iscoroutinefunction(function) else _forward
+        self._function: Any = function
+        self._before = before
+        self._defaults = function.__kwdefaults__
+        self._replacement = wrap(original)
+        self._signature = inspect.signature(function)
+        # A function's closure, if it has one, stays as it is.
+        self._code = template.__code__.replace(
+            co_name=before.co_name, co_qualname=before.co_qualname, co_freevars=before.co_freevars
+        )
+
+    def put(self) -> None:
+        # In this order: another thread may call the function between two of these lines.
+        self._function.__kwdefaults__ = {**(self._defaults or {}), _REPLACEMENT: self._replacement}
+        self._function.__signature__ = self._signature
+        self._function.__code__ = self._code
+
+    def undo(self) -> None:
+        if self._function.__code__ is self._code:  # else somebody has exchanged the code, too, and calls ours
+            self._function.__code__ = self._before
+        if self._function.__code__ is self._before:
+            self._function.__dict__.pop("__signature__", None)
+            self._function.__kwdefaults__ = self._defaults
+
+
+class _Attribute:
+    """An attribute with another value."""
+
+    def __init__(self, patch: Patch, before: Any) -> None:
+        self._owner = patch.owner
+        self._name = patch.name
+        self._was_own = patch.name in vars(patch.owner)
+        self._before = before
+        self._value = patch.wrap(before if isinstance(before, ModuleType) else _bound(before))
+        setattr(self._value, _REPLACEMENT, True)
+
+    def put(self) -> None:
+        setattr(self._owner, self._name, self._value)
+
+    def undo(self) -> None:
+        if vars(self._owner).get(self._name) is not self._value:
+            return
+        if self._was_own:
+            setattr(self._owner, self._name, self._before)
+        else:
+            delattr(self._owner, self._name)
+
+
+Replaced = _Code | _Attribute
+
+
+def _bound(value: Any) -> Callable[..., Any]:
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        bound = value.__get__(self, type(self)) if hasattr(value, "__get__") else value
+        return bound(*args, **kwargs)
+
+    return call
+
+
+class Patches:
+    """The patches of all libraries: made for the first user, undone after the last.
+
+    *libraries* has, for each module that is patched, a function that returns its patches.
+    """
+
+    def __init__(self, libraries: Mapping[str, Callable[[ModuleType], Iterable[Patch]]]) -> None:
+        self._libraries = libraries
+        self._lock = threading.RLock()
+        self._users: dict[object, bool] = {}
+        self._made: list[Replaced] = []
+        self._finder = _Finder(libraries, self._loaded)
+
+    def acquire(self, user: object, *, strict: bool = True) -> None:
+        """Patch all that is loaded, and what will be; where that can't be done, raise if *strict*, else warn."""
+        with self._lock:
+            self._users[user] = strict
+            if self._finder not in sys.meta_path:
+                sys.meta_path.insert(0, self._finder)
+        for name in self._libraries:
+            if name in sys.modules:
+                self._patch(importlib.import_module(name), strict=strict)  # waits for who is just loading it
+
+    def release(self, user: object) -> None:
+        """Undo everything if *user* was the last; may be called again, and before `acquire` has come to its end."""
+        with self._lock:
+            self._users.pop(user, None)
+            if self._users:
+                return
+            if self._finder in sys.meta_path:
+                sys.meta_path.remove(self._finder)
+            while self._made:
+                self._made[-1].undo()
+                self._made.pop()
+
+    def _loaded(self, module: ModuleType) -> None:
+        if self._users:
+            self._patch(module, strict=any(self._users.values()))
+
+    def _patch(self, module: ModuleType, *, strict: bool) -> None:
+        try:
+            # Not under the lock: it may import, and another thread that imports may wait for the lock.
+            patches = [*self._libraries[module.__name__](module)]
+            with self._lock:
+                if self._users:
+                    for patch in patches:
+                        self._put(patch)
+        except (AttributeError, ImportError) as error:
+            unsupported = TestKitError(
+                f"{error}: this version of {module.__name__.partition('.')[0]} is not supported; "
+                "pin the one that worked, or update maxim-gemini"
+            )
+            if strict:
+                raise unsupported from error
+            warnings.warn(str(unsupported), stacklevel=2)
+
+    def _put(self, patch: Patch) -> None:
+        replaced = make(patch)
+        if replaced is not None:
+            self._made.append(replaced)  # noted first: an interrupt in between leaves nothing that is not
+            replaced.put()
+
+
+class _Finder(MetaPathFinder):
+    """Finds modules as the other finders do, and calls *loaded* with each of *names* that was loaded."""
+
+    def __init__(self, names: Iterable[str], loaded: Callable[[ModuleType], None]) -> None:
+        self._names = frozenset(names)
+        self._loaded = loaded
+        self._searching = threading.local()
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        searching: set[str] = self._searching.__dict__.setdefault("names", set())
+        if fullname not in self._names or fullname in searching:
+            return None
+        searching.add(fullname)
+        try:
+            spec = importlib.util.find_spec(fullname)
+        finally:
+            searching.discard(fullname)
+        if spec is not None and hasattr(spec.loader, "exec_module"):
+            loader = cast("Any", spec.loader)
+            execute = loader.exec_module
+
+            def execute_and_patch(module: ModuleType) -> None:
+                del loader.exec_module
+                execute(module)
+                self._loaded(module)
+
+            loader.exec_module = execute_and_patch
+        return spec
