@@ -259,6 +259,7 @@ class Cassette(VcrCassette):
         before = [interaction.block(files.attach) for interaction in old]
         files.clear()
         blocks = [_block(now, former, files.attach) for now, former in places]
+        self.head = Head.read(self.scrubber.value(self.head.metadata()))
         head = Head.read(self._origin.document.head)
         if blocks == before:
             self.head = head

@@ -1,8 +1,11 @@
 """Secrets: taken out of what is recorded, and looked for once more in what is about to be saved.
 
-A recording keeps no header that can hold a credential. Keys and tokens are replaced wherever they are: those that have
-a known form, those that the request itself was sent with, and the values of the environment's key variables. The final
-scan looks where a replacement could not, inside base64 and escapes, and names place and kind, never the value.
+What is replaced has the form of a secret, stands at a place that says so, is what the request itself was authorised
+with, or is the value of one of the environment's key variables. Everything else stays: the application must read back
+from a cassette what it read from Gemini, and two requests that differ must stay two. Secrets are replaced inside JSON
+strings and base64, and where a stream tears them over several events; times, escapes and styles stay as received.
+
+The last scan, `last_scan`, works by other rules. It names place and kind, never the value.
 
 Pure, but for the environment variables that `Scrubber.from_environment` reads.
 """
@@ -15,40 +18,25 @@ import json
 import os
 import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from vcr.request import Request
 
+from maxim_gemini._token_forms import tokens
 from maxim_gemini.testing._http.exchange import Chunk, Response
 from maxim_gemini.testing._json_types import is_list, is_object
 
+from . import last_scan
+from .json_strings import Edit, Literal, applied, is_json, is_json_like, literals
 from .requests import body_of
+from .secret_text import REDACTED, is_secret_parameter, looks_random, names_secret, secrets_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-REDACTED: Final = "REDACTED"
-
-_NOT_IN_BASE64: Final = r"(?<![A-Za-z0-9+/_-]{12})"
-"""Among the characters of an image there is, by chance, everything that a key can look like."""
-_FORMS: Final = {
-    "a Google API key": r"AIza[\w-]{35}|AQ\.[\w-]{20,}",
-    "a Google OAuth token": r"ya29\.[\w.-]{20,}|1//0[\w-]{20,}",
-    "a Google OAuth client secret": r"GOCSPX-[\w-]{20,}",
-    "a Maxim API key": r"sk_mx_[\w-]{8,}",
-    "an OpenAI or Anthropic key": r"sk-(?:ant-|proj-)?[\w-]{24,}",
-    "a GitHub token": r"gh[pousr]_\w{36,}|github_pat_\w{22,}",
-    "an AWS key": r"(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9+/])",
-    "a Slack token": r"xox[abeoprs]-[\w-]{10,}",
-    "a JSON web token": r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}",
-    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[\s\\nA-Za-z0-9+/=]*-----END [A-Z ]*PRIVATE KEY-----)?",
-    "a bearer token": r"[Bb]earer +[\w.~+/-]{16,}=*",
-}
-_IN_TEXT: Final = {kind: re.compile(_NOT_IN_BASE64 + f"(?:{form})") for kind, form in _FORMS.items()}
-_IN_BYTES: Final = {kind: re.compile(f"(?:{form})".encode(), re.ASCII) for kind, form in _FORMS.items()}
-_ANY_FORM: Final = re.compile(_NOT_IN_BASE64 + "(?:" + "|".join(_FORMS.values()) + ")")
-_BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
+    from .last_scan import Finding
 
 _KEY_VARIABLES: Final = frozenset({"GOOGLE_API_KEY", "GEMINI_API_KEY", "GOOGLE_GENAI_API_KEY", "MAXIM_API_KEY"})
 _OTHER_KEY_VARIABLE: Final = re.compile(r"(?:^|_)(?:API_?KEY|ACCESS_?KEY|SECRET|TOKEN|PASSWORD)(?:_|$)", re.IGNORECASE)
@@ -57,32 +45,56 @@ _SHORTEST: Final = 8
 """Characters below which a value is no secret that could be told from ordinary words."""
 _LONG: Final = 16
 """Characters from which on the value of a variable that may be a key is taken for one."""
+_DUMMY: Final = re.compile(
+    r"(?:test|dummy|fake|example|sample|your|placeholder|any|no|not)(?:[-_ ]?[a-z]+)*", re.IGNORECASE
+)
+"""Credentials that a test is run with and that open nothing."""
+
 _PROJECT_IN_PATH: Final = re.compile(r"(?<=/projects/)[^/]+")
-_PROJECT: Final = re.compile(r"(?<=\")projects/[\w.:-]+(?=\")|\bprojects/(?!-/)[\w.:-]+(?=/locations/)")
-_PROJECT_MEMBER: Final = re.compile(r'("(?:project|project_?[iI]d|project_?[nN]umber|containerInfo)":\s*")[^"\\]+(")')
-_SECRET_QUERY: Final = re.compile(r"key|token|secret|password|signature|credential|^sig$|^auth", re.IGNORECASE)
-_NO_SECRET_QUERY: Final = frozenset({"pagetoken", "page_token", "upload_token"})
-_SECRET_HEADER: Final = re.compile(r"key|token|secret|auth|cookie|password|credential|signature|session", re.IGNORECASE)
-# fmt: off
+_PROJECT_OF_RESOURCE: Final = re.compile(r'"(?://[\w.-]+/)?projects/([\w.:-]+)/locations/')
+_PROJECT_IN_ERROR: Final = re.compile(
+    r"\bprojects?[ /]+(?:number: )?([\w.:-]*\d[\w:-]*)|\bproject_number:(\d+)"
+    r'|"(?:project|project_?[iI]d|project_?[nN]umber|containerInfo)":\s*"([^"\\]+)"'
+)
+_ERROR: Final = re.compile(r'(?:^|\n)(?:data:)?[\s\[,]{0,100}\{\s{0,100}"error"\s*:')
+
+_HEADER_WORD: Final = re.compile(r"[a-z]+")
+_SECRET_WORDS: Final = frozenset({
+    "apikey", "assertion", "auth", "authentication", "authorization", "bearer", "cert", "certificate", "cookie",
+    "cookies", "credential", "credentials", "csrf", "csrftoken", "hmac", "jwt", "key", "passphrase", "passwd",
+    "password", "secret", "session", "sessionid", "sid", "signature", "sso", "token", "tokens", "xsrf", "authtoken",
+    "accesstoken", "apitoken",
+})  # fmt: skip
+_HARMLESS_WORDS: Final = frozenset({
+    "cache", "count", "duration", "idempotency", "input", "len", "length", "limit", "output", "pins", "public",
+    "ratelimit", "remaining", "requests", "reset", "surrogate", "total", "type", "usage", "used",
+})  # fmt: skip
+_CREDENTIAL_HEADERS: Final = frozenset(
+    {"authorization", "proxy-authorization", "x-goog-api-key", "x-api-key", "api-key"}
+)
 _VOLATILE: Final = frozenset({
-    "age", "alt-svc", "cache-control", "connection", "content-encoding", "content-length", "date", "etag", "expires",
-    "host", "keep-alive", "nel", "report-to", "server", "server-timing", "strict-transport-security", "te",
-    "trailer", "transfer-encoding", "upgrade", "vary", "via", "accept", "accept-encoding", "user-agent",
+    "age", "alt-svc", "cache-control", "connection", "content-encoding", "content-length", "date", "etag",
+    "expires", "host", "keep-alive", "nel", "report-to", "server", "server-timing", "strict-transport-security",
+    "te", "trailer", "transfer-encoding", "upgrade", "vary", "via", "accept", "accept-encoding", "user-agent",
     "x-goog-api-client", "x-goog-user-project", "x-goog-request-params", "x-server-timeout",
     "x-content-type-options", "x-frame-options", "x-xss-protection", "x-guploader-uploadid", "x-goog-sherlog-link",
     "x-cloud-trace-context", "traceparent", "tracestate", "pragma", "p3p", "priority", "sec-fetch-mode",
-})
-# fmt: on
+})  # fmt: skip
+_STREAMED: Final = frozenset({
+    "text", "stringValue", "string_value", "arguments", "partialArguments", "partial_arguments", "partial_json",
+    "delta", "thought", "summary", "code", "output", "content",
+})  # fmt: skip
+"""Members that come in several pieces, in the events of a stream or the contents of a chat."""
 
-
-class Secret(NamedTuple):
-    """Where a secret was found, and what kind it is; never what it is."""
-
-    place: str
-    kind: str
-
-    def __str__(self) -> str:
-        return f"{self.kind} in {self.place}"
+_BASE64: Final = re.compile(
+    r"[A-Za-z0-9+/_-]{60,100}(?:(?:(?:\\r)?\\n|\r?\n)[ \t]{0,16}[A-Za-z0-9+/_-]{4,100}={0,2})+"
+    r"|[A-Za-z0-9+/_-]{16,}={0,2}"
+)
+_LINE_END: Final = re.compile(r"(?:\\r)?\\n[ \t]*|\r?\n[ \t]*")
+_ONLY_BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{256,}={0,2}")
+_SHORT_RUN: Final = 2048
+"""Characters up to which a run of base64 may begin behind the segments of a path."""
+_DEEPEST: Final = 2
 
 
 @dataclass(frozen=True)
@@ -95,6 +107,8 @@ class Scrubber:
     """Project ids that must not be saved."""
     keep_headers: frozenset[str] = frozenset()
     """Headers, in lower case, that are kept although they differ from run to run."""
+    also: tuple[tuple[re.Pattern[str], str], ...] = ()
+    """What else is replaced in texts, and by what."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ, **options: Any) -> Scrubber:
@@ -108,16 +122,15 @@ class Scrubber:
     def exchange(self, request: Request, response: Response) -> tuple[Request, Response]:
         """Return both without secrets and without what differs from run to run."""
         scrubber = self._knowing(request, response)
-        asked = scrubber._request(request)
-        body = scrubber.data(response.body)
-        answer = replace(
+        headers = tuple((name, scrubber.text(value)) for name, value in response.headers if self._keeps(name))
+        scrubbed = replace(
             response,
-            headers=tuple((name, scrubber.text(value)) for name, value in response.headers if self._keeps(name)),
-            chunks=response.chunks if body == response.body else _as_chunks(body, response.chunks),
+            headers=headers,
+            chunks=scrubber._chunks(response),
             reason=scrubber.text(response.reason),
             ended=scrubber.text(response.ended),
         )
-        return asked, answer
+        return scrubber._request(request), scrubbed
 
     def request(self, request: Request) -> Request:
         """Return *request* without secrets."""
@@ -134,41 +147,31 @@ class Scrubber:
 
     def text(self, text: str) -> str:
         """Return *text* without secrets."""
-        for value in sorted(self.secrets, key=len, reverse=True):
-            for form in {
-                value,
-                quote(value, safe=""),
-                json.dumps(value)[1:-1],
-                json.dumps(value, ensure_ascii=False)[1:-1],
-            }:
-                text = text.replace(form, REDACTED)
-        text = _ANY_FORM.sub(_redacted, text)
-        text = _PROJECT.sub(f"projects/{REDACTED}", text)
-        text = _PROJECT_MEMBER.sub(rf"\g<1>{REDACTED}\g<2>", text)
-        for project in self.projects:
-            text = re.sub(rf"(?<![\w-]){re.escape(project)}(?![\w-])", REDACTED, text)
-        return text
+        return applied(text, self._edits(text, _DEEPEST))
 
     def data(self, data: bytes) -> bytes:
-        """Return *data* without secrets; what is not text stays as it is."""
-        try:
-            return self.text(data.decode()).encode()
-        except UnicodeDecodeError:
-            return self._binary(data)
+        """Return *data* without secrets; what is not text loses nothing but tokens."""
+        text, encoding = _decoded(data)
+        edits = self._edits(text, _DEEPEST, binary=encoding != "utf-8")
+        return applied(text, edits).encode(encoding) if edits else data
 
-    def found(self, value: Any, place: str) -> Iterator[Secret]:
-        """Yield the secrets that are still in a stored *value*, which is at *place*."""
+    def value(self, value: Any) -> Any:
+        """Return a stored *value* without secrets."""
         if isinstance(value, str):
-            yield from self._in_text(value, place)
-        elif isinstance(value, bytes):
-            yield from self._in_bytes(value, place)
-        elif is_object(value):
-            for key, member in value.items():
-                yield from self._in_text(str(key), f"a name in {place}")
-                yield from self.found(member, f"{place}.{key}")
-        elif is_list(value):
-            for index, item in enumerate(value):
-                yield from self.found(item, f"{place}[{index}]")
+            return self.text(value)
+        if isinstance(value, bytes):
+            return self.data(value)
+        if is_object(value):
+            return {self.text(name): self._member(name, member) for name, member in value.items()}
+        return [self.value(item) for item in value] if is_list(value) else value
+
+    def _member(self, name: str, member: Any) -> Any:
+        span = names_secret(name, member) if isinstance(member, str) else None
+        return f"{member[: span[0]]}{REDACTED}{member[span[1] :]}" if span else self.value(member)
+
+    def found(self, value: Any, place: str) -> Iterator[Finding]:
+        """Yield the secrets that are still in a stored *value*, which is at *place*."""
+        return last_scan.found(value, place, self.secrets)
 
     # Its parts
 
@@ -176,6 +179,13 @@ class Scrubber:
         headers = {name: self.text(value) for name, value in _text_headers(request.headers) if self._keeps(name)}
         body = body_of(request)
         return Request(request.method, self.address(request.uri), None if body is None else self.data(body), headers)
+
+    def _chunks(self, response: Response) -> tuple[Chunk, ...]:
+        """Return the body in its chunks; each change falls into the chunk where it begins."""
+        body = response.body
+        text, encoding = _decoded(body)
+        edits = self._edits(text, _DEEPEST, binary=encoding != "utf-8")
+        return _with(edits, text, encoding, response.chunks) if edits else response.chunks
 
     def _knowing(self, request: Request, response: Response) -> Scrubber:
         """Return a scrubber that also knows what this exchange itself was authorised with."""
@@ -185,13 +195,13 @@ class Scrubber:
         secrets = {
             secret: f"the value of the header {name.lower()}"
             for name, value in (*headers, *cookies)
-            if _SECRET_HEADER.search(name)
+            if _is_secret_header(name)
             for secret in _credentials(name.lower(), value)
         }
         secrets |= {
             value: f"the value of the query parameter {name}"
             for name, value in parse_qsl(parts.query)
-            if _is_secret_query(name) and _is_secret(value)
+            if is_secret_parameter(name) and _is_secret(value) and (name == "key" or looks_random(value))
         }
         projects = {*_PROJECT_IN_PATH.findall(parts.path)}
         projects |= {value for name, value in headers if name.lower() == "x-goog-user-project"}
@@ -202,95 +212,215 @@ class Scrubber:
         name = header.lower()
         if name in self.keep_headers or name.endswith("-authenticate"):
             return True
-        return name not in _VOLATILE and not _SECRET_HEADER.search(name)
+        return name not in _VOLATILE and not _is_secret_header(name)
 
     def _query_value(self, name: str, value: str) -> str:
-        return REDACTED if value and _is_secret_query(name) else self._quoted(value, "")
+        return REDACTED if value and is_secret_parameter(name) else self._quoted(value, "")
 
     def _quoted(self, text: str, safe: str) -> str:
         plain = unquote(text)
         clean = self.text(plain)
         return text if clean == plain else quote(clean, safe=safe)
 
-    def _binary(self, data: bytes) -> bytes:
+    # What to change in a text
+
+    def _edits(self, text: str, depth: int, *, binary: bool = False) -> list[Edit]:
+        """Return what to change in *text*, in order."""
+        if binary:
+            edits = [Edit(secret.start, secret.end, REDACTED) for secret in tokens(text)]
+        else:
+            edits = [*self._in_json(text)] if is_json_like(text) else []
+            edits += self._places(text) if not is_json(text) else ()
+            edits += self._projects(text)
+            edits += self._in_base64(text, depth) if depth else ()
+        edits += [Edit(*match.span(), new) for pattern, new in self.also for match in pattern.finditer(text)]
+        return _ordered([*edits, *self._known(text)])
+
+    def _places(self, text: str) -> Iterator[Edit]:
+        found = tokens(text) if _ONLY_BASE64.fullmatch(text) else secrets_in(text)
+        yield from (Edit(secret.start, secret.end, REDACTED) for secret in found)
+        if text[:1] in ("{", "[") and is_json(text):
+            yield from self._in_json(text)
+        yield from self._known(text)
+
+    def _in_json(self, text: str) -> Iterator[Edit]:
+        """Yield what to change in a JSON *text*: in each string, and in those that are pieces of one."""
+        streamed: dict[str, list[Literal]] = {}
+        for literal in literals(text):
+            if len(literal.source) < _SHORTEST - 3:
+                if literal.name in _STREAMED:
+                    streamed.setdefault(literal.name, []).append(literal)
+                continue
+            value = literal.value
+            spans = [(edit.start, edit.end) for edit in self._places(value)]
+            if literal.name and (span := names_secret(literal.name, value)):
+                spans.append(span)
+            yield from literal.edits(spans, REDACTED)
+            if literal.name in _STREAMED:
+                streamed.setdefault(literal.name, []).append(literal)
+        for pieces in streamed.values():
+            if pieces[1:]:
+                yield from self._torn(pieces)
+
+    def _torn(self, pieces: list[Literal]) -> Iterator[Edit]:
+        """Yield what to change where *pieces* together are a secret, or say that one of them is."""
+        values = [piece.value for piece in pieces]
+        starts = [0, *accumulate(map(len, values))]
+        for edit in self._places("".join(values)):
+            touched = [
+                (number, max(edit.start, start) - start, min(edit.end, start + len(values[number])) - start)
+                for number, start in enumerate(starts[:-1])
+                if start < edit.end and start + len(values[number]) > edit.start
+            ]
+            for number, start, end in touched:
+                yield from pieces[number].edits([(start, end)], REDACTED if number == touched[0][0] else "")
+
+    def _known(self, text: str) -> Iterator[Edit]:
         for value in self.secrets:
-            data = data.replace(value.encode(), REDACTED.encode())
-        for form in _IN_BYTES.values():
-            data = form.sub(REDACTED.encode(), data)
-        return data
+            for form in {
+                value,
+                quote(value, safe=""),
+                json.dumps(value)[1:-1],
+                json.dumps(value, ensure_ascii=False)[1:-1],
+            }:
+                word = form.isalpha()
+                at = text.find(form)
+                while at >= 0:
+                    end = at + len(form)
+                    if not (word and (text[at - 1 : at].isalnum() or text[end : end + 1].isalnum())):
+                        yield Edit(at, end, REDACTED)
+                    at = text.find(form, end)
 
-    def _in_text(self, text: str, place: str, escapes: int = 3) -> Iterator[Secret]:
-        """Yield the secrets in *text*, and in what its JSON escapes mean, *escapes* levels deep."""
-        yield from (
-            Secret(place, kind)
-            for value, kind in self.secrets.items()
-            if value in text or quote(value, safe="") in text
-        )
-        yield from (Secret(place, kind) for kind, form in _IN_TEXT.items() if _real(form.finditer(text)))
+    def _projects(self, text: str) -> Iterator[Edit]:
+        """Yield the projects: in names of resources, and wherever an error of Google's speaks of them."""
+        if self.projects and "projects/" in text:
+            for match in _PROJECT_OF_RESOURCE.finditer(text):
+                yield Edit(*match.span(1), REDACTED)
+        is_error = bool(_ERROR.search(text))
+        for project in self.projects:
+            name = re.escape(project)
+            for match in re.finditer(
+                rf"(?<![\w-]){name}(?![\w-])" if is_error else rf"(?<=projects/){name}(?![\w-])", text
+            ):
+                yield Edit(*match.span(), REDACTED)
+        if is_error:
+            for match in _PROJECT_IN_ERROR.finditer(text):
+                yield Edit(*match.span(match.lastindex or 0), REDACTED)
+
+    def _in_base64(self, text: str, depth: int) -> Iterator[Edit]:
         for match in _BASE64.finditer(text):
-            yield from self._in_bytes(_decoded(match[0]), f"{place}, inside base64")
-        if escapes and (unescaped := _unescaped(text)) != text:
-            yield from self._in_text(unescaped, f"{place}, inside escapes", escapes - 1)
+            run = match[0]
+            for start in _starts_of_base64(run):
+                lines = _LINE_END.search(run) is not None
+                code = _LINE_END.sub("", run[start:]) if lines else run[start:]
+                data = _base64_decoded(code)
+                if data and (clean := self._clean(data, depth - 1)) != data:
+                    yield Edit(match.start() + start, match.end(), _base64_encoded(clean, code))
+                    break
 
-    def _in_bytes(self, data: bytes, place: str) -> Iterator[Secret]:
-        yield from (Secret(place, kind) for value, kind in self.secrets.items() if value.encode() in data)
-        yield from (Secret(place, kind) for kind, form in _IN_BYTES.items() if _real(form.finditer(data)))
-
-
-def _as_chunks(body: bytes, chunks: tuple[Chunk, ...]) -> tuple[Chunk, ...]:
-    """Cut a scrubbed *body* where the received one was cut, as well as its new length allows."""
-    found: list[Chunk] = []
-    start = 0
-    for chunk in chunks[:-1]:
-        found.append(Chunk(body[start : start + len(chunk.data)], chunk.at))
-        start += len(chunk.data)
-    return (*found, Chunk(body[start:], chunks[-1].at))
+    def _clean(self, data: bytes, depth: int) -> bytes:
+        text, encoding = _decoded(data)
+        edits = self._edits(text, depth, binary=encoding != "utf-8")
+        return applied(text, edits).encode(encoding) if edits else data
 
 
-def _redacted(match: re.Match[str]) -> str:
-    return f"{match[0][:6]} {REDACTED}" if match[0][:6].lower() == "bearer" else REDACTED
+def _starts_of_base64(run: str) -> Iterator[int]:
+    """Yield where base64 may begin in *run*: at its start, or behind a segment of a path."""
+    yield 0
+    if len(run) <= _SHORT_RUN:
+        yield from [match.end() for match in re.finditer("/", run) if len(run) - match.end() >= 16][:16]
+
+
+def _base64_decoded(code: str) -> bytes:
+    """Return what *code* stands for; nothing where it is no base64."""
+    plain = code.rstrip("=")
+    if len(plain) % 4 == 1:
+        plain = plain[:-1]
+    try:
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), altchars=b"-_" if "-" in code or "_" in code else None)
+    except (ValueError, binascii.Error):
+        return b""
+
+
+def _base64_encoded(data: bytes, former: str) -> str:
+    """Return *data* in the alphabet of the *former* code, padded if that was."""
+    code = base64.b64encode(data, altchars=b"-_" if "-" in former or "_" in former else None).decode()
+    return code if former.endswith("=") or len(former) % 4 == 0 else code.rstrip("=")
+
+
+def _decoded(data: bytes) -> tuple[str, str]:
+    """Return *data* as text, and the encoding that gives it back."""
+    try:
+        return data.decode(), "utf-8"
+    except UnicodeDecodeError:
+        return data.decode("latin-1"), "latin-1"
+
+
+def _ordered(edits: Iterable[Edit]) -> list[Edit]:
+    """Return *edits* in their order; of two that overlap, what both cover."""
+    kept: list[Edit] = []
+    for edit in sorted(edits, key=lambda edit: (edit.start, -edit.end)):
+        if not kept or edit.start >= kept[-1].end:
+            kept.append(edit)
+        elif edit.end > kept[-1].end:
+            kept[-1] = Edit(kept[-1].start, edit.end, kept[-1].new)
+    return kept
+
+
+def _with(edits: Sequence[Edit], text: str, encoding: str, chunks: Sequence[Chunk]) -> tuple[Chunk, ...]:
+    """Return *chunks* of the encoded *text* with *edits*; a change belongs to the chunk where it begins."""
+    pieces: list[tuple[int, bytes]] = []  # where each began in the received body, and what it is now
+    before = at = 0
+    for edit in (*edits, Edit(len(text), len(text), "")):
+        kept = text[at : edit.start].encode(encoding)
+        pieces += [(before, kept), (before + len(kept), edit.new.encode(encoding))]
+        before += len(kept) + len(text[edit.start : edit.end].encode(encoding))
+        at = edit.end
+    ends = [*accumulate(len(chunk.data) for chunk in chunks)]
+    parts = [bytearray() for _ in chunks]
+    number = 0
+    for index, (start, data) in enumerate(pieces):
+        if index % 2:  # what was changed is not torn
+            while number < len(ends) - 1 and ends[number] <= start:
+                number += 1
+            parts[number] += data
+            continue
+        while data:
+            while number < len(ends) - 1 and ends[number] <= start:
+                number += 1
+            size = len(data) if number == len(ends) - 1 else ends[number] - start
+            parts[number] += data[:size]
+            start, data = start + size, data[size:]
+    return tuple(Chunk(bytes(part), chunk.at) for part, chunk in zip(parts, chunks, strict=True))
 
 
 def _is_key_variable(name: str, value: str) -> bool:
     if name in _KEY_VARIABLES:
-        return _is_secret(value)
-    looks_random = len(value) >= _LONG and any(map(str.isdigit, value)) and not re.search(r"\s|^[/.~]", value)
-    return looks_random and bool(_OTHER_KEY_VARIABLE.search(name))
+        return _is_secret(value) and not _DUMMY.fullmatch(value)
+    random = len(value) >= _LONG and any(map(str.isdigit, value)) and not re.search(r"\s|^[/.~]", value)
+    return random and bool(_OTHER_KEY_VARIABLE.search(name))
 
 
 def _is_secret(value: str) -> bool:
     return len(value) >= _SHORTEST and value != REDACTED
 
 
-def _is_secret_query(name: str) -> bool:
-    return bool(_SECRET_QUERY.search(name)) and name.lower() not in _NO_SECRET_QUERY
+def _is_secret_header(name: str) -> bool:
+    words = set(_HEADER_WORD.findall(name.lower()))
+    return bool(words & _SECRET_WORDS) and not words & _HARMLESS_WORDS
 
 
 def _credentials(header: str, value: str) -> list[str]:
     """Return what is secret in a header: a token without its scheme, the values of cookies."""
-    cookies = value.split(";")[:1] if header == "set-cookie" else value.split(";") if header == "cookie" else []
-    words = [cookie.partition("=")[2].strip() for cookie in cookies] or [value.rpartition(" ")[2]]
-    return [word for word in words if _is_secret(word)]
+    if header in ("cookie", "set-cookie"):
+        cookies = value.split(";")[:1] if header == "set-cookie" else value.split(";")
+        return [word for word in (cookie.partition("=")[2].strip() for cookie in cookies) if looks_random(word)]
+    word = value.rpartition(" ")[2]
+    sure = header in _CREDENTIAL_HEADERS and _is_secret(word) and not _DUMMY.fullmatch(word)
+    return [word] if sure or looks_random(word) else []
 
 
 def _text_headers(headers: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         (name, value.decode("latin-1") if isinstance(value, bytes) else str(value)) for name, value in headers.items()
     ]
-
-
-def _real(matches: Iterable[re.Match[Any]]) -> bool:
-    return any(REDACTED not in str(match[0]) for match in matches)
-
-
-def _decoded(text: str) -> bytes:
-    padded = text.rstrip("=")
-    padded += "=" * (-len(padded) % 4)
-    try:
-        return base64.b64decode(padded, altchars=b"-_" if "-" in text or "_" in text else None)
-    except (ValueError, binascii.Error):
-        return b""
-
-
-def _unescaped(text: str) -> str:
-    return re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text)

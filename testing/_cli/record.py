@@ -41,13 +41,9 @@ _LOOPBACK_PORT: Final = re.compile(r"(?<=://127\.0\.0\.1):\d+")
 class _Portless(Scrubber):
     """Also takes out the server's port, which is another one each time."""
 
-    def text(self, text: str) -> str:
-        """Return *text* without secrets and port."""
-        return _LOOPBACK_PORT.sub("", super().text(text))
-
     def address(self, uri: str) -> str:
         """Return *uri* without secrets and port."""
-        return self.text(super().address(uri))
+        return _LOOPBACK_PORT.sub("", super().address(uri))
 
 
 def flows() -> dict[str, Flow]:
@@ -122,7 +118,7 @@ def _record_live(flow: Flow, path: Path) -> None:
 
 
 def _recorder(flow: Flow, path: Path, base_url: str | None) -> GeminiRecorder:
-    scrubber = _Portless.from_environment()
+    scrubber = _Portless.from_environment(also=((_LOOPBACK_PORT, ""),))
     return GeminiRecorder(
         path,
         mode="rewrite",

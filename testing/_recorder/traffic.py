@@ -133,9 +133,9 @@ class Tape(Route):
         recorder = self._recorder
 
         def overrun() -> NoReturn:
-            events = len(events_of(recorded))
+            events, address = len(events_of(recorded)), self.cassette.scrubber.address(request.uri)
             raise self._miss(
-                f"{request.method} {request.uri}: the recorded reader left this answer after {events} events, and now "
+                f"{request.method} {address}: the recorded reader left this answer after {events} events, and now "
                 "more is asked for than was received then"
             )
 
@@ -227,7 +227,7 @@ class Tape(Route):
             if recorded is None:
                 self._miss(self.cassette.explain_miss(take.request))
             elif take.response is not None:
-                where = f"{take.request.method} {urlsplit(take.request.uri).path}"
+                where = f"{take.request.method} {urlsplit(self.cassette.scrubber.address(take.request.uri)).path}"
                 self.drifts += [f"  {where}: {line}" for line in drift(recorded, take.response)]
 
     def _sign(self) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import secrets as random
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -13,7 +14,8 @@ from support.traffic import ADDRESS, answer, asked, said, stream
 from vcr.request import Request
 
 from maxim_gemini.testing._cassette import Cassette
-from maxim_gemini.testing._cassette.scrubbing import REDACTED, Scrubber
+from maxim_gemini.testing._cassette.scrubbing import Scrubber
+from maxim_gemini.testing._cassette.secret_text import REDACTED
 from maxim_gemini.testing._http.exchange import Chunk, Response
 from maxim_gemini.testing._http.wire import dump_event, dump_json
 from maxim_gemini.testing.exceptions import SecretFound
@@ -109,19 +111,40 @@ def test_a_key_is_in_no_file_wherever_it_was(place: str, key: str, tmp_path: Pat
     assert quote(key, safe="").encode() not in all_bytes(folder)
 
 
+class Blind(Scrubber):
+    """A scrubber that replaces nothing, so that only the last scan is left."""
+
+    def exchange(self, request: Request, response: Response) -> tuple[Request, Response]:
+        return request, response
+
+    def value(self, value: Any) -> Any:
+        return value
+
+
 @pytest.mark.parametrize("place", HIDING)
 @planting
 @given(key=keys)
-def test_a_hidden_key_is_found_and_not_told(place: str, key: str, tmp_path: Path) -> None:
+def test_a_hidden_key_is_in_no_file(place: str, key: str, tmp_path: Path) -> None:
     folder = tmp_path / random.token_hex(8)
     cassette = Cassette(folder / "a.yaml", scrubber=Scrubber())
     cassette.record(*HIDING[place](key))
+    cassette.save()
+    body = Cassette.load(folder / "a.yaml").interactions[0].response.body.decode()
+    assert key not in body
+    assert all(key not in base64.b64decode(code + "==").decode("latin-1") for code in re.findall(r"[\w+/]{24,}", body))
+    assert key not in json.loads(f'"{re.sub(chr(34), "", body.splitlines()[-1])}"', strict=False)
+
+
+@pytest.mark.parametrize("place", [*PLACES.keys() - {"set-cookie", "user", "bearer", "cookie"}, *HIDING])
+def test_what_was_not_replaced_is_found_and_not_told(place: str, tmp_path: Path) -> None:
+    key = "AIza" + "Sy0123456789abcdefghijklmnopqrstu-_"
+    cassette = Cassette(tmp_path / "a.yaml", scrubber=Blind())
+    cassette.record(*{**PLACES, **HIDING}[place](key))
     with pytest.raises(SecretFound) as caught:
         cassette.save()
     assert all_bytes(tmp_path) == b""
-    message = str(caught.value)
-    assert key not in message
-    assert "interaction 1, response" in message
+    assert key not in str(caught.value)
+    assert "a Google API key in " in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +190,7 @@ def test_the_value_of_a_key_variable_is_in_no_file(value: str, place: str, tmp_p
 
 def test_the_refusal_names_place_and_kind(tmp_path: Path) -> None:
     key = "AIza" + "k" * 35
-    cassette = Cassette(tmp_path / "a.yaml", scrubber=Scrubber({"hunter2-hunter2": "the value of GEMINI_API_KEY"}))
+    cassette = Cassette(tmp_path / "a.yaml", scrubber=Blind({"hunter2-hunter2": "the value of GEMINI_API_KEY"}))
     cassette.record(*HIDING["base64"](key))
     cassette.head.description = "recorded with hunter2-hunter2"
     with pytest.raises(SecretFound) as caught:
@@ -178,6 +201,14 @@ def test_the_refusal_names_place_and_kind(tmp_path: Path) -> None:
         "  a Google API key in interaction 1, response.body.json.data, inside base64\n"
         "Keep them out of the call, or give the recorder a scrubber that knows them"
     )
+
+
+def test_what_the_head_says_is_scrubbed(tmp_path: Path) -> None:
+    cassette = Cassette(tmp_path / "a.yaml", scrubber=Scrubber({"hunter2-hunter2": "the value of GEMINI_API_KEY"}))
+    cassette.record(request(), answer())
+    cassette.head.description = "recorded with hunter2-hunter2"
+    cassette.save()
+    assert Cassette.load(tmp_path / "a.yaml").head.description == "recorded with REDACTED"
 
 
 def test_projects_are_scrubbed() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import pytest
 from support.clients import EDGE_IDS, EDGES, LIBRARIES, SYNC_LIBRARIES, client_over, closed, opened
 from support.gemini import ASK, event, text_of
@@ -149,6 +150,28 @@ def test_reading_on_where_the_recorded_reader_left_is_a_miss(tmp_path: Path, lib
     with pytest.raises(CassetteMiss, match="left this answer after 2 events"), GeminiRecorder(path):
         read_on = asyncio.run(read(client_over(library), is_async))
     assert read_on == (["0 ", "1 "], "CassetteMiss")
+
+
+def test_the_message_about_an_answer_that_was_left_holds_no_key_and_no_project(tmp_path: Path) -> None:
+    path, key = tmp_path / "left.yaml", "AI" + "zaSyD" + "k3Y" * 10 + "xyz"
+    uri = f"/v1beta/projects/my-project-1/locations/x/models/m:streamGenerateContent?alt=sse&key={key}"
+
+    def ask(base: str, most: int | None) -> None:
+        with httpx2.stream(
+            "POST", base + uri, json={}, headers={"x-goog-api-client": "google-genai-sdk/3"}
+        ) as response:
+            for number, _ in enumerate(response.iter_bytes(), 1):
+                if number == most:
+                    return
+
+    with loopback(endless) as server:
+        with GeminiRecorder(path, mode="once", base_url=server.url):
+            ask(server.url, 1)
+        with pytest.raises(CassetteMiss, match="left this answer") as caught, GeminiRecorder(path, base_url=server.url):
+            ask(server.url, None)
+    assert key not in str(caught.value)
+    assert "my-project-1" not in str(caught.value)
+    assert key not in path.read_text()
 
 
 @pytest.mark.parametrize(("library", "is_async"), EDGES, ids=EDGE_IDS)

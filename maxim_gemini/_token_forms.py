@@ -1,0 +1,321 @@
+"""What a key or a token looks like: the documented forms of those who give them out.
+
+The one list of these forms, for whatever has to keep secrets out of something. Pure, and of the standard library alone.
+
+Every form has a mark, letters that ordinary text does not have (`AIza`, `ghp_`). Long words are looked for first, then
+marks in them, and only there is the whole form compared: this is fast, and takes no longer for a hostile text.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+class Form(NamedTuple):
+    """The form of one kind of secret."""
+
+    kind: str
+    marks: tuple[str, ...]
+    """Every secret of this kind has one of these in it."""
+    pattern: re.Pattern[str]
+    """The whole of it; the secret is its first group, if it has one."""
+    before: tuple[int, ...]
+    """How many characters of the secret may stand before the mark."""
+
+
+class Secret(NamedTuple):
+    """Where a secret is in a text."""
+
+    start: int
+    end: int
+    kind: str
+
+
+_START: Final = r"(?:(?<![A-Za-z0-9_.-])|(?<=\\[nrtbf])|(?<=\\u[0-9a-fA-F]{4})|(?<=%[0-9A-F]{2})|(?<=[A-Z]_))"
+"""No letter before it, unless that belongs to an escape in JSON or in a URL, or to the name of a variable."""
+_STRONG_START: Final = r"(?:(?<![A-Za-z0-9])|(?<![A-Za-z0-9+/]{12})|(?<=\\[nrtbf])|(?<=%[0-9A-F]{2}))"
+"""Letters of another word may stand before it, but not the long run of them that base64 is."""
+_END: Final = r"(?![A-Za-z0-9_-])"
+_MIXED: Final = r"(?:(?=[A-Za-z_.~+/%-]*\d)(?=[0-9_.~+/%-]*[A-Za-z])|(?=[A-Za-z0-9]{24}))"
+"""Letters and digits, or more of one than any word has: a word or a number is no key."""
+_RANDOM: Final = r"(?=(?:[\w-]{0,200}[-_])?(?:(?=[A-Za-z]{0,9}\d)(?=\d{0,9}[A-Za-z])[A-Za-z0-9]{10}|[A-Za-z0-9]{20}))"
+"""Ten letters and digits in a row somewhere: words that are joined by hyphens are no key."""
+_UUID: Final = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
+
+
+def _form(
+    kind: str,
+    marks: str,
+    rest: str,
+    *,
+    start: str = _START,
+    end: str = _END,
+    before: tuple[str, tuple[int, ...]] = ("", (0,)),
+) -> Form:
+    """Return the form of what begins with one of the *marks*, or has that much *before* them."""
+    literals = tuple(marks.split())
+    alternatives = "|".join(map(re.escape, literals))
+    pattern = re.compile(f"{start}{before[0]}(?:{alternatives})(?:{rest}){end}", re.ASCII)
+    return Form(kind, literals, pattern, before[1])
+
+
+FORMS: Final[tuple[Form, ...]] = (
+    # Google and Maxim
+    _form("a Google API key", "AIza", r"[\w-]{35}", start=_STRONG_START),
+    _form("a Google API key", "AQ.", rf"(?=Ab8|{_RANDOM})[\w-]{{30,}}"),
+    _form("a Google OAuth token", "ya29.", r"[\w.-]{19,}\w"),
+    _form("a Google OAuth token", "1//0 4/0A", r"(?=[\w-]{0,60}\d)[\w-]{20,}"),
+    _form("a Google OAuth client secret", "GOCSPX-", r"[\w-]{20,}", start=_STRONG_START),
+    _form("a Gemini ephemeral token", "auth_tokens/", rf"{_MIXED}[\w-]{{20,}}"),
+    _form("a Firebase server key", ":APA91b", r"[\w-]{120,}", before=(r"[\w-]{11}", (11,)), start=_START),
+    _form("a Maxim API key", "sk_mx_", r"[\w-]{8,}", start=_STRONG_START),
+    # Those who serve models
+    _form("an Anthropic key", "sk-ant-", rf"{_RANDOM}[\w-]{{24,}}", start=_STRONG_START),
+    _form("an OpenAI key", "sk-proj- sk-svcacct- sk-admin- sk-None-", rf"{_RANDOM}[\w-]{{24,}}", start=_STRONG_START),
+    _form("an API key of the form sk-...", "sk-", rf"{_MIXED}[A-Za-z0-9]{{24,}}"),
+    _form("an OpenRouter key", "sk-or-v1-", r"[0-9a-f]{40,}"),
+    _form("a Langfuse key", "sk-lf-", _UUID),
+    _form("a LangSmith key", "lsv2_pt_ lsv2_sk_", r"[0-9a-f]{32}(?:_[0-9a-f]{10})?"),
+    _form("a Groq key", "gsk_", rf"{_MIXED}[A-Za-z0-9]{{40,}}"),
+    _form("an xAI key", "xai-", rf"{_MIXED}[A-Za-z0-9]{{40,}}"),
+    _form("a Perplexity key", "pplx-", rf"{_MIXED}[A-Za-z0-9]{{40,}}"),
+    _form("a Tavily key", "tvly-", rf"(?:dev-|prod-)?{_MIXED}[A-Za-z0-9-]{{24,}}"),
+    _form("a Replicate token", "r8_", rf"{_MIXED}[A-Za-z0-9]{{37}}"),
+    _form("a Hugging Face token", "hf_ api_org_", rf"{_MIXED}[A-Za-z0-9]{{30,}}"),
+    _form("a Fireworks key", "fw_", rf"{_MIXED}[A-Za-z0-9]{{20,}}"),
+    _form("a Cerebras key", "csk-", rf"{_MIXED}[a-z0-9]{{40,}}"),
+    _form("an NVIDIA key", "nvapi-", r"[\w-]{50,}"),
+    _form("a Together key", "tgp_v1_", r"[\w-]{30,}"),
+    _form("a Pinecone key", "pcsk_", r"[A-Za-z0-9_]{40,}"),
+    _form("an ElevenLabs key", "sk_", r"[0-9a-f]{48}"),
+    _form("a Jina key", "jina_", rf"{_MIXED}[\w-]{{40,}}"),
+    _form("a Firecrawl key", "fc-", r"[0-9a-f]{32}"),
+    _form("an E2B key", "e2b_", r"[0-9a-f]{40}"),
+    # Those who watch
+    _form("a Logfire token", "pylf_v1_ pylf_v2_", r"[a-z]+_[\w-]{30,}"),
+    _form("a PostHog key", "phx_", rf"{_MIXED}[A-Za-z0-9]{{40,}}"),
+    _form("a Sentry token", "sntryu_", r"[0-9a-f]{64}"),
+    _form("a Sentry token", "sntrys_", r"eyJ[\w+/=-]{60,}"),
+    _form("a New Relic key", "NRAK-", r"[A-Z0-9]{27}"),
+    _form("a Grafana token", "glsa_", r"[A-Za-z0-9]{32}(?:_[0-9a-fA-F]{8})?"),
+    _form("a Grafana token", "glc_", r"eyJ[\w+/=-]{40,}"),
+    _form("a Dynatrace token", "dt0c01. dt0s16.", r"[A-Z0-9]{24}\.[A-Z0-9]{64}"),
+    # Code and packages
+    _form("a GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_", r"[A-Za-z0-9]{36,}", start=_STRONG_START),
+    _form("a GitHub token", "github_pat_", r"\w{60,}", start=_STRONG_START),
+    _form(
+        "a GitLab token",
+        "glpat- gldt- glrt- glft- glsoat- glimt- glptt- gloas- glagent- glffct-",
+        rf"{_MIXED}[\w-]{{20,}}(?:\.[\w-]{{2,}}\.[\w-]{{5,}})?",
+    ),
+    _form("a GitLab token", "glcbt-", r"[0-9a-fA-F]{1,5}_[\w-]{20,}"),
+    _form("a Bitbucket password", "ATBB", rf"{_MIXED}[A-Za-z0-9]{{32}}"),
+    _form("an Atlassian token", "ATATT3", r"[\w=-]{100,}"),
+    _form("an npm token", "npm_", rf"{_MIXED}[A-Za-z0-9]{{36,}}"),
+    _form("a PyPI token", "pypi-AgEIcHlwaS5vcmc pypi-AgENdGVzdC5weXBpLm9yZw", r"[\w-]{50,}"),
+    _form("a RubyGems key", "rubygems_", r"[0-9a-f]{48}"),
+    _form("a NuGet key", "oy2", rf"{_MIXED}[a-z0-9]{{43}}"),
+    _form("a Docker token", "dckr_pat_ dckr_oat_", r"[\w-]{27,}"),
+    _form("a Buildkite token", "bkua_", r"[0-9a-f]{40}"),
+    _form("a CircleCI token", "CCIPAT_", r"[A-Za-z0-9]{22}_[0-9a-f]{40}"),
+    _form("a SonarQube token", "squ_ sqp_ sqa_", r"[0-9a-f]{40}"),
+    _form("a JFrog key", "AKCp", rf"{_MIXED}[A-Za-z0-9]{{69}}"),
+    _form("a Sourcegraph token", "sgp_", r"(?:(?:[0-9a-f]{16}|local)_)?[0-9a-f]{40}"),
+    _form("a Snyk token", "snyk_uat. snyk_sat.", r"[\w.-]{39,}\w"),
+    _form("a Postman key", "PMAK-", r"[0-9a-f]{24}-[0-9a-f]{34}"),
+    _form("a Prefect key", "pnu_ pnb_", rf"{_MIXED}[A-Za-z0-9]{{36}}"),
+    _form("an Infracost key", "ico-", rf"{_MIXED}[A-Za-z0-9]{{32}}"),
+    _form("a Readme key", "rdme_", r"[a-z0-9]{70}"),
+    # Clouds
+    _form("an AWS key id", "AKIA ASIA ABIA ACCA", r"(?=[A-Z]*\d)[A-Z0-9]{16}"),
+    _form("an AWS Bedrock key", "ABSKQmVkcm9ja", r"[\w+/=-]{60,}"),
+    _form("an Azure client secret", "Q~", r"[\w.~-]{31,34}", before=(r"[\w.~-]{3}\d", (4,))),
+    _form("an Azure OpenAI key", "JQQJ99", r"[A-Za-z0-9]{26}", before=(r"[A-Za-z0-9]{52}", (52,))),
+    _form("an Alibaba key id", "LTAI", rf"{_MIXED}[A-Za-z0-9]{{20}}"),
+    _form("a DigitalOcean token", "dop_v1_ doo_v1_ dor_v1_", r"[0-9a-f]{64}"),
+    _form("a Heroku key", "HRKU-", r"[\w-]{36,}"),
+    _form("a Fly token", "fm1r_ fm1a_ fm2_ fo1_", rf"{_MIXED}[\w+/=-]{{40,}}"),
+    _form("a Netlify token", "nfp_ nfc_ nfo_ nfu_", rf"{_MIXED}[A-Za-z0-9]{{36,}}"),
+    _form("a Supabase token", "sbp_", r"(?:oauth_|v0_)?[0-9a-f]{40}"),
+    _form("a Supabase secret key", "sb_secret_", r"[\w-]{25,}"),
+    _form("a Neon key", "napi_", rf"{_MIXED}[a-z0-9]{{50,}}"),
+    _form("a PlanetScale secret", "pscale_tkn_ pscale_pw_ pscale_oauth_", r"[\w.=-]{31,}\w"),
+    _form("a Databricks token", "dapi", r"[0-9a-f]{32}(?:-\d)?"),
+    _form("a Vault token", "hvs. hvb. hvr.", rf"{_MIXED}[\w-]{{24,}}"),
+    _form("a Terraform token", ".atlasv1.", r"[\w=-]{60,}", before=(r"[A-Za-z0-9]{14}", (14,))),
+    _form(
+        "a Doppler token", "dp.pt. dp.st. dp.ct. dp.sa. dp.scim. dp.audit.", r"(?:[a-z0-9_-]{2,35}\.)?[A-Za-z0-9]{40,}"
+    ),
+    _form("a 1Password token", "ops_eyJ", r"[\w+/=-]{100,}"),
+    _form("a Pulumi token", "pul-", r"[0-9a-f]{40}"),
+    _form("an OpenShift token", "sha256~", r"[\w-]{43}"),
+    _form("an age key", "AGE-SECRET-KEY-1", r"[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{50,}", start=_STRONG_START),
+    # Messages, payments, data
+    _form("a Slack token", "xoxa- xoxb- xoxe- xoxo- xoxp- xoxr- xoxs- xoxc- xoxd-", rf"{_MIXED}[\w%.+/=-]{{9,}}[\w%=]"),
+    _form("a Slack token", "xoxe.xoxp- xoxe.xoxb-", r"[\w-]{20,}"),
+    _form("a Slack app token", "xapp-", r"\d-[A-Za-z0-9-]{10,}"),
+    _form("a SendGrid key", "SG.", r"[\w-]{16,64}\.[\w-]{16,80}"),
+    _form("a Mailgun key", "key-", r"[0-9a-f]{32}"),
+    _form("a Mailchimp key", "-us", r"\d{1,2}", before=(r"[0-9a-f]{32}", (32,))),
+    _form("a Brevo key", "xkeysib- xsmtpsib-", r"[0-9a-f]{64}-[A-Za-z0-9]{16}"),
+    _form("a Resend key", "re_", r"(?=[A-Za-z_]*\d)[A-Za-z0-9]{8}_[A-Za-z0-9]{24}"),
+    _form("a Twilio key", "SK", r"[0-9a-f]{32}"),
+    _form("a Telegram token", ":AA", r"[\w-]{33}", start=r"(?<!\d)", before=(r"\d{8,10}", (10, 9, 8))),
+    _form("a Discord token", "MT Mj Mz ND NT Nj Nz OD OT", r"[\w-]{22,26}\.[\w-]{6}\.[\w-]{27,40}"),
+    _form(
+        "a Stripe key",
+        "sk_live_ sk_test_ rk_live_ rk_test_ sk_org_live_ sk_org_test_",
+        rf"{_MIXED}[A-Za-z0-9]{{16,}}",
+        start=_STRONG_START,
+    ),
+    _form("a webhook secret", "whsec_", rf"{_MIXED}[A-Za-z0-9+/=]{{24,}}"),
+    _form("a Square token", "sq0atp- sq0csp-", r"[\w-]{22,43}"),
+    _form("a Shopify token", "shpat_ shpca_ shppa_ shpss_", r"[0-9a-fA-F]{32}"),
+    _form("a Plaid token", "access-production- access-sandbox- access-development-", _UUID),
+    _form("a Flutterwave key", "FLWSECK- FLWSECK_TEST-", r"[0-9a-fA-F]{32}(?:-X)?"),
+    _form("a Shippo token", "shippo_live_ shippo_test_", r"[0-9a-f]{40}"),
+    _form("an EasyPost key", "EZAK EZTK", rf"{_MIXED}[A-Za-z0-9]{{54}}"),
+    _form("a Duffel token", "duffel_live_ duffel_test_", r"[\w=-]{43}"),
+    _form("an Airtable token", "pat", r"[A-Za-z0-9]{14}\.[0-9a-f]{64}"),
+    _form("a Notion token", "secret_", rf"{_MIXED}[A-Za-z0-9]{{43}}"),
+    _form("a Notion token", "ntn_", rf"{_MIXED}[A-Za-z0-9]{{40,}}"),
+    _form("a Linear token", "lin_api_ lin_oauth_", r"[A-Za-z0-9]{32,}"),
+    _form("a Figma token", "figd_ figo_", r"[\w-]{36,}"),
+    _form("a Dropbox token", "sl.", rf"(?:u\.)?{_RANDOM}[\w-]{{100,}}"),
+    _form("a Contentful token", "CFPAT-", r"[\w-]{43}"),
+    _form("a Typeform token", "tfp_", r"[\w.=-]{43,}\w"),
+    _form("a HubSpot token", "pat-na1- pat-na2- pat-eu1-", r"(?=[a-f-]*\d)[0-9a-f-]{36}"),
+    _form("a LaunchDarkly key", "sdk- api-", _UUID),
+    _form("a Mapbox token", "sk.eyJ", r"[\w-]{16,}\.[\w-]{20,}"),
+    _form("a Facebook token", "EAA", rf"{_MIXED}[A-Za-z0-9]{{120,}}"),
+    # Addresses that whoever knows them may post to: what follows the host
+    _form(
+        "a Slack webhook",
+        "hooks.slack.com/services/ hooks.slack.com/workflows/ hooks.slack.com/triggers/",
+        r"(T?[\w-]+/[\w/-]{8,})",
+        start="",
+        end="",
+    ),
+    _form(
+        "a Discord webhook",
+        "discord.com/api/webhooks/ discordapp.com/api/webhooks/",
+        r"(\d+/[\w-]{20,})",
+        start="",
+        end="",
+    ),
+    _form(
+        "a Teams webhook",
+        ".webhook.office.com/ outlook.office.com/webhook/ outlook.office365.com/webhook/",
+        r"([\w@/-]{36,})",
+        start="",
+        end="",
+    ),
+    _form("a Zapier webhook", "hooks.zapier.com/hooks/catch/", r"(\d+/\w{5,})", start="", end=""),
+    _form("a Make webhook", ".make.com/", r"([a-z0-9]{32})", start=""),
+    _form("an IFTTT webhook", "maker.ifttt.com/trigger/", r"\w+/(?:json/)?with/key/([\w-]{16,})", start="", end=""),
+    # Webs of tokens, and keys in armour
+    _form("a JSON web token", "eyJ", r"[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*", start=_STRONG_START),
+    _form(
+        "an encrypted JSON web token",
+        "eyJ",
+        r"[\w-]{8,}\.[\w-]*\.[\w-]{8,}\.[\w-]{8,}\.[\w-]{16,}",
+        start=_STRONG_START,
+    ),
+    _form(
+        "a PASETO",
+        "v1.local. v2.local. v3.local. v4.local. v1.public. v2.public. v3.public. v4.public.",
+        r"[\w-]{60,}(?:\.[\w-]+)?",
+    ),
+)
+
+
+def tokens(text: str) -> list[Secret]:
+    """Return the secrets in *text* that have a known form, in their order; none overlaps another."""
+    return without_overlaps(_armored(text) + list(_marked(text)))
+
+
+def without_overlaps(secrets: Iterable[Secret]) -> list[Secret]:
+    """Return *secrets* in their order, the longer one of two that overlap."""
+    kept: list[Secret] = []
+    for secret in sorted(secrets, key=lambda secret: (secret.start, -secret.end)):
+        if not kept or secret.start >= kept[-1].end:
+            kept.append(secret)
+        elif secret.end > kept[-1].end:
+            kept[-1] = Secret(kept[-1].start, secret.end, kept[-1].kind)
+    return kept
+
+
+def _marked(text: str) -> Iterator[Secret]:
+    for word in _WORD.finditer(text):
+        marks = _ANY_MARK if word.end() - word.start() <= _LONG else _MARK_AT_START
+        for mark in marks.finditer(text, word.start(), word.end()):
+            yield from _matches(text, mark[1], mark.start())
+
+
+def _matches(text: str, mark: str, at: int) -> Iterator[Secret]:
+    for form in _FORMS_BY_MARK[mark]:
+        for before in form.before:
+            if at >= before and (match := form.pattern.match(text, at - before)):
+                yield Secret(*match.span(match.lastindex or 0), form.kind)
+                break
+
+
+def _tree(words: Iterable[str]) -> str:
+    """Return a pattern for any of *words*, the shortest where one begins with another."""
+    branches: dict[str, list[str]] = {}
+    for word in words:
+        if not word:
+            return ""
+        branches.setdefault(word[0], []).append(word[1:])
+    alternatives = "|".join(re.escape(first) + _tree(rests) for first, rests in branches.items())
+    return f"(?:{alternatives})"
+
+
+_WORD: Final = re.compile(r"[A-Za-z0-9_.~+/:=%@-]{14,}")
+_LONG: Final = 1024
+"""Characters from which on a word is data, with a secret in it only at the start of a part."""
+_MARKS: Final = sorted({mark for form in FORMS for mark in form.marks})
+_ANY_MARK: Final = re.compile(f"(?=({_tree(_MARKS)}))")
+_MARK_AT_START: Final = re.compile(f"(?<![A-Za-z0-9_-])(?=({_tree(_MARKS)}))")
+_FORMS_BY_MARK: Final = {
+    mark: [form for form in FORMS if any(longer.startswith(mark) for longer in form.marks)] for mark in _MARKS
+}
+
+# Keys in armour: base64 between two lines. Both may be quoted, indented or escaped, and the end may be missing.
+
+_ARMOR: Final = re.compile(
+    r"-----?[ ]?BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?[ ]?-----?|PuTTY-User-Key-File-\d|<RSAKeyValue>"
+)
+_ARMOR_END: Final = re.compile(
+    r"-----?[ ]?END (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?[ ]?-----?|Private-MAC: \w+|</RSAKeyValue>"
+)
+_ARMOR_LINE: Final = re.compile(r"[^A-Za-z0-9+/=]{0,24}(?:[A-Z][A-Za-z-]{1,30}: [^\n\\]{0,200}|[A-Za-z0-9+/=]{16,})")
+_ARMOR_REST: Final = re.compile(r"[^A-Za-z0-9+/=]{1,24}[A-Za-z0-9+/=]{1,15}(?=[\"'`)]{0,2}\s*(?:\\[nr]|[\r\n]|$))")
+_MATERIAL: Final = re.compile(r"[A-Za-z0-9+/=]{24}")
+
+
+def _armored(text: str) -> list[Secret]:
+    """Return the private keys in *text*; a line that begins one is none by itself."""
+    if "PRIVATE KEY" not in text and "PuTTY-" not in text and "<RSAKey" not in text:
+        return []
+    starts = list(_ARMOR.finditer(text))
+    limits = [start.start() for start in starts[1:]]
+    found: list[Secret] = []
+    for start, limit in zip(starts, [*limits, len(text)], strict=False):
+        last = _ARMOR_END.search(text, start.end(), limit)
+        end = last.end() if last else _cut(text, start.end(), limit)
+        if _MATERIAL.search(text, start.end(), end):
+            found.append(Secret(start.start(), end, "a private key"))
+    return found
+
+
+def _cut(text: str, at: int, limit: int) -> int:
+    """Return where a key ends whose last line is missing."""
+    while match := _ARMOR_LINE.match(text, at, limit):
+        at = match.end()
+    rest = _ARMOR_REST.match(text, at, limit)
+    return rest.end() if rest else at

@@ -1,0 +1,102 @@
+"""JSON as text: its strings are changed where they stand, and everything else stays as it was received.
+
+Works on JSON, on server-sent events with JSON in them, and on JSON that was cut off. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+
+class Literal(NamedTuple):
+    """A string in a JSON text."""
+
+    start: int
+    """Where its first character is, behind the quotation mark."""
+    source: str
+    """The string as it is written, without quotation marks."""
+    name: str
+    """The name of the member that it is the value of; empty if it is none."""
+    is_name: bool
+
+    @property
+    def value(self) -> str:
+        """The string that is meant."""
+        if "\\" not in self.source:
+            return self.source
+        try:
+            return str(json.loads(f'"{self.source}"', strict=False))
+        except ValueError:
+            return self.source  # it was cut off, or is no JSON
+
+    def edits(self, secrets: Iterable[tuple[int, int]], replacement: str) -> Iterator[Edit]:
+        """Yield what to change in the text, so that *secrets*, places in the value, are gone."""
+        for start, end in secrets:
+            first, last = self._at(start), self._at(end)
+            yield Edit(self.start + first, self.start + last, replacement)
+
+    def _at(self, offset: int) -> int:
+        """Return where in the source the character of the value with that offset is."""
+        if "\\" not in self.source or self.value is self.source:
+            return offset
+        passed = at = 0
+        for escape in _ESCAPE.finditer(self.source):
+            if passed + escape.start() - at >= offset:
+                break
+            passed += escape.start() - at + 1
+            at = escape.end()
+        return at + offset - passed
+
+
+class Edit(NamedTuple):
+    """A change of a text."""
+
+    start: int
+    end: int
+    new: str
+
+
+_LITERAL: Final = re.compile(r'"((?:[^"\\\r\n]++|\\[^\r\n])*+)(?:"(\s{0,100}:)?|(?=[\r\n]|\Z))')
+_ESCAPE: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.")
+_STARTS: Final = re.compile(r"\s*(?:[\[{]|(?:data|event|id|retry|:)[^\n]*[\r\n])")
+
+
+def is_json_like(text: str) -> bool:
+    """Return whether *text* looks like JSON or like server-sent events."""
+    return bool(_STARTS.match(text))
+
+
+def is_json(text: str) -> bool:
+    """Return whether *text* is JSON, or server-sent events, whose strings are all that has to be looked at."""
+    if text[:5] in ("data:", "event"):
+        return True
+    try:
+        json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def literals(text: str) -> Iterator[Literal]:
+    """Yield the strings of a JSON *text*, names included."""
+    name, after = "", -1
+    for match in _LITERAL.finditer(text):
+        is_name = match[2] is not None
+        belongs = bool(name) and not text[after : match.start()].strip()
+        yield Literal(match.start(1), match[1], name if belongs and not is_name else "", is_name)
+        name, after = (match[1], match.end()) if is_name else ("", -1)
+
+
+def applied(text: str, edits: Sequence[Edit]) -> str:
+    """Return *text* with *edits*, which are in order and don't overlap."""
+    parts: list[str] = []
+    at = 0
+    for start, end, new in edits:
+        parts += (text[at:start], new)
+        at = end
+    return "".join((*parts, text[at:]))
