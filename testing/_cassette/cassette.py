@@ -8,7 +8,8 @@ cassette still works: `requests`, `responses`, `play_counts`, `rewind`, `Cassett
 from __future__ import annotations
 
 import threading
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -25,13 +26,13 @@ from .foreign import from_vcr
 from .interaction import Interaction, Origin
 from .layout import NotOurLayout
 from .matching import Meaning, meaning_of, without
-from .merging import added, replaced
+from .merging import added, missing, replaced
 from .scrubbing import Scrubber
-from .store import Shelf
+from .store import Shelf, lock_of
 from .stored import Spelling, response_of, stored_of, vcr_response
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping
     from os import PathLike
 
     from vcr.request import Request
@@ -78,8 +79,10 @@ class Cassette(VcrCassette):
     """A recording that is played by the meaning of a request.
 
     *record_mode* is vcrpy's. With `all`, what was recorded takes the place of what it matches; otherwise it is added.
-    A cassette that was made and not loaded takes the place of the whole file. *ignore* names places in the body of a
-    request that don't matter for matching, such as `generationConfig.seed` or `contents[].role`.
+    A cassette that was made and not loaded takes the place of the whole file, unless another has written to it in the
+    meantime. *ignore* names places in the body of a request that don't matter for matching, such as
+    `generationConfig.seed` or `contents[].role`. *fresh* is given where others record into the file, too: how many
+    answers to a request (by fingerprint) they have just recorded. With `all`, these are played and kept.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class Cassette(VcrCassette):
         *,
         scrubber: Scrubber | None = None,
         ignore: Iterable[str] = (),
+        fresh: Mapping[str, int] | None = None,
         record_mode: RecordMode | str = RecordMode.ONCE,
         **options: Any,
     ) -> None:
@@ -100,6 +104,8 @@ class Cassette(VcrCassette):
         self._last: dict[str, Interaction] = {}
         self._keys: dict[Spelling, str] = {}
         self._found: list[Interaction] = []
+        self._fresh = fresh
+        self._stamp = self._origin.shelf.stamp()
         self._lock = threading.Lock()
 
     @classmethod
@@ -133,6 +139,15 @@ class Cassette(VcrCassette):
         """The interactions that nobody asked for."""
         return [interaction for interaction in self.interactions if not interaction.played]
 
+    @property
+    def has_fresh(self) -> bool:
+        """Whether others have just recorded answers that can be played."""
+        return bool(self._fresh)
+
+    def asked(self) -> dict[str, int]:
+        """Return how often each request was played or recorded, by fingerprint."""
+        return dict(Counter(interaction.fingerprint for interaction in self.interactions if interaction.played))
+
     def play(self, request: Request) -> Response | None:
         """Return the answer of the next unplayed interaction of the same meaning, or `None`."""
         interaction = self._take(self._key(request))
@@ -162,9 +177,29 @@ class Cassette(VcrCassette):
         with self._lock:
             if not self.dirty:
                 return False
-            written = self._write()
+            with self._changing():
+                written = self._write()
             self.dirty = False
             return written
+
+    def prune(self, asked: Mapping[str, int]) -> int:
+        """Remove from the file what is in it more often than *asked*, by fingerprint; return how much that was.
+
+        Raises:
+            CassetteError: it can't be written; the old file is still there.
+        """
+        with self._lock, self._changing():
+            left, kept = Counter(asked), list[Interaction]()
+            for interaction in self._on_disk():
+                if left[interaction.fingerprint] > 0:
+                    left[interaction.fingerprint] -= 1
+                    kept.append(interaction)
+            dropped = len(self._found) - len(kept)
+            if dropped:
+                files = _Files(self._origin.shelf)
+                blocks = [interaction.block(files.attach) for interaction in kept]
+                self._origin.shelf.write(format.write(self._origin.document.head, blocks), files)
+            return dropped
 
     def rewrite(self) -> bool:
         """Write the file anew, scrubbed and in our layout, whoever wrote it; return whether that changed anything.
@@ -196,6 +231,10 @@ class Cassette(VcrCassette):
         return "\n".join([f"{asked}: it was not recorded.", *self._nearest(sent)])
 
     # Its parts
+
+    @property
+    def _is_changed(self) -> bool:
+        return self._origin.shelf.stamp() != self._stamp
 
     def _meaning(self, request: Request) -> Meaning:
         found = meaning_of(request)
@@ -229,15 +268,32 @@ class Cassette(VcrCassette):
         )
         return [f"The {which} (its answer was {played}), differs:", *(f"  {line}" for line in lines)]
 
+    @contextmanager
+    def _changing(self) -> Generator[None]:
+        try:
+            lock = lock_of(self.path)
+            lock.acquire()
+        except OSError as error:
+            raise CassetteError(f"the cassette {self.path} can't be locked to save it: {error}") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
     def _load(self) -> None:
         self._found = self._read()
         self.interactions = list(self._found)
         self.head = Head.read(self._origin.document.head)
         self._loaded_count = len(self._found)
+        playable = Counter(self._fresh or {}) if self.record_mode == RecordMode.ALL else None
         for interaction in self._found:
-            self._waiting[interaction.key].append(interaction)
             if interaction.spelling:
                 self._keys[interaction.spelling] = interaction.key
+            if playable is not None:
+                playable[interaction.fingerprint] -= 1
+                if playable[interaction.fingerprint] < 0:
+                    continue
+            self._waiting[interaction.key].append(interaction)
         self.dirty = False
         self.rewound = True
 
@@ -271,12 +327,16 @@ class Cassette(VcrCassette):
         return True
 
     def _on_disk(self) -> list[Interaction]:
-        """Return what the file holds, without its secrets if another tool wrote it."""
+        """Return what the file holds now, without its secrets if another tool wrote it."""
         found = self._found
-        if not self.rewound:
+        if not self.rewound or self._is_changed:
             try:
                 found = self._read()
+            except CassetteNotFound:
+                return []
             except CassetteError:
+                if self.rewound:
+                    raise
                 return []  # what can't be read is replaced
         return [self._scrubbed(interaction) for interaction in found] if self._origin.document.values else found
 
@@ -286,9 +346,14 @@ class Cassette(VcrCassette):
 
     def _places(self, old: list[Interaction]) -> Iterator[tuple[Interaction, Interaction | None]]:
         new = self.interactions[len(self._found) :]
+        if self._is_changed and self.rewound:
+            # Another has saved in the meantime. Each block starts from the first answer: one of both is enough.
+            new = missing(new, missing(old, self._found))
         if self.rewound and self.record_mode != RecordMode.ALL:
             return added(old, new)
-        return replaced(old, new, keep=self.rewound)
+        shared = self._fresh if self._fresh is not None else {} if self._is_changed else None
+        fixed = None if shared is None else {i.key: shared.get(i.fingerprint, 0) for i in old}
+        return replaced(old, new, keep=self.rewound or self._is_changed, fixed=fixed)
 
     def _refuse_secrets(self, interactions: list[Interaction]) -> None:
         found = list(self.scrubber.found(self.head.metadata(), "the head"))

@@ -84,6 +84,11 @@ class Interaction:
         """Its stored values."""
         return Stored(self._request(), self._response())
 
+    @property
+    def fingerprint(self) -> str:
+        """The key in short, to carry it to other processes."""
+        return bodies.digest(self.key.encode(errors="surrogatepass"))
+
     def block(self, attach: bodies.Attach) -> Block:
         """Return its text in a file, large binaries kept by *attach*."""
         if isinstance(self._content, Block):

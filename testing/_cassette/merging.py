@@ -6,11 +6,11 @@ unchanged traffic leaves the file as it is. Pure.
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
 class Keyed(Protocol):
@@ -23,21 +23,43 @@ T = TypeVar("T", bound=Keyed)
 
 
 def added(old: Sequence[T], new: Sequence[T]) -> Iterator[tuple[T, T | None]]:
-    """Yield what is in each place of the file and what was there before, when *new* is added to *old*."""
+    """Yield each interaction of the file and what was there before, when *new* is added to *old*."""
     yield from ((interaction, interaction) for interaction in old)
     yield from ((interaction, None) for interaction in new)
 
 
-def replaced(old: Sequence[T], new: Sequence[T], *, keep: bool) -> Iterator[tuple[T, T | None]]:
-    """Yield the same when *new* takes the place of what it matches; *keep* what it does not match."""
+def replaced(
+    old: Sequence[T], new: Sequence[T], *, keep: bool, fixed: Mapping[str, int] | None = None
+) -> Iterator[tuple[T, T | None]]:
+    """Yield the same when *new* takes the place of what it matches; *keep* what it does not match.
+
+    *fixed* is given where others use the file, too: how many of the first interactions of each key stay as they are.
+    A further answer to a question that was recorded again is kept then: it may be another's.
+    """
     waiting: defaultdict[str, deque[T]] = defaultdict(deque)
     for interaction in new:
         waiting[interaction.key].append(interaction)
     recorded = set(waiting)
+    stay = Counter(fixed or {})
     for former in old:
-        if waiting[former.key]:
+        if stay[former.key] > 0:
+            stay[former.key] -= 1
+            yield former, former
+        elif waiting[former.key]:
             yield waiting[former.key].popleft(), former
-        elif keep and former.key not in recorded:
+        elif keep and (fixed is not None or former.key not in recorded):
             yield former, former
     left = {id(interaction) for group in waiting.values() for interaction in group}
     yield from ((interaction, None) for interaction in new if id(interaction) in left)
+
+
+def missing(wanted: Iterable[T], present: Iterable[Keyed]) -> list[T]:
+    """Return those of *wanted* that have no counterpart of the same key in *present*."""
+    left = Counter(interaction.key for interaction in present)
+    found: list[T] = []
+    for interaction in wanted:
+        if left[interaction.key] > 0:
+            left[interaction.key] -= 1
+        else:
+            found.append(interaction)
+    return found

@@ -2,7 +2,8 @@
 
 A cassette's binaries are named after it and their content, `test_chat.3f2a9c51b0d47e68.png`. They are written before
 it, and those that it no longer names are removed after it, so that a process killed at any point leaves the old
-recording or the new one.
+recording or the new one. Whoever changes a cassette holds its lock from reading to writing. The locks are in the
+system's folder for temporary files: none is left beside a cassette.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import contextlib
 import json
 import os
 import re
+import stat
+import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from secrets import token_hex
@@ -27,6 +30,8 @@ from .parsing import broken
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
+
+    from filelock import BaseFileLock
 
 _HASH: Final = re.compile(r"\.([0-9a-f]{16})\.[A-Za-z0-9]+$")
 _NOT_IN_NAMES: Final = re.compile(r"[\x00-\x1f/\\\ud800-\udfff]")
@@ -68,6 +73,14 @@ class Shelf:
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
             raise broken(str(self.path), line, "it is not UTF-8. Restore the file, or record again") from None
+
+    def stamp(self) -> tuple[int, ...]:
+        """Return what changes whenever the file is replaced; nothing where there is none."""
+        try:
+            status = self.path.stat()
+        except OSError:
+            return ()
+        return (status.st_mtime_ns, status.st_size, status.st_ino)
 
     def write(self, text: str, attachments: Mapping[str, bytes]) -> None:
         """Replace the cassette by *text* in one step, with *attachments* beside it; others that it does not name go.
@@ -192,6 +205,23 @@ def inside(folder: Path, name: str) -> Path:
     if not path.resolve().is_relative_to(folder.resolve()):
         raise CassetteError(f"the cassette name {name!r} leads out of {folder}: use a name inside it")
     return path
+
+
+def lock_of(path: Path, purpose: str = "write") -> BaseFileLock:
+    """Return the lock of the file *path* for one *purpose*, the same one in every thread and process of this user.
+
+    The system gives it back when a process ends, however that comes.
+    """
+    from filelock import FileLock
+
+    folder = Path(tempfile.gettempdir()) / f"maxim-gemini-locks-{_user()}"
+    folder.mkdir(mode=stat.S_IRWXU, exist_ok=True)
+    return FileLock(folder / f"{digest(os.fsencode(path.resolve()))}.{purpose}")
+
+
+def _user() -> str:
+    # Where users have no number, each has a temporary folder.
+    return str(os.getuid()) if hasattr(os, "getuid") else "user"
 
 
 class Persister:

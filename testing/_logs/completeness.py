@@ -93,10 +93,21 @@ def _end(node: Node, may_stay_open: frozenset[str], *, strict: bool) -> Iterator
     must_end = node.kind in _MUST_END or (strict and node.kind == "session")
     unanswered = node.kind == "tool_call" and node.id in may_stay_open
     if must_end and not node.ends and not unanswered:
-        yield "never ended", node.births[0]
+        yield _reason_for_no_end(node), node.births[0]
     if node.kind in _ENDS_ONCE:
         for end in node.ends[1:]:
             yield "ended twice", end
+
+
+def _reason_for_no_end(node: Node) -> str:
+    """Return why *node* has no end: a trace that the wrapper did not begin as its own has no name and no input."""
+    is_the_callers = node.kind == "trace" and not node.data.keys() & {"name", "input"}
+    if is_the_callers and any(child.data.get("provider") == "google" for child in node.children):
+        return (
+            "never ended: this trace was named by the caller, by trace_id= or x-maxim-trace-id, "
+            f"and is the caller's to end: logger.trace_end({node.id!r})"
+        )
+    return "never ended"
 
 
 def _after_the_end(node: Node) -> Iterator[Finding]:

@@ -8,11 +8,13 @@ from .summary import details, headline, plural, shortened
 from .tally import TestRecord, totals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import timedelta
     from pathlib import Path
 
     import pytest
+
+    from .sharing import Shared
 
 _COLOURS: Final = {"missed": "red", "recorded": "green"}
 
@@ -21,17 +23,18 @@ def tell(
     terminal: pytest.TerminalReporter,
     records: Iterable[Mapping[str, Any]],
     orphaned: Iterable[str],
+    unused: Sequence[Shared],
     *,
     max_age: timedelta | None,
     report: str,
 ) -> None:
     """Write the summary; nothing where there is nothing to say."""
     tests = [TestRecord.from_wire(data) for data in records]
-    lines = details(tests, orphaned, max_age=max_age)
+    lines = details(tests, orphaned, unused, max_age=max_age)
     if not lines and not report and not any(totals(tests).values()):
         return
     terminal.section("maxim-gemini")
-    terminal.write_line(headline(tests))
+    terminal.write_line(headline(tests, unused))
     for word, text in lines if terminal.config.get_verbosity() > 0 else shortened(lines):
         terminal.write(f"{word:<9} ", **{_COLOURS.get(word, "yellow"): True})
         terminal.write_line(text)

@@ -1,12 +1,11 @@
-"""Recordings that no test uses.
+"""Cassettes that no test uses.
 
-Only what can be known is said: a module is looked at where every test of it was collected, and a folder of recordings
-is a leftover where its module is gone. Other plugins keep their recordings in the same folders: those are left alone.
+Only what can be known is said: a module is looked at where every test of it was collected, and a folder of cassettes
+is a leftover where its module is gone. Other plugins keep their cassettes in the same folders: those are left alone.
 """
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,25 +14,22 @@ from .places import SUFFIXES
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-_OF_GEMINI: Final = re.compile(rb"\A# Recorded by maxim-gemini|\b(?:generativelanguage|aiplatform)\.googleapis\.com")
+    from .collecting import Coverage
+
+_OURS: Final = b"# Recorded by maxim-gemini"
 
 
-def orphans(
-    modules: Iterable[str], partial: Collection[str], used: Iterable[str], *, seen: Iterable[Path], folder: str
-) -> list[Path]:
-    """Return the recordings beside *modules* that are neither to be *used* nor were *seen* to be."""
-    known = {Path(path) for path in used} | set(seen)
-    unknown = (path for path in _recordings(modules, partial, folder) if path not in known)
-    return sorted(path for path in unknown if _OF_GEMINI.search(path.read_bytes()))
+def orphans(modules: Collection[str], used: Collection[Path], coverage: Coverage, *, folder: str) -> list[Path]:
+    """Return the cassettes beside *modules* that are not *used*, as far as *coverage* lets it be known."""
+    return sorted(path for path in _cassettes(modules, coverage, folder) if path not in used and _is_ours(path))
 
 
-def _recordings(modules: Iterable[str], partial: Collection[str], folder: str) -> Iterator[Path]:
-    whole = {Path(module) for module in modules if module not in partial}
+def _cassettes(modules: Collection[str], coverage: Coverage, folder: str) -> Iterator[Path]:
     for home in {Path(module).parent for module in modules}:
-        for recordings in _folders(home / folder):
-            test_file = home / f"{recordings.name}.py"
-            if test_file in whole or not test_file.exists():
-                yield from _files(recordings)
+        for cassettes in _folders(home / folder):
+            test_file = home / f"{cassettes.name}.py"
+            if coverage.understood(str(test_file)) if test_file.exists() else coverage.is_whole_folder(home):
+                yield from _files(cassettes)
 
 
 def _folders(folder: Path) -> Iterable[Path]:
@@ -42,3 +38,8 @@ def _folders(folder: Path) -> Iterable[Path]:
 
 def _files(folder: Path) -> Iterable[Path]:
     return (path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file())
+
+
+def _is_ours(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_OURS)) == _OURS

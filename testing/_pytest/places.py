@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 
+from . import parameters
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -39,9 +41,9 @@ def module_folder(test_file: Path, folder: str) -> Path:
 
 
 def test_name(item: pytest.Item) -> str:
-    """Return the name of a test in its module: classes and parameters included."""
+    """Return the name of a test in its module: classes, and the parameters that are its own, included."""
     classes = [node.name for node in item.listchain() if isinstance(node, pytest.Class)]
-    return ".".join([*classes, item.name])
+    return ".".join([*classes, parameters.name_without_plugins(item)])
 
 
 test_name.__test__ = False  # type: ignore[attr-defined]  # pytest would collect it where a test file imports it
@@ -98,11 +100,11 @@ def clashing(names: Iterable[tuple[Path, str, str]]) -> dict[str, str]:
     *names* holds the file, name and node id of every test with a recording of its own. Names that differ only in case
     clash, too: on some machines they are the same file.
     """
-    first: dict[tuple[Path, str], str] = {}
+    first: dict[tuple[Path, str], tuple[str, str]] = {}
     found: dict[str, str] = {}
     for test_file, name, nodeid in names:
-        other = first.setdefault((test_file, file_name(name).casefold()), nodeid)
-        if other != nodeid:
+        other_name, other = first.setdefault((test_file, file_name(name).casefold()), (name, nodeid))
+        if other_name != name:
             found[nodeid] = other
             found.setdefault(other, nodeid)
     return found

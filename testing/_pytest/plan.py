@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from .marker import choices_of
+from .parameters import is_repeated
 from .places import Place, named_place, own_place, test_name
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ class Plan(NamedTuple):
     record_command: str
     wishes: dict[str, Any]
     """Further keywords of the recorder."""
+    strict: bool = False
+    is_shared: bool = False
+    """Other tests of the run may use the cassette, too."""
+    ignore: tuple[str, ...] = ()
 
 
 def plan_of(item: pytest.Item, config: Mapping[str, Any], session: Session) -> Plan:
@@ -37,12 +42,32 @@ def plan_of(item: pytest.Item, config: Mapping[str, Any], session: Session) -> P
     except (TypeError, ValueError) as error:
         # Told without a traceback: none of its lines would be the user's.
         raise pytest.fail.Exception(f"{type(error).__name__}: {error}", pytrace=False) from None
-    mode = _mode(place, choices, session)
     wishes = choices.made()
-    for name in ("cassette", "record"):
+    for name in ("cassette", "record", "strict"):
         wishes.pop(name, None)
-    wishes["strict"] = session.settings.strict or bool(choices.strict)
-    return Plan(place.path, mode, _command(item, place), wishes)
+    return Plan(
+        place.path,
+        _mode(place, choices, session),
+        _command(item, place),
+        wishes,
+        session.settings.strict or bool(choices.strict),
+        choices.cassette is not None or is_repeated(item),
+    )
+
+
+def keywords(plan: Plan, fresh: Mapping[str, int]) -> dict[str, Any]:
+    """Return the keywords of the recorder for *plan*, where other tests of the run have recorded *fresh* answers.
+
+    A cassette that this run has made is added to. What this run has recorded is replayed, so that the tests see what
+    a replay will give them; and a shared cassette is not emptied by its first test: the others may fail, or not run.
+    """
+    mode, options = plan.mode, dict[str, Any]()
+    if mode == "once" and fresh:
+        mode = "new_episodes"
+    elif mode in ("all", "rewrite") and (plan.is_shared or fresh):
+        mode, options = "all", {"cassette_options": {"fresh": fresh}}
+    # What is unused of a shared cassette is known when all its tests have run.
+    return {**plan.wishes, **options, "mode": mode, "strict": plan.strict and not plan.is_shared}
 
 
 def _place(item: pytest.Item, choices: Choices, session: Session) -> Place:
@@ -57,11 +82,8 @@ def _place(item: pytest.Item, choices: Choices, session: Session) -> Place:
 
 def _mode(place: Place, choices: Choices, session: Session) -> Mode:
     mode = session.settings.mode(choices.record)
-    if place.bundled and mode != "verify":
-        return "none"  # what came with this package is not the tests' to write to
-    if mode in {"all", "rewrite"} and place.path in session.written:
-        return "new_episodes"  # another test has just recorded the same file: add to it
-    return mode
+    # What came with this package is not the tests' to write to.
+    return "none" if place.bundled and mode != "verify" else mode
 
 
 def _command(item: pytest.Item, place: Place) -> str:

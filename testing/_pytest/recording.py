@@ -13,7 +13,7 @@ from maxim_gemini.testing.exceptions import CassetteDrift, TestKitError
 
 from . import fixtures
 from .closing import clients_to_close
-from .plan import plan_of
+from .plan import keywords, plan_of
 from .session import CLIENT_FIXTURE, MARKER, RECORDER_FIXTURE, session_of
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from maxim_gemini.testing._logs.fake_logger import FakeLogger
 
+    from .plan import Plan
     from .session import Session
 
 
@@ -32,32 +33,47 @@ def recording(
 ) -> Generator[GeminiRecorder]:
     """Record or replay the test of *request*; what it recorded is kept only if it passed."""
     session = session_of(request.config)
-    item: pytest.Item = request.node
-    plan = plan_of(item, config, session)
+    state = session.current
+    plan = plan_of(request.node, config, session)
+    writes = plan.mode not in ("none", "verify")
+    if writes:
+        # Given back when the test is over, and what it recorded is saved.
+        state.closing.enter_context(session.ledger.turn(plan.path))
     client = _own_client(request)
     with _wishes_understood():
         recorder = GeminiRecorder(
             plan.path,
-            mode=plan.mode,
             client=client,
             logger=logger,
             record_command=plan.record_command,
             everywhere=True,
             allow_missing=True,
-            **plan.wishes,
+            autosave=False,
+            **keywords(plan, session.ledger.fresh(plan.path) if writes else {}),
         )
-    session.current.recorders.append(recorder)
+    state.recorders.append(recorder)
     to_close = clients_to_close(request)
     try:
         with _told(session), recorder:
+            state.settling.append(partial(_settle, session, recorder, plan))
             yield recorder
-            if not session.current.passed:
-                recorder.discard()
     finally:
         # The recorder has closed its sync side.
         to_close += [made for name, made in vars(recorder).items() if name == "default_client"]
-    if recorder.outcome.recorded:
-        session.written.add(plan.path)
+
+
+def _settle(session: Session, recorder: GeminiRecorder, plan: Plan, keep: bool) -> None:
+    # When the test is over, the errors of its fixtures included.
+    try:
+        if not keep:
+            recorder.discard()
+        recorder.save()
+        if recorder.outcome.recorded and plan.mode in ("once", "all", "rewrite"):
+            session.ledger.note(plan.path, recorder.cassette.asked())
+    except TestKitError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+    finally:
+        session.ended(recorder, plan)
 
 
 @contextmanager

@@ -14,14 +14,20 @@ import pytest
 from maxim_gemini.testing._recorder import watchers as _watchers
 from maxim_gemini.testing.exceptions import TestKitError
 
+from . import parameters
+from .sharing import Ledger
+
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from maxim_gemini.testing._logs.received import Received
     from maxim_gemini.testing._recorder.recorder import GeminiRecorder
     from maxim_gemini.testing._replies.script import Scripted
 
+    from .collecting import User
     from .options import Settings
+    from .plan import Plan
+    from .sharing import Shared
     from .tally import TestRecord, Use
 
 MARKER: Final = "maxim_gemini"
@@ -43,8 +49,12 @@ class TestState:
         """The mocks and servers of the test."""
         self.uses: list[Use] = []
         self.loggers: list[Received] = []
+        self.settling: list[Callable[[bool], None]] = []
+        """What keeps, or not, what the recorders have recorded, once it is known whether the test passed."""
+        self.closing = ExitStack()
+        """What ends with the test."""
         self.outcomes: dict[str, str] = {}
-        self.duration = 0.0
+        self._durations: dict[str, float] = {}
         self.message = ""
         self._told: set[str] = set()
 
@@ -81,12 +91,26 @@ class TestState:
             except TestKitError as error:
                 raise pytest.fail.Exception(str(error), pytrace=False) from None
 
+    @property
+    def duration(self) -> float:
+        """The seconds that the test took, with its fixtures."""
+        return sum(self._durations.values())
+
     def take(self, report: pytest.TestReport) -> None:
-        """Note how a phase of the test came out."""
-        self.outcomes[report.when or ""] = report.outcome
-        self.duration += report.duration
+        """Note how a phase of the test came out; a part of it (a subtest) that failed counts as the whole."""
+        phase = report.when or ""
+        if self.outcomes.get(phase) != "failed":
+            self.outcomes[phase] = report.outcome
+        self._durations[phase] = report.duration
         if report.failed and not self.message:
             self.message = report.longreprtext
+
+    def settle(self, keep: bool) -> None:
+        """Save what the test has recorded, if it is to be kept; the first error is raised when all is done."""
+        with self.closing:
+            waiting, self.settling = self.settling, []
+            for settle in waiting:
+                self.closing.callback(settle, keep)
 
 
 class Session:
@@ -98,12 +122,18 @@ class Session:
         self.current = TestState()
         self.clashes: dict[str, str] = {}
         """Tests that would share a recording by accident: node id to the other one's."""
-        self.collected: dict[str, set[str]] = {"modules": set(), "partial": set(), "used": set()}
-        """Test files with a test in this run; those of which tests were left out; recordings that tests are to use."""
-        self.written: set[Path] = set()
-        """Recordings that were made in this run."""
+        self.modules: set[str] = set()
+        """Test files with a test in this run."""
+        self.partial: set[str] = set()
+        """Those of which tests were left out."""
+        self.users: dict[str, User] = {}
+        """The tests of this run that use a recorder, by node id."""
+        self.theirs: set[str] = set()
+        """Cassettes of tests that another plugin records."""
+        self.ledger = Ledger(getattr(config, "workerinput", {}).get(ATTRIBUTE, ""))
         self.records: list[dict[str, Any]] = []
         self._orphaned: list[str] = []
+        self._unused: list[Shared] = []
         self._closing = ExitStack()
 
     def shown(self, path: Path) -> str:
@@ -113,25 +143,45 @@ class Session:
 
     def pytest_configure(self) -> None:
         """Begin to watch the recorders."""
-        self._closing.enter_context(_watchers.watching(self._ended))
+        self._closing.enter_context(_watchers.watching(self.ended))
+        self._closing.callback(self.ledger.close)
 
     def pytest_unconfigure(self) -> None:
         """Stop watching."""
+        self.current.closing.close()
         self._closing.close()
 
-    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
-        """Note the modules of which tests were left out."""
-        self.collected["partial"].update(str(item.path) for item in items)
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker of pytest-xdist where the notes of the run are."""
+        node.workerinput[ATTRIBUTE] = str(self.ledger.folder)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> Generator[None, Any, Any]:
+        """Note which parameters are the test's own."""
+        parameters.watch(metafunc)
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, Any, Any]:
+        """Note the modules of which tests are left out."""
+        before = list(items)
+        result = yield
+        kept = set(items)
+        self.partial.update(str(item.path) for item in before if item not in kept)
+        return result
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Note which recordings the tests of this run use."""
-        self.collected["modules"].update(str(item.path) for item in session.items)
+        """Note which cassettes the tests of this run use."""
+        self.modules.update(str(item.path) for item in session.items)
         if users := [item for item in session.items if _uses_recorder(item)]:
             from . import collecting
 
-            self.collected["partial"] |= collecting.asked_for_in_part(self.config)
-            self.collected["used"] |= collecting.expected(users, self.settings.folder)
+            self.partial |= collecting.asked_for_in_part(self.config, self.modules)
+            self.users |= collecting.users(users, self.settings.folder)
             self.clashes = collecting.clashes(users)
+            theirs = [item for item in session.items if item.get_closest_marker("vcr")]
+            self.theirs |= {user.own for user in collecting.users(theirs, self.settings.folder).values()}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:
@@ -150,7 +200,18 @@ class Session:
         self.current.check()
         return result
 
-    @pytest.hookimpl(wrapper=True)
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self) -> Generator[None, Any, Any]:
+        """Keep what a test has recorded if it passed, and its fixtures ended without an error."""
+        try:
+            result = yield
+        except BaseException:
+            self.current.settle(keep=False)
+            raise
+        self.current.settle(keep=self.current.passed)
+        return result
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Send along with the last report of a test what it did."""
         report = yield
@@ -168,18 +229,29 @@ class Session:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Take what a worker of pytest-xdist has collected."""
-        for name, values in getattr(node, "workeroutput", {}).get(ATTRIBUTE, {}).items():
-            self.collected[name].update(values)
+        if output := getattr(node, "workeroutput", {}).get(ATTRIBUTE):
+            from .collecting import User
+
+            self.modules.update(output["modules"])
+            self.partial.update(output["partial"])
+            self.theirs.update(output["theirs"])
+            self.users.update({nodeid: User(*user) for nodeid, user in output["users"].items()})
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Send what this worker has collected, or look for orphans and write the report."""
         if (output := getattr(self.config, "workeroutput", None)) is not None:
-            output[ATTRIBUTE] = {name: sorted(values) for name, values in self.collected.items()}
+            output[ATTRIBUTE] = {
+                "modules": sorted(self.modules),
+                "partial": sorted(self.partial),
+                "theirs": sorted(self.theirs),
+                "users": {nodeid: list(user) for nodeid, user in self.users.items()},
+            }
             return
-        if exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
-            self._orphaned = self._look_for_orphans()
-        if self._orphaned and self.settings.strict and exitstatus == pytest.ExitCode.OK:
+        if exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED} and not self.config.option.collectonly:
+            self._look_over_cassettes()
+        errors = (self._orphaned and self.settings.strict) or any(shared.is_strict for shared in self._unused)
+        if errors and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self.settings.report:
             from .ending import write_report
@@ -200,21 +272,29 @@ class Session:
             from .ending import tell
 
             report = self.shown(self.settings.report) if self.settings.report else ""
-            tell(terminalreporter, self.records, self._orphaned, max_age=self.settings.max_age, report=report)
+            tell(
+                terminalreporter,
+                self.records,
+                self._orphaned,
+                self._unused,
+                max_age=self.settings.max_age,
+                report=report,
+            )
 
-    def _ended(self, recorder: GeminiRecorder) -> None:
+    def ended(self, recorder: GeminiRecorder, plan: Plan | None = None) -> None:
+        """Count what *recorder* did."""
         # A recorder that a test made for itself in a temporary folder is nothing to tell of.
         if recorder in self.current.recorders or recorder.path.resolve().is_relative_to(self.config.rootpath):
             from .tally import use_of
 
-            self.current.uses.append(use_of(recorder, self.shown(recorder.path.resolve())))
+            self.current.uses.append(use_of(recorder, self.shown(recorder.path.resolve()), plan))
 
     def _record(self, nodeid: str, state: TestState) -> TestRecord:
-        from .tally import TestRecord, traces
+        from .tally import TestRecord, of_test, traces
 
         return TestRecord(
             nodeid=nodeid,
-            uses=state.uses,
+            uses=[of_test(use, passed=state.outcome == "passed") for use in state.uses],
             traces=traces(state.loggers) if self.settings.report else [],
             logged=bool(state.loggers),
             outcome=state.outcome,
@@ -222,14 +302,34 @@ class Session:
             message=state.message,
         )
 
-    def _look_for_orphans(self) -> list[str]:
-        homes = {Path(module).parent for module in self.collected["modules"]}
-        if not any((home / self.settings.folder).is_dir() for home in homes):
-            return []
+    def _look_over_cassettes(self) -> None:
+        homes = {Path(module).parent / self.settings.folder for module in self.modules}
+        if not self.records and not any(home.is_dir() for home in homes):
+            return
+        from . import sharing
+        from .collecting import Coverage
         from .orphans import orphans
+        from .tally import TestRecord
 
-        used = {self.config.rootpath / use["cassette"] for record in self.records for use in record["uses"]}
-        return [self.shown(path) for path in orphans(**self.collected, seen=used, folder=self.settings.folder)]
+        root, folder = self.config.rootpath, self.settings.folder
+        records = [TestRecord.from_wire(data) for data in self.records]
+        patterns = self.config.getini("python_files")
+        coverage = Coverage(
+            self.modules, self.partial, self.users, records, root=root, folder=folder, patterns=patterns
+        )
+
+        def is_whole(cassette: str) -> bool:
+            return coverage.is_whole(str(root / cassette))
+
+        for cassette, (asked, use) in sharing.rewritten(records, is_whole).items():
+            from maxim_gemini.testing._cassette import Cassette
+
+            Cassette.load(root / cassette, ignore=use.ignore).prune(asked)
+        self._unused = sharing.judged(records, is_whole)
+        used = {root / use.cassette for record in records for use in record.uses}
+        used |= {Path(path) for user in self.users.values() for path in (user.own, user.named) if path}
+        used |= {Path(path) for path in self.theirs}
+        self._orphaned = [self.shown(path) for path in orphans(self.modules, used, coverage, folder=folder)]
 
 
 SESSION: Final = pytest.StashKey[Session]()

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import timedelta
 
+    from .sharing import Shared
     from .tally import TestRecord, Use
 
 ORDER: Final = ("missed", "not saved", "unused", "recorded", "old", "orphaned")
@@ -27,21 +28,30 @@ class Line(NamedTuple):
     text: str
 
 
-def headline(records: Sequence[TestRecord]) -> str:
+def headline(records: Sequence[TestRecord], unused: Iterable[Shared] = ()) -> str:
     """Return the counts of the run: replayed, recorded, live, unused, missed."""
     recordings = {use.cassette for record in records for use in record.uses if any(use.counts.values())}
-    counts = ", ".join(f"{count} {name}" for name, count in totals(records).items())
+    numbers = totals(records)
+    numbers["unused"] += sum(shared.unused for shared in unused)
+    counts = ", ".join(f"{count} {name}" for name, count in numbers.items())
     return f"{counts} ({plural(len(recordings), 'recording')})"
 
 
 def details(
-    records: Iterable[TestRecord], orphaned: Iterable[str], *, max_age: timedelta | None, now: datetime | None = None
+    records: Iterable[TestRecord],
+    orphaned: Iterable[str],
+    unused: Iterable[Shared] = (),
+    *,
+    max_age: timedelta | None,
+    now: datetime | None = None,
 ) -> list[Line]:
     """Return what a reader may want to act on: one line each."""
     uses = [(record.nodeid, use) for record in records for use in record.uses]
     lines = [line for nodeid, use in uses for line in _use(nodeid, use)]
+    lines += _recorded(use for _, use in uses)
     if max_age is not None:
         lines += _old((use for _, use in uses), max_age, now or datetime.now(UTC))
+    lines += [Line("unused", _unused(shared)) for shared in unused]
     lines += [Line("orphaned", f"{path}: no test uses it") for path in orphaned]
     return sorted(set(lines), key=lambda line: (ORDER.index(line.word), line.text))
 
@@ -70,6 +80,14 @@ def age(recorded_at: str, now: datetime) -> timedelta | None:
     return now - (then if then.tzinfo else then.replace(tzinfo=UTC))
 
 
+def _unused(shared: Shared) -> str:
+    tests = dict.fromkeys(shared.tests)
+    whose = f"that {next(iter(tests))} did not ask for"
+    if len(tests) > 1:
+        whose = f"that none of its {len(tests)} tests asked for"
+    return f"{shared.cassette}: {plural(shared.unused, 'answer')} {whose}"
+
+
 def _use(nodeid: str, use: Use) -> Iterator[Line]:
     if missed := use.counts.get("missed"):
         yield Line("missed", f"{use.cassette}: has no answer to {plural(missed, 'request')} of {nodeid}")
@@ -77,8 +95,13 @@ def _use(nodeid: str, use: Use) -> Iterator[Line]:
         yield Line("unused", f"{use.cassette}: {plural(unused, 'answer')} that {nodeid} did not ask for")
     if use.kept:
         yield Line("not saved", f"{use.cassette}: {nodeid} did not pass; the file is as it was")
-    elif recorded := use.counts.get("recorded"):
-        yield Line("recorded", f"{use.cassette}: {plural(recorded, 'answer')}")
+
+
+def _recorded(uses: Iterable[Use]) -> Iterator[Line]:
+    counts = Counter[str]()
+    for use in uses:
+        counts[use.cassette] += use.counts.get("recorded", 0)
+    yield from (Line("recorded", f"{name}: {plural(count, 'answer')}") for name, count in counts.items() if count)
 
 
 def _old(uses: Iterable[Use], max_age: timedelta, now: datetime) -> Iterator[Line]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from .places import bundled_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from maxim_gemini.testing._logs.received import Received
     from maxim_gemini.testing._recorder.recorder import GeminiRecorder
+
+    from .plan import Plan
 
 COUNTS: Final = ("replayed", "recorded", "live", "unused", "missed")
 
@@ -30,6 +32,14 @@ class Use:
     """ISO 8601; empty where the file does not say."""
     kept: bool = False
     """The test failed, so what it recorded was dropped and the file stayed as it was."""
+    shared: bool = False
+    """Other tests of the run may use it, too: what is unused is judged when all are done."""
+    strict: bool = False
+    asked: Mapping[str, int] = field(default_factory=dict[str, int])
+    """How often each request was replayed or recorded, by fingerprint; of a shared cassette."""
+    unplayed: Mapping[str, int] = field(default_factory=dict[str, int])
+    """How many further answers to each request there are."""
+    ignore: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -67,13 +77,31 @@ def totals(records: Iterable[TestRecord]) -> dict[str, int]:
     return {name: sums[name] for name in COUNTS}
 
 
-def use_of(recorder: GeminiRecorder, shown: str) -> Use:
+def use_of(recorder: GeminiRecorder, shown: str, plan: Plan | None = None) -> Use:
     """Return what *recorder* did, whose file is shown as *shown*; a bundled one has its name, and no age."""
     counts = {name: getattr(recorder.outcome, name) for name in COUNTS}
-    dropped = recorder.discarded and recorder.outcome.live > 0 and recorder.mode != "verify"
+    mode = plan.mode if plan else recorder.mode
+    use = Use(shown, mode, counts)
+    if plan and plan.is_shared:
+        unplayed = Counter(interaction.fingerprint for interaction in recorder.unused)
+        use = replace(
+            use,
+            counts=counts | {"unused": 0},
+            shared=True,
+            strict=plan.strict,
+            asked=recorder.cassette.asked(),
+            unplayed=dict(unplayed),
+            ignore=plan.ignore,
+        )
     if bundled := bundled_name(recorder.path.resolve()):
-        return Use(f"{bundled} (bundled)", recorder.mode, counts)
-    return Use(shown, recorder.mode, counts, recorder.cassette.head.recorded_at, dropped)
+        return replace(use, cassette=f"{bundled} (bundled)", strict=False)
+    dropped = recorder.discarded and recorder.outcome.live > 0 and mode != "verify"
+    return replace(use, recorded_at=recorder.cassette.head.recorded_at, kept=dropped)
+
+
+def of_test(use: Use, *, passed: bool) -> Use:
+    """Return *use* as it counts for the run: a test that did not pass may have stopped before it asked for the rest."""
+    return use if passed else replace(use, counts={**use.counts, "unused": 0})
 
 
 def traces(loggers: Iterable[Received]) -> list[dict[str, Any]]:

@@ -59,7 +59,8 @@ class GeminiRecorder:
     or a factor; *chunking* is `events`, `recorded`, `whole`, `torn` or sizes in bytes. With *strict*, what is recorded
     and not asked for is an error. *base_url* and *hosts* are in scope besides Google's. *everywhere* also catches
     requests of threads and tasks that began before the block. *record_command* is what an error says would record it.
-    With *allow_missing* a file that is not there is an error of the first request, not of the block.
+    With *allow_missing* a file that is not there is an error of the first request, not of the block. Without *autosave*
+    nothing is written at the end of the block: `save` does.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class GeminiRecorder:
         everywhere: bool = False,
         record_command: str | None = None,
         allow_missing: bool = False,
+        autosave: bool = True,
         cassette_options: Mapping[str, Any] | None = None,
     ) -> None:
         if mode not in get_args(Mode):
@@ -97,6 +99,7 @@ class GeminiRecorder:
         self.everywhere = everywhere
         self.record_command = record_command or f'GeminiRecorder("{self.path.as_posix()}", mode="new_episodes")'
         self.allow_missing = allow_missing
+        self.autosave = autosave
         self.cassette_options = dict(cassette_options or {})
         self._given_client = client
         self._given_logger = logger
@@ -104,6 +107,7 @@ class GeminiRecorder:
         self._tape: Tape | None = None
         self._faults: list[Fault] = []
         self._discarded = False
+        self._failed = False
 
     def __repr__(self) -> str:
         state = self.outcome if self._tape else "not entered"
@@ -135,7 +139,8 @@ class GeminiRecorder:
         try:
             self._conclude(error)
         finally:
-            _watchers.ended(self)
+            if self.autosave:
+                _watchers.ended(self)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -167,6 +172,21 @@ class GeminiRecorder:
                 return function(*args, **kwargs)
 
         return cast("F", recorded)
+
+    def save(self) -> None:
+        """Write what the block has recorded, unless it failed or was discarded; needed only without *autosave*.
+
+        Raises:
+            CassetteError: it can't be written, or a secret is in it; the old file is still there.
+        """
+        tape = self._entered()
+        if self._failed or self._discarded or tape.errors or not tape.records:
+            return
+        try:
+            tape.save()
+        except CassetteError:
+            self.discard()
+            raise
 
     def discard(self) -> None:
         """Keep nothing of this block: the file stays as it is."""
@@ -303,7 +323,7 @@ class GeminiRecorder:
 
     def _forget(self) -> None:
         self._faults.clear()
-        self._discarded = False
+        self._discarded = self._failed = False
         for made in ("client", "bare_client", "default_client", "logger"):
             self.__dict__.pop(made, None)
 
@@ -328,12 +348,9 @@ class GeminiRecorder:
     def _conclude(self, error: BaseException | None) -> None:
         tape = self._entered()
         tape.close()
-        if error is None and not self._discarded and not tape.errors and tape.records:
-            try:
-                tape.save()
-            except CassetteError:
-                self.discard()
-                raise
+        self._failed = error is not None
+        if self.autosave:
+            self.save()
         problem = tape.problem()
         if not_caught := tape.not_caught():
             if error is None and problem is None:

@@ -75,7 +75,11 @@ class Tape(Route):
         self._last_was_live = False
         self._lock = threading.Lock()
         mode, is_new = recorder.mode, not cassette.interactions
-        self.replays = mode in ("none", "new_episodes") or (mode == "once" and not is_new)
+        self.replays = (
+            mode in ("none", "new_episodes")
+            or (mode == "once" and not is_new)
+            or (mode == "all" and cassette.has_fresh)
+        )
         self.records = mode in ("new_episodes", "all", "rewrite") or (mode == "once" and is_new)
         self.sends = self.records or mode == "verify"
 
@@ -193,7 +197,7 @@ class Tape(Route):
 
     def unused(self) -> list[Interaction]:
         """Return what could have been asked for and was not."""
-        if self.sends and not self.replays and self._recorder.mode != "verify":
+        if self._recorder.mode in ("all", "rewrite"):
             return []
         return [i for i in self.cassette.unplayed if not is_token_exchange(i.request.uri)]
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from google import genai
 from support.maxim_flows import COMPLETE, Flow, answer, call, generation_config
 
-from maxim_gemini.testing import FakeLogger
+from maxim_gemini import MaximGeminiClient
+from maxim_gemini.testing import FakeLogger, gemini_mock, reply
 from maxim_gemini.testing._logs.commits import Commit
 from maxim_gemini.testing._logs.completeness import problems
 from maxim_gemini.testing._logs.tree import Tree
@@ -218,6 +220,40 @@ def test_the_failure_shows_the_tree_with_the_offender_marked() -> None:
         "      ✗ never ended\n"
         "      user      Weather?"
     )  # fmt: skip
+
+
+NAMED_BY_THE_CALLER = (
+    "trace t: never ended: this trace was named by the caller, by trace_id= or x-maxim-trace-id, "
+    "and is the caller's to end: logger.trace_end('t') (commit 0: trace t create)"
+)
+
+
+@pytest.mark.parametrize("by", ["argument", "header", "header of the client", "chat"])
+def test_a_trace_that_the_caller_named_and_did_not_end_is_the_callers_to_end(by: str) -> None:
+    logger = FakeLogger()
+    headers = {"headers": {"x-maxim-trace-id": "t"}}
+    with gemini_mock(reply.text("Hi"), reply.text("Hi")):
+        options: Any = headers if by == "header of the client" else None
+        client = MaximGeminiClient(genai.Client(api_key="any", http_options=options), logger)
+        for _ in range(2):
+            if by == "chat":
+                client.chats.create(model="m", trace_id="t").send_message("Hi")
+            elif by == "argument":
+                client.models.generate_content(model="m", contents="Hi", trace_id="t")
+            else:
+                config: Any = {"http_options": headers} if by == "header" else None
+                client.models.generate_content(model="m", contents="Hi", config=config)
+    assert [str(problem) for problem in logger.problems()] == [NAMED_BY_THE_CALLER]
+    with pytest.raises(IncompleteTrace, match="is the caller's to end"):
+        logger.assert_complete()
+    logger.trace_end("t")
+    logger.assert_complete()
+
+
+def test_a_trace_that_has_a_name_was_only_never_ended() -> None:
+    logger = FakeLogger()
+    logger.trace({"id": "t", "name": "job"}).generation(generation_config("g")).result(answer())
+    assert [str(problem) for problem in logger.problems()] == ["trace t: never ended (commit 0: trace t create)"]
 
 
 def test_a_session_and_an_unanswered_function_call_may_stay_open_unless_strict() -> None:
