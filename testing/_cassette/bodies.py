@@ -26,7 +26,7 @@ from maxim_gemini.testing._json_types import is_list, is_object
 
 from . import events, json_text
 from .json_text import ANSWER, REQUEST, as_text, value_of
-from .layout import Attachment
+from .yaml_format import Attachment
 
 Fetch = Callable[[str], bytes]
 """Return the bytes of the file of that name beside the cassette."""

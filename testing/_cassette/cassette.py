@@ -20,11 +20,10 @@ from vcr.record_mode import RecordMode
 
 from maxim_gemini.testing.exceptions import CassetteError, CassetteNotFound, SecretFound
 
-from . import bodies, format
+from . import bodies, yaml_format
 from .differences import between, nearest, told
 from .foreign import from_vcr
 from .interaction import Interaction, Origin
-from .layout import NotOurLayout
 from .matching import Meaning, meaning_of, without
 from .merging import added, missing, replaced
 from .scrubbing import Scrubber
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 
     from maxim_gemini.testing._http.exchange import Response
 
-    from .format import Block
+    from .yaml_format import Block
 
 
 @dataclass(slots=True)
@@ -70,9 +69,6 @@ class Head:
 
 
 _HEAD = {"recorded_at": "recorded_at", "source": "recorded_from", "sdk": "sdk", "description": "description"}
-
-
-_NOT_AS_WRITTEN = (NotOurLayout, KeyError, TypeError, ValueError, AttributeError)
 
 
 class Cassette(VcrCassette):
@@ -198,25 +194,8 @@ class Cassette(VcrCassette):
             if dropped:
                 files = _Files(self._origin.shelf)
                 blocks = [interaction.block(files.attach) for interaction in kept]
-                self._origin.shelf.write(format.write(self._origin.document.head, blocks), files)
+                self._origin.shelf.write(yaml_format.write(self._origin.head, blocks), files)
             return dropped
-
-    def rewrite(self) -> bool:
-        """Write the file anew, scrubbed and in our layout, whoever wrote it; return whether that changed anything.
-
-        Raises:
-            SecretFound: a secret is where it can't be scrubbed; nothing was written.
-            CassetteError: it can't be written; the old file is still there.
-        """
-        with self._lock:
-            interactions = [self._scrubbed(interaction) for interaction in self.interactions]
-            files = _Files(self._origin.shelf)
-            text = format.write(self.head.metadata(), [interaction.block(files.attach) for interaction in interactions])
-            self._refuse_secrets(interactions)
-            if text == self._origin.shelf.read():
-                return False
-            self._origin.shelf.write(text, files)
-            return True
 
     def explain_miss(self, request: Request) -> str:
         """Say why *request* can't be played: the nearest recorded request and how it differs."""
@@ -281,9 +260,9 @@ class Cassette(VcrCassette):
             lock.release()
 
     def _load(self) -> None:
-        self._found = self._read()
+        self._found = self._origin.read()
         self.interactions = list(self._found)
-        self.head = Head.read(self._origin.document.head)
+        self.head = Head.read(self._origin.head)
         self._loaded_count = len(self._found)
         playable = Counter(self._fresh or {}) if self.record_mode == RecordMode.ALL else None
         for interaction in self._found:
@@ -297,17 +276,6 @@ class Cassette(VcrCassette):
         self.dirty = False
         self.rewound = True
 
-    def _read(self) -> list[Interaction]:
-        """Return what is in the file, and let the origin know."""
-        origin, name = self._origin, str(self.path)
-        text = origin.shelf.read()
-        origin.document = format.read(text, name)
-        try:
-            return origin.interactions()
-        except _NOT_AS_WRITTEN:
-            origin.document = format.read_edited(text, name)
-            return origin.interactions()
-
     def _write(self) -> bool:
         old = self._on_disk()
         places = list(self._places(old))
@@ -316,14 +284,14 @@ class Cassette(VcrCassette):
         files.clear()
         blocks = [_block(now, former, files.attach) for now, former in places]
         self.head = Head.read(self.scrubber.value(self.head.metadata()))
-        head = Head.read(self._origin.document.head)
+        head = Head.read(self._origin.head)
         if blocks == before:
             self.head = head
             return False
         if head.recorded_at and any(now is former for now, former in places):
             self.head.recorded_at = head.recorded_at
         self._refuse_secrets([now for now, _ in places])
-        self._origin.shelf.write(format.write(self.head.metadata(), blocks), files)
+        self._origin.shelf.write(yaml_format.write(self.head.metadata(), blocks), files)
         return True
 
     def _on_disk(self) -> list[Interaction]:
@@ -331,14 +299,14 @@ class Cassette(VcrCassette):
         found = self._found
         if not self.rewound or self._is_changed:
             try:
-                found = self._read()
+                found = self._origin.read()
             except CassetteNotFound:
                 return []
             except CassetteError:
                 if self.rewound:
                     raise
                 return []  # what can't be read is replaced
-        return [self._scrubbed(interaction) for interaction in found] if self._origin.document.values else found
+        return [self._scrubbed(interaction) for interaction in found] if self._origin.is_edited else found
 
     def _scrubbed(self, interaction: Interaction) -> Interaction:
         exchange = self.scrubber.exchange(interaction.request, interaction.response)

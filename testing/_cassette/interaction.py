@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from . import bodies, format
-from .format import Block, Document
+from . import bodies, yaml_reader
+from .foreign import from_vcr
 from .matching import Meaning, meaning, without
-from .parsing import tried
-from .stored import Stored, request_of, response_of, spelling_of
+from .stored import Stored, checked, pairs, request_of, response_of, spelling_of
+from .yaml_format import INDENT, Block
+from .yaml_reader import tried
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
     from vcr.request import Request
 
@@ -32,16 +34,28 @@ class Origin:
     shelf: Shelf
     ignored: tuple[str, ...] = ()
     """Places in the body of a request that don't matter for matching."""
-    document: Document = field(default_factory=lambda: Document({}, [], []))
+    head: dict[str, Any] = field(default_factory=dict[str, Any])
+    is_edited: bool = False
+    """Whether the text of the file is not as this project writes it."""
 
-    def line_of(self, index: int) -> int:
-        """Return the line of the file where the interaction with that index starts."""
-        return self.document.line + sum(block.text.count("\n") for block in self.document.blocks[:index])
+    def read(self) -> list[Interaction]:
+        """Return the interactions of the file.
 
-    def interactions(self) -> list[Interaction]:
-        """Return the interactions of the document."""
-        found: Sequence[Block | Stored] = self.document.blocks or self.document.values
-        return [Interaction(self, index, content) for index, content in enumerate(found)]
+        Raises:
+            CassetteError: there is none, or it can't be read; the message names file and line.
+        """
+        text, name = self.shelf.read(), self.shelf.name
+        document = yaml_reader.read(text, name)
+        self.head, self.is_edited = document.head, not document.blocks
+        form = checked if document.ours else from_vcr
+        found: list[Interaction] = []
+        for index, content in enumerate(document.blocks or document.items):
+            reader = partial(self._interaction, index, form)
+            found.append(tried(reader, content, name, partial(yaml_reader.line_of_item, text, index)))
+        return found
+
+    def _interaction(self, index: int, form: Callable[[Any], Stored], content: Any) -> Interaction:
+        return Interaction(self, index, content if isinstance(content, Block) else form(content))
 
 
 class Interaction:
@@ -72,7 +86,7 @@ class Interaction:
     @property
     def response(self) -> Response:
         """The answer, one chunk for each event of a stream."""
-        return tried(response_of, self._response(), self._origin.shelf.name, self._line)
+        return tried(lambda _: response_of(self._response()), None, self._origin.shelf.name, lambda: None)
 
     @property
     def meaning(self) -> Meaning:
@@ -93,10 +107,10 @@ class Interaction:
         """Return its text in a file, large binaries kept by *attach*."""
         if isinstance(self._content, Block):
             return self._content
-        return format.block(Stored(*(bodies.detached(part, attach) for part in self._content)))
+        return Block.of(*(bodies.detached(part, attach) for part in self._content))
 
     def _meaning_of(self, values: dict[str, Any]) -> Meaning:
-        headers = {name: found[0] for name, found in values.get("headers", {}).items()}
+        headers = dict(pairs(values.get("headers")))
         found = meaning(values["method"], values["uri"], headers, bodies.parsed(values.get("body")))
         return without(self._origin.ignored, found) if self._origin.ignored else found
 
@@ -104,18 +118,15 @@ class Interaction:
         content = self._content
         if not isinstance(content, Block):
             return self._attached(content.request)
-        values = format.request_values(content)
+        values = yaml_reader.load(content.request, INDENT)
         return self._attached(values) if _TAG in content.request else values
 
     def _response(self) -> dict[str, Any]:
         content = self._content
         if not isinstance(content, Block):
             return self._attached(content.response)
-        values = format.response_values(content, self._origin.shelf.name, self._line)
+        values = yaml_reader.load(content.response, INDENT)
         return self._attached(values) if _TAG in content.response else values
-
-    def _line(self) -> int:
-        return self._origin.line_of(self.index)
 
     def _attached(self, values: dict[str, Any]) -> dict[str, Any]:
         attached: dict[str, Any] = bodies.attached(values, self._origin.shelf.fetch)

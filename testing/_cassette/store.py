@@ -26,7 +26,7 @@ from maxim_gemini.testing import _clock
 from maxim_gemini.testing.exceptions import CassetteBroken, CassetteError, CassetteNotFound
 
 from .bodies import digest
-from .parsing import broken
+from .yaml_reader import broken
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping

@@ -5,7 +5,9 @@ Pure.
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from vcr.request import Request
 
@@ -14,6 +16,7 @@ from maxim_gemini.testing._json_types import is_list, is_object
 
 from . import bodies, json_text
 from .requests import body_of
+from .yaml_format import Attachment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -66,11 +69,32 @@ def _times(response: Response, body: Any) -> list[float]:
     return times if any(times) else []
 
 
+def checked(item: Any) -> Stored:
+    """Return the values of an interaction that was read from a file of ours, if they are those of one.
+
+    Raises:
+        Exception: they are not.
+    """
+    found = Stored(dict(item["request"]), dict(item["response"]))
+    request_of(bodies.attached(found.request, _any_file))
+    body = found.response["body"]
+    # How many pieces a binary has is seen when its file is read.
+    timeless = isinstance(body, dict) and isinstance(body.get("string"), Attachment)
+    response = {name: value for name, value in found.response.items() if not timeless or name != "times"}
+    response_of(bodies.attached(response, _any_file))
+    return found
+
+
+def _any_file(name: str) -> bytes:
+    return b"\0"
+
+
 def request_of(values: Mapping[str, Any]) -> Request:
     """Return a request from its stored values."""
     body = values.get("body")
     data = None if body is None else bodies.raw(body, json_text.REQUEST)
-    return Request(values["method"], values["uri"], data, dict(pairs(values.get("headers"))))
+    urlsplit(str(values["uri"]))
+    return Request(str(values["method"]), str(values["uri"]), data, dict(pairs(values.get("headers"))))
 
 
 Spelling = tuple[str, str, bytes]
@@ -89,10 +113,14 @@ def response_of(values: Mapping[str, Any]) -> Response:
     """Return an answer from its stored values, one chunk for each event."""
     parts = bodies.pieces(values["body"], json_text.ANSWER)
     times = values.get("times") or [0.0] * len(parts)
-    chunks = tuple(Chunk(part, at) for part, at in zip(parts, times, strict=True))
-    status = values["status"]
-    ended = values.get("ended", COMPLETE)
-    return Response(status["code"], tuple(pairs(values.get("headers"))), chunks, status.get("message", ""), ended)
+    if len(times) != len(parts):
+        raise ValueError(f"it has {len(parts)} pieces, but {len(times)} times")
+    if not all(isinstance(at, int | float) and 0 <= at < inf for at in times):
+        raise ValueError(f"times are seconds, not {times!r:.60}")
+    chunks = tuple(map(Chunk, parts, times))
+    status, ended = values["status"], str(values.get("ended", COMPLETE))
+    headers, reason = tuple(pairs(values.get("headers"))), str(status.get("message", ""))
+    return Response(int(status["code"]), headers, chunks, reason, ended)
 
 
 def vcr_response(response: Response) -> dict[str, Any]:

@@ -12,8 +12,6 @@ from support.corpus import Answer, answers, needs_corpus
 
 from maxim_gemini.testing._cassette import bodies
 from maxim_gemini.testing._cassette.bodies import (
-    ANSWER,
-    REQUEST,
     attached,
     decoded,
     detached,
@@ -22,7 +20,8 @@ from maxim_gemini.testing._cassette.bodies import (
     stored_answer,
     stored_request,
 )
-from maxim_gemini.testing._cassette.layout import Attachment
+from maxim_gemini.testing._cassette.json_text import ANSWER, REQUEST
+from maxim_gemini.testing._cassette.yaml_format import Attachment
 from maxim_gemini.testing._http.wire import dump_event, dump_json
 
 json_values = st.recursive(

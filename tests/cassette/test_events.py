@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -12,11 +12,17 @@ from hypothesis import strategies as st
 from support.corpus import needs_corpus, streams_of
 from support.traffic import asked
 
-from maxim_gemini.testing._cassette import format
+from maxim_gemini.testing._cassette import Cassette
 from maxim_gemini.testing._cassette.bodies import ANSWER, pieces, raw, stored_answer
-from maxim_gemini.testing._cassette.stored import response_of, stored_of
+from maxim_gemini.testing._cassette.stored import checked, response_of, stored_of
+from maxim_gemini.testing._cassette.yaml_format import SIGNATURE, Block, write
+from maxim_gemini.testing._cassette.yaml_reader import read
 from maxim_gemini.testing._http.exchange import Chunk, Response
 from maxim_gemini.testing._http.wire import dump_event, split_events
+from maxim_gemini.testing.exceptions import CassetteBroken
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DONE = b"event: done\ndata: [DONE]\n\n"
 
@@ -94,9 +100,9 @@ def test_any_stream_is_stored_and_read_with_its_times(stream: bytes, sizes: list
         if piece := stream[start : start + size]:
             chunks.append(Chunk(piece, number / 10))
         start += size
-    text = format.write({}, [format.block(stored_of(asked("x"), Response(200, (), tuple(chunks))))])
-    (stored,) = format.read_edited(text, "x").values
-    again = response_of(stored.response)
+    text = write({}, [Block.of(*stored_of(asked("x"), Response(200, (), tuple(chunks))))])
+    (item,) = read(text.replace("seal", "edited")).items
+    again = response_of(checked(item).response)
     assert again.body == stream
     ends, arrived = 0, []
     for event in again.chunks:
@@ -202,12 +208,10 @@ def test_every_recorded_stream_of_the_interactions_api_is_readable() -> None:
         {"events": None},
     ],
 )
-def test_an_edited_stream_that_makes_no_sense_is_refused(body: Any) -> None:
-    from maxim_gemini.testing.exceptions import CassetteBroken
-
-    text = format.write({}, [format.block(stored_of(asked("x"), Response(200, (), (Chunk(DONE),))))])
+def test_an_edited_stream_that_makes_no_sense_is_refused(tmp_path: Path, body: Any) -> None:
+    text = write({}, [Block.of(*stored_of(asked("x"), Response(200, (), (Chunk(DONE),))))])
     document: Any = yaml.safe_load(text)
     document["interactions"][0]["response"]["body"] = body
-    edited = format.SIGNATURE + yaml.safe_dump(document) + "...\n"
+    (tmp_path / "a.yaml").write_text(SIGNATURE + yaml.safe_dump(document) + "...\n")
     with pytest.raises(CassetteBroken, match=r"a\.yaml:\d+: this interaction can't be read"):
-        format.read(edited, "a.yaml")
+        Cassette.load(tmp_path / "a.yaml")

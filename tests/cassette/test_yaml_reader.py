@@ -9,10 +9,11 @@ from support.corpus import cassettes, needs_corpus
 from support.traffic import answer, asked, stream
 from vcr.serialize import deserialize, serialize
 
-from maxim_gemini.testing._cassette import format
-from maxim_gemini.testing._cassette.format import SIGNATURE, Block, block, read, read_edited, write
-from maxim_gemini.testing._cassette.layout import load
-from maxim_gemini.testing._cassette.stored import Stored, request_of, response_of, stored_of
+from maxim_gemini.testing._cassette import vcr as serializer
+from maxim_gemini.testing._cassette.foreign import from_vcr
+from maxim_gemini.testing._cassette.stored import Stored, checked, request_of, response_of, stored_of
+from maxim_gemini.testing._cassette.yaml_format import SIGNATURE, Block, seal, unsealed, write
+from maxim_gemini.testing._cassette.yaml_reader import load, read
 from maxim_gemini.testing._http.exchange import Chunk, Response
 from maxim_gemini.testing.exceptions import CassetteBroken
 
@@ -24,17 +25,24 @@ EXCHANGES = [
     stored_of(asked("Hi"), answer("Hello 你好")),
     stored_of(asked("Count"), stream("1", "2", ended="ReadTimeout")),
 ]
-TEXT = write(HEAD, map(block, EXCHANGES))
+TEXT = write(HEAD, [Block.of(*exchange) for exchange in EXCHANGES])
 
 
-def values(blocks: list[Block]) -> list[Stored]:
-    return [Stored(load(found.request, 4), load(found.response, 4)) for found in blocks]
+def values(text: str, name: str = "a.yaml") -> list[Stored]:
+    """Return the interactions in *text*, whoever wrote it."""
+    document = read(text, name)
+    form = checked if document.ours else from_vcr
+    return [Stored(*(load(half, 4) for half in block)) for block in document.blocks] or list(map(form, document.items))
+
+
+def edited(text: str) -> str:
+    """Return *text* with a seal that does not fit."""
+    return text.replace("# seal ", "# ")
 
 
 def test_is_made_to_be_read_in_a_review() -> None:
     assert (
-        TEXT
-        == """\
+        """\
 # Recorded by maxim-gemini; `maxim-gemini cassettes check` verifies it.
 version: 1
 metadata:
@@ -95,15 +103,28 @@ interactions:
           usageMetadata: {"promptTokenCount": 4, "candidatesTokenCount": 2, "totalTokenCount": 6}
           modelVersion: gemini-2.5-flash
           responseId: kdcEatqVKunY1LsP272MiAo
-...
-"""
+... # seal SEAL
+""".replace("SEAL", TEXT[-33:-1])
+        == TEXT
     )
 
 
 def test_is_read_by_its_layout_or_as_yaml_to_the_same_effect() -> None:
-    by_layout, by_yaml = read(TEXT), read_edited(TEXT, "x")
+    by_layout, by_yaml = read(TEXT), read(edited(TEXT))
+    assert (len(by_layout.blocks), by_layout.items) == (2, [])
+    assert (by_yaml.blocks, len(by_yaml.items)) == ([], 2)
     assert by_layout.head == by_yaml.head == HEAD
-    assert values(by_layout.blocks) == by_yaml.values == EXCHANGES
+    assert values(TEXT) == values(edited(TEXT)) == EXCHANGES
+
+
+def test_a_seal_fits_the_text_above_it_alone() -> None:
+    above = unsealed(TEXT)
+    assert above is not None
+    assert above + seal(above) == TEXT
+    for at in range(0, len(TEXT), 7):
+        assert unsealed(TEXT[:at] + chr(ord(TEXT[at]) ^ 1) + TEXT[at + 1 :]) is None
+    assert unsealed(above) is None
+    assert unsealed("") is None
 
 
 def test_keeps_how_and_when_a_stream_came() -> None:
@@ -121,7 +142,7 @@ def test_the_time_of_an_event_is_that_of_its_last_byte() -> None:
 
 def test_a_file_without_interactions_is_one() -> None:
     document = read(write({}, []))
-    assert (document.head, document.blocks, document.values) == ({}, [], [])
+    assert (document.head, document.blocks, document.items) == ({}, [], [])
 
 
 # Files of other tools
@@ -130,8 +151,8 @@ def test_a_file_without_interactions_is_one() -> None:
 @needs_corpus
 @pytest.mark.parametrize("path", cassettes(), ids=lambda path: path.stem)
 def test_real_cassettes_come_back_byte_for_byte(path: Path) -> None:
-    found = read(path.read_text(encoding="utf-8"), path.name).values
-    again = values(read(write({}, map(block, found))).blocks)
+    found = values(path.read_text(encoding="utf-8"), path.name)
+    again = values(write({}, [Block.of(*exchange) for exchange in found]))
     assert again == found
     for old, new in zip(found, again, strict=True):
         assert response_of(new.response).body == response_of(old.response).body
@@ -147,7 +168,7 @@ def test_real_cassettes_hold_what_vcrpy_finds_in_them(path: Path) -> None:
 
     text = path.read_text(encoding="utf-8")
     raw = yamlserializer.deserialize(text)["interactions"]
-    for item, found in zip(raw, read(text).values, strict=True):
+    for item, found in zip(raw, values(text), strict=True):
         body = item["response"]["body"]["string"]
         data = body if isinstance(body, bytes) else body.encode()
         expected = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
@@ -177,7 +198,7 @@ OK = {"status": {"code": 200, "message": "OK"}, "headers": {"X": "y"}}
     ],
 )
 def test_every_form_that_vcrpy_ever_had_is_read(response: Any, expected: bytes) -> None:
-    found = response_of(read(vcr_file(response)).values[0].response)
+    found = response_of(values(vcr_file(response))[0].response)
     assert (found.status, found.headers, found.body) == (200, (("x", "y"),), expected)
 
 
@@ -189,23 +210,23 @@ def test_pickled_files_and_iterators_are_read_as_data() -> None:
         "{string: hi}",
     ):
         text = vcr_file(OK | {"body": {"string": ""}}, body="BODY").replace("body: BODY", f"body: {tagged}")
-        assert request_of(read(text).values[0].request).body == b"hi"
+        assert request_of(values(text)[0].request).body == b"hi"
 
 
 def test_vcrpy_s_json_cassettes_are_read() -> None:
     text = json.dumps(yaml.safe_load(vcr_file(OK | {"body": {"string": "text"}})), indent=4)
-    assert response_of(read(text).values[0].response).body == b"text"
+    assert response_of(values(text)[0].response).body == b"text"
 
 
 # vcrpy on our files
 
 
 def test_vcrpy_reads_and_writes_them_with_this_as_its_serializer() -> None:
-    requests, responses, *metadata = deserialize(TEXT, format)  # metadata since vcrpy 9
+    requests, responses, *metadata = deserialize(TEXT, serializer)  # metadata since vcrpy 9
     assert [request.uri for request in requests] == [asked("Hi").uri] * 2
     assert responses[1]["body"]["string"] == stream("1", "2").body
     assert metadata in ([], [HEAD])
-    again = serialize({"requests": requests, "responses": responses}, format)
+    again = serialize({"requests": requests, "responses": responses}, serializer)
     assert [found.timeless for found in read(again).blocks] == [
         found.timeless._replace(response=found.timeless.response.replace("    ended: ReadTimeout\n", ""))
         for found in read(TEXT).blocks
@@ -217,7 +238,8 @@ def test_vcrpy_opens_them_by_itself() -> None:
     from vcr.serializers import yamlserializer
 
     plain = stored_of(asked("Hi"), Response(200, (), (Chunk(b"text"),), "OK"))
-    requests, responses, *_ = deserialize(write(HEAD, map(block, [plain, *EXCHANGES])), yamlserializer)
+    text = write(HEAD, [Block.of(*exchange) for exchange in (plain, *EXCHANGES)])
+    requests, responses, *_ = deserialize(text, yamlserializer)
     assert [request.method for request in requests] == ["POST"] * 3
     assert responses[0]["body"] == {"string": b"text"}
 
@@ -227,13 +249,13 @@ def test_vcrpy_opens_them_by_itself() -> None:
 
 def problem(text: str) -> str:
     with pytest.raises(CassetteBroken) as caught:
-        read(text, "a.yaml")
+        serializer.deserialize(text)
     assert caught.value.__cause__ is None
-    return str(caught.value)
+    return str(caught.value).replace("the cassette", "a.yaml", 1)
 
 
 def test_a_file_cut_at_any_place_is_refused() -> None:
-    for at in range(len(TEXT) - 4):
+    for at in range(len(TEXT) - 42):
         if len(TEXT[:at].strip()) < len(SIGNATURE.strip()):
             continue
         assert problem(TEXT[:at]).startswith("a.yaml:"), at
@@ -252,7 +274,7 @@ def test_says_what_is_wrong_and_where() -> None:
     foreign = vcr_file(OK | {"body": {"string": ""}})
     assert {
         "empty": problem(" \n"),
-        "cut": problem(TEXT[:-4]),
+        "cut": problem(TEXT[:-48]),
         "conflict": problem(conflict),
         "version": problem(TEXT.replace("version: 1", "version: 2")),
         "no version": problem(foreign.replace("version: 1\n", "")),
@@ -267,7 +289,7 @@ def test_says_what_is_wrong_and_where() -> None:
         "json": problem('{"version": 1,\n"interactions": [}'),
     } == {
         "empty": "a.yaml: the file is empty. Delete it, then record it again",
-        "cut": f"a.yaml:{TEXT.count(chr(10))}: the file ends too early: it should end with a line '...'. "
+        "cut": f"a.yaml:{TEXT.count(chr(10)) - 1}: the file ends too early: its last line should start with '...'. "
         "Restore it, or record again",
         "conflict": "a.yaml:22: it has the merge conflict marker '<<<<<<<'. Resolve it, or record again",
         "version": "a.yaml:2: its version is 2, and only 1 can be read. Is the file whole? Else record again",
@@ -286,5 +308,5 @@ def test_says_what_is_wrong_and_where() -> None:
 
 
 def test_an_edited_file_is_still_read() -> None:
-    edited = TEXT.replace("method: POST", "method: POST  # the first call", 1)
-    assert read_edited(edited, "x").values == EXCHANGES
+    text = TEXT.replace("method: POST", "method: POST  # the first call", 1)
+    assert values(text) == EXCHANGES

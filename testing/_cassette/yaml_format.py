@@ -1,0 +1,221 @@
+"""Cassette files as text: version 1 of vcrpy's format, laid out for a reviewer, with one way to write every value.
+
+A container that fits on its line is written there as JSON (which YAML can read); anything larger is a block. Text is
+plain where that is unambiguous, a literal block where it has lines of its own, and a JSON string elsewhere, so that
+there is no rule of YAML's that a value could fall victim to (`no`, `1e3`, dates, spaces at the end of a line).
+
+The last line has a seal, the hash of the text above it. While the seal fits, nobody has edited the file, and it can be
+read by its layout alone, without a YAML parser. Pure: text and values.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard
+
+from maxim_gemini.testing._json_types import is_list, is_object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+VERSION: Final = 1
+SIGNATURE: Final = "# Recorded by maxim-gemini; `maxim-gemini cassettes check` verifies it.\n"
+START: Final = f"{SIGNATURE}version: {VERSION}\n"
+REQUEST: Final = "- request:\n"
+RESPONSE: Final = "\n  response:\n"
+INDENT: Final = 4
+"""Columns before the members of a request and of a response."""
+_LAYOUT: Final = b"1"
+"""Changes whenever the layout does: the seals of older files no longer fit, and they are read as YAML."""
+_SEAL: Final = "... # seal "
+
+WIDTH: Final = 100
+"""Columns that a container on one line may reach."""
+
+_WORDS: Final = r"""[\w ./,;!?'"()\[\]{}+*=%&@$<>~^|-]*"""
+_PLAIN: Final = re.compile(rf"[^\W\d_]{_WORDS}(?::(?=\S){_WORDS})*(?<! )")
+_KEY: Final = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
+_NOT_PRINTABLE: Final = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_NOT_LITERAL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_RESERVED: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
+_NUMBERS_A_LINE: Final = 8
+
+
+class Attachment(NamedTuple):
+    """A file beside the cassette that stands for a value."""
+
+    name: str
+    form: str = "file"
+    """`file`: the bytes of the file; `base64` or `base64url`: its bytes written in that alphabet."""
+
+
+class Block(NamedTuple):
+    """The text of one interaction, without the last line end of either half."""
+
+    request: str
+    response: str
+
+    @classmethod
+    def of(cls, request: dict[str, Any], response: dict[str, Any]) -> Block:
+        """Return the text of an interaction."""
+        return cls(dump(request, INDENT), dump(response, INDENT))
+
+    @property
+    def text(self) -> str:
+        """The interaction as it stands in the file."""
+        return f"{REQUEST}{self.request}{RESPONSE}{self.response}\n"
+
+    @property
+    def timeless(self) -> Block:
+        """The same without the times at which its parts arrived."""
+        before, _, after = self.response.partition("\n    times: [")
+        return self._replace(response=before + after.partition("]")[2]) if after else self
+
+
+def write(head: Mapping[str, Any], blocks: Iterable[Block]) -> str:
+    """Return the text of a file."""
+    metadata = f"metadata:\n{dump(dict(head), 2)}\n" if head else "metadata: {}\n"
+    body = "".join(block.text for block in blocks)
+    text = f"{START}{metadata}interactions:\n{body}" if body else f"{START}{metadata}interactions: []\n"
+    return text + seal(text)
+
+
+def seal(text: str) -> str:
+    """Return the last line of a file that has *text* above it."""
+    sealed = hashlib.sha256(_LAYOUT)
+    sealed.update(text.encode(errors="surrogatepass"))
+    return f"{_SEAL}{sealed.hexdigest()[:32]}\n"
+
+
+def unsealed(text: str) -> str | None:
+    """Return what is above the last line of a file whose seal fits; `None` where somebody has edited it."""
+    above, _, _ = text.rpartition(_SEAL)
+    return above if text[len(above) :] == seal(above) else None
+
+
+# Values
+
+
+def dump(members: dict[str, Any], indent: int = 0) -> str:
+    """Write *members* as a block mapping that starts in column *indent*, without a last line end."""
+    return "\n".join(_block(members, " " * indent))
+
+
+def _block(value: Any, pad: str) -> Iterator[str]:
+    if is_object(value):
+        for key, member in _items(value):
+            yield from _entry(f"{pad}{_key(key)}:", member, pad)
+    else:
+        for item in value:
+            yield from _item(item, pad)
+
+
+def _items(members: dict[Any, Any]) -> Iterator[tuple[str, Any]]:
+    yield from members.items()
+
+
+def _entry(head: str, value: Any, pad: str) -> Iterator[str]:
+    if _is_block(value, WIDTH - len(head)):
+        yield head
+        yield from _block(value, pad + "  ")
+    else:
+        first, *rest = _scalar(value, pad + "  ")
+        yield f"{head} {first}"
+        yield from rest
+
+
+def _item(value: Any, pad: str) -> Iterator[str]:
+    if _is_block(value, WIDTH - len(pad) - 2):
+        lines = _block(value, pad + "  ")
+        yield f"{pad}- {next(lines).lstrip(' ')}"
+        yield from lines
+    else:
+        first, *rest = _scalar(value, pad + "  ")
+        yield f"{pad}- {first}"
+        yield from rest
+
+
+def _is_block(value: Any, room: int) -> bool:
+    return (is_object(value) or is_list(value)) and _room_after(value, room) < 0 and not _is_long_list_of_numbers(value)
+
+
+def _room_after(value: Any, room: int) -> int:
+    """Return what is left of *room* columns after *value* as JSON; below 0 as soon as it can't be on one line."""
+    if is_object(value):
+        for key, member in _items(value):
+            room = _room_after(member, room - len(key) - 6)
+            if room < 0:
+                return room
+    elif is_list(value):
+        for item in value:
+            room = _room_after(item, room - 2)
+            if room < 0:
+                return room
+    elif isinstance(value, str):
+        return -1 if "\n" in value else room - len(value) - 2
+    elif isinstance(value, bytes | Attachment):
+        return -1
+    else:
+        return room - len(repr(value))
+    return room
+
+
+def _is_long_list_of_numbers(value: object) -> TypeGuard[list[float]]:
+    if not is_list(value) or len(value) <= _NUMBERS_A_LINE:
+        return False
+    return all(type(item) in (int, float) for item in value)
+
+
+def _scalar(value: Any, pad: str) -> Iterator[str]:
+    if isinstance(value, Attachment):
+        yield f"!{value.form} {_json(value.name)}"
+    elif isinstance(value, bytes):
+        yield f'!!binary "{base64.b64encode(value).decode()}"'
+    elif isinstance(value, str):
+        yield from _text(value, pad)
+    elif _is_long_list_of_numbers(value):
+        yield from _numbers(value, pad)
+    else:
+        yield _json(value)
+
+
+def _numbers(values: list[float], pad: str) -> Iterator[str]:
+    starts = range(0, len(values), _NUMBERS_A_LINE)
+    lines = [json.dumps(values[start : start + _NUMBERS_A_LINE])[1:-1] for start in starts]
+    yield f"[{lines[0]},"
+    yield from (f"{pad}{line}," for line in lines[1:-1])
+    yield f"{pad}{lines[-1]}]"
+
+
+def _text(text: str, pad: str) -> Iterator[str]:
+    if "\n" in text and _is_literal(text):
+        lines = text.split("\n")
+        yield "|-" if lines[-1] else "|"
+        yield from (f"{pad}{line}" if line else "" for line in (lines if lines[-1] else lines[:-1]))
+    elif _PLAIN.fullmatch(text) and text.lower() not in _RESERVED:
+        yield text
+    else:
+        yield _json(text)
+
+
+def _is_literal(text: str) -> bool:
+    """Tell whether a literal block can hold *text*, and an editor that strips spaces would leave it alone."""
+    if text[0] in " \t\n" or text[-1] in " \t" or text.endswith("\n\n") or " \n" in text or "\t\n" in text:
+        return False
+    return not _NOT_LITERAL.search(text)
+
+
+def _key(key: str) -> str:
+    return key if _KEY.fullmatch(key) and key.lower() not in _RESERVED else _json(key)
+
+
+def _json(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isascii() and "\x7f" not in text else _NOT_PRINTABLE.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"

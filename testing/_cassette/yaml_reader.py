@@ -1,0 +1,383 @@
+"""Cassette files read: by their layout where nobody has edited them, else by a safe YAML parser.
+
+Whoever wrote the file, reading takes memory and time in proportion to its size, makes data and nothing else, and ends
+in values or in one error that names file and line. Pure: text and values.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+import yaml
+
+from maxim_gemini.testing._json_types import is_list, is_object
+from maxim_gemini.testing.exceptions import CassetteBroken
+
+from . import yaml_format
+from .json_text import is_shallow
+from .requests import as_bytes
+from .yaml_format import Attachment, Block
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    _SafeLoader = yaml.SafeLoader
+else:  # a PyYAML that was built without libyaml has no fast loader
+    _SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_CONFLICT: Final = re.compile(r"^(?:<{7} |={7}$|>{7} )", re.MULTILINE)
+_DEEPEST: Final = 150
+"""Levels of a file; a value of JSON in it has at most 100."""
+_LONGEST_NUMBER: Final = 400
+"""Characters; no float has more, and Python takes quadratic time for long integers."""
+_REPEATED: Final = 1_000_000
+"""Characters that aliases may add to a file, beside ten times its size."""
+
+
+class Document(NamedTuple):
+    """What is in a file."""
+
+    head: dict[str, Any]
+    blocks: list[Block]
+    """The interactions of a file that nobody has edited, as text."""
+    items: list[Any]
+    """The interactions of any other, as values."""
+    ours: bool
+    """Whether this project wrote it, so that bodies are in their stored forms; else it is as vcrpy writes it."""
+
+
+def read(text: str, name: str = "the cassette") -> Document:
+    """Return what is in *text*, the content of the file *name*.
+
+    Raises:
+        CassetteBroken: it is no version-1 cassette, or not a whole one; the message names file and line.
+    """
+    _refuse_damage(text, name)
+    above = yaml_format.unsealed(text)
+    return _by_layout(above, name) if above is not None else _by_yaml(text, name)
+
+
+def _refuse_damage(text: str, name: str) -> None:
+    if not text or text.isspace():
+        raise broken(name, None, "the file is empty. Delete it, then record it again")
+    if "<<<<<<< " in text and (match := _CONFLICT.search(text)):
+        line = line_of(text, match.start())
+        raise broken(name, line, f"it has the merge conflict marker {match[0].strip()!r}. Resolve it, or record again")
+    if text.startswith(yaml_format.SIGNATURE) and not text.rstrip().rpartition("\n")[2].startswith("..."):
+        problem = "the file ends too early: its last line should start with '...'. Restore it, or record again"
+        raise broken(name, text.count("\n") + 1, problem)
+
+
+def broken(name: str, line: int | None, problem: str) -> CassetteBroken:
+    """Return the error for a file that can't be read."""
+    return CassetteBroken(f"{name if line is None else f'{name}:{line}'}: {problem}")
+
+
+def line_of(text: str, position: int) -> int:
+    """Return the line of a position in *text*."""
+    return text.count("\n", 0, position) + 1
+
+
+T = TypeVar("T")
+_WRONG: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+
+
+def tried(reader: Callable[[Any], T], values: Any, name: str, line: Callable[[], int | None]) -> T:
+    """Return what *reader* makes of *values*, which may be anything that a file can hold.
+
+    Raises:
+        CassetteBroken: it can't; the message names file and line.
+    """
+    try:
+        return reader(values)
+    except _WRONG as error:
+        problem = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise broken(name, line(), f"this interaction can't be read: {problem:.300}") from None
+
+
+# By its layout
+
+
+def _by_layout(above: str, name: str) -> Document:
+    start, _, body = above.removeprefix(yaml_format.START).partition(f"interactions:\n{yaml_format.REQUEST}")
+    head = tried(load, start.removesuffix("interactions: []\n"), name, lambda: 3)
+    blocks = body[:-1].split(f"\n{yaml_format.REQUEST}") if body else []
+    halves = (piece.partition(yaml_format.RESPONSE) for piece in blocks)
+    return Document(head["metadata"], [Block(request, response) for request, _, response in halves], [], ours=True)
+
+
+def load(text: str, indent: int = 0) -> dict[str, Any]:
+    """Return what `yaml_format.dump` has written.
+
+    Raises:
+        ValueError, LookupError, RecursionError: it has not.
+    """
+    return _Lines(text.removesuffix("\n")).members(indent)
+
+
+class _Lines:
+    __slots__ = ("at", "lines")
+
+    def __init__(self, text: str) -> None:
+        self.lines = text.split("\n")
+        self.lines.append("\0")
+        self.at = 0
+
+    def members(self, indent: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        pad = " " * indent
+        lines, inner = self.lines, indent + 2
+        while (line := lines[self.at]).startswith(pad) and line != "\0":
+            key, rest = (_cut if len(line) > yaml_format.WIDTH else _cut_before)(line[indent:])
+            self.at += 1
+            found[key] = self.block(inner) if rest is None else self.value(rest, inner)
+        return found
+
+    def block(self, indent: int) -> Any:
+        return self.items(indent) if self.lines[self.at].startswith("- ", indent) else self.members(indent)
+
+    def items(self, indent: int) -> list[Any]:
+        found: list[Any] = []
+        pad = " " * indent
+        mark = pad + "- "
+        while (line := self.lines[self.at]).startswith(mark):
+            rest = line[indent + 2 :]
+            if rest.startswith("- ") or _KEY.match(rest):
+                # The mark is two columns wide: without it this is the first line of an inner block.
+                self.lines[self.at] = f"{pad}  {rest}"
+                found.append(self.block(indent + 2))
+            else:
+                self.at += 1
+                found.append(self.value(rest, indent + 2))
+        return found
+
+    def value(self, rest: str, indent: int) -> Any:
+        first = rest[0]
+        if first in '"{-0123456789':
+            return _decode(rest)[0]
+        if first == "[":
+            return _decode(rest if rest.endswith("]") else self.joined(rest))[0]
+        if first == "|":
+            return self.literal(rest, " " * indent)
+        if first == "!":
+            tag, _, text = rest.partition(" ")
+            value = _decode(text)[0]
+            return base64.b64decode(value) if tag == "!!binary" else Attachment(value, tag[1:])
+        return _CONSTANTS.get(rest, rest)
+
+    def joined(self, first: str) -> str:
+        pieces = [first]
+        while not pieces[-1].endswith("]"):
+            pieces.append(self.lines[self.at])
+            self.at += 1
+        return "".join(pieces)
+
+    def literal(self, head: str, pad: str) -> str:
+        found: list[str] = []
+        while not (line := self.lines[self.at]) or line.startswith(pad):
+            found.append(line[len(pad) :])
+            self.at += 1
+        text = "\n".join(found).rstrip("\n")
+        return text if head == "|-" else text + "\n"
+
+
+_decode: Final = json.JSONDecoder().raw_decode
+_CONSTANTS: Final[dict[str, bool | None]] = {"true": True, "false": False, "null": None}
+_KEY: Final = re.compile(r"""(?:([A-Za-z_][\w-]*)|("(?:[^"\\]|\\.)+")):(?: |$)""", re.ASCII)
+
+
+def _cut(line: str) -> tuple[str, str | None]:
+    """Return the key of *line*, and what stands behind it, if anything does."""
+    match = _KEY.match(line)
+    if match is None:
+        raise ValueError(f"{line!r:.60} has no key")
+    plain, quoted = match.groups()
+    return plain or json.loads(quoted), line[match.end() :] or None
+
+
+# Every interaction of a cassette has many lines in common with the others. Long ones are not: they would only be held.
+_cut_before: Final = lru_cache(maxsize=1024)(_cut)
+
+
+# As YAML
+
+
+class VcrLoader(_SafeLoader):
+    """Safe YAML, plus the harmless tags that vcrpy has written over the years, plus our own."""
+
+
+class OurLoader(VcrLoader):
+    """The same with the scalars of JSON, which our files hold: no dates, no `yes`, no octal, but `1e5`."""
+
+
+OurLoader.yaml_implicit_resolvers = {}
+
+
+def _scalar(loader: Any, node: Any) -> Any:
+    return loader.construct_scalar(node)
+
+
+def _sequence(loader: Any, node: Any) -> Any:
+    return tuple(loader.construct_sequence(node, deep=True))
+
+
+def _pickled_file(loader: Any, node: Any) -> bytes:
+    state = loader.construct_mapping(node, deep=True).get("state") or (b"",)
+    return as_bytes(state[0] or b"")
+
+
+def _pickled_iterator(loader: Any, node: Any) -> bytes:
+    arguments: Any = loader.construct_mapping(node, deep=True).get("args") or ([],)
+    return as_bytes(arguments[0])
+
+
+def _attachment(loader: Any, node: Any) -> Attachment:
+    return Attachment(loader.construct_scalar(node), node.tag.removeprefix("!"))
+
+
+VcrLoader.add_constructor("tag:yaml.org,2002:python/str", _scalar)
+VcrLoader.add_constructor("tag:yaml.org,2002:python/unicode", _scalar)
+VcrLoader.add_constructor("tag:yaml.org,2002:python/tuple", _sequence)
+VcrLoader.add_constructor("tag:yaml.org,2002:python/object/new:_io.BytesIO", _pickled_file)
+VcrLoader.add_constructor("tag:yaml.org,2002:python/object/apply:builtins.iter", _pickled_iterator)
+for _form in ("file", "base64", "base64url"):
+    VcrLoader.add_constructor(f"!{_form}", _attachment)
+_add_resolver: Any = OurLoader.add_implicit_resolver  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+_NUMBER = r"-?(?:0|[1-9][0-9]*)"
+for _tag, _pattern, _starts in (
+    ("null", r"null|~|", ["n", "~", ""]),
+    ("bool", r"true|false", list("tf")),
+    ("int", _NUMBER, list("-0123456789")),
+    ("float", rf"{_NUMBER}(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", list("-0123456789")),
+):
+    _add_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), _starts)
+
+
+def _by_yaml(text: str, name: str) -> Document:
+    ours = text.startswith(yaml_format.SIGNATURE)
+    data = parsed(text, name, OurLoader if ours else VcrLoader)
+    _check_version(data, text, name)
+    items = data["interactions"]
+    if not is_list(items):
+        raise broken(name, _line_with(text, "interactions"), "'interactions' is not a list")
+    metadata = data.get("metadata")
+    return Document(metadata if is_object(metadata) else {}, [], items, ours)
+
+
+def parsed(text: str, name: str, loader: type[VcrLoader]) -> Any:
+    """Return the value that *text*, of the file *name*, holds.
+
+    Raises:
+        CassetteBroken: it holds none; the message names file and line.
+    """
+    try:
+        if text.startswith("{"):
+            return _json(text)  # vcrpy's JSON serializer
+        reading = loader(text)
+        try:
+            node: Any = reading.get_single_node()
+            _check_size(node, len(text))
+            return None if node is None else reading.construct_document(node)
+        finally:
+            reading.dispose()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        problem = _sentence(error.problem or error.context or "it is not YAML")
+        raise broken(name, mark.line + 1 if mark else None, problem) from None
+    except yaml.reader.ReaderError as error:
+        line = line_of(text, int(error.position))
+        raise broken(name, line, f"it has a character that YAML does not allow: {error.reason}") from None
+    except RecursionError:
+        raise broken(name, None, _sentence(f"it is nested more than {_DEEPEST} levels deep")) from None
+    except _WRONG as error:
+        raise broken(name, getattr(error, "lineno", None), _sentence(getattr(error, "msg", str(error)))) from None
+
+
+def _json(text: str) -> Any:
+    value = json.loads(text)
+    if not is_shallow(value, _DEEPEST):
+        raise RecursionError
+    return value
+
+
+def _check_size(root: Any, size: int) -> None:
+    """Refuse what is too deep, too long or, by its aliases, too much, before any value is made of it."""
+    sizes: dict[int, int] = {}
+    path: set[int] = set()
+
+    def measured(node: Any, depth: int) -> int:
+        if (known := sizes.get(id(node))) is not None:
+            return known
+        if isinstance(node, yaml.ScalarNode):
+            if len(node.value) > _LONGEST_NUMBER and node.tag.endswith((":int", ":float")):
+                raise _error("a number has too many digits", node)
+            return len(node.value) + 1
+        if id(node) in path:
+            raise _error("an alias stands for what it is in", node)
+        if depth > _DEEPEST:
+            raise _error(f"it is nested more than {_DEEPEST} levels deep", node)
+        path.add(id(node))
+        total = 1
+        for item in node.value:
+            for child in item if isinstance(item, tuple) else (item,):
+                total += measured(child, depth + 1)
+        path.discard(id(node))
+        sizes[id(node)] = total
+        if total > 10 * size + _REPEATED:
+            raise _error("its aliases stand for more than can be read", node)
+        return total
+
+    if root is not None:
+        measured(root, 0)
+
+
+def _error(problem: str, node: Any) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+
+
+def _sentence(problem: str) -> str:
+    if "could not determine a constructor for the tag" in problem:
+        tag = problem.rpartition("tag ")[2]
+        return f"the tag {tag} is not read: a cassette is data only. Remove it, or record again"
+    return f"{problem}. Restore the file, or record again"
+
+
+def _check_version(data: Any, text: str, name: str) -> None:
+    if is_list(data):
+        raise broken(name, 1, "it is from before version 1 of vcrpy's format. Record it again")
+    if not is_object(data):
+        raise broken(name, 1, f"it is not a cassette but {_kind(data)}")
+    if data.get("interactions") is None:
+        raise broken(name, None, "it has no 'interactions': the file is not a cassette, or not a whole one")
+    version = data.get("version", "none")
+    if version != yaml_format.VERSION:
+        problem = (
+            f"its version is {version!r:.60}, and only {yaml_format.VERSION} can be read. "
+            "Is the file whole? Else record again"
+        )
+        raise broken(name, _line_with(text, "version"), problem)
+
+
+def _kind(value: object) -> str:
+    return "nothing" if value is None else f"a {type(value).__name__}"
+
+
+def _line_with(text: str, key: str) -> int | None:
+    match = re.search(rf"^['\"]?{key}['\"]?[ \t]*:", text, re.MULTILINE)
+    return line_of(text, match.start()) if match else None
+
+
+def line_of_item(text: str, index: int) -> int | None:
+    """Return the line where the interaction with that index starts."""
+    try:
+        document: Any = yaml.compose(text, Loader=VcrLoader)
+        for key, value in document.value:
+            if key.value == "interactions":
+                return int(value.value[index].start_mark.line) + 1
+    except (yaml.YAMLError, *_WRONG):
+        pass
+    return None
