@@ -65,14 +65,14 @@ class Shelf:
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
-            raise CassetteNotFound(f"there is no cassette {self.path}") from None
+            raise CassetteNotFound(f"there is no cassette {self.name}") from None
         except OSError as error:
-            raise CassetteError(f"the cassette {self.path} can't be read: {error.strerror}") from None
+            raise CassetteError(f"the cassette {self.name} can't be read: {error.strerror}") from None
         try:
             return (data.replace(b"\r\n", b"\n") if b"\r" in data else data).removeprefix(b"\xef\xbb\xbf").decode()
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
-            raise broken(str(self.path), line, "it is not UTF-8. Restore the file, or record again") from None
+            raise broken(self.name, line, "it is not UTF-8. Restore the file, or record again") from None
 
     def stamp(self) -> tuple[int, ...]:
         """Return what changes whenever the file is replaced; nothing where there is none."""
@@ -116,15 +116,15 @@ class Shelf:
         """
         hash_of = _HASH.search(name)
         if hash_of is None or Path(name).name != name or _NOT_IN_NAMES.search(name):
-            raise CassetteBroken(f"{self.path}: {name!r} is not the name of a file beside it")
+            raise CassetteBroken(f"{self.name}: {name!r} is not the name of a file beside it")
         try:
             data = self._beside(name).read_bytes()
         except OSError:
             raise CassetteBroken(
-                f"{self.path}: the file {name!r} beside it is missing. Restore it, or record again"
+                f"{self.name}: the file {name!r} beside it is missing. Restore it, or record again"
             ) from None
         if digest(data) != hash_of[1]:
-            raise CassetteBroken(f"{self.path}: the file {name!r} beside it was changed. Restore it, or record again")
+            raise CassetteBroken(f"{self.name}: the file {name!r} beside it was changed. Restore it, or record again")
         return data
 
     def attachments(self) -> set[str]:
@@ -165,7 +165,7 @@ class Shelf:
             yield
         except OSError as error:
             place = error.filename or self.path
-            raise CassetteError(f"the cassette {self.path} can't be saved: {place}: {error.strerror}") from error
+            raise CassetteError(f"the cassette {self.name} can't be saved: {place}: {error.strerror}") from error
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from plugin.printed import record, tail
+from support.recordings import with_missing_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -178,7 +179,7 @@ def test_an_answer_that_cannot_be_read_fails_the_test_even_where_the_application
     suite.makepyfile(test_chat=CHAT)
     record(suite)
     file = suite.path / "cassettes/test_chat/test_hi.yaml"
-    file.write_text(file.read_text().replace('"code": 200', '"code": !!python/name:os.system {}'))
+    file.write_text(with_missing_file(file.read_text()))
     suite.runpytest_inprocess().stdout.no_fnmatch_line("*site-packages*")
     suite.makepyfile(
         test_chat="""
@@ -191,7 +192,7 @@ def test_an_answer_that_cannot_be_read_fails_the_test_even_where_the_application
     )
     result = suite.runpytest_inprocess()
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*test_hi.yaml:*: the tag *"])
+    result.stdout.fnmatch_lines(["*test_hi.yaml: the file * beside it is missing*"])
 
 
 def test_a_recording_of_a_test_that_failed_is_not_kept(suite: pytest.Pytester, gemini: Loopback) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.clients import EDGE_IDS, EDGES, opened
 from support.gemini import ASK
-from support.recordings import call, cassette, says
+from support.recordings import call, cassette, says, with_missing_file
 
 from maxim_gemini.testing._recorder.recorder import GeminiRecorder
 from maxim_gemini.testing.exceptions import CassetteBroken, CassetteMiss
@@ -114,9 +114,13 @@ async def test_the_live_api_is_not_reached_on_replay(hello: Path) -> None:
 
 
 def test_an_answer_that_cannot_be_read_fails_the_block_even_if_swallowed(hello: Path) -> None:
-    hello.write_text(hello.read_text().replace('"code": 200', '"code": !!python/name:os.system {}'))
+    hello.write_text(with_missing_file(hello.read_text()))
     recorder = GeminiRecorder(hello)
-    with pytest.raises(CassetteBroken, match=r"hello\.yaml:\d+: the tag ") as caught, recorder, suppress(Exception):
+    with (
+        pytest.raises(CassetteBroken, match=r"hello\.yaml: the file .* beside it is missing") as caught,
+        recorder,
+        suppress(Exception),
+    ):
         recorder.bare_client.models.generate_content(model="gemini-2.5-flash", contents="Hello")
     assert recorder.errors == [caught.value]
     assert recorder.misses == []

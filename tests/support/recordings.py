@@ -54,3 +54,10 @@ def cassette(path: Path, *interactions: tuple[Request, Response]) -> Path:
         made.record(asked, answered)
     made.save()
     return path
+
+
+def with_missing_file(text: str) -> str:
+    """Return the text of a cassette with one answer, whose body is now in a file that is not there."""
+    before, _, _ = text.partition("  response:\n")
+    answer = 'status: {"code": 200}\n    body:\n      string: !file "hello.0123456789abcdef.bin"\n...\n'
+    return f"{before}  response:\n    {answer}"
