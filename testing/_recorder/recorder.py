@@ -8,7 +8,6 @@ with GeminiRecorder("cassettes/hello.yaml") as recorder:
 from __future__ import annotations
 
 import functools
-import inspect
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -24,6 +23,7 @@ from maxim_gemini.testing._http.faults import Chunking, Fault, Pace, check, even
 from maxim_gemini.testing.exceptions import CassetteError, CassetteMiss, RequestNotCaught
 
 from . import watchers as _watchers
+from .decorating import decorate_tests, decorated
 from .traffic import Outcome, Tape
 
 if TYPE_CHECKING:
@@ -156,22 +156,15 @@ class GeminiRecorder:
             self.__exit__(kind, error, traceback)
 
     def __call__(self, function: F) -> F:
-        """Decorate *function*: each call of it is a block of its own, from the start of the cassette."""
-        if inspect.iscoroutinefunction(function):
+        """Decorate a function, a generator or a test class: each call is a block of its own, from the cassette's start.
 
-            @functools.wraps(function)
-            async def recorded_async(*args: Any, **kwargs: Any) -> Any:
-                async with self:
-                    return await function(*args, **kwargs)
-
-            return cast("F", recorded_async)
-
-        @functools.wraps(function)
-        def recorded(*args: Any, **kwargs: Any) -> Any:
-            with self:
-                return function(*args, **kwargs)
-
-        return cast("F", recorded)
+        The block of a generator, sync or async, lasts as long as the generator. Of a class, all methods are decorated
+        whose names begin with `test`.
+        """
+        if isinstance(function, type):
+            decorate_tests(self, function)
+            return function
+        return cast("F", decorated(self, function))
 
     def save(self) -> None:
         """Write what the block has recorded, unless it failed or was discarded; needed only without *autosave*.

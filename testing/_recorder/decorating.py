@@ -1,0 +1,77 @@
+"""A block around each call of a function, of whatever kind: what runs later than the call is in the block, too."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Generator
+
+    from .recorder import GeminiRecorder
+
+
+def decorated(block: GeminiRecorder, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return *function*, of the same kind as it is, with *block* around each call."""
+
+    async def recorded_async_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        async with block, aclosing(function(*args, **kwargs)) as generator:
+            step = generator.asend(None)
+            while True:
+                try:
+                    item = await step
+                except StopAsyncIteration:
+                    return
+                try:
+                    step = generator.asend((yield item))
+                except GeneratorExit:
+                    raise
+                except BaseException as error:
+                    step = generator.athrow(error)
+
+    def recorded_generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        with block:
+            return (yield from function(*args, **kwargs))
+
+    async def recorded_async(*args: Any, **kwargs: Any) -> Any:
+        async with block:
+            return await function(*args, **kwargs)
+
+    def recorded(*args: Any, **kwargs: Any) -> Any:
+        with block:
+            return _checked(function, function(*args, **kwargs))
+
+    if inspect.isasyncgenfunction(function):
+        return functools.wraps(function)(recorded_async_generator)
+    if inspect.isgeneratorfunction(function):
+        return functools.wraps(function)(recorded_generator)
+    if inspect.iscoroutinefunction(function):
+        return functools.wraps(function)(recorded_async)
+    return functools.wraps(function)(recorded)
+
+
+def decorate_tests(block: GeminiRecorder, tests: type) -> None:
+    """Put *block* around each method of *tests* that is a test by its name, inherited ones included."""
+    names = [name for name in dir(tests) if name.startswith("test") and callable(getattr(tests, name))]
+    if not names:
+        raise TypeError(f"{tests.__name__} has no method whose name begins with 'test': decorate the methods that send")
+    for name in names:
+        method = inspect.getattr_static(tests, name)
+        if isinstance(method, staticmethod | classmethod):
+            setattr(tests, name, type(method)(decorated(block, method.__func__)))  # pyright: ignore
+        else:
+            setattr(tests, name, decorated(block, method))
+
+
+def _checked(function: Callable[..., Any], result: Any) -> Any:
+    """Return *result*, unless it is something that would send its requests after the block."""
+    if not (inspect.isawaitable(result) or inspect.isgenerator(result) or inspect.isasyncgen(result)):
+        return result
+    if close := getattr(result, "close", None):  # or Python warns that it was never awaited
+        close()
+    raise TypeError(
+        f"{getattr(function, '__qualname__', function)} returned {type(result).__name__!r}, which would run after the "
+        "recorder's block: decorate the function that runs it, or one with 'async def' or 'yield'"
+    )
