@@ -33,7 +33,14 @@ __all__ = sorted(_EXPORTS)  # pyright: ignore[reportUnsupportedDunderAll]
 def __getattr__(name: str) -> Any:
     if name not in _EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(f".{_EXPORTS[name]}", __name__)
+    try:
+        module = import_module(f".{_EXPORTS[name]}", __name__)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "maxim_gemini":
+            raise
+        install = 'pip install "maxim-gemini[testing]"'
+        missing = f"maxim_gemini.testing.{name} needs {error.name}, which is not installed: {install}"
+        raise ModuleNotFoundError(missing, name=error.name) from None
     return module if _EXPORTS[name] == name else getattr(module, name)
 
 

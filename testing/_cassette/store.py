@@ -104,6 +104,26 @@ class Shelf:
                     (path.parent / name).unlink(missing_ok=True)
             self._remove_unfinished(path.parent)
 
+    def rename(self, path: Path) -> None:
+        """Move the cassette, and the files beside it, to *path*.
+
+        Raises:
+            CassetteNotFound: there is no cassette.
+            CassetteError: there is one at *path* already, or it can't be written; the old one is still there.
+        """
+        text, target = self.read(), Shelf(path)
+        if path.exists():
+            raise CassetteError(f"there is a cassette {path} already: delete it first if it is not needed")
+        attachments, old = dict[str, bytes](), self.attachments()
+        for name in old:
+            data = self.fetch(name)
+            renamed = target.name_for(data, name.rpartition(".")[2])
+            attachments[renamed] = data
+            text = text.replace(json.dumps(name, ensure_ascii=False), json.dumps(renamed, ensure_ascii=False))
+        target.write(text, attachments)
+        for path_of in (self.path, *map(self._beside, old)):
+            path_of.unlink()
+
     def name_for(self, data: bytes, extension: str) -> str:
         """Return the name of the file beside the cassette for *data*."""
         return f"{self._stem}.{digest(data)}.{extension}"

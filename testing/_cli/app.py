@@ -152,7 +152,8 @@ def show_cassette(
 def check_cassettes(
     paths: Annotated[list[Path] | None, typer.Argument(help="Files or folders; without any, the bundled ones.")] = None,
     max_age: Annotated[
-        str | None, typer.Option(help="Complain of recordings older than this: 90d, 12w, 6m, 1y.", metavar="AGE")
+        str | None,
+        typer.Option(help="Complain of cassettes older than 90d, 12w, 6m (months), 1y.", metavar="AGE"),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -163,6 +164,22 @@ def check_cassettes(
     from .cassettes import check
 
     raise typer.Exit(check(paths or [], max_age=max_age, as_json=as_json))
+
+
+@cassettes.command(
+    "rename",
+    epilog=_examples(
+        "maxim-gemini cassettes rename tests/cassettes/test_chat/test_old.yaml tests/cassettes/test_chat/test_new.yaml"
+    ),
+)
+def rename_cassette(
+    old: Annotated[Path, typer.Argument(help="The file.")],
+    new: Annotated[Path, typer.Argument(help="Its new name; there must be no such file yet.")],
+) -> None:
+    """Rename a cassette, with the files beside it: its test was renamed."""
+    from .cassettes import rename
+
+    rename(old, new)
 
 
 @cassettes.command(

@@ -204,6 +204,16 @@ def _beginning(text: str, limit: int = 300) -> str:
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters)"
 
 
+# ---- rename
+
+
+def rename(old: Path, new: Path) -> None:
+    """Rename the cassette *old*, with the files beside it."""
+    target = new if new.suffix in {".yaml", ".yml"} else new.with_name(f"{new.name}.yaml")
+    Shelf(old).rename(target)
+    console.out().print(f"{old} is now {target}", soft_wrap=True)
+
+
 # ---- check
 
 

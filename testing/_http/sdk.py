@@ -25,7 +25,7 @@ from .patching import Patch
 from .routing import check_blocks, current_route
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Mapping
 
     from google.genai import Client
 
@@ -157,6 +157,11 @@ def _without_client_certificate(uses_google_auth: Callable[[Any], bool]) -> Call
 def _hides_credentials() -> bool:
     route = current_route()
     return route is not None and route.hides_credentials()
+
+
+def is_made_up(headers: Mapping[str, str]) -> bool:
+    """Return whether a request is signed with what is made up to replay, and no server takes."""
+    return headers.get("x-goog-api-key") == MADE_UP_KEY or headers.get("authorization") == f"Bearer {_TOKEN}"
 
 
 def finds_credentials() -> bool:

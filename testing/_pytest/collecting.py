@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .marker import from_marker
-from .places import clashing, named_place, own_place, test_name
+from .places import clashing, named_place, node_id, own_place, test_name
 from .session import MARKER
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class User(NamedTuple):
 
 def users(items: Iterable[pytest.Item], folder: str) -> dict[str, User]:
     """Return those of *items* that use a recorder, by node id."""
-    return {item.nodeid: _user(item, folder) for item in items}
+    return {node_id(item): _user(item, folder) for item in items}
 
 
 def clashes(items: Iterable[pytest.Item]) -> dict[str, str]:

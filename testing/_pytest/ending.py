@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from .summary import details, headline, plural, shortened
+from .summary import details, headline, mending, plural, shortened
 from .tally import TestRecord, totals
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def tell(
     for word, text in lines if terminal.config.get_verbosity() > 0 else shortened(lines):
         terminal.write(f"{word:<9} ", **{_COLOURS.get(word, "yellow"): True})
         terminal.write_line(text)
+    if advice := mending(tests, unused, max_age=max_age):
+        terminal.write_line(advice)
     if report:
         terminal.write_line(f"traces of {plural(sum(test.logged for test in tests), 'test')} written to {report}")
 

@@ -17,8 +17,9 @@ Mode: TypeAlias = Literal["none", "once", "new_episodes", "all", "rewrite", "ver
 MODES: Final[tuple[str, ...]] = get_args(Mode)
 VARIABLE: Final = "MAXIM_GEMINI_RECORD"
 
-_DURATION = re.compile(r"(\d+)\s*([hdwy]?)")
-_HOURS: Final = {"h": 1, "d": 24, "": 24, "w": 24 * 7, "y": 24 * 365}
+_DURATION = re.compile(r"(\d+)\s*([hdwmy]?)")
+_HOURS: Final = {"h": 1, "d": 24, "": 24, "w": 24 * 7, "m": 24 * 30, "y": 24 * 365}
+_UNITS: Final = "h (hours), d (days), w (weeks), m (months of 30 days) or y (years of 365 days), such as 90d"
 MARKER_DECLARATION: Final = (
     "maxim_gemini(cassette=None, *, record=None, strict=None, pace=None, chunking=None, base_url=None, hosts=None, "
     "description=None, source=None): record the Gemini traffic of the test once, and replay it from then on. "
@@ -78,7 +79,7 @@ def add_options(parser: pytest.Parser) -> None:
         "--maxim-gemini-max-age",
         metavar="AGE",
         default=None,
-        help="Warn of recordings older than this: 90d, 12w, 1y.",
+        help="Warn of cassettes older than this: 90d, 12w, 6m (months), 1y.",
     )
     group.addoption(
         "--maxim-gemini-report",
@@ -118,14 +119,14 @@ def as_mode(text: str) -> Mode:
 
 
 def duration(text: str) -> timedelta:
-    """Return *text* such as `90d`, `12w`, `36h` or `1y` as a span of time; a plain number means days."""
+    """Return *text* such as `90d`, `12w`, `6m` or `1y` as a span of time; a plain number means days."""
     match = _DURATION.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"{text!r} is no age; say for example 90d, 12w or 1y")
+        raise ValueError(f"{text!r} is not an age; write a number and a unit: {_UNITS}")
     try:
         return timedelta(hours=int(match[1]) * _HOURS[match[2]])
     except OverflowError:
-        raise ValueError(f"{text!r} is more time than there is; say for example 90d, 12w or 1y") from None
+        raise ValueError(f"{text!r} is too long for an age; write a number and a unit: {_UNITS}") from None
 
 
 def is_ci(environment: Mapping[str, str]) -> bool:

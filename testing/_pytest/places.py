@@ -49,6 +49,11 @@ def test_name(item: pytest.Item) -> str:
 test_name.__test__ = False  # type: ignore[attr-defined]  # pytest would collect it where a test file imports it
 
 
+def node_id(item: pytest.Item) -> str:
+    """Return the id by which pytest finds *item*; pytest-xdist adds its groups to ids."""
+    return f"{item.parent.nodeid}::{item.name}" if item.parent is not None else item.nodeid
+
+
 def file_name(name: str) -> str:
     """Return *name* as a file's name, without the suffix: safe on every file system, cut with a hash where too long."""
     safe = _UNSAFE.sub("-", name)
@@ -69,12 +74,23 @@ def named_place(test_file: Path, name: str, folder: str) -> Place:
     """Return where the recording *name* lies, or is to be made; `ValueError` where it would leave the folders."""
     relative = inside(name)
     module = module_folder(test_file, folder)
-    for candidate in (module / relative, module.parent / relative):
+    for candidate in candidates(test_file, name, folder):
         if candidate.is_file():
             return Place(candidate)
     if (bundled := _bundled() / relative).is_file():
         return Place(bundled, bundled=True)
     return Place(module / relative)
+
+
+def candidates(test_file: Path, name: str, folder: str) -> list[Path]:
+    """Return where the tests in *test_file* look for the cassette *name*, the first one first."""
+    module = module_folder(test_file, folder)
+    return [module / inside(name), module.parent / inside(name)]
+
+
+def bundled_names() -> list[str]:
+    """Return the names of the cassettes that came with this package."""
+    return sorted(path.stem for path in _bundled().glob(f"*{SUFFIX}"))
 
 
 def bundled_name(path: Path) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from .advice import Adviser, target_of
 from .marker import choices_of
 from .parameters import is_repeated
-from .places import Place, named_place, own_place, test_name
+from .places import Place, module_folder, named_place, node_id, own_place, test_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ class Plan(NamedTuple):
 
     path: Path
     mode: Mode
-    record_command: str
+    advice: Adviser
     wishes: dict[str, Any]
     """Further keywords of the recorder."""
     strict: bool = False
@@ -43,15 +43,19 @@ def plan_of(item: pytest.Item, config: Mapping[str, Any], session: Session) -> P
         # Told without a traceback: none of its lines would be the user's.
         raise pytest.fail.Exception(f"{type(error).__name__}: {error}", pytrace=False) from None
     wishes = choices.made()
+    is_shared = choices.cassette is not None or is_repeated(item)
+    folder = module_folder(item.path, session.settings.folder)
+    target = target_of(node_id(item), place.path, folder, is_shared=is_shared)
+    tests = _tests(item, place, session)
     for name in ("cassette", "record", "strict"):
         wishes.pop(name, None)
     return Plan(
         place.path,
         _mode(place, choices, session),
-        _command(item, place),
+        Adviser(item, place, choices.cassette, tests, target, session.settings.folder, session.shown),
         wishes,
         session.settings.strict or bool(choices.strict),
-        choices.cassette is not None or is_repeated(item),
+        is_shared,
     )
 
 
@@ -86,9 +90,9 @@ def _mode(place: Place, choices: Choices, session: Session) -> Mode:
     return "none" if place.bundled and mode != "verify" else mode
 
 
-def _command(item: pytest.Item, place: Place) -> str:
-    mode = "new_episodes" if place.path.exists() else "once"
-    return f"pytest --maxim-gemini-record={mode} {shlex.quote(item.nodeid)}"
+def _tests(item: pytest.Item, place: Place, session: Session) -> list[str]:
+    path = str(place.path)
+    return [nodeid for nodeid, user in session.users.items() if (user.named or user.own) == path] or [node_id(item)]
 
 
 _CLASH = """\

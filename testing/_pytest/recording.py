@@ -45,7 +45,7 @@ def recording(
             plan.path,
             client=client,
             logger=logger,
-            record_command=plan.record_command,
+            advice=plan.advice,
             everywhere=True,
             allow_missing=True,
             autosave=False,

@@ -218,7 +218,9 @@ class Session:
         state = self.current
         state.take(report)
         if report.when == "teardown" and (state.uses or state.loggers):
-            setattr(report, ATTRIBUTE, self._record(item.nodeid, state).to_wire())
+            from .places import node_id
+
+            setattr(report, ATTRIBUTE, self._record(node_id(item), state).to_wire())
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

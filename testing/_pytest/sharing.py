@@ -76,8 +76,10 @@ class Shared(NamedTuple):
 
     cassette: str
     tests: list[str]
+    targets: list[str]
     unused: int = 0
     is_strict: bool = False
+    is_bundled: bool = False
 
 
 def judged(records: Iterable[TestRecord], is_whole: Callable[[str], bool]) -> list[Shared]:
@@ -85,11 +87,22 @@ def judged(records: Iterable[TestRecord], is_whole: Callable[[str], bool]) -> li
 
     Only those are judged of which *is_whole* says that all their tests have run and passed.
     """
-    return [
-        Shared(cassette, [nodeid for nodeid, _ in uses], unused, any(use.strict for _, use in uses))
-        for cassette, uses in _by_cassette(records).items()
-        if (unused := sum(_unused(use for _, use in uses).values())) and is_whole(cassette)
-    ]
+    found: list[Shared] = []
+    for cassette, by_test in _by_cassette(records).items():
+        uses = [use for _, use in by_test]
+        unused = _unused(uses).total() if len({tuple(use.ignore) for use in uses}) == 1 else 0
+        if unused and is_whole(cassette):
+            found.append(
+                Shared(
+                    cassette,
+                    tests=[nodeid for nodeid, _ in by_test],
+                    targets=[use.target for use in uses],
+                    unused=unused,
+                    is_strict=any(use.strict for use in uses),
+                    is_bundled=uses[0].bundled,
+                )
+            )
+    return found
 
 
 def rewritten(records: Iterable[TestRecord], is_whole: Callable[[str], bool]) -> dict[str, tuple[dict[str, int], Use]]:

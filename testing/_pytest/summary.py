@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from .advice import command
 from .tally import totals
 
 if TYPE_CHECKING:
@@ -56,6 +57,28 @@ def details(
     return sorted(set(lines), key=lambda line: (ORDER.index(line.word), line.text))
 
 
+def mending(
+    records: Iterable[TestRecord], unused: Iterable[Shared], *, max_age: timedelta | None, now: datetime | None = None
+) -> str:
+    """Return the one command after which nothing is missed, unused or old; empty where there is nothing to mend."""
+    uses = [
+        (record.nodeid, use)
+        for record in records
+        for use in record.uses
+        if not use.bundled
+        and (
+            use.counts.get("missed")
+            or use.counts.get("unused")
+            or (max_age is not None and any(_old([use], max_age, now or datetime.now(UTC))))
+        )
+    ]
+    shared = [target for cassette in unused if not cassette.is_bundled for target in cassette.targets]
+    if uses and not shared and not any(use.exists for _, use in uses):
+        return f"To record what is missing: {command('once', [nodeid for nodeid, _ in uses])}"
+    targets = [use.target or nodeid for nodeid, use in uses] + shared
+    return f"To record all of it again: {command('rewrite', targets)}" if targets else ""
+
+
 def shortened(lines: Sequence[Line]) -> Iterator[Line]:
     """Yield the first lines about each thing, and how many more there are."""
     counts = Counter(line.word for line in lines)
@@ -90,7 +113,7 @@ def _unused(shared: Shared) -> str:
 
 def _use(nodeid: str, use: Use) -> Iterator[Line]:
     if missed := use.counts.get("missed"):
-        yield Line("missed", f"{use.cassette}: has no answer to {plural(missed, 'request')} of {nodeid}")
+        yield Line("missed", f"{use.cassette}: no answer to {plural(missed, 'request')} of {nodeid}")
     if unused := use.counts.get("unused"):
         yield Line("unused", f"{use.cassette}: {plural(unused, 'answer')} that {nodeid} did not ask for")
     if use.kept:

@@ -32,6 +32,12 @@ class Use:
     """ISO 8601; empty where the file does not say."""
     kept: bool = False
     """The test failed, so what it recorded was dropped and the file stayed as it was."""
+    exists: bool = True
+    """There is a file, now that the test is over."""
+    target: str = ""
+    """What to run to record the cassette again; nothing where none can be said."""
+    bundled: bool = False
+    """It came with this package: nothing can be recorded into it."""
     shared: bool = False
     """Other tests of the run may use it, too: what is unused is judged when all are done."""
     strict: bool = False
@@ -81,7 +87,9 @@ def use_of(recorder: GeminiRecorder, shown: str, plan: Plan | None = None) -> Us
     """Return what *recorder* did, whose file is shown as *shown*; a bundled one has its name, and no age."""
     counts = {name: getattr(recorder.outcome, name) for name in COUNTS}
     mode = plan.mode if plan else recorder.mode
-    use = Use(shown, mode, counts)
+    use = Use(shown, mode, counts, exists=recorder.path.exists())
+    if plan:
+        use = replace(use, target=plan.advice.target)
     if plan and plan.is_shared:
         unplayed = Counter(interaction.fingerprint for interaction in recorder.unused)
         use = replace(
@@ -94,7 +102,7 @@ def use_of(recorder: GeminiRecorder, shown: str, plan: Plan | None = None) -> Us
             ignore=plan.ignore,
         )
     if bundled := bundled_name(recorder.path.resolve()):
-        return replace(use, cassette=f"{bundled} (bundled)", strict=False)
+        return replace(use, cassette=f"{bundled} (bundled)", bundled=True, strict=False)
     dropped = recorder.discarded and recorder.outcome.live > 0 and mode != "verify"
     return replace(use, recorded_at=recorder.cassette.head.recorded_at, kept=dropped)
 

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from .session import Session
 
 _LIBRARIES: Final = frozenset(
-    {"aiohttp", "asyncio", "concurrent", "contextlib", "google", "httpx", "httpx2", "maxim_gemini", "respx", "tenacity"}
+    {
+        *("aiohttp", "asyncio", "concurrent", "contextlib", "functools", "google"),
+        *("httpx", "httpx2", "maxim_gemini", "respx", "tenacity"),
+    }
 )
 
 

@@ -58,7 +58,8 @@ class GeminiRecorder:
     that makes one, for `recorder.client`; by default one is made to fit the cassette. *pace* is `instant`, `recorded`
     or a factor; *chunking* is `events`, `recorded`, `whole`, `torn` or sizes in bytes. With *strict*, what is recorded
     and not asked for is an error. *base_url* and *hosts* are in scope besides Google's. *everywhere* also catches
-    requests of threads and tasks that began before the block. *record_command* is what an error says would record it.
+    requests of threads and tasks that began before the block. *advice* is what an error says to do where an answer
+    is missing: a text, or a function of the request that has no answer.
     With *allow_missing* a file that is not there is an error of the first request, not of the block. Without *autosave*
     nothing is written at the end of the block: `save` does.
     """
@@ -78,7 +79,7 @@ class GeminiRecorder:
         description: str | None = None,
         source: str | None = None,
         everywhere: bool = False,
-        record_command: str | None = None,
+        advice: str | Callable[[Request | None], str] | None = None,
         allow_missing: bool = False,
         autosave: bool = True,
         cassette_options: Mapping[str, Any] | None = None,
@@ -97,7 +98,7 @@ class GeminiRecorder:
         self.description = description
         self.source = source
         self.everywhere = everywhere
-        self.record_command = record_command or f'GeminiRecorder("{self.path.as_posix()}", mode="new_episodes")'
+        self._advice = advice
         self.allow_missing = allow_missing
         self.autosave = autosave
         self.cassette_options = dict(cassette_options or {})
@@ -307,6 +308,13 @@ class GeminiRecorder:
             fault.apply(faults, events)
         return faults
 
+    def advice_for(self, request: Request | None) -> str:
+        """Return what to do where *request*, or the whole file, is not there."""
+        if self._advice is not None:
+            return self._advice if isinstance(self._advice, str) else self._advice(request)
+        mode = "rewrite" if self.path.exists() else "once"
+        return f'To record it: GeminiRecorder("{self.path.as_posix()}", mode="{mode}")'
+
     # Inside
 
     def _add(self, fault: Fault) -> Fault:
@@ -335,7 +343,7 @@ class GeminiRecorder:
             return Cassette.load(self._file, allow_missing=allow_missing, **options)
         except CassetteError as error:
             if not self._file.exists():
-                error.add_note(f"To record it: {self.record_command}")
+                error.add_note(self.advice_for(None))
             raise
 
     def _conclude(self, error: BaseException | None) -> None:

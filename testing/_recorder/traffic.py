@@ -6,7 +6,7 @@ import functools
 import threading
 from dataclasses import dataclass
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
 from maxim_gemini.testing import _clock
@@ -33,6 +33,13 @@ if TYPE_CHECKING:
     from maxim_gemini.testing._http.exchange import Response
 
     from .recorder import GeminiRecorder
+
+
+NO_CREDENTIALS: Final = (
+    "Recording sends to Gemini and needs credentials: set GEMINI_API_KEY (or GOOGLE_API_KEY), or for Vertex "
+    "GOOGLE_GENAI_USE_VERTEXAI, GOOGLE_CLOUD_PROJECT and GOOGLE_CLOUD_LOCATION. Or give the recorder a client of your "
+    "own: in pytest, override the fixture gemini_client. Replaying needs none of it"
+)
 
 
 class Outcome(NamedTuple):
@@ -98,7 +105,7 @@ class Tape(Route):
             return self._replay(request, recorded)
         if self.sends:
             return self._send(request)
-        raise self._miss(self.cassette.explain_miss(request))
+        raise self._miss(self.cassette.explain_miss(request), request)
 
     def skips_wait(self, seconds: float) -> bool:
         """Skip what follows a replayed answer, and note it."""
@@ -152,6 +159,10 @@ class Tape(Route):
         )
 
     def _send(self, request: Request) -> Live:
+        if sdk.is_made_up(request.headers) and is_gemini_host(urlsplit(request.uri).hostname or ""):
+            error = CassetteError(NO_CREDENTIALS)
+            self._note(error)
+            raise error
         take = _Take(request)
         take.watcher = Live(functools.partial(setattr, take, "response"))
         with self._lock:
@@ -160,8 +171,8 @@ class Tape(Route):
             self._last_was_live = True
         return take.watcher
 
-    def _miss(self, text: str) -> CassetteMiss:
-        miss = CassetteMiss(f"{text}\n\nTo record it: {self._recorder.record_command}")
+    def _miss(self, text: str, request: Request | None = None) -> CassetteMiss:
+        miss = CassetteMiss(f"{text}\n\n{self._recorder.advice_for(request)}")
         self._note(miss)
         return miss
 
@@ -229,7 +240,7 @@ class Tape(Route):
         for take in self._takes:
             recorded = self.cassette.play(take.request)
             if recorded is None:
-                self._miss(self.cassette.explain_miss(take.request))
+                self._miss(self.cassette.explain_miss(take.request), take.request)
             elif take.response is not None:
                 where = f"{take.request.method} {urlsplit(self.cassette.scrubber.address(take.request.uri)).path}"
                 self.drifts += [f"  {where}: {line}" for line in drift(recorded, take.response)]
@@ -254,7 +265,11 @@ class Tape(Route):
     def credentials(self) -> dict[str, Any]:
         """Return what `genai.Client` needs: of the environment to record, made up to replay."""
         if self.sends and (not self.replays or sdk.finds_credentials()):
-            return {} if sdk.finds_credentials() or not self._recorder.base_url else {"api_key": sdk.MADE_UP_KEY}
+            if sdk.finds_credentials():
+                return {}
+            if self._recorder.base_url:
+                return {"api_key": sdk.MADE_UP_KEY}
+            raise CassetteError(NO_CREDENTIALS)
         paths = [urlsplit(interaction.request.uri).path for interaction in self.cassette.interactions]
         return next(
             (found for path in paths if (found := _vertex(path))), {"vertexai": False, "api_key": sdk.MADE_UP_KEY}

@@ -13,6 +13,7 @@ from vcr.serializers import yamlserializer
 
 from maxim_gemini.testing._cassette import Cassette
 from maxim_gemini.testing._cassette.store import Persister, Shelf, inside
+from maxim_gemini.testing._http.exchange import Chunk, Response
 from maxim_gemini.testing.exceptions import CassetteBroken, CassetteError
 
 
@@ -250,3 +251,20 @@ def test_a_cassette_whose_name_is_no_text_can_have_binaries(tmp_path: Path) -> N
     path = tmp_path / os.fsdecode(b"a\xff.yaml")
     picture(path, "x")
     assert Cassette.load(path).play(asked("x")) is not None
+
+
+def test_a_cassette_is_renamed_with_the_files_beside_it(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.yaml", tmp_path / "further/new.yaml"
+    cassette = Cassette(old)
+    cassette.record(asked("picture"), Response(200, (("content-type", "image/png"),), (Chunk(bytes(range(256)) * 64),)))
+    cassette.save()
+    assert len(list(tmp_path.iterdir())) == 2
+    Shelf(old).rename(new)
+    assert [path.name for path in tmp_path.iterdir()] == ["further"]
+    response = Cassette.load(new).play(asked("picture"))
+    assert response is not None
+    assert response.body == bytes(range(256)) * 64
+    save(old, "other")
+    with pytest.raises(CassetteError, match=r"there is a cassette .*new\.yaml already"):
+        Shelf(old).rename(new)
+    assert old.exists()

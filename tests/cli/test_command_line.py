@@ -102,7 +102,11 @@ def test_it_says_its_versions(cli: Run) -> None:
         ),
         (("cassettes", "show", "no/such.yaml"), 1, "there is no cassette no/such.yaml"),
         (("cassettes", "list", "no/such"), 1, "there is no file or folder no/such"),
-        (("cassettes", "check", "--max-age", "soon"), 1, "--max-age: 'soon' is no age"),
+        (
+            ("cassettes", "check", "--max-age", "soon"),
+            1,
+            "--max-age: 'soon' is not an age; write a number and a ",
+        ),
         (("cassettes", "record", "nope"), 1, "no flow is called 'nope'; there are: "),
         (("report", "no.json"), 1, "no.json: can't be read: No such file"),
         (("serve", "--script", "no.py"), 1, "no.py"),

@@ -40,8 +40,11 @@ def test_the_ini_file_says_the_mode_and_the_marker_wins_over_it(suite: pytest.Py
     [
         (["--maxim-gemini-record=onse"], "*--maxim-gemini-record: invalid choice: 'onse' (choose from *"),
         (["-o", "maxim_gemini_record=onse"], "*maxim_gemini_record: 'onse' is no record mode; there are none, once, *"),
-        (["--maxim-gemini-max-age=old"], "*--maxim-gemini-max-age: 'old' is no age; say for example 90d, 12w or 1y"),
-        (["-o", "maxim_gemini_max_age=old"], "*maxim_gemini_max_age: 'old' is no age; *"),
+        (
+            ["--maxim-gemini-max-age=old"],
+            "*--maxim-gemini-max-age: 'old' is not an age; write a number *",
+        ),
+        (["-o", "maxim_gemini_max_age=old"], "*maxim_gemini_max_age: 'old' is not an age; *"),
     ],
 )
 def test_an_option_that_makes_no_sense_is_refused(suite: pytest.Pytester, args: list[str], said: str) -> None:
@@ -112,7 +115,7 @@ def test_once_does_not_add_to_a_recording_that_is_there(suite: pytest.Pytester, 
     suite.makepyfile(test_chat=HI_BYE)
     result = record(suite)
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["E*To record it: pytest --maxim-gemini-record=new_episodes test_chat.py::test_hi"])
+    result.stdout.fnmatch_lines(["E*To record again what *test_hi.yaml holds: pytest *=rewrite test_chat.py::test_hi"])
 
 
 def test_rewrite_begins_anew(suite: pytest.Pytester, gemini: Loopback) -> None:

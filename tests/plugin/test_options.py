@@ -9,15 +9,16 @@ from maxim_gemini.testing._pytest.options import Settings, duration, is_ci
 
 
 @pytest.mark.parametrize(
-    ("text", "days"), [("90d", 90.0), ("90", 90.0), ("12w", 84.0), (" 36h ", 1.5), ("1y", 365.0), ("0d", 0.0)]
+    ("text", "days"),
+    [("90d", 90.0), ("90", 90.0), ("6m", 180.0), ("12w", 84.0), (" 36h ", 1.5), ("1y", 365), ("0d", 0.0)],
 )
 def test_an_age_is_a_number_and_a_unit(text: str, days: float) -> None:
     assert duration(text) == timedelta(days=days)
 
 
-@pytest.mark.parametrize("text", ["", "ninety", "90x", "-3d", "1.5d", "9" * 30])
+@pytest.mark.parametrize("text", ["", "ninety", "90x", "3M", "-3d", "1.5d", "9" * 30])
 def test_what_is_no_age_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="say for example 90d"):
+    with pytest.raises(ValueError, match=r"write a number and a unit: h .hours., d .days., w .weeks., m .months"):
         duration(text)
 
 

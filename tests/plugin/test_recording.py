@@ -47,7 +47,8 @@ def test_a_test_without_a_recording_fails_and_says_how_to_make_one(suite: pytest
     result.stdout.fnmatch_lines(["E*To record it: pytest --maxim-gemini-record=once test_chat.py::test_hi"])
     assert tail(result).splitlines() == [
         "0 replayed, 0 recorded, 0 live, 0 unused, 1 missed (1 recording)",
-        "missed    cassettes/test_chat/test_hi.yaml: has no answer to 1 request of test_chat.py::test_hi",
+        "missed    cassettes/test_chat/test_hi.yaml: no answer to 1 request of test_chat.py::test_hi",
+        "To record what is missing: pytest --maxim-gemini-record=once test_chat.py::test_hi",
     ]
     assert not (suite.path / "cassettes").exists()
 
@@ -375,6 +376,7 @@ def test_what_was_not_asked_for_is_told_and_an_error_if_strict(suite: pytest.Pyt
     assert tail(result).splitlines() == [
         "1 replayed, 0 recorded, 0 live, 1 unused, 0 missed (1 recording)",
         "unused    cassettes/test_chat/test_hi.yaml: 1 answer that test_chat.py::test_hi did not ask for",
+        "To record all of it again: pytest --maxim-gemini-record=rewrite test_chat.py::test_hi",
     ]
     result = suite.runpytest_inprocess("--maxim-gemini-strict")
     result.assert_outcomes(passed=1, errors=1)

@@ -34,7 +34,7 @@ def test_each_line_names_the_file_and_the_test() -> None:
         Use("c.yaml", mode="all", counts=counts(live=1), kept=True),
     ]
     assert details([test_of("test_x.py::test_y", *uses)], ["d.yaml"], max_age=None) == [
-        Line("missed", "a.yaml: has no answer to 1 request of test_x.py::test_y"),
+        Line("missed", "a.yaml: no answer to 1 request of test_x.py::test_y"),
         Line("not saved", "c.yaml: test_x.py::test_y did not pass; the file is as it was"),
         Line("unused", "a.yaml: 2 answers that test_x.py::test_y did not ask for"),
         Line("recorded", "b.yaml: 3 answers"),

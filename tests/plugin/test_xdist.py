@@ -40,5 +40,6 @@ def test_workers_are_counted_together(
         "unused    cassettes/test_chat/test_each[d].yaml: 1 answer that test_chat.py::test_each[d] did not ask for",
         "recorded  cassettes/test_chat/test_each[c].yaml: 1 answer",
         "orphaned  cassettes/test_chat/test_gone.yaml: no test uses it",
+        "To record all of it again: pytest --maxim-gemini-record=rewrite 'test_chat.py::test_each[d]'",
         "traces of 4 tests written to traces.json",
     ]

@@ -67,3 +67,13 @@ def test_public_names_say_where_they_are_from(package: ModuleType) -> None:
 def test_every_public_name_is_in_the_file_of_calls_that_must_type_check(package: ModuleType) -> None:
     calls = (ROOT / "tests" / "typing" / "api_calls.py").read_text(encoding="utf-8")
     assert [name for name in package.__all__ if calls.count(name) < 2] == []
+
+
+def test_without_the_extra_a_public_name_says_what_to_install() -> None:
+    script = (
+        "import sys\nsys.modules['vcr'] = None\n"
+        "try:\n    from maxim_gemini.testing import GeminiRecorder\nexcept ImportError as error:\n    print(error)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert run.stdout.startswith("maxim_gemini.testing.GeminiRecorder needs vcr, which is not installed: pip install ")
+    assert run.stdout.rstrip().endswith('pip install "maxim-gemini[testing]"')

@@ -68,12 +68,14 @@ async def test_it_fails_the_block_even_if_swallowed(hello: Path, library: str, i
 
 
 def test_it_says_what_is_nearest_and_how_to_record(hello: Path) -> None:
-    recorder = GeminiRecorder(hello, record_command="pytest tests/test_x.py::test_y --maxim-gemini-record=new_episodes")
+    recorder = GeminiRecorder(
+        hello, advice="To record it: pytest tests/test_x.py::test_y --maxim-gemini-record=rewrite"
+    )
     with pytest.raises(CassetteMiss) as caught, recorder:
         recorder.bare_client.models.generate_content(**ASK)
     text = str(caught.value)
     assert "recorded 'Hello' != sent 'Hi'" in text
-    assert text.endswith("To record it: pytest tests/test_x.py::test_y --maxim-gemini-record=new_episodes")
+    assert text.endswith("\n\nTo record it: pytest tests/test_x.py::test_y --maxim-gemini-record=rewrite")
 
 
 def test_another_error_keeps_its_place_and_is_noted(hello: Path) -> None:

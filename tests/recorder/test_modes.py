@@ -48,7 +48,7 @@ def test_none_never_sends(tmp_path: Path, server: Loopback) -> None:
 
 
 def test_none_without_a_file_says_how_to_record_it(tmp_path: Path) -> None:
-    recorder = GeminiRecorder(tmp_path / "no.yaml", record_command="pytest --maxim-gemini-record=once")
+    recorder = GeminiRecorder(tmp_path / "no.yaml", advice="To record it: pytest --maxim-gemini-record=once")
     with pytest.raises(CassetteNotFound) as caught, recorder:
         pass
     assert "no.yaml" in str(caught.value)

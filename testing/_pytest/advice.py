@@ -1,0 +1,115 @@
+"""What to do where an answer is missing: the command that records it, or why none can."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING, Any, Final
+
+from .places import SUFFIXES, bundled_names, candidates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    import pytest
+    from vcr.request import Request
+
+    from .places import Place
+
+MOST_TESTS: Final = 20
+"""Node ids in one command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adviser:
+    """What is known of a test, for the case that its cassette has no answer."""
+
+    item: pytest.Item
+    place: Place
+    name: str | None
+    """The cassette that was named for the test."""
+    tests: Sequence[str]
+    """The ids of the tests that use the cassette."""
+    target: str
+    """What to run so that the whole cassette is recorded again."""
+    folder: str
+    shown: Callable[[Path], str]
+
+    def __call__(self, request: Request | None) -> str:
+        """Return what to do where *request*, or the whole file, is not there."""
+        if self.place.bundled:
+            return (
+                f"The cassette {self.name!r} comes with maxim-gemini: nothing can be recorded into it. "
+                f"What it holds: maxim-gemini cassettes show {self.name}\n"
+                "For other requests give the test a cassette of its own: leave the name out, or choose another."
+            )
+        if self.place.path.exists():
+            return f"To record again what {self.shown(self.place.path)} holds: {command('rewrite', [self.target])}"
+        steps = [self._where_it_looked()] if self.name is not None else []
+        if request is not None and self.name is None and (old := self._renamed(request)):
+            paths = f"{shlex.quote(self.shown(old))} {shlex.quote(self.shown(self.place.path))}"
+            steps.append(
+                f"{self.shown(old)} has an answer to it, and its test is gone. If the test was renamed:\n"
+                f"  maxim-gemini cassettes rename {paths}"
+            )
+        return "\n".join([*steps, f"To record it: {command('once', self.tests)}"])
+
+    def _where_it_looked(self) -> str:
+        name = str(self.name)
+        paths = candidates(self.item.path, name, self.folder)
+        known = {*bundled_names()}
+        for path in paths:
+            known |= {found.stem for found in path.parent.glob("*") if found.suffix in SUFFIXES}
+        close = " or ".join(map(repr, difflib.get_close_matches(name, sorted(known), n=3)))
+        looked = ", ".join(self.shown(path) for path in paths)
+        question = f" Did you mean {close}?" if close else ""
+        return f"There is no cassette {name!r}: neither {looked} nor a bundled one.{question}"
+
+    def _renamed(self, request: Request) -> Path | None:
+        from maxim_gemini.testing._cassette import Cassette
+        from maxim_gemini.testing.exceptions import CassetteError
+
+        folder = self.place.path.parent
+        for path in sorted(folder.glob("*.yaml"))[:100] if folder.is_dir() else []:
+            if not _is_defined(getattr(self.item, "module", None), path.stem):
+                try:
+                    if Cassette.load(path).play(request) is not None:
+                        return path
+                except CassetteError:
+                    continue
+        return None
+
+
+def command(mode: str, targets: Iterable[str]) -> str:
+    """Return the command that records *targets*: node ids, files or folders; only files where they are many."""
+    tests = set(targets)
+    if len(tests) > MOST_TESTS:
+        tests = {target.partition("::")[0] for target in tests}
+    alone = sorted(target for target in tests if not any(_covers(other, target) for other in tests - {target}))
+    return " ".join(["pytest", f"--maxim-gemini-record={mode}", *map(shlex.quote, alone)])
+
+
+def target_of(nodeid: str, cassette: Path, module_folder: Path, *, is_shared: bool) -> str:
+    """Return what to run so that all of *cassette* is recorded again: the test, its file or the folder of the file.
+
+    What nothing asks for any more is only dropped from a shared cassette where every test of it can be known.
+    """
+    if not is_shared:
+        return nodeid
+    file = nodeid.partition("::")[0]
+    if cassette.is_relative_to(module_folder):
+        return file
+    return file.rpartition("/")[0] or "."
+
+
+def _covers(outer: str, target: str) -> bool:
+    return outer == "." or target.startswith((f"{outer}::", f"{outer}/"))
+
+
+def _is_defined(module: Any, name: str) -> bool:
+    steps = name.partition("[")[0].split(".")
+    missing = object()
+    return reduce(lambda owner, step: getattr(owner, step, missing), steps, module) is not missing
