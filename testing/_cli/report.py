@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from maxim_gemini.testing._report import Totals, read, summary, write
-from maxim_gemini.testing.exceptions import TestKitError
 
 from . import console
 
@@ -19,10 +18,7 @@ def build(data: Sequence[Path], *, output: Path | None, open_it: bool, as_json: 
     """Write the page of *data* and say where it is."""
     tests = [test for path in data for test in read(path)]
     page = output or data[0].with_suffix(".html")
-    try:
-        write(page, tests)
-    except OSError as error:
-        raise TestKitError(f"{page}: can't be written: {error.strerror}") from None
+    write(page, tests)
     totals = summary(tests)
     if as_json:
         console.show_json({"page": str(page), **asdict(totals)})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from maxim_gemini.testing.exceptions import TestKitError
 
 from .summary import details, headline, mending, plural, shortened
 from .tally import TestRecord, totals
@@ -19,6 +21,13 @@ if TYPE_CHECKING:
 _COLOURS: Final = {"missed": "red", "recorded": "green"}
 
 
+class WrittenReport(NamedTuple):
+    """What became of the report."""
+
+    text: str
+    failed: bool = False
+
+
 def tell(
     terminal: pytest.TerminalReporter,
     records: Iterable[Mapping[str, Any]],
@@ -26,7 +35,7 @@ def tell(
     unused: Sequence[Shared],
     *,
     max_age: timedelta | None,
-    report: str,
+    report: WrittenReport | None,
 ) -> None:
     """Write the summary; nothing where there is nothing to say."""
     tests = [TestRecord.from_wire(data) for data in records]
@@ -41,13 +50,20 @@ def tell(
     if advice := mending(tests, unused, max_age=max_age):
         terminal.write_line(advice)
     if report:
-        terminal.write_line(f"traces of {plural(sum(test.logged for test in tests), 'test')} written to {report}")
+        terminal.write_line(report.text, **{"red" if report.failed else "green": True})
 
 
-def write_report(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """Write what the tests logged."""
+def write_report(path: Path, records: Iterable[Mapping[str, Any]], shown: str) -> WrittenReport:
+    """Write what the tests logged to *path*, which is *shown*; return the line that tells of it."""
     from maxim_gemini.testing._report import TestTraces, write
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     tests = [TestRecord.from_wire(data) for data in records]
-    write(path, [TestTraces(t.nodeid, t.outcome, t.duration, t.traces, t.message) for t in tests if t.logged])
+    logged = [TestTraces(t.nodeid, t.outcome, t.duration, t.traces, t.message) for t in tests if t.logged]
+    try:
+        write(path, logged)
+    except TestKitError as error:
+        return WrittenReport(f"--maxim-gemini-report: {error}", failed=True)
+    except Exception as error:  # no fault of the report may hide the failures of the tests
+        reason = f"{type(error).__name__}: {error}"
+        return WrittenReport(f"--maxim-gemini-report: {path}: the report can't be written: {reason}", failed=True)
+    return WrittenReport(f"traces of {plural(len(logged), 'test')} written to {shown}")

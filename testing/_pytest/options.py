@@ -166,4 +166,11 @@ def _age(config: pytest.Config) -> timedelta | None:
 
 def _report(config: pytest.Config) -> Path | None:
     text: str | None = config.getoption("maxim_gemini_report")
-    return config.invocation_params.dir / text if text else None
+    if not text:
+        return None
+    from maxim_gemini.testing._report import check_name
+
+    try:
+        return check_name(config.invocation_params.dir / text)
+    except ValueError as error:
+        raise pytest.UsageError(f"--maxim-gemini-report: {error}") from None

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from maxim_gemini.testing._replies.script import Scripted
 
     from .collecting import User
+    from .ending import WrittenReport
     from .options import Settings
     from .plan import Plan
     from .sharing import Shared
@@ -132,6 +133,7 @@ class Session:
         """Cassettes of tests that another plugin records."""
         self.ledger = Ledger(getattr(config, "workerinput", {}).get(ATTRIBUTE, ""))
         self.records: list[dict[str, Any]] = []
+        self._report: WrittenReport | None = None
         self._orphaned: list[str] = []
         self._unused: list[Shared] = []
         self._closing = ExitStack()
@@ -253,12 +255,13 @@ class Session:
         if exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED} and not self.config.option.collectonly:
             self._look_over_cassettes()
         errors = (self._orphaned and self.settings.strict) or any(shared.is_strict for shared in self._unused)
-        if errors and exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self.settings.report:
             from .ending import write_report
 
-            write_report(self.settings.report, self.records)
+            self._report = write_report(self.settings.report, self.records, self.shown(self.settings.report))
+            errors = errors or self._report.failed
+        if errors and exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_report_header(self) -> str | None:
         """Say which record mode holds, where it is not the usual one."""
@@ -270,17 +273,16 @@ class Session:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was replayed, recorded, sent live, not used and missed."""
-        if self.records or self._orphaned or self.settings.report:
+        if self.records or self._orphaned or self._report:
             from .ending import tell
 
-            report = self.shown(self.settings.report) if self.settings.report else ""
             tell(
                 terminalreporter,
                 self.records,
                 self._orphaned,
                 self._unused,
                 max_age=self.settings.max_age,
-                report=report,
+                report=self._report,
             )
 
     def ended(self, recorder: GeminiRecorder, plan: Plan | None = None) -> None:
@@ -301,7 +303,7 @@ class Session:
             logged=bool(state.loggers),
             outcome=state.outcome,
             duration=state.duration,
-            message=state.message,
+            message=state.message.encode("utf-8", "backslashreplace").decode(),  # pytest-xdist sends UTF-8
         )
 
     def _look_over_cassettes(self) -> None:

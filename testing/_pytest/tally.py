@@ -114,6 +114,6 @@ def of_test(use: Use, *, passed: bool) -> Use:
 
 def traces(loggers: Iterable[Received]) -> list[dict[str, Any]]:
     """Return what *loggers* got, for the report."""
-    from maxim_gemini.testing._report import traces_of
+    from maxim_gemini.testing._report import traces_of, writable
 
-    return [trace for logger in loggers for trace in traces_of(logger)]
+    return [writable(trace) for logger in loggers for trace in traces_of(logger)]

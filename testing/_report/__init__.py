@@ -8,8 +8,8 @@ A path that ends in `.json` gets the data instead, which `read` (and `maxim-gemi
 from __future__ import annotations
 
 from ._collect import traces_of
-from ._data import TestTraces, read
+from ._data import TestTraces, read, writable
 from ._summary import Totals, summary
-from ._write import html, write
+from ._write import check_name, html, write
 
-__all__ = ["TestTraces", "Totals", "html", "read", "summary", "traces_of", "write"]
+__all__ = ["TestTraces", "Totals", "check_name", "html", "read", "summary", "traces_of", "writable", "write"]

@@ -29,12 +29,27 @@ def traces_of(received: Received) -> list[JsonDict]:
     """
     problems = received.problems()
     pictures = dict(_pictures(received))
-    traces = [_trace(trace, problems, pictures) for trace in received.traces]
+    traces = [_shown(trace, problems, pictures) for trace in received.traces]
     traces.sort(key=lambda trace: trace.get("started_at", 0.0))
     orphans = [_prepared(orphan, pictures) for orphan in received.as_dict().get("orphans", ())]
     told = {problem for trace in traces for problem in trace["problems"]}
     left = [str(problem) for problem in problems if str(problem) not in told]
     return [*traces, _stray(orphans, left)] if orphans or left else traces
+
+
+def _shown(trace: Trace, problems: list[Problem], pictures: Mapping[str, str]) -> JsonDict:
+    try:
+        return _trace(trace, problems, pictures)
+    except Exception as error:  # metadata of any shape may stand where the wrapper writes its own
+        reason = f"this trace can't be shown: {type(error).__name__}: {error}"
+        return {
+            "kind": "trace",
+            "id": trace.id,
+            "name": trace.name,
+            "session": None,
+            "children": [],
+            "problems": [reason],
+        }
 
 
 def _trace(trace: Trace, problems: list[Problem], pictures: Mapping[str, str]) -> JsonDict:

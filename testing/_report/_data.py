@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,11 +14,14 @@ from maxim_gemini.testing.exceptions import TestKitError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from datetime import datetime
 
 FORMAT: Final = "maxim_gemini_report"
 VERSION: Final = 1
+
+_LONGEST: Final = 1_000_000
+_DEEPEST: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,11 @@ class TestTraces:
     message: str = ""
     """Why it failed, as text."""
 
+    def __post_init__(self) -> None:
+        # What one test logged must not cost the report of all.
+        for item in fields(self):
+            object.__setattr__(self, item.name, writable(getattr(self, item.name)))
+
     def to_json(self) -> JsonDict:
         """Return this as JSON-able data."""
         return asdict(self)
@@ -44,6 +54,27 @@ class TestTraces:
         """Build one from what `to_json` gave; keys that are not known are left out."""
         known = {item.name for item in fields(cls)}
         return cls(**{key: value for key, value in data.items() if key in known})
+
+
+def writable(value: Any, *, inside: tuple[int, ...] = ()) -> Any:
+    """Return *value* as JSON that any reader takes, and that UTF-8 can write.
+
+    Lone surrogates become escapes; numbers that JSON lacks, and what is no JSON, become text. A text is cut after a
+    million characters; what nests deeper than a hundred levels, or holds itself, is left out with a note.
+    """
+    if id(value) in inside or len(inside) > _DEEPEST:
+        return "[holds itself]" if id(value) in inside else "[nested too deep]"
+    if isinstance(value, Mapping | list | tuple):
+        within = (*inside, id(value))  # pyright: ignore[reportUnknownArgumentType]
+        if isinstance(value, Mapping):
+            return {writable(str(key)): writable(item, inside=within) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        return [writable(item, inside=within) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    text = str(value)
+    if len(text) > _LONGEST + 100:  # with room for the note, so that what was cut stays as it is
+        text = f"{text[:_LONGEST]}… and {len(text) - _LONGEST:,} more characters"
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def dump(tests: Iterable[TestTraces], *, created: datetime) -> JsonDict:

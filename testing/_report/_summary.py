@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+from maxim_gemini.testing._json_types import mapping
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -148,8 +150,8 @@ def _duration(trace: JsonDict) -> float | None:
 
 
 def _tokens(generation: JsonDict) -> int:
-    usage: JsonDict = generation.get("usage") or {}
-    return int(usage.get("total_tokens") or 0)
+    total = mapping(generation.get("usage")).get("total_tokens")
+    return total if isinstance(total, int) else 0
 
 
 def seconds(value: float | None) -> str:

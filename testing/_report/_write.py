@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from maxim_gemini.testing.exceptions import TestKitError
 
 from ._data import TestTraces, dump
 from ._summary import Totals, rows, seconds
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from jinja2 import Template
+
+ENDINGS: Final = (".html", ".htm", ".json")
+"""How a report's name may end."""
 
 
 def html(tests: Iterable[TestTraces], *, created: datetime | None = None) -> str:
@@ -35,15 +40,34 @@ def html(tests: Iterable[TestTraces], *, created: datetime | None = None) -> str
     )
 
 
-def write(path: str | os.PathLike[str], tests: Iterable[TestTraces]) -> None:
-    """Write the report of *tests* to *path*: the data where it ends in `.json`, else HTML. Folders are made."""
+def check_name(path: str | os.PathLike[str]) -> Path:
+    """Return *path*; raise `ValueError` where no report can have that name."""
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(_data(list(tests)) if target.suffix == ".json" else html(tests), encoding="utf-8", newline="\n")
+    if target.suffix.lower() not in ENDINGS:
+        raise ValueError(f"a report's name must end in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}, got {str(path)!r}")
+    if target.is_dir():
+        raise ValueError(f"{str(path)!r} is a folder: name a file in it")
+    return target
+
+
+def write(path: str | os.PathLike[str], tests: Iterable[TestTraces]) -> None:
+    """Write the report of *tests* to *path*: the data where it ends in `.json`, a page in `.html`. Folders are made.
+
+    Raises:
+        TestKitError: it can't be written there.
+    """
+    try:
+        target = check_name(path)
+        text = _data(list(tests)) if target.suffix.lower() == ".json" else html(tests)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8", newline="\n")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise TestKitError(f"{path}: the report can't be written: {reason}") from None
 
 
 def _data(tests: Sequence[TestTraces]) -> str:
-    return json.dumps(dump(tests, created=datetime.now(UTC)), ensure_ascii=False, indent=1, default=str) + "\n"
+    return json.dumps(dump(tests, created=datetime.now(UTC)), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
 def _part(name: str) -> str:
@@ -59,6 +83,6 @@ def _page() -> Template:
     from jinja2 import Environment
 
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    page.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":"), "default": str}
+    page.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
     page.filters["seconds"] = seconds  # pyright: ignore[reportUnknownMemberType]  # jinja2 leaves it untyped
     return page.from_string(_part("page.html.j2"))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from plugin.printed import record
 
 from maxim_gemini.testing import _report as report
 
 if TYPE_CHECKING:
-    import pytest
     from support.loopback import Loopback
 
 SUITE = """
@@ -61,3 +61,48 @@ def test_what_tests_logged_is_written_for_people(suite: pytest.Pytester, gemini:
     assert "<html" in html
     assert "test_chat.py::test_hi" in html
     assert "You said: Hi" in html
+
+
+FAILING = """
+def test_fails(maxim_fake_logger):
+    maxim_fake_logger.trace({"id": "trace-1", "name": "half \\ud83d"}).end()
+    assert 1 == 2, "my failure"
+
+def test_passes(maxim_fake_logger): ...
+"""
+
+
+def test_a_report_that_cannot_be_written_hides_no_failure(suite: pytest.Pytester) -> None:
+    suite.makepyfile(test_it=FAILING)
+    (suite.path / "file").touch()
+    result = suite.runpytest("-p", "no:cacheprovider", "--maxim-gemini-report=file/x.html")
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(["*my failure*", "--maxim-gemini-report: *file/x.html: the report can't be written: *"])
+    assert "Traceback" not in str(result.stdout) + str(result.stderr)
+
+
+def test_a_passing_run_without_the_report_that_was_asked_for_is_no_success(suite: pytest.Pytester) -> None:
+    suite.makepyfile(test_it="def test_passes(maxim_fake_logger): ...")
+    (suite.path / "file").touch()
+    result = suite.runpytest("-p", "no:cacheprovider", "--maxim-gemini-report=file/x.html")
+    result.assert_outcomes(passed=1)
+    assert result.ret == 1
+
+
+@pytest.mark.parametrize("name", ["traces", "traces.txt", "folder.html"])
+def test_a_name_that_no_report_can_have_is_refused_before_any_test(suite: pytest.Pytester, name: str) -> None:
+    suite.makepyfile(test_it=FAILING)
+    (suite.path / "folder.html").mkdir()
+    result = suite.runpytest(f"--maxim-gemini-report={name}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--maxim-gemini-report: *.html*"])
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["here", "xdist"])
+def test_one_odd_test_does_not_cost_the_report(suite: pytest.Pytester, workers: tuple[str, ...]) -> None:
+    suite.makepyfile(test_it=FAILING)
+    result = suite.runpytest_subprocess("-p", "no:cacheprovider", "--maxim-gemini-report=x.json", *workers)
+    result.assert_outcomes(failed=1, passed=1)
+    tests = {test.nodeid.partition("::")[2]: test for test in report.read(suite.path / "x.json")}
+    assert sorted(tests) == ["test_fails", "test_passes"]
+    assert "my failure" in tests["test_fails"].message

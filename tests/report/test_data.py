@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING
+import re
+from functools import reduce
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from maxim.logger import FileDataAttachment
@@ -10,7 +12,7 @@ from support.sample_traces import chat_with_a_tool, sample, traces, unfinished
 
 from maxim_gemini.testing import FakeLogger
 from maxim_gemini.testing import _report as report
-from maxim_gemini.testing._report import TestTraces, traces_of
+from maxim_gemini.testing._report import TestTraces, traces_of, writable
 from maxim_gemini.testing._report._summary import seconds
 from maxim_gemini.testing.exceptions import TestKitError
 
@@ -131,3 +133,86 @@ def test_what_is_outside_any_trace_is_not_lost() -> None:
 )
 def test_a_duration_is_in_the_unit_that_reads_best(value: float | None, said: str) -> None:
     assert seconds(value) == said
+
+
+NESTED: Any = []
+NESTED.append(NESTED)
+
+ODD: dict[str, Any] = {
+    "surrogate": "half \ud83d",
+    "nan": float("nan"),
+    "infinity": [float("inf"), -float("inf")],
+    "nul": "a\0b",
+    "script": "</script><!-- <script>",
+    "bidi": "\u202efdp.exe",
+    "bytes": b"x",
+    "itself": NESTED,
+    "deep": reduce(lambda inner, _: [inner], range(5000), [0]),
+    "huge": "x" * 3_000_000,
+    "\udcff key": 1,
+    "separators": "\u2028\u2029",
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_nothing_that_a_test_logs_costs_the_report(tmp_path: Path, name: str) -> None:
+    test = TestTraces(
+        "a.py::odd", "passed", 0.1, [{"kind": "trace", "id": "1", "name": "odd", "metadata": {name: ODD[name]}}]
+    )
+    good = TestTraces("a.py::test", "passed", 0.1, [])
+    for ending in ("html", "json"):
+        report.write(tmp_path / f"odd.{ending}", [test, good])
+    assert report.read(tmp_path / "odd.json") == [test, good]
+    page = (tmp_path / "odd.html").read_text(encoding="utf-8")
+    data = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', page, re.DOTALL)
+    assert [json.loads(one, parse_constant=refuse)["nodeid"] for one in data] == ["a.py::odd", "a.py::test"]
+    assert len(page) < 2_500_000
+
+
+def refuse(constant: str) -> Any:
+    raise ValueError(constant)
+
+
+def test_odd_values_stay_readable() -> None:
+    shown = writable(ODD)
+    assert shown["surrogate"] == "half \\ud83d"
+    assert (shown["nan"], shown["infinity"], shown["nul"]) == ("nan", ["inf", "-inf"], "a\0b")
+    assert shown["itself"] == ["[holds itself]"]
+    assert shown["huge"].endswith("x… and 2,000,000 more characters")
+    assert shown["\\udcff key"] == 1
+
+
+def test_ids_and_messages_may_be_odd_too(tmp_path: Path) -> None:
+    test = TestTraces("a.py::test[\ud83d</script>]", "failed", 0.1, [], "assert '\udcff' == '\0'")
+    report.write(tmp_path / "odd.html", [test])
+    assert r"test[\ud83d&lt;/script&gt;]" in (tmp_path / "odd.html").read_text(encoding="utf-8")
+
+
+def test_a_trace_with_metadata_of_another_shape_costs_only_itself() -> None:
+    logger = FakeLogger()
+    for id, times in (("trace-1", "abc"), ("trace-2", [1, 2])):
+        trace = logger.trace({"id": id})
+        trace.generation({"id": f"g-{id}", "provider": "google", "model": "m"}).add_metadata({"chunk_times_ms": times})
+    first, second = traces_of(logger)[:2]
+    assert "can't be shown" in first["problems"][0]
+    assert second["children"][0]["chunks"] == [0.001, 0.002]
+
+
+@pytest.mark.parametrize("name", ["traces", "traces.txt", "traces.html.gz", "traces."])
+def test_another_ending_is_an_error_that_lists_those_that_work(tmp_path: Path, name: str) -> None:
+    with pytest.raises(TestKitError, match=rf"name must end in \.html, \.htm or \.json, got '.*{re.escape(name)}'"):
+        report.write(tmp_path / name, [])
+
+
+@pytest.mark.parametrize("name", ["traces.HTML", "traces.htm", "traces.JSON"])
+def test_endings_may_be_in_capitals(tmp_path: Path, name: str) -> None:
+    report.write(tmp_path / name, [])
+    assert (tmp_path / name).read_text()[0] == ("{" if "J" in name else "<")
+
+
+def test_where_nothing_can_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.html").mkdir()
+    for path, reason in ((tmp_path / "file/x.html", "exists|directory"), (tmp_path / "folder.html", "is a folder")):
+        with pytest.raises(TestKitError, match=f"the report can't be written: .*({reason})"):
+            report.write(path, [])
