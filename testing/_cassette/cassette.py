@@ -153,10 +153,19 @@ class Cassette(VcrCassette):
         return None if interaction is None else interaction.response
 
     def record(self, request: Request, response: Response) -> Interaction:
-        """Add an interaction, without its secrets."""
-        stored = stored_of(*self.scrubber.exchange(request, response))
-        with self._lock:
+        """Add an interaction, without its secrets.
+
+        Raises:
+            CassetteError: it can't be kept; the others are as they were.
+        """
+        try:
+            stored = stored_of(*self.scrubber.exchange(request, response))
             interaction = Interaction(self._origin, len(self.interactions), stored)
+        except Exception as error:
+            number = len(self.interactions) + 1
+            raise CassetteError(f"{self.path}: interaction {number} can't be kept: {type(error).__name__}") from error
+        with self._lock:
+            interaction.index = len(self.interactions)
             interaction.played = 1
             self.interactions.append(interaction)
             self.play_counts[interaction.index] += 1
@@ -167,7 +176,8 @@ class Cassette(VcrCassette):
         """Write the file, unless it says the same already; return whether it was written.
 
         Raises:
-            SecretFound: a secret is still in it; nothing was written. The message names place and kind.
+            SecretFound: a secret is still in it; the message names place and kind. Everything else was written, unless
+                the secret is in what the file held before.
             CassetteError: it can't be written; the old file is still there.
         """
         with self._lock:
@@ -278,21 +288,47 @@ class Cassette(VcrCassette):
 
     def _write(self) -> bool:
         old = self._on_disk()
-        places = list(self._places(old))
         files = _Files(self._origin.shelf)
         before = [interaction.block(files.attach) for interaction in old]
         files.clear()
-        blocks = [_block(now, former, files.attach) for now, former in places]
         self.head = Head.read(self.scrubber.value(self.head.metadata()))
+        problems = [str(secret) for secret in self.scrubber.found(self.head.metadata(), "the head")]
+        is_refused, is_date_kept, lost = bool(problems), False, 0
+        blocks: list[Block] = []
+        for number, (now, former) in enumerate(self._places(old), 1):
+            own = _Files(self._origin.shelf)
+            if found := list(dict.fromkeys(self._problems(now, own, number))):
+                problems += found
+                is_refused |= now is former
+                lost += 1
+            if not found or former is not None:
+                # Where the new answer can't be kept, the one that it would replace is.
+                blocks.append(_block(former if found and former else now, former, own.attach))
+                is_date_kept |= now is former
+                files |= own
         head = Head.read(self._origin.head)
+        if is_refused or (problems and blocks == before):
+            raise _refusal(f"{self.path} was not saved", problems)
         if blocks == before:
             self.head = head
             return False
-        if head.recorded_at and any(now is former for now, former in places):
+        if head.recorded_at and is_date_kept:
             self.head.recorded_at = head.recorded_at
-        self._refuse_secrets([now for now, _ in places])
         self._origin.shelf.write(yaml_format.write(self.head.metadata(), blocks), files)
+        if problems:
+            self.dirty = False
+            raise _refusal(f"{self.path} was saved without {lost} of its interactions", problems)
         return True
+
+    def _problems(self, interaction: Interaction, files: _Files, number: int) -> Iterator[str]:
+        """Yield why *interaction* can't be written: what no file can hold, and secrets."""
+        try:
+            interaction.block(files.attach).text.encode()
+            for part, values in interaction.values._asdict().items():
+                yield from map(str, self.scrubber.found(values, f"interaction {number}, {part}"))
+        except Exception as error:
+            files.clear()
+            yield f"interaction {number} can't be written: {type(error).__name__}"
 
     def _on_disk(self) -> list[Interaction]:
         """Return what the file holds now, without its secrets if another tool wrote it."""
@@ -322,18 +358,6 @@ class Cassette(VcrCassette):
         shared = self._fresh if self._fresh is not None else {} if self._is_changed else None
         fixed = None if shared is None else {i.key: shared.get(i.fingerprint, 0) for i in old}
         return replaced(old, new, keep=self.rewound or self._is_changed, fixed=fixed)
-
-    def _refuse_secrets(self, interactions: list[Interaction]) -> None:
-        found = list(self.scrubber.found(self.head.metadata(), "the head"))
-        for number, interaction in enumerate(interactions, 1):
-            for part, values in interaction.values._asdict().items():
-                found += self.scrubber.found(values, f"interaction {number}, {part}")
-        if found:
-            places = "".join(f"\n  {secret}" for secret in dict.fromkeys(found))
-            raise SecretFound(
-                f"{self.path} was not saved, because secrets are in it:{places}\n"
-                "Keep them out of the call, or give the recorder a scrubber that knows them"
-            )
 
     # What vcrpy's own code asks of a cassette
 
@@ -394,6 +418,14 @@ class _Files(dict[str, bytes]):
         name = self._shelf.name_for(data, extension)
         self[name] = data
         return name
+
+
+def _refusal(what: str, problems: list[str]) -> CassetteError:
+    listed = "".join(f"\n  {problem}" for problem in problems)
+    if any("can't be written" in problem for problem in problems):
+        return CassetteError(f"{what}, because not all of it can be written:{listed}")
+    advice = "Keep them out of the call, or give the recorder a scrubber that knows them"
+    return SecretFound(f"{what}, because secrets are in it:{listed}\n{advice}")
 
 
 def _block(now: Interaction, former: Interaction | None, attach: bodies.Attach) -> Block:

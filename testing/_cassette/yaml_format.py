@@ -139,7 +139,10 @@ def _item(value: Any, pad: str) -> Iterator[str]:
 
 
 def _is_block(value: Any, room: int) -> bool:
-    return (is_object(value) or is_list(value)) and _room_after(value, room) < 0 and not _is_long_list_of_numbers(value)
+    # What is empty has no lines of its own, however little room there is for it.
+    if not (is_object(value) or is_list(value)) or not value or _is_long_list_of_numbers(value):
+        return False
+    return _room_after(value, room) < 0
 
 
 def _room_after(value: Any, room: int) -> int:

@@ -192,14 +192,25 @@ class Tape(Route):
 
     def save(self) -> None:
         """Write what was received, in the order in which it was asked for."""
+        lost: list[CassetteError] = []
         for take in self._takes:
             if take.response is not None:
-                self.cassette.record(take.request, take.response)
-        answers = sum(take.response is not None for take in self._takes)
-        if answers:
+                try:
+                    self.cassette.record(take.request, take.response)
+                    self.recorded += 1
+                except CassetteError as error:
+                    lost.append(error)
+        if self.recorded:
             self._sign()
-        self.cassette.save()
-        self.recorded = answers
+        try:
+            self.cassette.save()
+        except CassetteError as error:
+            self.recorded = 0 if self.cassette.dirty else self.recorded
+            lost.append(error)
+        if lost:
+            for other in lost[1:]:
+                lost[0].add_note(str(other))
+            raise lost[0]
 
     @property
     def misses(self) -> list[CassetteMiss]:

@@ -9,8 +9,9 @@ from support.gemini import plain
 from support.loopback import Asked, Loopback, Reply, loopback
 from support.recordings import call, cassette, fails, says
 
+from maxim_gemini.testing._cassette.scrubbing import Scrubber
 from maxim_gemini.testing._recorder.recorder import GeminiRecorder
-from maxim_gemini.testing.exceptions import CassetteDrift, CassetteMiss, CassetteNotFound, CassetteUnused
+from maxim_gemini.testing.exceptions import CassetteDrift, CassetteMiss, CassetteNotFound, CassetteUnused, SecretFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -195,3 +196,25 @@ def test_the_file_is_that_of_the_folder_where_the_recorder_was_made(
         monkeypatch.chdir(tmp_path)
     assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.yaml")] == ["cassettes/a.yaml"]
     assert "'cassettes/a.yaml'" in repr(recorder)
+
+
+def test_an_answer_that_cannot_be_kept_takes_no_other_with_it(tmp_path: Path) -> None:
+    class Blind(Scrubber):
+        """Takes nothing out, and finds what it knows."""
+
+        def exchange(self, request: Any, response: Any) -> Any:
+            return request, response
+
+    texts = iter(["one", "hunter2-hunter2", "three"])
+
+    def serve(asked: Asked, reply: Reply) -> None:
+        reply.whole(plain(next(texts)))
+
+    path = tmp_path / "a.yaml"
+    with loopback(serve) as running:
+        options = {"scrubber": Blind({"hunter2-hunter2": "a password"})}
+        recorder = GeminiRecorder(path, mode="once", base_url=running.url, cassette_options=options)
+        with pytest.raises(SecretFound, match="saved without 1 of its interactions"), recorder:
+            assert [ask(recorder, prompt) for prompt in ("a", "b", "c")] == ["one", "hunter2-hunter2", "three"]
+    with GeminiRecorder(path, base_url=running.url) as again:
+        assert [ask(again, prompt) for prompt in ("a", "c")] == ["one", "three"]
