@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from .delivery import Breakage, Delivery, Live, sleep
+from .delivery import Breakage, Delivery, Live, sleep, text_of
 from .exchange import COMPLETE
 from .patching import Patch
 from .routing import check_blocks, detour, route_for
@@ -44,6 +44,7 @@ def patches(module: ModuleType) -> Iterable[Patch]:
     )
 
 
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _answers: WeakKeyDictionary[Any, Delivery | Live] = WeakKeyDictionary()
 """What goes over a connection that is ours."""
 
@@ -80,19 +81,37 @@ async def _body(req: Any) -> bytes | None:
 def _reading(start: Connect) -> Connect:
     async def start_reading(self: Any, connection: Any) -> Any:
         answer = _answers.pop(connection, None)
+        patience = connection.protocol.read_timeout
         await start(self, connection)
         if isinstance(answer, Live):
-            answer.head(self.status, _headers(self.raw_headers), self.reason or "")
-            self.content = _Fetching(_watching(self.content, answer), self._timer)
+            answer.head(self.status, _headers(self.raw_headers), _reason(self))
+            await _watch(self, answer)
         elif answer is not None:
-            self.content = _Fetching(_playing(answer, self.content, connection.protocol), self._timer)
+            self.content = _Fetching(_playing(answer, self.content, patience), self._timer)
         return self
 
     return start_reading
 
 
+async def _watch(response: Any, live: Live) -> None:
+    if response.content.at_eof():  # no body is to come: nobody has to read it for the answer to be whole
+        live.end(COMPLETE)
+        return
+    fetch = _watching(response.content, live)
+    if response.status in _REDIRECTS:  # its body is left unread by aiohttp, and read by other libraries
+        body = b""
+        while data := await fetch():
+            body += data
+        fetch = _whole(body)
+    response.content = _Fetching(fetch, response._timer)
+
+
 def _headers(raw: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
-    return [(name.decode("latin-1"), value.decode("utf-8", "surrogateescape")) for name, value in raw]
+    return [(text_of(name), text_of(value)) for name, value in raw]
+
+
+def _reason(response: Any) -> str:
+    return text_of((response.reason or "").encode("utf-8", "surrogateescape"))
 
 
 Fetch = Callable[[], Awaitable[bytes]]
@@ -114,9 +133,17 @@ def _watching(content: Any, live: Live) -> Fetch:
     return fetch
 
 
-def _playing(delivery: Delivery, content: Any, protocol: Any) -> Fetch:
+def _whole(body: bytes) -> Fetch:
+    pieces = iter((body, b""))
+
+    async def fetch() -> bytes:
+        return next(pieces, b"")
+
+    return fetch
+
+
+def _playing(delivery: Delivery, content: Any, patience: float | None) -> Fetch:
     pieces = iter(delivery.pieces)
-    patience: float | None = protocol.read_timeout
 
     async def fetch() -> bytes:
         for piece in pieces:

@@ -43,6 +43,14 @@ async def sleep(seconds: float) -> None:
         over.set()  # or the thread of a wait that was cancelled would go on
 
 
+def text_of(header: bytes) -> str:
+    """Return the text of a header's name or value, or of a reason: UTF-8, as servers of today write it, or Latin-1."""
+    try:
+        return header.decode("utf-8")
+    except UnicodeDecodeError:
+        return header.decode("latin-1")
+
+
 class Piece(NamedTuple):
     """Bytes that reach the reader at once, *wait* seconds after the piece before."""
 

@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from .delivery import LEFT_BY_READER, Breakage, Delivery, Headers, Live, Piece, sleep
+from .delivery import LEFT_BY_READER, Breakage, Delivery, Headers, Live, Piece, sleep, text_of
 from .exchange import COMPLETE, Chunk, Response
 from .patching import Patch
 from .routing import check_blocks, detour, route_for
@@ -105,10 +105,10 @@ def _sent(request: Any, body: bytes) -> Request:
 def _played(library: Library, answer: Response | Delivery, request: Any, base: Any, kind: Any) -> Any:
     delivery = answer if isinstance(answer, Delivery) else Delivery.of(answer)
     timeouts: dict[str, float | None] = request.extensions.get("timeout") or {}
-    reason = {"reason_phrase": delivery.reason.encode("ascii", "replace")} if delivery.reason else {}
+    reason = {"reason_phrase": delivery.reason.encode()} if delivery.reason else {}
     return library.Response(
         delivery.status,
-        headers=list(delivery.headers_sent),
+        headers=[(name.encode(), value.encode()) for name, value in delivery.headers_sent],
         stream=_as(base, kind)(library, delivery, timeouts.get("read")),
         extensions={"http_version": b"HTTP/1.1", **reason},
     )
@@ -171,8 +171,10 @@ def _error(library: Library, breakage: Breakage) -> Exception:
 
 
 def _watched(library: Library, response: Any, live: Live, base: Any, kind: Any) -> Any:
-    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers.raw)
-    live.head(response.status_code, headers, response.reason_phrase, functools.partial(_decoded, library))
+    headers = tuple((text_of(name), text_of(value)) for name, value in response.headers.raw)
+    reason: bytes | None = response.extensions.get("reason_phrase")
+    reason_phrase = response.reason_phrase if reason is None else text_of(reason)
+    live.head(response.status_code, headers, reason_phrase, functools.partial(_decoded, library))
     response.stream = _as(base, kind)(response.stream, live)
     return response
 
@@ -226,7 +228,8 @@ def _decoded(library: Library, headers: Headers, chunks: Iterable[Chunk]) -> tup
             arrived[0] = chunk.at
             yield chunk.data
 
-    response = library.Response(200, headers=list(headers), content=raw())
+    encodings = [(name, value) for name, value in headers if name.lower() == "content-encoding"]
+    response = library.Response(200, headers=encodings, content=raw())
     decoded: list[Chunk] = []
     with suppress(library.DecodingError):  # cut off in the middle: what could be decoded stays
         decoded.extend(Chunk(data, arrived[0]) for data in response.iter_bytes() if data)
