@@ -9,6 +9,7 @@ marks in them, and only there is the whole form compared: this is fast, and take
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class Form(NamedTuple):
     kind: str
     marks: tuple[str, ...]
     """Every secret of this kind has one of these in it."""
-    pattern: re.Pattern[str]
+    pattern: str
     """The whole of it; the secret is its first group, if it has one."""
     before: tuple[int, ...]
     """How many characters of the secret may stand before the mark."""
@@ -59,8 +60,7 @@ def _form(
     """Return the form of what begins with one of the *marks*, or has that much *before* them."""
     literals = tuple(marks.split())
     alternatives = "|".join(map(re.escape, literals))
-    pattern = re.compile(f"{start}{before[0]}(?:{alternatives})(?:{rest}){end}", re.ASCII)
-    return Form(kind, literals, pattern, before[1])
+    return Form(kind, literals, f"{start}{before[0]}(?:{alternatives})(?:{rest}){end}", before[1])
 
 
 FORMS: Final[tuple[Form, ...]] = (
@@ -106,7 +106,7 @@ FORMS: Final[tuple[Form, ...]] = (
     _form("a Dynatrace token", "dt0c01. dt0s16.", r"[A-Z0-9]{24}\.[A-Z0-9]{64}"),
     # Code and packages
     _form("a GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_", r"[A-Za-z0-9]{36,}", start=_STRONG_START),
-    _form("a GitHub token", "github_pat_", r"\w{60,}", start=_STRONG_START),
+    _form("a GitHub token", "github_pat_", rf"{_MIXED}\w{{30,}}", start=_STRONG_START),
     _form(
         "a GitLab token",
         "glpat- gldt- glrt- glft- glsoat- glimt- glptt- gloas- glagent- glffct-",
@@ -238,6 +238,16 @@ def tokens(text: str) -> list[Secret]:
     return without_overlaps(_armored(text) + list(_marked(text)))
 
 
+def replaced(text: str, replacement: str) -> str:
+    """Return *text* with the *replacement* in place of every secret that has a known form."""
+    parts: list[str] = []
+    at = 0
+    for secret in tokens(text):
+        parts += (text[at : secret.start], replacement)
+        at = secret.end
+    return "".join((*parts, text[at:]))
+
+
 def without_overlaps(secrets: Iterable[Secret]) -> list[Secret]:
     """Return *secrets* in their order, the longer one of two that overlap."""
     kept: list[Secret] = []
@@ -251,17 +261,35 @@ def without_overlaps(secrets: Iterable[Secret]) -> list[Secret]:
 
 def _marked(text: str) -> Iterator[Secret]:
     for word in _WORD.finditer(text):
-        marks = _ANY_MARK if word.end() - word.start() <= _LONG else _MARK_AT_START
-        for mark in marks.finditer(text, word.start(), word.end()):
+        for mark in _marks(at_start=word.end() - word.start() > _LONG).finditer(text, word.start(), word.end()):
             yield from _matches(text, mark[1], mark.start())
 
 
 def _matches(text: str, mark: str, at: int) -> Iterator[Secret]:
-    for form in _FORMS_BY_MARK[mark]:
+    for form in _forms_with(mark):
         for before in form.before:
-            if at >= before and (match := form.pattern.match(text, at - before)):
+            if at >= before and (match := _compiled(form.pattern).match(text, at - before)):
                 yield Secret(*match.span(match.lastindex or 0), form.kind)
                 break
+
+
+@cache
+def _forms_with(mark: str) -> list[Form]:
+    """Return the forms that have *mark*, or a mark that begins with it."""
+    return [form for form in FORMS if any(longer.startswith(mark) for longer in form.marks)]
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    # Not on import, which would take longer than that of everything else here; most are never needed.
+    return re.compile(pattern, re.ASCII)
+
+
+@cache
+def _marks(*, at_start: bool) -> re.Pattern[str]:
+    """Return what is at every mark, or at every mark with no letter before it."""
+    before = "(?<![A-Za-z0-9_-])" if at_start else ""
+    return re.compile(f"{before}(?=({_tree(_MARKS)}))")
 
 
 def _tree(words: Iterable[str]) -> str:
@@ -279,12 +307,6 @@ _WORD: Final = re.compile(r"[A-Za-z0-9_.~+/:=%@-]{14,}")
 _LONG: Final = 1024
 """Characters from which on a word is data, with a secret in it only at the start of a part."""
 _MARKS: Final = sorted({mark for form in FORMS for mark in form.marks})
-_ANY_MARK: Final = re.compile(f"(?=({_tree(_MARKS)}))")
-_MARK_AT_START: Final = re.compile(f"(?<![A-Za-z0-9_-])(?=({_tree(_MARKS)}))")
-_FORMS_BY_MARK: Final = {
-    mark: [form for form in FORMS if any(longer.startswith(mark) for longer in form.marks)] for mark in _MARKS
-}
-
 # Keys in armour: base64 between two lines. Both may be quoted, indented or escaped, and the end may be missing.
 
 _ARMOR: Final = re.compile(

@@ -20,11 +20,17 @@ Every message names the value and says what to do.
 
 from __future__ import annotations
 
+from ._printable import shown
+
 
 class TestKitError(Exception):
-    """Base of every error of the test kit."""
+    """Base of every error of the test kit. Its message shows no key, and nothing in it that a terminal would obey."""
 
     __test__ = False
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return shown(super().__str__())
 
 
 class CassetteError(TestKitError):

@@ -27,11 +27,12 @@ from vcr.request import Request
 from maxim_gemini._token_forms import tokens
 from maxim_gemini.testing._http.exchange import Chunk, Response
 from maxim_gemini.testing._json_types import is_list, is_object
+from maxim_gemini.testing._printable import REDACTED
 
 from . import last_scan
 from .json_strings import Edit, Literal, applied, is_json, is_json_like, literals
 from .requests import body_of
-from .secret_text import REDACTED, is_secret_parameter, looks_random, names_secret, secrets_in
+from .secret_text import is_secret_parameter, looks_random, names_secret, secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

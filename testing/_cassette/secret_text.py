@@ -18,8 +18,6 @@ from maxim_gemini._token_forms import Secret, tokens, without_overlaps
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-REDACTED: Final = "REDACTED"
-
 # Names
 
 _KEY: Final = (

@@ -7,8 +7,13 @@ import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from maxim_gemini.testing._printable import shown
+
 if TYPE_CHECKING:
-    from rich.console import Console
+    from collections.abc import Iterable
+
+    from rich.console import Console, ConsoleOptions
+    from rich.segment import Segment
 
 
 @cache
@@ -26,7 +31,14 @@ def err() -> Console:
 def _console(*, stderr: bool) -> Console:
     from rich.console import Console
 
-    console = Console(stderr=stderr, highlight=False, emoji=False, markup=False)
+    class Safe(Console):
+        """A console that shows what it is given, and obeys nothing in it."""
+
+        def render(self, renderable: Any, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+            for segment in super().render(renderable, options):
+                yield segment if segment.control else segment._replace(text=shown(segment.text))
+
+    console = Safe(stderr=stderr, highlight=False, emoji=False, markup=False)
     if not console.is_terminal:
         console.width = 10_000  # a pipe has no width: nothing is cut, nothing is wrapped
     return console
@@ -45,9 +57,9 @@ def note(message: str) -> None:
 
 def plain(line: str) -> None:
     """Print *line* for a program that reads it, tabs and all, and that may be waiting for it."""
-    print(line, flush=True)  # noqa: T201  # the one place that talks to programs
+    print(shown(line), flush=True)  # noqa: T201  # the one place that talks to programs
 
 
 def show_json(value: Any) -> None:
     """Print *value* as JSON and nothing else."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+    sys.stdout.write(shown(json.dumps(value, ensure_ascii=False, indent=2, default=str)) + "\n")

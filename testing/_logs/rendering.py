@@ -12,6 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from maxim_gemini.testing._json_types import JsonDict, decoded, filled, is_list, is_object, mapping, sequence
+from maxim_gemini.testing._printable import printable
 
 from .views import Attachment, Error, Generation, Retrieval, Span, ToolCall, Trace, View, view_of
 
@@ -243,11 +244,7 @@ def _opinion(feedback: Any) -> str:
 def _one_line(value: Any) -> str:
     text = value if isinstance(value, str) else _json(value)
     line = " ↵ ".join(" ".join(line.split()) for line in text.splitlines() if line.strip())
-    return line if line.isprintable() else "".join(map(_visible, line))
-
-
-def _visible(character: str) -> str:
-    return character if character.isprintable() else character.encode("unicode_escape").decode()
+    return printable(line)
 
 
 def _json(value: Any) -> str:

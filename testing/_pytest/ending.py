@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from maxim_gemini.testing import _printable
 from maxim_gemini.testing.exceptions import TestKitError
 
 from .summary import details, headline, mending, plural, shortened
@@ -46,11 +47,11 @@ def tell(
     terminal.write_line(headline(tests, unused))
     for word, text in lines if terminal.config.get_verbosity() > 0 else shortened(lines):
         terminal.write(f"{word:<9} ", **{_COLOURS.get(word, "yellow"): True})
-        terminal.write_line(text)
+        terminal.write_line(_printable.shown(text))
     if advice := mending(tests, unused, max_age=max_age):
-        terminal.write_line(advice)
+        terminal.write_line(_printable.shown(advice))
     if report:
-        terminal.write_line(report.text, **{"red" if report.failed else "green": True})
+        terminal.write_line(_printable.shown(report.text), **{"red" if report.failed else "green": True})
 
 
 def write_report(path: Path, records: Iterable[Mapping[str, Any]], shown: str) -> WrittenReport:
@@ -58,7 +59,11 @@ def write_report(path: Path, records: Iterable[Mapping[str, Any]], shown: str) -
     from maxim_gemini.testing._report import TestTraces, write
 
     tests = [TestRecord.from_wire(data) for data in records]
-    logged = [TestTraces(t.nodeid, t.outcome, t.duration, t.traces, t.message) for t in tests if t.logged]
+    logged = [
+        TestTraces(_printable.shown(t.nodeid), t.outcome, t.duration, t.traces, _printable.shown(t.message))
+        for t in tests
+        if t.logged
+    ]
     try:
         write(path, logged)
     except TestKitError as error:

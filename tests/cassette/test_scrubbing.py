@@ -15,9 +15,9 @@ from vcr.request import Request
 
 from maxim_gemini.testing._cassette import Cassette
 from maxim_gemini.testing._cassette.scrubbing import Scrubber
-from maxim_gemini.testing._cassette.secret_text import REDACTED
 from maxim_gemini.testing._http.exchange import Chunk, Response
 from maxim_gemini.testing._http.wire import dump_event, dump_json
+from maxim_gemini.testing._printable import REDACTED
 from maxim_gemini.testing.exceptions import SecretFound
 
 if TYPE_CHECKING:

@@ -254,7 +254,7 @@ def _placed() -> dict[str, tuple[str, str]]:
         "a set cookie": (f"Set-Cookie: sid={word}; Path=/", word),
         "a password in a URL": (f"https://me:{short}@example.com/x", short),
         "Postgres": (f"postgresql://app:{short}@db.internal:5432/app", short),
-        "MySQL": (f"mysql://root:{short}@127.0.0.1/shop", short),
+        "MySQL": (f"mysql://shop:{short}@127.0.0.1/shop", short),
         "MongoDB": (f"mongodb+srv://app:{short}@c0.abcde.mongodb.net/app", short),
         "Redis": (f"redis://:{short}@cache:6379/0", short),
         "AMQP": (f"amqps://app:{short}@mq.example.com/app", short),

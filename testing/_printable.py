@@ -1,0 +1,35 @@
+"""Text for a terminal: nothing in it moves the cursor, hides or reorders what stands there, and no key is in it.
+
+What a stranger's cassette holds, or a client of the server sends, is shown and never obeyed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from maxim_gemini import _token_forms
+
+REDACTED: Final = "REDACTED"
+"""What stands where a secret was."""
+
+_OBEYED: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, but for tabs and line ends
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # from right to left, and back
+    "\u2028\u2029\ufeff\ud800-\udfff\U000e0000-\U000e007f]"  # line ends of Unicode, halves of characters, tags
+)
+
+
+def printable(text: str) -> str:
+    """Return *text* with JSON's escapes in place of the characters that a terminal would obey; JSON stays JSON."""
+    return _OBEYED.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    units = match[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{unit.hex()}" for unit in (units[:2], units[2:]) if unit)
+
+
+def shown(text: str) -> str:
+    """Return *text* as it may be shown: printable, and without keys and tokens."""
+    return printable(_token_forms.replaced(text, REDACTED))
