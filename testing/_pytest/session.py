@@ -217,6 +217,8 @@ class Session:
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Send along with the last report of a test what it did."""
         report = yield
+        if self.settings.report:
+            _escape_surrogates(report)
         state = self.current
         state.take(report)
         if report.when == "teardown" and (state.uses or state.loggers):
@@ -303,7 +305,7 @@ class Session:
             logged=bool(state.loggers),
             outcome=state.outcome,
             duration=state.duration,
-            message=state.message.encode("utf-8", "backslashreplace").decode(),  # pytest-xdist sends UTF-8
+            message=state.message,
         )
 
     def _look_over_cassettes(self) -> None:
@@ -346,3 +348,15 @@ def session_of(config: pytest.Config) -> Session:
 
 def _uses_recorder(item: pytest.Item) -> bool:
     return RECORDER_FIXTURE in getattr(item, "fixturenames", ()) or item.get_closest_marker(MARKER) is not None
+
+
+def _escape_surrogates(report: pytest.TestReport) -> None:
+    """Write what UTF-8 lacks as escapes: one such test ends a whole run of pytest-xdist, and our report with it."""
+    report.sections = [(name, _escaped(text)) for name, text in report.sections]
+    text = report.longreprtext
+    if text != _escaped(text):
+        report.longrepr = _escaped(text)
+
+
+def _escaped(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()

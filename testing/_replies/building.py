@@ -490,6 +490,8 @@ def _beside(**fields: Any) -> Reply:
 def _checked_text(text: str) -> str:
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ScriptError(f"text is a str, not {text!r}")
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise ScriptError(f"no server sends half a surrogate pair: {text[:80]!r}")
     return text
 
 

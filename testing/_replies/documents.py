@@ -51,7 +51,7 @@ def computed_tokens(request: GeminiRequest) -> dict[str, Any]:
 
 
 def _tokens_info(content: Any) -> dict[str, Any]:
-    data = text_of(content).encode()
+    data = text_of(content).encode("utf-8", "replace")
     pieces = [data[start : start + 4] for start in range(0, len(data), 4)]
     return {
         "tokens": [base64.b64encode(piece).decode() for piece in pieces],
@@ -84,6 +84,6 @@ def _vector(text: str, size: int) -> list[float]:
     """Return *size* numbers between -1 and 1 that *text* always has."""
     numbers: list[float] = []
     while len(numbers) < size:
-        digest = hashlib.sha256(f"{len(numbers)} {text}".encode()).digest()
+        digest = hashlib.sha256(f"{len(numbers)} {text}".encode("utf-8", "replace")).digest()
         numbers += [round((byte - 127.5) / 127.5, 7) for byte in digest]
     return numbers[:size]

@@ -69,8 +69,6 @@ def refusal(request: GeminiRequest) -> Failure | None:
         return Failure(400, f"Invalid JSON payload received. {_reason(error)}")
     if _depth(value) > _DEEPEST:
         return Failure(400, f"Invalid JSON payload received. {TOO_DEEP}")
-    if _has_lone_surrogate(value):
-        return Failure(400, "Invalid JSON payload received. Invalid UTF-16 surrogate pair in a string.")
     message = _REQUESTS.get(request.action or request.resource.rpartition("/")[2], _Message("Request"))
     faults = [
         f"Invalid value at {path!r} ({_PACKAGE}{name}), {_cut(item)}" for path, name, item in _faults(value, message)
@@ -108,14 +106,6 @@ def _children(value: Any) -> Iterable[Any]:
     return value.values() if is_object(value) else value if is_list(value) else ()
 
 
-def _has_lone_surrogate(value: Any) -> bool:
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return True
-    return False
-
-
 def _faults(value: Any, message: _Message, path: str = "") -> Iterator[tuple[str, str, Any]]:
     """Yield path, message and value of what is no object where the API has a message."""
     if not is_object(value):
@@ -135,5 +125,5 @@ def _faults(value: Any, message: _Message, path: str = "") -> Iterator[tuple[str
 
 
 def _cut(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value)
     return text if len(text) <= 80 else f"{text[:79]}…"

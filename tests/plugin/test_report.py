@@ -66,7 +66,8 @@ def test_what_tests_logged_is_written_for_people(suite: pytest.Pytester, gemini:
 FAILING = """
 def test_fails(maxim_fake_logger):
     maxim_fake_logger.trace({"id": "trace-1", "name": "half \\ud83d"}).end()
-    assert 1 == 2, "my failure"
+    print("half \\udcff")
+    assert "\\udcff" == "x", "my failure \\udcff"
 
 def test_passes(maxim_fake_logger): ...
 """
@@ -105,4 +106,4 @@ def test_one_odd_test_does_not_cost_the_report(suite: pytest.Pytester, workers: 
     result.assert_outcomes(failed=1, passed=1)
     tests = {test.nodeid.partition("::")[2]: test for test in report.read(suite.path / "x.json")}
     assert sorted(tests) == ["test_fails", "test_passes"]
-    assert "my failure" in tests["test_fails"].message
+    assert r"my failure \udcff" in tests["test_fails"].message

@@ -106,6 +106,13 @@ def test_an_empty_reply_of_a_function_is_refused_as_one_in_the_script_is() -> No
         server.check()
 
 
+def test_half_a_surrogate_pair_is_refused_where_it_is_written() -> None:
+    server, answered = answered_with_500(lambda request: reply.text("half \ud83d"))
+    assert "half a surrogate pair" in str(answered)
+    with pytest.raises(ScriptError, match="half a surrogate pair"):
+        server.check()
+
+
 def says_hello(request: GeminiRequest) -> Any:
     assert request.text == "hello"
 
