@@ -32,7 +32,7 @@ from maxim_gemini.testing._printable import REDACTED
 from . import last_scan
 from .json_strings import Edit, Literal, applied, is_json, is_json_like, literals
 from .requests import body_of
-from .secret_text import is_secret_parameter, looks_random, names_secret, secrets_in
+from .secret_text import is_password, is_secret_parameter, looks_random, names_secret, secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -169,6 +169,43 @@ class Scrubber:
     def _member(self, name: str, member: Any) -> Any:
         span = names_secret(name, member) if isinstance(member, str) else None
         return f"{member[: span[0]]}{REDACTED}{member[span[1] :]}" if span else self.value(member)
+
+    def replaceable(self, value: Any, place: str) -> Iterator[Finding]:
+        """Yield the secrets in a stored *value*, which is at *place*, that a recording would not have."""
+        if isinstance(value, bytes):
+            value = value.decode("latin-1")
+        if isinstance(value, str):
+            yield from (last_scan.Finding(place, kind) for kind in self.kinds(value))
+            if place.endswith(("uri", "url")):
+                yield from (
+                    last_scan.Finding(place, f"the value of the query parameter {name}")
+                    for name, held in parse_qsl(urlsplit(value).query)
+                    if is_secret_parameter(name) and _is_opaque(held)
+                )
+        elif is_object(value):
+            for name, member in value.items():
+                yield from self._replaceable_member(name, member, place)
+        elif is_list(value):
+            for index, item in enumerate(value):
+                yield from self.replaceable(item, f"{place}[{index}]")
+
+    def _replaceable_member(self, name: str, member: Any, place: str) -> Iterator[Finding]:
+        values = [str(one) for one in (member if is_list(member) else [member]) if isinstance(one, str | bytes)]
+        inside = f"{place}.{name}"
+        if place.endswith("headers") and not self._keeps(name) and _is_secret_header(name):
+            if any(_is_opaque(one) for value in values for one in re.split(r"[ ;=]+", value)):
+                yield last_scan.Finding(inside, f"the value of the header {name.lower()}")
+        elif any(names_secret(name, value) for value in values):
+            yield last_scan.Finding(inside, f"the value of {name}")
+        else:
+            yield from (last_scan.Finding(f"a name in {place}", kind) for kind in self.kinds(name))
+            yield from self.replaceable(member, inside)
+
+    def kinds(self, text: str) -> list[str]:
+        """Return the kinds of secrets in *text*."""
+        kinds = [kind for value, kind in self.secrets.items() if value in text]
+        kinds += [secret.kind for secret in secrets_in(text)]
+        return kinds or (["a secret"] if self.text(text) != text else [])
 
     def found(self, value: Any, place: str) -> Iterator[Finding]:
         """Yield the secrets that are still in a stored *value*, which is at *place*."""
@@ -400,6 +437,11 @@ def _is_key_variable(name: str, value: str) -> bool:
         return _is_secret(value) and not _DUMMY.fullmatch(value)
     random = len(value) >= _LONG and any(map(str.isdigit, value)) and not re.search(r"\s|^[/.~]", value)
     return random and bool(_OTHER_KEY_VARIABLE.search(name))
+
+
+def _is_opaque(value: str) -> bool:
+    """Return whether *value*, where a key belongs, is one: neither a word nor what stands for a key."""
+    return is_password(value) and len(value) >= _SHORTEST and not value.replace("-", "").replace("_", "").isalpha()
 
 
 def _is_secret(value: str) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from maxim_gemini.testing._cassette import Cassette
 from maxim_gemini.testing._cassette.store import Shelf
 from maxim_gemini.testing.exceptions import CassetteError, CassetteNotFound, TestKitError
 
-from . import console, describing
+from . import checking, console, describing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
     from maxim_gemini.testing._cassette import Interaction
 
-_SUFFIXES: Final = (".yaml", ".yml")
 _SKIPPED: Final = frozenset({"node_modules", "__pycache__", "site-packages"})
-_INTERACTIONS: Final = re.compile(rb"^interactions:", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +59,13 @@ def found(paths: Sequence[Path]) -> list[Path]:
 def named(name: str) -> Path:
     """Return the file *name*, else the bundled cassette of that name."""
     path = Path(name)
-    return path if path.suffix in _SUFFIXES or path.is_file() else bundled.path(name)
+    return path if path.suffix in checking.SUFFIXES or path.is_file() else bundled.path(name)
 
 
 def _below(folder: Path) -> Iterator[Path]:
     for base, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if name not in _SKIPPED and not name.startswith(".")]
-        candidates = (Path(base, name) for name in files if name.endswith(_SUFFIXES))
-        yield from (path for path in candidates if _INTERACTIONS.search(path.read_bytes()))
+        yield from filter(checking.is_cassette, (Path(base, name) for name in files))
 
 
 def _shown_name(path: Path) -> str:
@@ -221,6 +218,8 @@ def check(paths: Sequence[Path], *, max_age: str | None, as_json: bool) -> int:
     """Say what is wrong with cassettes; return 1 where anything is."""
     oldest = datetime.now(UTC) - age(max_age) if max_age else None
     files = found(paths)
+    if not files:
+        return _none_in(paths)
     problems = {path: list(_problems(path, oldest)) for path in progress(files, "checking")}
     wrong = {path: listed for path, listed in problems.items() if listed}
     if as_json:
@@ -231,22 +230,18 @@ def check(paths: Sequence[Path], *, max_age: str | None, as_json: bool) -> int:
 
 
 def _problems(path: Path, oldest: datetime | None) -> Iterator[str]:
-    try:
-        cassette = Cassette.load(path)
-    except CassetteError as error:
-        yield str(error).removeprefix(f"{path}: ")
-        return
-    yield from _secrets(cassette)
-    if oldest and (recorded := _recorded(cassette)) and recorded < oldest:
-        yield f"recorded {(datetime.now(UTC) - recorded).days} days ago: record it again"
+    """Yield what is wrong with a cassette, its age included."""
+    yield from checking.problems(path)
+    with suppress(CassetteError):
+        recorded = _recorded(Cassette.load(path)) if oldest else None
+        if oldest and recorded and recorded < oldest:
+            yield f"recorded {(datetime.now(UTC) - recorded).days} days ago: record it again"
 
 
-def _secrets(cassette: Cassette) -> Iterator[str]:
-    found = [*cassette.scrubber.found(cassette.head.metadata(), "the head")]
-    for number, interaction in enumerate(cassette.interactions, 1):
-        for part, values in interaction.values._asdict().items():
-            found += cassette.scrubber.found(values, f"interaction {number}, {part}")
-    return (f"{secret}: take it out of use, then run `maxim-gemini cassettes scrub`" for secret in dict.fromkeys(found))
+def _none_in(paths: Sequence[Path]) -> int:
+    """Say that there is no cassette, which is no success: the folder is the wrong one, or its files were lost."""
+    console.complain(f"no cassettes in {', '.join(map(str, paths))}: name the folder or the file")
+    return 1
 
 
 def _recorded(cassette: Cassette) -> datetime | None:
@@ -272,7 +267,10 @@ def _print_problems(wrong: dict[Path, list[str]], checked: int) -> None:
 
 def scrub(paths: Sequence[Path], *, dry_run: bool, as_json: bool) -> int:
     """Rewrite cassettes without secrets; return 1 where one can't be, or where a dry run finds something to do."""
-    states = {path: _scrubbed(path, dry_run=dry_run) for path in progress(found(paths), "scrubbing")}
+    files = found(paths)
+    if not files:
+        return _none_in(paths)
+    states = {path: _scrubbed(path, dry_run=dry_run) for path in progress(files, "scrubbing")}
     if as_json:
         console.show_json({str(path): state for path, state in states.items()})
     else:
@@ -285,7 +283,8 @@ def _scrubbed(path: Path, *, dry_run: bool) -> str:
     try:
         with tempfile.TemporaryDirectory() as folder:
             copy = _copied(Cassette.load(path), Shelf(Path(folder, path.name)))
-            if copy.path.read_bytes() == path.read_bytes():
+            idle = Shelf(path).attachments() - copy.attachments()
+            if copy.path.read_bytes() == path.read_bytes() and not idle:
                 return "unchanged"
             if not dry_run:
                 Shelf(path).write(copy.read(), {name: copy.fetch(name) for name in copy.attachments()})

@@ -1,0 +1,100 @@
+"""What is wrong with a cassette: unreadable, a secret in it or beside it, a file beside it that is missing or idle."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from maxim_gemini.testing._cassette import Cassette, last_scan
+from maxim_gemini.testing._cassette.store import Shelf
+from maxim_gemini.testing._cassette.yaml_format import unsealed
+from maxim_gemini.testing._cassette.yaml_reader import VcrLoader, parsed
+from maxim_gemini.testing.exceptions import CassetteError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from maxim_gemini.testing._cassette.last_scan import Finding
+    from maxim_gemini.testing._cassette.scrubbing import Scrubber
+
+SUFFIXES: Final = (".yaml", ".yml", ".json")
+_FOLDERS: Final = frozenset({"cassettes", "recordings"})
+_MARK: Final = re.compile(
+    rb"^[\"']?interactions[\"']?[ \t]*:|\"interactions\"\s*:|^# Recorded by maxim-gemini", re.MULTILINE
+)
+_COMMENT: Final = re.compile(r"(?:^|[ \t])#(.*)$", re.MULTILINE)
+
+
+def is_cassette(path: Path) -> bool:
+    """Return whether *path* is a cassette, or was one before something happened to it."""
+    if not path.name.endswith(SUFFIXES):
+        return False
+    data = path.read_bytes()
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in data[:64]:
+        data = data.replace(b"\x00", b"")
+    if _MARK.search(data.removeprefix(b"\xef\xbb\xbf").removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff")):
+        return True
+    return path.suffix != ".json" and bool(_FOLDERS.intersection(path.parts[:-1]))
+
+
+def problems(path: Path) -> Iterator[str]:
+    """Yield what is wrong with the cassette at *path*, a line each."""
+    shelf = Shelf(path)
+    try:
+        text = shelf.read()
+        cassette = Cassette.load(path)
+        findings = [*_in_values(cassette)]
+    except CassetteError as error:
+        yield str(error).removeprefix(f"{path}: ")
+        yield from _told(_in_bytes(path, "the file", Cassette(path).scrubber))
+        return
+    if unsealed(text) is None:
+        findings += _in_rest(text, str(path), cassette.scrubber, {finding.kind for finding in findings})
+    needed = {name for name in shelf.attachments() if name in text}
+    for name in sorted(shelf.attachments() - needed):
+        findings += _in_bytes(path.parent / name, f"the file {name!r} beside it", cassette.scrubber)
+        yield f"the file {name!r} beside it is not needed: `maxim-gemini cassettes scrub` removes it"
+    yield from _told(findings)
+
+
+def _told(findings: Iterator[Finding] | list[Finding]) -> Iterator[str]:
+    """Yield a line for each place where something was found."""
+    places = {finding.place: finding for finding in reversed([*findings])}
+    for finding in reversed(places.values()):
+        yield f"{finding}: take it out of use, then run `maxim-gemini cassettes scrub`"
+
+
+def _in_values(cassette: Cassette) -> Iterator[Finding]:
+    """Yield the secrets in what is played, and in the head."""
+    for number, interaction in enumerate(cassette.interactions, 1):
+        for part, values in interaction.values._asdict().items():
+            yield from _by_both(values, f"interaction {number}, {part}", cassette.scrubber)
+        _ = interaction.response  # whether it can be read
+    yield from _by_both(cassette.head.metadata(), "the head", cassette.scrubber)
+
+
+def _in_rest(text: str, name: str, scrubber: Scrubber, known: set[str]) -> Iterator[Finding]:
+    """Yield the secrets of other kinds than the *known* in what is never played: comments, unknown members."""
+    for comment in _COMMENT.finditer(text):
+        line = text.count("\n", 0, comment.start()) + 1
+        yield from (one for one in _by_both(comment[1], f"line {line}", scrubber) if one.kind not in known)
+    data: Any = parsed(text, name, VcrLoader)
+    yield from (one for one in _by_both(data, "the file", scrubber) if one.kind not in known)
+
+
+def _by_both(value: Any, place: str, scrubber: Scrubber) -> Iterator[Finding]:
+    """Yield what would be replaced in a recording, and what the last scan would refuse."""
+    yield from scrubber.replaceable(value, place)
+    yield from scrubber.found(value, place)
+
+
+def _in_bytes(path: Path, place: str, scrubber: Scrubber) -> Iterator[Finding]:
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return
+    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8"
+    text = data.decode(encoding, errors="replace")
+    yield from (last_scan.Finding(place, kind) for kind in scrubber.kinds(text))
+    yield from last_scan.in_text(text, place, scrubber.secrets)
