@@ -148,8 +148,10 @@ class Cassette(VcrCassette):
         """Return the answer of the next unplayed interaction of the same meaning, or `None`."""
         interaction = self._take(self._key(request))
         if interaction is None:
-            # What the request was sent with is not in the recording: look for it as it would have been recorded.
-            interaction = self._take(self._meaning(self.scrubber.request(request)).key)
+            # What it was sent with is not in the recording: look for it as this, or another tool, records it.
+            meanings = (self._meaning(request), self._meaning(self.scrubber.request(request)))
+            keys = (key for meaning in meanings for key in (meaning.key, meaning.without_step.key))
+            interaction = next(filter(None, map(self._take, keys)), None)
         return None if interaction is None else interaction.response
 
     def record(self, request: Request, response: Response) -> Interaction:
@@ -210,7 +212,7 @@ class Cassette(VcrCassette):
     def explain_miss(self, request: Request) -> str:
         """Say why *request* can't be played: the nearest recorded request and how it differs."""
         sent = self._meaning(self.scrubber.request(request))
-        same = [interaction for interaction in self._found if interaction.key == sent.key]
+        same = [interaction for interaction in self._found if interaction.key in (sent.key, sent.without_step.key)]
         asked = f"{sent.method} {sent.path} can't be replayed from {self.path}"
         if same:
             times = "once, and that answer was" if len(same) == 1 else f"{len(same)} times, and all these answers were"

@@ -2,7 +2,8 @@
 
 Method, path without API version, query, and what the body says. Two generations of the SDK write one call differently:
 `mime_type` or `mimeType`, base64 in one alphabet or the other, tools as JSON schema or as Gemini's own. Three HTTP
-libraries send it differently. And the project of a request is scrubbed in a recording. None of that is meant.
+libraries send it differently. And the project of a request is scrubbed in a recording. None of that is meant. The id
+that joins a function call with its result is meant by where it recurs: many frameworks make up another in every run.
 
 Pure: a request in, its meaning out.
 """
@@ -29,7 +30,7 @@ _BOUNDARY: Final = re.compile(r"boundary=\"?([^\";]+)")
 _SNAKE: Final = re.compile(r"_+([a-z0-9])")
 _NOT_MEANT: Final = frozenset({"key", "prettyPrint", "$prettyPrint", "access_token"})
 _BYTES: Final = frozenset({"data", "thoughtSignature", "imageBytes", "videoBytes", "audioBytes", "bytesBase64Encoded"})
-_OWN: Final = frozenset({"args", "response", "labels", "partialArgs"})
+_OWN: Final = frozenset({"args", "arguments", "response", "labels", "partialArgs"})
 """Members whose insides are the application's words, where `user_id` is not `userId`."""
 _SCHEMAS: Final = {
     "parameters": "parameters",
@@ -39,7 +40,9 @@ _SCHEMAS: Final = {
 }
 _NAMED: Final = frozenset({"properties", "$defs", "defs"})
 _LITERAL: Final = frozenset({"enum", "required", "default", "example", "examples", "const"})
-_HEADERS: Final = ("x-goog-upload-command", "x-goog-upload-offset")
+_CALLS: Final = frozenset({"functionCall", "toolCall"})
+_RESULTS: Final = frozenset({"functionResponse", "toolResponse"})
+_UPLOAD_STEP: Final = re.compile(r"(start|upload|query|finalize|cancel)(, *finalize)?", re.IGNORECASE)
 
 
 class Meaning(NamedTuple):
@@ -57,6 +60,11 @@ class Meaning(NamedTuple):
     def key(self) -> str:
         """The same as text, equal for equal meanings."""
         return _written(self)
+
+    @property
+    def without_step(self) -> Meaning:
+        """The same as it was recorded by those who leave out Google's headers, and the step of an upload with them."""
+        return self._replace(upload=())
 
 
 def meaning(method: str, uri: str, headers: Mapping[str, str], body: Any) -> Meaning:
@@ -88,7 +96,10 @@ _written = json.JSONEncoder(sort_keys=True, default=_digest).encode
 
 
 def _upload(headers: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(headers[name] for name in _HEADERS if name in headers)
+    command, offset = headers.get("x-goog-upload-command"), headers.get("x-goog-upload-offset")
+    if command is None or not _UPLOAD_STEP.fullmatch(command):
+        return ()  # left out of the recording, or made unreadable
+    return (command,) if offset is None else (command, offset)
 
 
 def _without_boundary(body: bytes, headers: Mapping[str, str]) -> bytes:
@@ -103,7 +114,45 @@ def _body(body: Any) -> Any:
     if not is_object(body):
         return _value(body)
     # The SDK sends an empty generationConfig along, some versions of it and some applications do not.
-    return {key: value for key, value in _members(body).items() if key != "generationConfig" or value}
+    members = {key: value for key, value in _members(body).items() if key != "generationConfig" or value}
+    calls = dict[str, str]()
+    _count_calls(members, calls)
+    return _with_counted_calls(members, calls) if calls else members
+
+
+def _count_calls(value: Any, calls: dict[str, str]) -> None:
+    """Add the ids of the calls in *value* to *calls*, with what is written instead: which call it is."""
+    if is_list(value):
+        for item in value:
+            _count_calls(item, calls)
+    elif is_object(value):
+        for key, item in sorted(value.items()):
+            if key not in _OWN:
+                _count_calls(item, calls)
+            if key == "id" and _is_call_step(value):
+                calls.setdefault(item, f"(call {len(calls) + 1})")
+            elif key in _CALLS and is_object(item) and isinstance(item.get("id"), str):
+                calls.setdefault(item["id"], f"(call {len(calls) + 1})")
+
+
+def _is_call_step(step: dict[str, Any]) -> bool:
+    return str(step.get("type")).endswith("_call") and isinstance(step.get("id"), str)
+
+
+def _with_counted_calls(value: Any, calls: Mapping[str, str], within: str = "") -> Any:
+    """Return *value* with the ids of *calls* replaced, in the calls and in their results."""
+    if is_list(value):
+        return [_with_counted_calls(item, calls) for item in value]
+    if not is_object(value):
+        return value
+    members: dict[str, Any] = {}
+    for key, item in value.items():
+        is_id = key == "callId" or (key == "id" and (within in _CALLS | _RESULTS or _is_call_step(value)))
+        if is_id and isinstance(item, str):
+            members[key] = calls.get(item, item)
+        else:
+            members[key] = item if key in _OWN else _with_counted_calls(item, calls, key)
+    return members
 
 
 def _value(value: Any) -> Any:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from support.traffic import ADDRESS, SENT, asked
 from vcr.request import Request
 
-from maxim_gemini.testing._cassette.matching import meaning_of, without
+from maxim_gemini.testing._cassette.differences import between, told
+from maxim_gemini.testing._cassette.matching import Meaning, meaning_of, without
 
 HOST = "https://generativelanguage.googleapis.com"
 
@@ -17,6 +18,10 @@ HOST = "https://generativelanguage.googleapis.com"
 def key(body: Any, uri: str = f"{ADDRESS}:generateContent", **headers: str) -> str:
     data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
     return meaning_of(Request("POST", uri, data, {**SENT, **headers})).key
+
+
+def meaning(body: Any) -> Meaning:
+    return meaning_of(Request("POST", f"{ADDRESS}:generateContent", json.dumps(body).encode(), dict(SENT)))
 
 
 CALL = {"contents": [{"parts": [{"text": "hi"}], "role": "user"}]}
@@ -140,6 +145,101 @@ def test_the_steps_of_an_upload_are_told_apart() -> None:
         return key(b"", f"{HOST}/upload/v1beta/files?upload_id=a", **headers)
 
     assert len({step("upload", "0"), step("upload", "8"), step("upload, finalize", "8")}) == 3
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-goog-upload-command": "<REDACTED>", "x-goog-upload-offset": "<REDACTED>"}])
+def test_an_upload_whose_steps_were_left_out_of_the_recording(headers: dict[str, str]) -> None:
+    address = f"{HOST}/upload/v1beta/files?upload_id=a"
+    sent = {"X-Goog-Upload-Command": "upload, finalize", "X-Goog-Upload-Offset": "0"}
+    recorded = meaning_of(Request("POST", address, b"hello", headers))
+    assert recorded == meaning_of(Request("POST", address, b"hello", sent)).without_step
+    assert recorded != meaning_of(Request("POST", address, b"other", sent)).without_step
+
+
+# Ids that join a call with its result
+
+
+def history(*ids: str, order: tuple[int, ...] = (0, 1), names: tuple[str, str] = ("add", "add")) -> dict[str, Any]:
+    """Return a request with two calls, and their results in this order."""
+    calls = [{"functionCall": {"id": id, "name": name, "args": {}}} for id, name in zip(ids[:2], names, strict=True)]
+    results = [{"functionResponse": {"id": ids[2:][n], "name": names[n], "response": {"n": n}}} for n in order]
+    return {"contents": [{"role": "model", "parts": calls}, {"role": "user", "parts": results}]}
+
+
+def steps(call: str, result: str, kind: str = "function") -> dict[str, Any]:
+    """Return an interaction with a call, and its result."""
+    return {
+        "model": "m",
+        "input": [
+            {"type": f"{kind}_call", "id": call, "name": "add", "arguments": {"id": "1"}},
+            {"type": f"{kind}_result", "call_id": result, "result": "2"},
+        ],
+    }
+
+
+def test_ids_of_calls_are_compared_by_where_they_recur() -> None:
+    assert key(history("a", "b", "a", "b")) == key(history("x", "y", "x", "y"))
+    assert key(history("a", "b", "a", "b")) != key(history("x", "y", "y", "x"))
+    assert key(history("a", "b", "a", "b")) != key(history("x", "x", "x", "x"))
+    assert key(history("a", "b", "a", "b")) != key(history("a", "b", "a", "b", order=(1, 0)))
+    assert key(history("a", "b", "a", "b")) != key(history("a", "b", "a", "b", names=("add", "sub")))
+
+
+def test_ids_in_snake_case_and_of_tools_that_google_runs() -> None:
+    def parts(one: str, other: str, call: str, result: str) -> Any:
+        return {"contents": [{"parts": [{call: {"id": one}}, {result: {"id": other}}]}]}
+
+    for call, result in (("function_call", "function_response"), ("toolCall", "toolResponse")):
+        assert key(parts("a", "a", call, result)) == key(parts("x", "x", call, result))
+        assert key(parts("a", "a", call, result)) != key(parts("x", "y", call, result))
+    assert key(parts("a", "a", "function_call", "function_response")) == key(
+        parts("x", "x", "functionCall", "functionResponse")
+    )
+
+
+@pytest.mark.parametrize("kind", ["function", "mcp_server_tool", "code_execution"])
+def test_ids_of_calls_of_interactions(kind: str) -> None:
+    assert key(steps("a", "a", kind)) == key(steps("x", "x", kind))
+    assert key(steps("a", "a", kind)) != key(steps("x", "y", kind))
+
+
+def test_ids_that_a_server_has_given_stay_exact() -> None:
+    def result(call_id: str, previous: str = "i1") -> str:
+        step = {"type": "function_result", "call_id": call_id, "result": "2"}
+        return key({"previous_interaction_id": previous, "input": [step]})
+
+    assert result("a") != result("b")  # the call is in an answer, which is replayed as it was
+    assert result("a") != result("a", "i2")
+    assert key({"contents": [{"parts": [{"functionResponse": {"id": "a"}}]}]}) != key(
+        {"contents": [{"parts": [{"functionResponse": {"id": "b"}}]}]}
+    )
+    assert key({"cachedContent": "a"} | history("a", "b", "a", "b")) != key(
+        {"cachedContent": "x"} | history("x", "y", "x", "y")
+    )
+
+
+def test_ids_in_the_applications_own_words_stay_exact() -> None:
+    def call(own: str) -> str:
+        arguments = {"id": own, "functionCall": {"id": own}, "type": "x_call"}
+        return key({"contents": [{"parts": [{"functionCall": {"id": "a", "name": "f", "args": arguments}}]}]})
+
+    assert call("a") != call("b")
+    assert key({"input": [{"type": "function_call", "id": "a", "arguments": {"user_id": 1}}]}) != key(
+        {"input": [{"type": "function_call", "id": "a", "arguments": {"userId": 1}}]}
+    )
+
+
+def test_the_order_of_members_does_not_number_calls() -> None:
+    body = history("a", "b", "a", "b") | {"more": {"functionCall": {"id": "c"}}}
+    assert key(body) == key(dict(reversed(body.items())))
+
+
+def test_a_wrong_join_is_shown_by_which_call_it_is() -> None:
+    recorded, sent = (meaning(history("a", "b", *results)) for results in (("a", "b"), ("b", "a")))
+    assert told(between(recorded, sent)) == [
+        "contents[1].parts[0].functionResponse.id: recorded '(call 1)' != sent '(call 2)'",
+        "contents[1].parts[1].functionResponse.id: recorded '(call 2)' != sent '(call 1)'",
+    ]
 
 
 def test_http_libraries_spell_methods_and_headers_as_they_like() -> None:

@@ -231,3 +231,43 @@ def test_interactions_replay_and_retry_without_waiting(tmp_path: Path, is_async:
         play(interact, library, is_async)
         play(interact, library, is_async)
     assert len(recorder.misses) == 1
+
+
+UPLOADED = {"file": {"name": "files/f", "mimeType": "text/plain"}}
+
+
+@pytest.mark.parametrize(("library", "is_async"), EDGES, ids=EDGE_IDS)
+def test_an_upload_whose_google_headers_were_left_out_of_the_recording(
+    tmp_path: Path, library: str, is_async: bool
+) -> None:
+    address = "https://generativelanguage.googleapis.com/upload/v1beta/files"
+    step = f"{address}?upload_id=u1&upload_protocol=resumable"
+    path = tmp_path / "foreign.yaml"
+    path.write_text(
+        f"""\
+version: 1
+interactions:
+- request:
+    {{method: POST, uri: '{address}', body: '{{"file": {{"mimeType": "text/plain", "sizeBytes": 5}}}}', headers: {{}}}}
+  response:
+    status: {{code: 200, message: OK}}
+    headers: {{x-goog-upload-url: ['{step}'], x-goog-upload-status: [active]}}
+    body: {{string: ''}}
+- request: {{method: POST, uri: '{step}', body: hello, headers: {{}}}}
+  response:
+    status: {{code: 200, message: OK}}
+    headers: {{x-goog-upload-status: [final], content-type: [application/json]}}
+    body: {{string: '{json.dumps(UPLOADED)}'}}
+""",
+        encoding="utf-8",
+    )
+
+    async def upload() -> str | None:
+        async with opened(library) as client:
+            file, config = io.BytesIO(b"hello"), {"mime_type": "text/plain"}
+            if is_async:
+                return (await client.aio.files.upload(file=file, config=config)).name  # type: ignore[arg-type]
+            return client.files.upload(file=file, config=config).name  # type: ignore[arg-type]
+
+    with GeminiRecorder(path, strict=True):
+        assert asyncio.run(upload()) == "files/f"
