@@ -8,24 +8,26 @@ from google.genai.chats import AsyncChat, AsyncChats
 from google.genai.client import AsyncClient
 from google.genai.models import AsyncModels
 
-from . import _sdk
-from ._calls import TracedChat, TracedChats, TracedModels
-from ._maxim import Log
-from ._scope import Labels, checked_id
-from ._streams import stream_async
-from ._wrapping import OMITTED, Wrapper
+from ._core.headers import Labels, checked_id
+from ._core.logger import Log
+from ._core.proxy import OMITTED, Wrapper
+from ._core.streams import stream_async
+from ._generate_content import sdk
+from ._generate_content.chats import TracedChat, TracedChats
+from ._generate_content.models import TracedModels
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from google.genai import types
 
-    from ._maxim import Logger
-    from ._streams import AsyncStream
+    from ._core.logger import Logger
 
 
 class MaximGeminiAsyncModels(TracedModels, AsyncModels, sdk_class=AsyncModels):
     """`client.aio.models`, with a trace of every `generate_content` and `generate_content_stream`."""
 
-    _recorded = _sdk.RecordedAsyncModels
+    _recorded = sdk.RecordedAsyncModels
 
     def __init__(self, models: AsyncModels, logger: Logger) -> None:
         self._wrap(models, Log(logger))
@@ -53,18 +55,20 @@ class MaximGeminiAsyncModels(TracedModels, AsyncModels, sdk_class=AsyncModels):
         config: types.GenerateContentConfigOrDict | None = OMITTED,
         trace_id: str | None = None,
         generation_name: str | None = None,
-    ) -> AsyncStream:
+    ) -> AsyncGenerator[types.GenerateContentResponse, Any]:
         """Stream content as the SDK does; log into the trace *trace_id*, or into one of its own."""
         models, call, request = self._begin(model, contents, config, trace_id, generation_name)
         with call.ending_on_error():
-            opened: AsyncStream = stream_async(call, await models.generate_content_stream(**request))
+            opened: AsyncGenerator[types.GenerateContentResponse, Any] = stream_async(
+                call, await models.generate_content_stream(**request)
+            )
         return opened
 
 
 class MaximGeminiAsyncChatSession(TracedChat, AsyncChat, sdk_class=AsyncChat):
     """One asynchronous chat, with a trace for each turn; see `MaximGeminiChatSession`."""
 
-    _recorded = _sdk.RecordedAsyncChat
+    _recorded = sdk.RecordedAsyncChat
 
     def __init__(
         self, chat: AsyncChat, logger: Logger, trace_id: str | None = None, is_local_trace: bool = False
@@ -92,11 +96,13 @@ class MaximGeminiAsyncChatSession(TracedChat, AsyncChat, sdk_class=AsyncChat):
         config: types.GenerateContentConfigOrDict | str | None = OMITTED,
         *,
         generation_name: str | None = None,
-    ) -> AsyncStream:
+    ) -> AsyncGenerator[types.GenerateContentResponse, Any]:
         """Send *message* and stream the answer as the SDK does; text in place of *config* is the generation's name."""
         chat, turn, said = self._begin(message, config, generation_name)
         with turn.ending_on_error():
-            opened: AsyncStream = stream_async(turn, await chat.send_message_stream(*said))
+            opened: AsyncGenerator[types.GenerateContentResponse, Any] = stream_async(
+                turn, await chat.send_message_stream(*said)
+            )
         return opened
 
 

@@ -8,23 +8,25 @@ from google.genai import Client, types
 from google.genai.chats import Chat, Chats
 from google.genai.models import Models
 
-from . import _sdk
-from ._calls import TracedChat, TracedChats, TracedModels
-from ._maxim import Log
-from ._scope import Labels, checked_id
-from ._streams import stream
-from ._wrapping import OMITTED, Wrapper
+from ._core.headers import Labels, checked_id
+from ._core.logger import Log
+from ._core.proxy import OMITTED, Wrapper
+from ._core.streams import stream
+from ._generate_content import sdk
+from ._generate_content.chats import TracedChat, TracedChats
+from ._generate_content.models import TracedModels
 from .async_client import MaximGeminiAsyncClient
 
 if TYPE_CHECKING:
-    from ._maxim import Logger
-    from ._streams import Stream
+    from collections.abc import Generator
+
+    from ._core.logger import Logger
 
 
 class MaximGeminiModels(TracedModels, Models, sdk_class=Models):
     """`client.models`, with a trace of every `generate_content` and `generate_content_stream`."""
 
-    _recorded = _sdk.RecordedModels
+    _recorded = sdk.RecordedModels
 
     def __init__(self, models: Models, logger: Logger) -> None:
         self._wrap(models, Log(logger))
@@ -52,11 +54,13 @@ class MaximGeminiModels(TracedModels, Models, sdk_class=Models):
         config: types.GenerateContentConfigOrDict | None = OMITTED,
         trace_id: str | None = None,
         generation_name: str | None = None,
-    ) -> Stream:
+    ) -> Generator[types.GenerateContentResponse, Any, None]:
         """Stream content as the SDK does; log into the trace *trace_id*, or into one of its own."""
         models, call, request = self._begin(model, contents, config, trace_id, generation_name)
         with call.ending_on_error():
-            opened: Stream = stream(call, models.generate_content_stream(**request))
+            opened: Generator[types.GenerateContentResponse, Any, None] = stream(
+                call, models.generate_content_stream(**request)
+            )
         return opened
 
 
@@ -67,7 +71,7 @@ class MaximGeminiChatSession(TracedChat, Chat, sdk_class=Chat):
     caller's; with *is_local_trace* the id only names the trace of the first turn.
     """
 
-    _recorded = _sdk.RecordedChat
+    _recorded = sdk.RecordedChat
 
     def __init__(self, chat: Chat, logger: Logger, trace_id: str | None = None, is_local_trace: bool = False) -> None:
         log = Log(logger)
@@ -93,11 +97,11 @@ class MaximGeminiChatSession(TracedChat, Chat, sdk_class=Chat):
         config: types.GenerateContentConfigOrDict | str | None = OMITTED,
         *,
         generation_name: str | None = None,
-    ) -> Stream:
+    ) -> Generator[types.GenerateContentResponse, Any, None]:
         """Send *message* and stream the answer as the SDK does; text in place of *config* is the generation's name."""
         chat, turn, said = self._begin(message, config, generation_name)
         with turn.ending_on_error():
-            opened: Stream = stream(turn, chat.send_message_stream(*said))
+            opened: Generator[types.GenerateContentResponse, Any, None] = stream(turn, chat.send_message_stream(*said))
         return opened
 
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ALLOWED = {
-    "maxim_gemini/_sdk.py": "google-genai",
+    "maxim_gemini/_generate_content/sdk.py": "google-genai",
     "testing/_http/sdk.py": "google-genai",
-    "maxim_gemini/_maxim.py": "maxim-py",
+    "maxim_gemini/_core/logger.py": "maxim-py",
     "testing/_logs/maxim.py": "maxim-py",
     "testing/_http/httpx.py": "httpx and httpx2",
     "testing/_http/aiohttp.py": "aiohttp",

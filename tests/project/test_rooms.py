@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 WRAPPER = [path for path in product_files() if path.is_relative_to(ROOT / "maxim_gemini")]
 PURE = [
-    "maxim_gemini/_request.py",
-    "maxim_gemini/_response.py",
-    "maxim_gemini/_pieces.py",
-    "maxim_gemini/_secrets.py",
+    "maxim_gemini/_core/secrets.py",
+    "maxim_gemini/_core/values.py",
+    "maxim_gemini/_generate_content/parameters.py",
+    "maxim_gemini/_generate_content/parts.py",
+    "maxim_gemini/_generate_content/pieces.py",
     "testing/_http/wire.py",
     "testing/_logs/views.py",
 ]
@@ -46,6 +47,22 @@ def _names(node: ast.Import | ast.ImportFrom) -> set[str]:
 @pytest.mark.parametrize("path", WRAPPER, ids=lambda path: path.name)
 def test_the_wrapper_never_imports_the_test_kit(path: Path) -> None:
     assert not [name for name in imported(path) if "testing" in name]
+
+
+SURFACES = {path.name for path in (ROOT / "maxim_gemini").glob("_*/") if path.name not in ("_core", "__pycache__")}
+
+
+@pytest.mark.parametrize("room", ["_core", *sorted(SURFACES)])
+def test_a_surface_imports_the_core_and_no_other_surface_and_the_core_imports_none(room: str) -> None:
+    """So a surface can be added, read and taken away by itself."""
+    for path in (ROOT / "maxim_gemini" / room).glob("*.py"):
+        rooms = {part for name in imported(path) for part in name.split(".")}
+        assert rooms & (SURFACES - {room}) == set(), path
+
+
+@pytest.mark.parametrize("name", ["trace", "generation", "tool_calls", "headers", "proxy", "streams", "values"])
+def test_the_core_knows_nothing_of_the_sdk(name: str) -> None:
+    assert [module for module in imported(ROOT / f"maxim_gemini/_core/{name}.py") if "google" in module] == []
 
 
 @pytest.mark.parametrize("name", PURE)

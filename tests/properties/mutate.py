@@ -51,13 +51,14 @@ pytest_add_cli_args=
     no:xdist
     -q
     --deselect
-    tests/wrapper/test_wrapping.py::test_everything_that_the_sdk_offers_is_ours_or_passed_on
+    tests/core/test_proxy.py::test_everything_that_the_sdk_offers_is_ours_or_passed_on
     --deselect
-    tests/wrapper/test_watched.py::test_an_error_below_comes_out_and_is_the_generations
+    tests/generate_content/test_opaque.py::test_an_error_below_comes_out_and_is_the_generations
     --ignore
-    tests/wrapper/test_work.py
+    tests/core/test_work.py
 pytest_add_cli_args_test_selection=
-    tests/wrapper
+    tests/core
+    tests/generate_content
     tests/properties/test_transparency.py
 """
 
@@ -87,7 +88,7 @@ def again() -> None:
 def _copy_with_mutants() -> Generator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         copy = _copied(Path(folder))
-        _mutmut(copy, "maxim_gemini._schemas.*")  # the others are made, too, and their tests found
+        _mutmut(copy, "maxim_gemini._generate_content.parameters.*")  # the others are made, too, and their tests found
         yield copy
 
 

@@ -1,0 +1,274 @@
+"""One request to the model: opened, fed with what comes back, ended exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias, TypeVar
+
+from .logger import FileDataAttachment, UrlAttachment, new_id
+from .secrets import redacted
+from .values import ATTACHMENT_LIMIT, as_text, words_of
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from types import TracebackType
+
+    from .logger import Log
+    from .tool_calls import Asked, FunctionAnswer, ToolRuns
+    from .trace import Trace
+    from .values import Attachment
+
+R = TypeVar("R")
+Message: TypeAlias = dict[str, Any]
+
+
+class Start:
+    """When a request was made."""
+
+    __slots__ = ("at", "clock")
+
+    def __init__(self) -> None:
+        self.at = datetime.now(UTC)
+        self.clock = time.perf_counter()
+
+
+KEPT_ARRIVALS: Final = 128
+"""Arrivals of a stream's chunks that are told to Maxim at the most; an even number."""
+
+
+class Arrivals:
+    """When the chunks of a stream came: each of the first ones, of a long stream every second, fourth, eighth ...
+
+    So they are spread over the whole stream, and take no more room however long it is.
+    """
+
+    __slots__ = ("_step", "_times", "count")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._times: list[float] = []
+        self._step = 1
+
+    def note(self) -> None:
+        """Take note of a chunk."""
+        if self.count % self._step == 0:
+            if len(self._times) == KEPT_ARRIVALS:
+                del self._times[1::2]
+                self._step *= 2
+            self._times.append(time.perf_counter())
+        self.count += 1
+
+    def since(self, start: float) -> list[float]:
+        """Return the kept times in milliseconds after *start*."""
+        return [round((at - start) * 1000, 3) for at in self._times]
+
+
+class Request:
+    """One request to the model, in Maxim's terms.
+
+    Its *answers* are those to the function calls of the model's last turn; earlier ones were new in an earlier request.
+    """
+
+    __slots__ = ("answers", "attachments", "messages")
+
+    def __init__(self, *messages: Message) -> None:
+        self.messages = list(messages)
+        self.attachments: list[Attachment] = []
+        self.answers: list[FunctionAnswer] = []
+
+    @property
+    def input(self) -> str:
+        """What the application has to say: the user's last text, or the results of functions."""
+        by_user: list[str] = []
+        by_any: list[str] = []
+        for message in reversed(self.messages):
+            if message["role"] in ("assistant", "system"):
+                break
+            by_any.append(message["content"])
+            if message["role"] == "user" and message["content"]:
+                by_user.append(message["content"])
+        return "\n".join(reversed(by_user or by_any))
+
+
+class Answer(Protocol):
+    """What the model answered so far; each surface reads its own."""
+
+    @property
+    def text(self) -> str:
+        """The answer's text."""
+        ...
+
+    @property
+    def attachments(self) -> list[tuple[Attachment, str]]:
+        """What goes beside the text, each with the side that it belongs to: `output` or `thoughts`."""
+        ...
+
+    def add(self, response: Any) -> list[Asked]:
+        """Take in a response or a chunk of it; return the functions that it asks for."""
+        ...
+
+    def finish(self) -> list[Asked]:
+        """Close what was left open when the last chunk had come; return the functions that this asks for."""
+        ...
+
+    def result(self, response_id: str, model: str) -> dict[str, Any]:
+        """Return the result in OpenAI's form; *response_id* and *model* stand in for what the API left out."""
+        ...
+
+    def metadata(self) -> dict[str, Any]:
+        """Return what the answer says beside its result."""
+        ...
+
+
+class Outcome(NamedTuple):
+    """How a generation, or a whole call, ended."""
+
+    manner: str = ""
+    """What it was, if neither a success nor an error: `stopped_early` or `cancelled`."""
+    error: dict[str, str] | None = None
+    """The error, in Maxim's form."""
+
+    @classmethod
+    def of(cls, error: BaseException | None) -> Outcome:
+        """Return the outcome of what ended by *error*, raised by the SDK or thrown into a stream, or without one."""
+        if error is None:
+            return SUCCESS
+        if isinstance(error, GeneratorExit):
+            return STOPPED_EARLY
+        if isinstance(error, asyncio.CancelledError):
+            return CANCELLED
+        code, status = getattr(error, "code", None), getattr(error, "status", None)
+        message = getattr(error, "message", None) or words_of(error)
+        described = {
+            "message": redacted(str(message)),
+            "code": "" if code is None else str(code),
+            "type": status if isinstance(status, str) and status else type(error).__name__,
+        }
+        return cls(error=described)
+
+
+SUCCESS: Final = Outcome()
+STOPPED_EARLY: Final = Outcome("stopped_early")
+CANCELLED: Final = Outcome("cancelled")
+
+
+class Generation:
+    """The life of one generation: from the request to the last chunk, ended exactly once."""
+
+    __slots__ = ("_answer", "_arrivals", "_attached", "_is_open", "_log", "_model", "_sent_at", "_tools", "id")
+
+    def __init__(
+        self, trace: Trace, model: str, answer: Answer, tools: ToolRuns, attached: set[Any], *, streamed: bool
+    ) -> None:
+        self.id = new_id()
+        self._log: Log = trace.log
+        self._model = model
+        self._answer = answer
+        self._tools = tools
+        self._attached = attached
+        self._arrivals = Arrivals() if streamed else None
+        self._is_open = True
+        self._sent_at = 0.0
+
+    def __enter__(self) -> Generation:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._is_open:
+            self.end(Outcome.of(error))
+
+    @contextmanager
+    def until_read(self) -> Generator[None]:
+        """End the generation if its stream can't be opened; else it goes on."""
+        try:
+            yield
+        except BaseException as error:
+            self.end(Outcome.of(error))
+            raise
+
+    @property
+    def text(self) -> str:
+        """The text of the answer so far."""
+        return self._answer.text
+
+    def open(self, trace: Trace, request: Request, parameters: dict[str, str], start: Start | None) -> None:
+        """Log the request, which is about to be sent, or was at *start*."""
+        about: dict[str, Any] = {
+            "id": self.id,
+            "provider": "google",
+            "model": self._model,
+            "messages": request.messages,
+            "model_parameters": parameters,
+        }
+        if start is not None:
+            about["start_timestamp"] = start.at
+        if trace.labels.generation_name is not None:
+            about["name"] = trace.labels.generation_name
+        if trace.labels.generation_tags:
+            about["tags"] = dict(trace.labels.generation_tags)
+        self._log.attempt("begin the generation", self._log.say.begin_generation, trace.id, about)
+        for attachment in request.attachments:
+            self._attach(attachment, "input")
+        self._sent_at = start.clock if start else time.perf_counter()
+
+    def add(self, response: R) -> R:
+        """Take in a response, or one chunk of it, and give it back."""
+        if self._is_open:
+            if self._arrivals is not None:
+                self._arrivals.note()
+            if asked := self._log.attempt("read what the model answered", self._answer.add, response):
+                self._tools.ask(asked)
+        return response
+
+    def end(self, outcome: Outcome) -> None:
+        """Log the result, and how it ended."""
+        if self._is_open:
+            self._is_open = False
+            self._log.attempt("end the generation", self._end, outcome)
+
+    def _end(self, outcome: Outcome) -> None:
+        if asked := self._answer.finish():
+            self._tools.ask(asked)
+        for attachment, side in self._answer.attachments:
+            self._attach(attachment, side)
+        about = self._log.attempt("read the answer's metadata", self._about, outcome) or {}
+        result = self._log.attempt("read the answer", self._answer.result, self.id, self._model)
+        result = result or {"id": self.id, "object": "chat.completion", "created": int(time.time()), "choices": []}
+        if outcome.error is not None:
+            result["error"] = outcome.error
+        self._log.say.end_generation(self.id, result, about)
+
+    def _about(self, outcome: Outcome) -> dict[str, Any]:
+        about: dict[str, Any] = {}
+        metadata = self._answer.metadata()
+        if outcome.manner:
+            metadata[outcome.manner] = True
+        if self._arrivals is not None and self._arrivals.count:
+            times = self._arrivals.since(self._sent_at)
+            about["metrics"] = {"time_to_first_chunk_ms": times[0], "chunks": self._arrivals.count}
+            if len(times) > 1:
+                metadata["chunk_times_ms"] = times
+        if metadata:
+            about["metadata"] = {name: as_text(value) for name, value in metadata.items()}
+        return about
+
+    def _attach(self, attachment: Attachment, side: str) -> None:
+        """Put a file, or bytes that are not too large, beside the generation, once in a conversation."""
+        if attachment.data is not None and len(attachment.data) > ATTACHMENT_LIMIT:
+            return
+        key = attachment.uri if attachment.data is None else attachment.data
+        if key in self._attached:
+            return
+        self._attached.add(key)
+        about: dict[str, Any] = {"mime_type": attachment.mime_type, "name": attachment.name}
+        about["tags"] = {"attach-to": side}
+        if attachment.data is None:
+            added: Any = UrlAttachment(url=attachment.uri or "", **about)
+        else:
+            added = FileDataAttachment(data=attachment.data, **about)
+        self._log.attempt("add an attachment", lambda: self._log.logger.generation_add_attachment(self.id, added))

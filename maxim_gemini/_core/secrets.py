@@ -1,0 +1,101 @@
+"""Keys, tokens and passwords: what they look like, and text and settings without them.
+
+Pure. Forms are those of `_token_forms`; here are the names and the places that give a secret away.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, cast
+
+from .. import _token_forms
+
+REDACTED: Final = "[redacted]"
+
+# Names that say so: of a parameter in a URL, of a member, of a setting. Written without `-`, `_` and capitals.
+_KEY_NAMES: Final = (
+    "api[-_]?key|api[-_]?key[-_]?string|access[-_]?key|secret[-_]?key|private[-_]?key|signing[-_]?key|auth[-_]?key|"
+    "(?:access|refresh|auth|id|session|security|bearer|csrf|oauth)[-_]?token|client[-_]?secret|"
+    "password|passwd|pwd|secret|signature|credentials?"
+)
+_QUERY_NAMES: Final = rf"key|token|sig|auth|authorization|x-(?:goog|amz)-credential|{_KEY_NAMES}"
+
+_NAME_HINTS: Final = ("key", "token", "secret", "passw", "pwd", "signature", "credential", "bearer", "basic")
+
+_SCHEME: Final = re.compile(
+    r"\b(bearer|basic)(\s{1,3})(?:(?=[\w.~+/-]*[\d=+/])[\w.~+/-]{8,}|[\w.~+/-]{20,})=*", re.IGNORECASE
+)
+_IN_QUERY: Final = re.compile(
+    rf"([?&;#](?!\w*page_?token=)(?:[\w-]{{0,40}}[-_])?(?:{_QUERY_NAMES})=)[^&;#\s\"'<>\\()\[\]{{}}]+", re.IGNORECASE
+)
+_IN_USER_INFO: Final = re.compile(r"(?<=://)[^\s/@:\"'<>]{1,200}:[^\s/@\"'<>]{1,200}(?=@)")
+_AFTER_NAME: Final = re.compile(
+    rf"((?:\b|_)(?:{_KEY_NAMES}|token)[\"'`\\]{{0,3}}\s{{0,3}}[:=]\s{{0,3}}[\"'`\\]{{0,3}})"
+    r"(?=[\w.~+/-]*\d)(?=[\w.~+/-]*[A-Za-z])[\w.~+/-]{8,}=*",
+    re.IGNORECASE,
+)
+_RANDOM_SEGMENT: Final = re.compile(
+    r"(?<=[^/]/)(?=[\w.~=-]*\d)(?=[\w.~=-]*[A-Za-z])(?:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+    r"|(?=[\w.~=-]*[A-Za-z0-9_]{20})[\w.~=-]+)(?=[/?#]|$)"
+)
+
+_NO_SECRETS_INSIDE: Final = frozenset({"functiondeclarations"})
+_ALL_SECRET_INSIDE: Final = frozenset({"headers", "extraheaders", "authconfig", "apiauth", "auth", "env", "cookies"})
+_SECRET_NAME: Final = re.compile(
+    r"(?:.*(?:apikey|secret|password|passwd|credentials?|accesskey|privatekey|signingkey|signature)(?:string|version)?"
+    r"|.*(?:access|refresh|auth|id|session|security|bearer|api|csrf|oauth)token|token|key|cookie|(?:proxy)?authorization)"
+)
+_NO_SECRET_NAME: Final = frozenset({"authtype", "httpelementlocation", "name"})
+_ADDRESSES: Final = frozenset({"url", "uri", "endpoint", "serverurl", "baseurl"})
+
+
+def redacted(text: str) -> str:
+    """Return *text* with what is secret in it replaced: what has a known form, what a name or a URL gives away."""
+    text = _token_forms.replaced(text, REDACTED)
+    lowered = text.lower()
+    if any(hint in lowered for hint in _NAME_HINTS):
+        text = _SCHEME.sub(rf"\g<1>\g<2>{REDACTED}", text)
+        text = _AFTER_NAME.sub(rf"\g<1>{REDACTED}", text)
+    if "=" in text and any(mark in text for mark in "?&;#"):
+        text = _IN_QUERY.sub(rf"\g<1>{REDACTED}", text)
+    return _IN_USER_INFO.sub(REDACTED, text) if "://" in text else text
+
+
+def without_credentials(settings: Any) -> Any:
+    """Return *settings*, tools say, as plain data without what they authorise with; the names stay.
+
+    Whatever stands below `headers`, `auth_config` and their like is a secret; the schema of a function holds none,
+    though a parameter of the function may be called `password`. Plain text is for `redacted`.
+    """
+    dump = getattr(settings, "model_dump", None)
+    if callable(dump) and not isinstance(settings, type):
+        settings = dump(mode="json", exclude_none=True)
+    if isinstance(settings, dict):
+        return {name: _member(name, value) for name, value in cast("dict[str, Any]", settings).items()}
+    if isinstance(settings, (list, tuple, set, frozenset)):
+        return [without_credentials(item) for item in cast("list[Any]", settings)]
+    return settings
+
+
+def _member(name: Any, value: Any) -> Any:
+    plain = re.sub(r"[^a-z0-9]", "", str(name).lower())
+    if plain in _NO_SECRETS_INSIDE:
+        return value
+    if plain in _ALL_SECRET_INSIDE or (_SECRET_NAME.fullmatch(plain) and not isinstance(value, (dict, list))):
+        return _emptied(value)
+    if plain in _ADDRESSES and isinstance(value, str):
+        return _RANDOM_SEGMENT.sub(REDACTED, value)
+    return without_credentials(value)
+
+
+def _emptied(value: Any, name: str = "") -> Any:
+    """Return *value* with its names, and without its values."""
+    dump = getattr(value, "model_dump", None)
+    if callable(dump) and not isinstance(value, type):
+        value = dump(mode="json", exclude_none=True)
+    if isinstance(value, dict):
+        members = cast("dict[str, Any]", value).items()
+        return {key: _emptied(one, re.sub(r"[^a-z0-9]", "", str(key).lower())) for key, one in members}
+    if isinstance(value, (list, tuple)):
+        return [_emptied(one, name) for one in cast("list[Any]", value)]
+    return value if name in _NO_SECRET_NAME or value is None or isinstance(value, bool) else REDACTED

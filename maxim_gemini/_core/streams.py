@@ -1,0 +1,49 @@
+"""What a streamed call hands out: a generator over the SDK's stream that ends the call, whichever way it ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator, Iterable
+
+    from .trace import Call, NoCall
+
+
+def stream(call: Call | NoCall, chunks: Any) -> Any:
+    """Return *chunks* as a generator; what is no stream, a mock perhaps, as it is."""
+    return _chunks(call, chunks) if hasattr(chunks, "__iter__") else chunks
+
+
+def stream_async(call: Call | NoCall, chunks: Any) -> Any:
+    """Return *chunks* as an async generator; what is no stream, a mock perhaps, as it is."""
+    return _chunks_async(call, chunks) if hasattr(chunks, "__aiter__") else chunks
+
+
+def _chunks(call: Call | NoCall, chunks: Iterable[Any]) -> Generator[Any, Any, None]:
+    with call:
+        yield from chunks
+
+
+async def _chunks_async(call: Call | NoCall, chunks: Any) -> AsyncGenerator[Any, Any]:
+    """Do what `yield from` does, which there is not for async generators."""
+    with call:
+        iterator: Any = aiter(chunks)
+        following: Any = anext(iterator)
+        while True:
+            try:
+                chunk = await following
+            except StopAsyncIteration:
+                return
+            try:
+                sent = yield chunk
+            except GeneratorExit:
+                if (close := getattr(iterator, "aclose", None)) is not None:
+                    await close()
+                raise
+            except BaseException as error:
+                if (throw := getattr(iterator, "athrow", None)) is None:
+                    raise
+                following = throw(error)
+            else:
+                following = anext(iterator) if sent is None else iterator.asend(sent)

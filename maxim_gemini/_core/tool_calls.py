@@ -1,0 +1,268 @@
+"""Tool calls: functions that the model asked for, run by the SDK or answered by the application later."""
+
+from __future__ import annotations
+
+import inspect
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+from .logger import Log, is_valid_id, new_id
+from .secrets import redacted
+from .values import arguments_text, words_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
+
+    from .trace import Trace
+
+# Unanswered calls that are kept in mind where no chat bounds them.
+_REMEMBERED: Final = 1024
+
+# Ids that Gemini gave, and how often: one that came twice says nothing of whose call it is.
+_REMEMBERED_IDS: Final = 65_536
+
+
+class FunctionCall(Protocol):
+    """A call as the model wrote it."""
+
+    @property
+    def id(self) -> str | None:
+        """The id that Gemini gave it, if any."""
+        ...
+
+    @property
+    def name(self) -> str | None:
+        """The function's name."""
+        ...
+
+    @property
+    def args(self) -> Mapping[str, Any] | None:
+        """The arguments, by name."""
+        ...
+
+
+class Asked(NamedTuple):
+    """A function that the model asked for, under the id that Maxim knows it by."""
+
+    id: str
+    call: FunctionCall
+
+
+class FunctionAnswer(NamedTuple):
+    """What the application says a function returned; *call* is the call in the contents that it answers."""
+
+    call: FunctionCall | None
+    id: str | None
+    name: str | None
+    text: str
+    failure: str | None = None
+    """The error, where it says nothing else."""
+
+
+def in_openai_form(call_id: str, name: str | None, args: Any) -> dict[str, Any]:
+    """Return a function call as Maxim shows it in a message."""
+    return {"id": call_id, "type": "function", "function": {"name": name or "", "arguments": arguments_text(args)}}
+
+
+class ToolCall:
+    """A function that the model asked for."""
+
+    __slots__ = ("asked_at", "call", "id", "is_done", "is_open", "session_id", "trace_id")
+
+    def __init__(self, call_id: str, call: FunctionCall, trace: Trace) -> None:
+        self.id = call_id
+        self.call = call
+        self.trace_id = trace.id
+        self.session_id = trace.labels.session_id
+        self.asked_at = datetime.now(UTC)
+        self.is_open = False
+        self.is_done = False
+
+    def begin(self, log: Log, at: datetime, description: str = "") -> None:
+        """Log that the function is run, or was asked for, at the time *at*."""
+        self.is_open = True
+        config: Any = {
+            "id": self.id,
+            "name": self.call.name or "",
+            "description": description,
+            "args": arguments_text(self.call.args),
+            "start_timestamp": at,
+        }
+        log.attempt("begin the tool call", lambda: log.logger.trace_add_tool_call(self.trace_id, config))
+
+    def succeed(self, log: Log, result: str) -> None:
+        """Log what the function returned."""
+        self.is_done = True
+        log.attempt("end the tool call", lambda: log.logger.tool_call_result(self.id, result))
+
+    def fail(self, log: Log, message: str, kind: str = "") -> None:
+        """Log how the function failed."""
+        self.is_done = True
+        error: Any = {"message": redacted(message), "code": "", "type": kind}
+        log.attempt("end the tool call", lambda: log.logger.tool_call_error(self.id, error))
+
+    def answer(self, log: Log, answer: FunctionAnswer) -> None:
+        """Log what the application tells the model that the function returned."""
+        if not self.is_open:
+            self.begin(log, self.asked_at)
+        if answer.failure is not None:
+            self.fail(log, answer.failure)
+        else:
+            self.succeed(log, answer.text)
+
+
+class Conversation:
+    """The function calls of one chat, or of all the single calls over one logger, that wait for an answer."""
+
+    __slots__ = ("_ids", "_is_one_chat", "_times_given", "_waiting")
+
+    def __init__(self, *, is_one_chat: bool = False) -> None:
+        self._is_one_chat = is_one_chat
+        self._ids: dict[int, tuple[FunctionCall, str]] = {}
+        self._times_given: dict[str, int] = {}
+        self._waiting: dict[str, ToolCall] = {}
+
+    def known_id(self, call: FunctionCall) -> str | None:
+        """Return the id under which Maxim knows *call*, if it is not Gemini's own."""
+        known = self._ids.get(id(call))
+        return known[1] if known and known[0] is call else None
+
+    def new_id(self, log: Log, call: FunctionCall) -> str:
+        """Return an id for *call*: Gemini's own, where it gave one that Maxim takes and has not had yet."""
+        if call.id:
+            self._times_given[call.id] = self._times_given.pop(call.id, 0) + 1
+            _forget_the_oldest(self._times_given, _REMEMBERED_IDS)
+            if is_valid_id(call.id) and log.is_new(call.id):
+                return call.id
+        call_id = new_id()
+        self._ids[id(call)] = call, call_id
+        _forget_the_oldest(self._ids, _REMEMBERED)
+        return call_id
+
+    def wait(self, call: ToolCall) -> None:
+        """Keep *call* in mind until its answer comes."""
+        self._waiting[call.id] = call
+        _forget_the_oldest(self._waiting, _REMEMBERED)
+
+    def take(self, answer: FunctionAnswer, trace: Trace) -> ToolCall | None:
+        """Return the call that *answer* in *trace* is for, which then no longer waits.
+
+        That is the same object, else the same id, else one like it in the same trace or session. Calls of others may be
+        another user's, who may have called the same function with the same arguments, and whose model may have counted
+        up the same ids.
+        """
+        waiting = list(self._waiting.values())
+        near = waiting if self._is_one_chat else [one for one in waiting if _share_a_place(one, trace)]
+        matches = [one for one in waiting if answer.call is not None and one.call is answer.call]
+        if not matches and answer.id:
+            is_unique = self._times_given.get(answer.id) == 1
+            matches = [one for one in (waiting if is_unique else near) if one.call.id == answer.id]
+        if not matches:
+            # An id that Gemini never gave is the application's own (pydantic-ai's, say), for a call that has none.
+            unnamed = [one for one in near if not (answer.id and one.call.id)]
+            matches = [one for one in unnamed if one.call.name == answer.name]
+            if answer.call is not None:
+                args = answer.call.args or {}
+                matches = [one for one in matches if (one.call.args or {}) == args]
+        return self._waiting.pop(matches[0].id, None) if matches else None
+
+
+def _share_a_place(call: ToolCall, trace: Trace) -> bool:
+    session_id = trace.labels.session_id
+    return call.trace_id == trace.id or (session_id is not None and call.session_id == session_id)
+
+
+def _forget_the_oldest(kept: dict[Any, Any], limit: int) -> None:
+    while len(kept) > limit:
+        kept.pop(next(iter(kept)), None)
+
+
+class ToolRuns:
+    """The function calls of one call of the application.
+
+    *describe* returns what a function returned as text, and whether that is how it says that it has failed.
+    """
+
+    __slots__ = ("_conversation", "_describe", "_log", "_trace", "_unsettled")
+
+    def __init__(self, trace: Trace, conversation: Conversation, describe: Callable[[Any], tuple[str, bool]]) -> None:
+        self._log = trace.log
+        self._trace = trace
+        self._conversation = conversation
+        self._describe = describe
+        self._unsettled: list[ToolCall] = []
+
+    def ask(self, asked: list[Asked]) -> None:
+        """Take note of what the model asked for."""
+        self._unsettled += [ToolCall(one.id, one.call, self._trace) for one in asked]
+
+    def answered(self, answers: Sequence[FunctionAnswer]) -> None:
+        """Settle the calls that the next request answers: of this call, else of an earlier one."""
+        for answer in answers:
+            own = (
+                one
+                for one in self._unsettled
+                if one.call is answer.call or (answer.call is None and one.call.name == answer.name)
+            )
+            if (call := next(own, None)) is not None:
+                self._unsettled.remove(call)
+            else:
+                call = self._conversation.take(answer, self._trace)
+            if call is not None and not call.is_done:
+                call.answer(self._log, answer)
+
+    def ran(self, run: Sequence[FunctionCall | FunctionAnswer]) -> None:
+        """Take note of what something else ran: calls, some of which the model was seen asking for, and answers."""
+        asked, self._unsettled = self._unsettled, []
+        for one in run:
+            if isinstance(one, FunctionAnswer):
+                self.answered([one])
+                continue
+            alike = [call for call in asked if (call.call.name, call.call.args) == (one.name, one.args)]
+            if alike:
+                asked.remove(alike[0])
+            else:
+                alike = [ToolCall(self._conversation.new_id(self._log, one), one, self._trace)]
+            self._unsettled.append(alike[0])
+        self._unsettled += asked
+
+    def leave(self) -> None:
+        """Hand what was not run over to the conversation: the application may answer it later."""
+        unsettled, self._unsettled = self._unsettled, []
+        for call in unsettled:
+            if not call.is_done:
+                call.begin(self._log, call.asked_at)
+                self._conversation.wait(call)
+
+    @contextmanager
+    def running(self, name: str, arguments: dict[str, Any], function: Any = None) -> Generator[Callable[[Any], Any]]:
+        """Record one run of the function *name*; what is handed out takes its value and gives it back."""
+        call = self._log.attempt("begin the tool call", self._begin, name, arguments, function)
+
+        def give_back(value: Any) -> Any:
+            if call is not None:
+                self._log.attempt("end the tool call", self._end, call, value)
+            return value
+
+        try:
+            yield give_back
+        except BaseException as error:
+            if call is not None:
+                call.fail(self._log, words_of(error), type(error).__name__)
+            raise
+
+    def _begin(self, name: str, arguments: dict[str, Any], function: Any) -> ToolCall | None:
+        waiting = [one for one in self._unsettled if one.call.name == name and not one.is_open]
+        alike = [one for one in waiting if (one.call.args or {}) == arguments]
+        for call in alike or waiting:
+            call.begin(self._log, datetime.now(UTC), (function and inspect.getdoc(function)) or "")
+            return call
+        return None
+
+    def _end(self, call: ToolCall, value: Any) -> None:
+        text, is_failure = self._describe(value)
+        if is_failure:
+            call.fail(self._log, text)
+        else:
+            call.succeed(self._log, text)

@@ -1,0 +1,1 @@
+"""`models.generate_content`, `models.generate_content_stream` and chats."""

@@ -1,0 +1,53 @@
+"""One call of `generate_content` or one turn of a chat: what it sends, in Maxim's terms."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from .._core.generation import Request
+from .._core.trace import Call
+from .messages import read_request, system_of
+from .parameters import read_parameters
+from .result import ContentAnswer
+from .tools import describe_result
+
+if TYPE_CHECKING:
+    from .._core.generation import Generation, Start
+    from .._core.logger import Log
+    from .._core.tool_calls import Conversation
+    from .._core.trace import Trace
+
+
+class ContentCall(Call):
+    """A call with *contents* and *config* as the application gave them."""
+
+    __slots__ = ("_config", "_conversation", "_parameters")
+
+    def __init__(
+        self, trace: Trace, conversation: Conversation, attached: set[Any], contents: Any, config: Any
+    ) -> None:
+        # What is given here must not refer to the call, or only the garbage collector could free it.
+        unsent = partial(_read, contents, None, trace.log, conversation)
+        super().__init__(trace, conversation, attached, describe=describe_result, unsent=unsent)
+        self._config = config
+        self._conversation = conversation
+        self._parameters: dict[str, str] | None = {} if config is None else None
+
+    def send(
+        self, model: str, contents: Any, sent: Any, *, streamed: bool = False, start: Start | None = None
+    ) -> Generation:
+        """Begin the generation of one request, about to be sent, or made at *start*; *sent* is the SDK's own config."""
+        request = _read(contents, sent, self.log, self._conversation)
+        if self._parameters is None:
+            # As the application set them; the tools as sent, since only then it is known what MCP sessions offer.
+            self._parameters = self.log.attempt("read the config", read_parameters, self._config, sent) or {}
+        answer = ContentAnswer(partial(self._conversation.new_id, self.log))
+        continues = not isinstance(sent, dict) and getattr(sent, "continuation_token", None) is not None
+        return self.begin(model, request, self._parameters, answer, streamed=streamed, start=start, continues=continues)
+
+
+def _read(contents: Any, config: Any, log: Log, conversation: Conversation) -> Request:
+    known_id = conversation.known_id
+    request = log.attempt("read the request", read_request, contents, system_of(config), known_id)
+    return request or Request({"role": "user", "content": f"[{type(contents).__name__} that could not be read]"})

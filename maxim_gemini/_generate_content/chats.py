@@ -1,0 +1,152 @@
+"""A chat's place in Maxim, and how its turns begin, the same for sync and async."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+from weakref import WeakSet
+
+from .._core.generation import STOPPED_EARLY
+from .._core.headers import NO_LABELS, Labels, checked_id, headers_in, labels_in, split_labels
+from .._core.logger import new_id
+from .._core.proxy import OMITTED, Unrecorded, Wrapper
+from .._core.tool_calls import Conversation
+from .._core.trace import Call, NoCall, Trace
+from . import sdk
+from .call import ContentCall
+
+if TYPE_CHECKING:
+    from .._core.logger import Log
+
+
+class TracedChat(Wrapper):
+    """What sync and async chats have in common."""
+
+    _recorded: ClassVar[Any]
+    _conversation: Chatting
+
+    @classmethod
+    def _in(cls, labels: Labels, chat: Any, chats: Wrapper) -> Self:
+        """Return the session of a *chat* that *chats* made, at the place in Maxim that *labels* name."""
+        session = cls._around(chat, chats._log, chats)
+        session._converse(labels)
+        return session
+
+    def _converse(self, labels: Labels, *, is_local_trace: bool = False) -> None:
+        """Begin the chat's place in Maxim."""
+        self._conversation = Chatting(self._log, self._wrapped, labels, is_local_trace=is_local_trace)
+
+    def _begin(
+        self, message: Any, config: Any, generation_name: str | None
+    ) -> tuple[Any, Call | NoCall, tuple[Any, ...]]:
+        """Return the chat to send to, the turn, and what to send."""
+        if isinstance(config, str):
+            config, generation_name = OMITTED, generation_name or config
+        given = None if config is OMITTED else config
+        begun = self._log.attempt("begin the turn", self._begin_turn, message, given, generation_name)
+        chat, turn, given = begun or (Unrecorded(self._wrapped, self._replaced), NoCall(), given)
+        return chat, turn, (message,) if config is OMITTED else (message, given)
+
+    def _begin_turn(self, message: Any, config: Any, generation_name: str | None) -> Any:
+        chat = self._wrapped
+        turn, config = self._conversation.begin_turn(message, config, sdk.config_of(chat), generation_name)
+        return self._recorded(chat, turn, self._replaced), turn, config
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace of the current or latest turn."""
+        return self._conversation.trace_id
+
+    @property
+    def session_id(self) -> str | None:
+        """The session that the turns belong to."""
+        return self._conversation.session_id
+
+    def end_trace(self) -> None:
+        """End a turn that is still open, and the session if it is the chat's own; it may be called again."""
+        self._conversation.end()
+
+
+class TracedChats(Wrapper):
+    """What the makers of sync and async chats have in common."""
+
+    _session: ClassVar[Any]
+
+    def _create(self, model: str, config: Any, history: Any, trace_id: str | None, session_id: str | None) -> Any:
+        """Return the session of a chat that the SDK has created."""
+        read = self._log.attempt("read the headers", split_labels, config, self._log)
+        said, config = read or (NO_LABELS, config)
+        chat = self._wrapped.create(model=model, config=config, history=history)
+        ids = checked_id(self._log, "trace_id", trace_id), checked_id(self._log, "session_id", session_id)
+        return self._session._in(Labels(*ids).over(said), chat, self)
+
+
+class Chatting:
+    """A chat's place in Maxim, from its creation on: the session or the trace that its turns belong to."""
+
+    __slots__ = (
+        "_attached",
+        "_conversation",
+        "_first_trace_id",
+        "_has_own_session",
+        "_is_over",
+        "_labels",
+        "_log",
+        "_trace",
+        "_turns",
+    )
+
+    def __init__(self, log: Log, chat: Any, labels: Labels, *, is_local_trace: bool) -> None:
+        labels = labels.over(labels_in(headers_in(sdk.config_of(chat)), log))
+        labels = labels.over(labels_in(sdk.headers_of(sdk.models_of(chat)), log))
+        self._log = log
+        self._first_trace_id = labels.trace_id if is_local_trace else None
+        self._labels = labels._replace(trace_id=None) if is_local_trace else labels
+        self._has_own_session = labels.session_id is None and self._labels.trace_id is None
+        self._conversation = Conversation(is_one_chat=True)
+        self._attached: set[Any] = set()
+        self._turns: WeakSet[ContentCall] = WeakSet()
+        self._trace: Trace | None = None
+        self._begin_session()
+
+    def _begin_session(self) -> None:
+        self._is_over = False
+        if self._has_own_session:
+            self._labels = self._labels._replace(session_id=new_id())
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace of the current or latest turn; before the first one, the trace that it is to be in."""
+        return self._trace.id if self._trace else self._first_trace_id or self._labels.trace_id
+
+    @property
+    def session_id(self) -> str | None:
+        """The session of the current or latest turn."""
+        return self._labels.session_id
+
+    def begin_turn(
+        self, message: Any, config: Any, own_config: Any, generation_name: str | None
+    ) -> tuple[ContentCall, Any]:
+        """Return the call of one turn, and the config to send with the message."""
+        if self._is_over:
+            self._begin_session()
+        said, config = split_labels(config, self._log)
+        labels = Labels(generation_name=generation_name).over(said).over(self._labels)
+        self._trace = self._trace_of(labels, said)
+        turn = ContentCall(self._trace, self._conversation, self._attached, message, config or own_config)
+        self._turns.add(turn)
+        return turn, config
+
+    def _trace_of(self, labels: Labels, said: Labels) -> Trace:
+        first, self._first_trace_id = self._first_trace_id, None
+        if first is None or said.trace_id is not None:
+            return Trace(self._log, labels, "Chat turn")
+        return Trace(self._log, labels, "Chat turn", first)
+
+    def end(self) -> None:
+        """End the turns that are still open, and the session if it is the chat's own."""
+        for turn in list(self._turns):
+            turn.end(STOPPED_EARLY)
+        session_id = self.session_id
+        if self._has_own_session and not self._is_over and session_id and self._log.knows(session_id):
+            self._is_over = True
+            self._log.attempt("end the session", lambda: self._log.logger.session_end(session_id))

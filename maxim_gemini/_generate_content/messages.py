@@ -1,0 +1,219 @@
+"""Contents as google-genai takes them -> messages and attachments as Maxim takes them.
+
+Pure: nothing here talks to a logger or to the network, and nothing that was passed in is changed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from google.genai import types
+
+from .._core.generation import Message, Request
+from .._core.secrets import redacted
+from .._core.tool_calls import FunctionAnswer, in_openai_form
+from .._core.values import described, mapping, readable
+from .parts import answer_text, attached, failure_in, part_of, placeholder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from .._core.values import Attachment
+
+_ROLES: Final = {"model": "assistant"}
+
+
+def read_request(contents: Any, system: Any, id_of: Callable[[types.FunctionCall], str | None]) -> Request:
+    """Return what *contents* and *system* instruction say; *id_of* knows the ids of calls that Gemini gave none."""
+    if system is None and isinstance(contents, str):
+        return Request({"role": "user", "content": contents})
+    reader = _Reader(id_of)
+    if system is not None:
+        reader.read_system(system)
+    for content in _contents(contents):
+        reader.read(content)
+    return reader.request
+
+
+class _Reader:
+    """Reads one content after the other."""
+
+    __slots__ = ("_id_of", "_open", "request")
+
+    def __init__(self, id_of: Callable[[types.FunctionCall], str | None]) -> None:
+        self.request = Request()
+        self._id_of = id_of
+        self._open: list[tuple[str, types.FunctionCall]] = []
+
+    def read_system(self, system: Any) -> None:
+        texts = [text for content in _contents(system) for part in _parts(content) if (text := self._described(part))]
+        if texts:
+            self.request.messages.append({"role": "system", "content": "\n".join(texts)})
+
+    def read(self, content: Any) -> None:
+        role = content.role or "user"
+        if role == "model":
+            self._open = []
+            self.request.answers.clear()
+        message: Message = {"role": _ROLES.get(role, role), "content": ""}
+        pieces: list[str] = []
+        for part in _parts(content):
+            if isinstance(part, str):
+                pieces.append(part)
+            elif part.function_response is not None:
+                self._flush(message, pieces)
+                self._read_answer(part.function_response)
+            elif part.function_call is not None:
+                self._read_call(message, part.function_call)
+            elif text := self._described(part):
+                if part.thought:
+                    message["thoughts"] = message.get("thoughts", "") + text
+                else:
+                    pieces.append(text)
+        self._flush(message, pieces)
+
+    def _flush(self, message: Message, pieces: list[str]) -> None:
+        if pieces or len(message) > 2:
+            self.request.messages.append({**message, "content": "".join(pieces)})
+        pieces.clear()
+        for key in list(message)[2:]:
+            del message[key]
+
+    def _read_call(self, message: Message, call: types.FunctionCall) -> None:
+        call_id = self._id_of(call) or call.id or f"call_{len(self.request.messages)}_{len(self._open)}"
+        self._open.append((call_id, call))
+        message.setdefault("tool_calls", []).append(in_openai_form(call_id, call.name, call.args))
+
+    def _read_answer(self, response: types.FunctionResponse) -> None:
+        call_id, call = self._answered(response)
+        answer = function_answer(call, response, self.request.attachments)
+        self.request.answers.append(answer)
+        content = answer.text if answer.failure is None else redacted(answer.text)
+        message: Message = {"role": "tool", "content": content}
+        if call_id := call_id or response.id:
+            message["tool_call_id"] = call_id
+        if response.name:
+            message["name"] = response.name
+        self.request.messages.append(message)
+
+    def _answered(self, response: types.FunctionResponse) -> tuple[str | None, types.FunctionCall | None]:
+        for place, (_, call) in enumerate(self._open):
+            if (response.id == call.id) if response.id and call.id else (response.name == call.name):
+                return self._open.pop(place)
+        return None, None
+
+    def _described(self, part: str | types.Part) -> str:
+        """Return what *part* says as text; put what it carries beside it."""
+        if isinstance(part, str):
+            return part
+        if part.text is not None:
+            return part.text
+        if attachment := attached(part):
+            self.request.attachments.append(attachment)
+            return described(attachment)
+        return placeholder(part)
+
+
+def count_of(contents: Any) -> int:
+    """Return how many contents the SDK makes of *contents*."""
+    return sum(1 for _ in _contents(contents))
+
+
+def _contents(contents: Any) -> Iterator[types.Content]:
+    """Give *contents* as the SDK would send them: parts that stand alone are grouped into turns."""
+    if contents is None:
+        return
+    together: list[Any] = []
+    for item in _listed(contents):
+        content = _content(item)
+        if content is not None:
+            yield from _grouped(together)
+            together = []
+            yield content
+        else:
+            together.append(part_of(item))
+    yield from _grouped(together)
+
+
+def _grouped(parts: Sequence[Any]) -> Iterator[types.Content]:
+    turn: list[Any] = []
+    for part in parts:
+        if turn and _is_a_call(part) != _is_a_call(turn[0]):
+            yield _turn(turn)
+            turn = []
+        turn.append(part)
+    if turn:
+        yield _turn(turn)
+
+
+def _is_a_call(part: Any) -> bool:
+    return getattr(part, "function_call", None) is not None
+
+
+class _Turn(NamedTuple):
+    """A content that the SDK would build, without its validation."""
+
+    role: str | None
+    parts: list[Any]
+
+
+def _turn(parts: list[Any]) -> Any:
+    return _Turn("model" if _is_a_call(parts[0]) else "user", parts)
+
+
+def _content(item: Any) -> Any:
+    """Return *item* if it is a whole content, as an object; `None` for a part."""
+    if isinstance(item, types.Content):
+        return item
+    if isinstance(item, list):
+        return _Turn("user", [part_of(part) for part in _listed(item)])
+    content = mapping(item)
+    if content is not None and ("parts" in content or "role" in content):
+        return _Turn(content.get("role"), [part_of(part) for part in _listed(content.get("parts"))])
+    return None
+
+
+def _listed(parts: Any) -> Iterable[Any]:
+    if isinstance(parts, (list, tuple)):
+        return parts  # pyright: ignore[reportUnknownVariableType]
+    return () if parts is None else (parts,)
+
+
+def _parts(content: Any) -> Iterable[Any]:
+    return content.parts or ()
+
+
+def system_of(config: Any) -> Any:
+    """Return the system instruction of *config*."""
+    if config is None:
+        return None
+    settings = mapping(config)
+    if settings is None:
+        return getattr(config, "system_instruction", None)
+    return settings.get("system_instruction", settings.get("systemInstruction"))
+
+
+def function_answer(
+    call: types.FunctionCall | None, response: types.FunctionResponse, attachments: list[Attachment]
+) -> FunctionAnswer:
+    """Return what *response* says that a function returned; add the media in it to *attachments*."""
+    failure = failure_in(response.response)
+    text = answer_text(response, attachments)
+    return FunctionAnswer(call, response.id, response.name, text, None if failure is None else readable(failure))
+
+
+def functions_run(history: list[types.Content], contents: Any) -> list[types.FunctionCall | FunctionAnswer]:
+    """Return the calls and the answers that *history* has beyond *contents*, since the user has last said something."""
+    parts: list[types.Part] = []
+    for content in reversed(history[count_of(contents) :]):
+        of_functions = [part for part in content.parts or () if part.function_call or part.function_response]
+        if not of_functions:
+            break
+        parts = of_functions + parts
+    run: list[types.FunctionCall | FunctionAnswer] = []
+    for part in parts:
+        if part.function_call is not None:
+            run.append(part.function_call)
+        elif part.function_response is not None:
+            run.append(function_answer(None, part.function_response, []))
+    return run

@@ -1,0 +1,53 @@
+"""How a single call begins, the same for sync and async: its place in Maxim, and the request that the SDK is to see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .._core.headers import Labels, checked_id, labels_in, split_labels
+from .._core.proxy import OMITTED, Unrecorded, Wrapper
+from .._core.tool_calls import Conversation
+from .._core.trace import Call, NoCall, Trace
+from . import sdk
+from .call import ContentCall
+from .opaque import call_above
+
+if TYPE_CHECKING:
+    from .._core.logger import Log
+
+
+class TracedModels(Wrapper):
+    """What sync and async models have in common."""
+
+    _recorded: ClassVar[Any]
+    _conversation: Conversation
+
+    def _wrap(self, wrapped: Any, log: Log, keep: Any = None) -> None:
+        """Stand in for models; all the single calls over one logger are one conversation."""
+        super()._wrap(wrapped, log, keep)
+        self._conversation = log.shared(Conversation)
+
+    def _begin(
+        self, model: str, contents: Any, config: Any, trace_id: str | None, generation_name: str | None
+    ) -> tuple[Any, Call | NoCall, dict[str, Any]]:
+        """Return the models to call, the call, and the request to make."""
+        request: dict[str, Any] = {"model": model, "contents": contents}
+        if config is not OMITTED:
+            request["config"] = config
+        begun = self._log.attempt("begin the call", self._begin_call, request, trace_id, generation_name)
+        return begun or (Unrecorded(self._wrapped, self._replaced), NoCall(), request)
+
+    def _begin_call(
+        self, request: dict[str, Any], trace_id: str | None, generation_name: str | None
+    ) -> tuple[Any, Call | NoCall, dict[str, Any]]:
+        log, models = self._log, self._wrapped
+        said, config = split_labels(request.get("config"), log)
+        if "config" in request:
+            request = {**request, "config": config}
+        if (above := call_above(models, log)) is not None:  # which ends it, too
+            return self._recorded(models, above, self._replaced), NoCall(), request
+        labels = Labels(checked_id(log, "trace_id", trace_id), None, generation_name)
+        labels = labels.over(said).over(labels_in(sdk.headers_of(models), log))
+        trace = Trace(log, labels, "Gemini call")
+        call = ContentCall(trace, self._conversation, set(), request["contents"], config)
+        return self._recorded(models, call, self._replaced, records_tools=True), call, request

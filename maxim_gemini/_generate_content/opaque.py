@@ -1,0 +1,221 @@
+"""Methods that are not google-genai's own: a mock's, another tracer's, another wrapper's.
+
+They are called as they are, for what the user put there must run. Where they come to the SDK's remote calls, those are
+recorded one by one, as always; else what the method gives is recorded as one generation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final
+
+from google.genai import types
+
+from .._core.generation import STOPPED_EARLY, SUCCESS, Outcome, Start
+from .messages import functions_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from .._core.generation import Generation
+    from .._core.logger import Log
+    from .call import ContentCall
+
+Response = types.GenerateContentResponse
+
+# The call that runs such a method, and the models that this may come to.
+_above: Final[ContextVar[tuple[ContentCall, Any] | None]] = ContextVar("maxim_gemini_call", default=None)
+
+
+def call_above(models: Any, log: Log) -> ContentCall | None:
+    """Return the call that has come to *models* by a method that calls a wrapper's own, so that it is recorded once."""
+    above = _above.get()
+    if above is not None and above[1] is models and above[0].log.logger is log.logger:
+        return above[0]
+    return None
+
+
+class WholeCall:
+    """One run of such a method; it is a generation unless a remote call below was one."""
+
+    __slots__ = ("_before", "_call", "_generation", "_history", "_models", "_request", "_start", "_streamed")
+
+    def __init__(self, call: ContentCall, models: Any, request: dict[str, Any]) -> None:
+        self._call = call
+        self._models = models
+        self._request = request
+        self._streamed = False
+        self._before = call.generations
+        self._start = Start()
+        self._generation: Generation | None = None
+        self._history: Any = None
+
+    @contextmanager
+    def running(self) -> Generator[None]:
+        """Let what is run inside know of the call."""
+        token = _above.set((self._call, self._models))
+        try:
+            yield
+        finally:
+            _above.reset(token)
+
+    def run(self, method: Callable[[], Any]) -> Any:
+        """Call *method*, take in its answer, and give it back."""
+        try:
+            with self.running():
+                answer = method()
+        except BaseException as error:
+            self.end(Outcome.of(error))
+            raise
+        self.add(answer)
+        self.end(SUCCESS)
+        return answer
+
+    async def run_async(self, method: Callable[[], Any]) -> Any:
+        """Call *method*, wait for its answer, take that in, and give it back."""
+        try:
+            with self.running():
+                answer = await method()
+        except BaseException as error:
+            self.end(Outcome.of(error))
+            raise
+        self.add(answer)
+        self.end(SUCCESS)
+        return answer
+
+    def open(self, method: Callable[[], Any]) -> Any:
+        """Call *method*, and give its chunks; what is no stream is given as it is."""
+        with self.running():
+            chunks = method()
+        return WholeStream(self, chunks) if hasattr(chunks, "__iter__") else chunks
+
+    async def open_async(self, method: Callable[[], Any]) -> Any:
+        """Call *method*, wait for its stream, and give the chunks; what is no stream is given as it is."""
+        with self.running():
+            chunks = await method()
+        return AsyncWholeStream(self, chunks) if hasattr(chunks, "__aiter__") else chunks
+
+    def start(self) -> None:
+        """Take the time: a stream makes its request when its first chunk is read."""
+        self._streamed = True
+        self._start = Start()
+
+    def add(self, response: Any) -> Any:
+        """Take in an answer, or one chunk of it, and give it back."""
+        if (generation := self._begun()) is not None:
+            self._history = getattr(response, "automatic_function_calling_history", None) or self._history
+            generation.add(response)
+        return response
+
+    def end(self, outcome: Outcome) -> None:
+        """End the generation."""
+        if outcome is STOPPED_EARLY and self._generation is None:
+            return
+        if (generation := self._begun()) is not None:
+            if outcome is SUCCESS and self._history:
+                self._call.log.attempt("read the functions that ran", self._note_runs)
+            generation.end(outcome)
+
+    def _note_runs(self) -> None:
+        self._call.tools.ran(functions_run(self._history, self._request["contents"]))
+
+    def _begun(self) -> Generation | None:
+        if self._generation is None and self._call.generations == self._before:
+            model, contents, config = (self._request.get(name) for name in ("model", "contents", "config"))
+            self._generation = self._call.send(
+                model or "", contents, config, streamed=self._streamed, start=self._start
+            )
+        return self._generation
+
+
+class WholeStream(Iterator[Response]):
+    """The chunks that such a method gives."""
+
+    def __init__(self, whole: WholeCall, chunks: Any) -> None:
+        self._whole = whole
+        self._chunks = chunks
+        self._iterator: Any = None
+
+    def __next__(self) -> Response:
+        return self._step("__next__")
+
+    def send(self, value: Any) -> Response:
+        """Resume the stream below."""
+        return self._step("send", value)
+
+    def throw(self, *thrown: Any) -> Response:
+        """Raise an exception inside the stream below; here, if that is no generator."""
+        return self._step("throw", *thrown)
+
+    def close(self) -> None:
+        """Close the stream below, if it can be closed."""
+        with self._whole.running():
+            for one in _closable(self._chunks, self._iterator, "close"):
+                one.close()
+
+    def _step(self, name: str, *args: Any) -> Response:
+        try:
+            with self._whole.running():
+                if self._iterator is None:
+                    self._whole.start()
+                    self._iterator = iter(self._chunks)
+                step = getattr(
+                    _empty() if name == "throw" and not hasattr(self._iterator, name) else self._iterator, name
+                )
+                chunk: Response = step(*args)
+        except BaseException as error:
+            self._whole.end(SUCCESS if isinstance(error, StopIteration) else Outcome.of(error))
+            raise
+        return self._whole.add(chunk)  # type: ignore[no-any-return]
+
+
+class AsyncWholeStream(AsyncIterator[Response]):
+    """The same with `await`."""
+
+    def __init__(self, whole: WholeCall, chunks: Any) -> None:
+        self._whole = whole
+        self._chunks = chunks
+        self._iterator: Any = None
+
+    async def __anext__(self) -> Response:
+        return await self._step("__anext__")
+
+    async def asend(self, value: Any) -> Response:
+        """Resume the stream below."""
+        return await self._step("asend", value)
+
+    async def athrow(self, error: BaseException) -> Response:
+        """Raise an exception inside the stream below; here, if that is no generator."""
+        return await self._step("athrow", error)
+
+    async def aclose(self) -> None:
+        """Close the stream below, if it can be closed."""
+        with self._whole.running():
+            for one in _closable(self._chunks, self._iterator, "aclose"):
+                await one.aclose()
+
+    async def _step(self, name: str, *args: Any) -> Response:
+        try:
+            with self._whole.running():
+                if self._iterator is None:
+                    self._whole.start()
+                    self._iterator = aiter(self._chunks)
+                if name == "athrow" and not hasattr(self._iterator, name):
+                    raise args[0]
+                chunk: Response = await getattr(self._iterator, name)(*args)
+        except BaseException as error:
+            self._whole.end(SUCCESS if isinstance(error, StopAsyncIteration) else Outcome.of(error))
+            raise
+        return self._whole.add(chunk)  # type: ignore[no-any-return]
+
+
+def _empty() -> Generator[Response]:
+    yield from ()
+
+
+def _closable(chunks: Any, iterator: Any, name: str) -> list[Any]:
+    """Return what is to be closed: the iterator that is read, and what it was made from if that is another object."""
+    both = [chunks] if iterator is None or iterator is chunks else [iterator, chunks]
+    return [one for one in both if hasattr(one, name)]

@@ -1,0 +1,133 @@
+"""A config as google-genai takes it -> model parameters as Maxim takes them; tools and schemas as JSON schema.
+
+Pure: nothing here talks to a logger or to the network, and nothing that was passed in is changed.
+"""
+
+from __future__ import annotations
+
+import inspect
+from enum import Enum
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
+
+import pydantic
+from google.genai import types
+
+from .._core.secrets import redacted, without_credentials
+from .._core.values import as_text, mapping, unwritten
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+# Said elsewhere (the system instruction is a message), or nobody's business (headers, keys, clients).
+_NOT_PARAMETERS: Final = frozenset({"system_instruction", "http_options"})
+
+# maxim-py puts no parameter on the wire that is longer than this, in characters.
+_LONGEST_PARAMETER: Final = 64 * 1024
+
+_declared: WeakKeyDictionary[Callable[..., Any], tuple[str, str | None, dict[str, Any]]] = WeakKeyDictionary()
+
+_STANDS_FOR: Final = "_maxim_gemini_stands_for"
+
+# google-genai 3 sends functions as JSON schema, and warns of whoever does not.
+_AS_THE_SDK_DOES: Final[dict[str, Any]] = (
+    {"use_json_schema": True}
+    if "use_json_schema" in inspect.signature(types.FunctionDeclaration.from_callable_with_api_option).parameters
+    else {}
+)
+
+
+def read_parameters(config: Any, sent: Any = None) -> dict[str, str]:
+    """Return the config's own values in Maxim's wire form: strings as they are, the rest as JSON.
+
+    Tools are read from *sent*, the config that the SDK made of it, which knows what an MCP session offers.
+    """
+    if config is None:
+        return {}
+    settings = dict(_settings(config))
+    if "tools" in settings:
+        settings["tools"] = getattr(sent, "tools", None) or settings["tools"]
+    return {name: _written(name, value) for name, value in settings.items()}
+
+
+def _settings(config: Any) -> Iterator[tuple[str, Any]]:
+    given = mapping(config)
+    if given is None and config is not None:
+        given = {name: getattr(config, name) for name in sorted(config.model_fields_set)}
+    for key, value in (given or {}).items():
+        name = _snake(key)
+        if value is not None and name not in _NOT_PARAMETERS:
+            yield name, value
+
+
+def _snake(name: str) -> str:
+    return name if name.islower() else "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+def _written(name: str, value: Any) -> str:
+    try:
+        if name in ("response_schema", "response_json_schema"):
+            value = schema_of(value)
+        else:
+            value = without_credentials({name: declarations(value) if name == "tools" else value})[name]
+        return _redacted(_within_limits(as_text(value.value if isinstance(value, Enum) else value)))
+    except Exception:
+        return unwritten(value)
+
+
+@lru_cache(maxsize=64)
+def _redacted(text: str) -> str:
+    """Return *text* without secrets, worked out once: an application sends the same tools with every request."""
+    return redacted(text)
+
+
+def _within_limits(text: str) -> str:
+    return text if len(text) <= _LONGEST_PARAMETER else f"[{len(text)} characters, left out]"
+
+
+def declarations(tools: Any) -> list[Any]:
+    """Return what each of *tools* tells the model: functions by the SDK's schema, the rest as given."""
+    return [_declaration(tool) for tool in tools]
+
+
+def _declaration(tool: Any) -> Any:
+    if inspect.isfunction(tool) or inspect.ismethod(tool):
+        return {"function_declarations": [_of_function(tool)]}
+    if isinstance(tool, (dict, pydantic.BaseModel)):
+        return tool  # pyright: ignore[reportUnknownVariableType]
+    return {"type": getattr(tool, "__name__", type(tool).__name__)}
+
+
+def stands_for(stand_in: Callable[..., Any], function: Callable[..., Any]) -> None:
+    """Take note that *stand_in* is made anew for every call, and always declares the same as *function*.
+
+    `__wrapped__` does not say so: two tools may wrap one function under two names.
+    """
+    setattr(stand_in, _STANDS_FOR, function)
+
+
+def _of_function(function: Any) -> dict[str, Any]:
+    """Return the SDK's declaration of *function*, worked out once: that is slow."""
+    key = getattr(function, "__func__", function)
+    key = getattr(key, _STANDS_FOR, key)
+    known = _declared.get(key)
+    if known is None or known[:2] != (key.__name__, key.__doc__):
+        declared = types.FunctionDeclaration.from_callable_with_api_option(
+            callable=function, api_option="GEMINI_API", **_AS_THE_SDK_DOES
+        )
+        known = key.__name__, key.__doc__, declared.model_dump(mode="json", exclude_none=True)
+        _declared[key] = known
+    return known[2]
+
+
+def schema_of(schema: Any) -> Any:
+    """Return a response schema as JSON schema, whatever form it was given in."""
+    if isinstance(schema, (dict, pydantic.BaseModel)):
+        return schema  # pyright: ignore[reportUnknownVariableType]
+    return _json_schema(schema)
+
+
+@lru_cache(maxsize=128)
+def _json_schema(schema: Any) -> dict[str, Any]:
+    return pydantic.TypeAdapter(schema).json_schema()

@@ -1,0 +1,155 @@
+"""One part of a content: what it says, what it carries; and what applications give for one.
+
+Pure: nothing here talks to a logger or to the network, and nothing that was passed in is changed.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any, Final, cast
+
+from google.genai import types
+
+from .._core.secrets import redacted
+from .._core.values import Attachment, as_json, as_text, described, mapping, unwritten
+
+# A part's fields that say something about another field, and nothing by themselves.
+_REMARKS: Final = frozenset({"thought", "thought_signature", "video_metadata", "media_resolution", "part_metadata"})
+
+
+def part_of(item: Any) -> str | types.Part:
+    """Return *item* as a part, or as the text that stands for it; never fail."""
+    if isinstance(item, (str, types.Part)):
+        return item
+    try:
+        return _converted(item)
+    except Exception:
+        return f"[{type(item).__name__} that could not be read]"
+
+
+def _converted(item: Any) -> str | types.Part:
+    if isinstance(item, types.File):
+        return types.Part(file_data=types.FileData(file_uri=item.uri or item.name, mime_type=item.mime_type))
+    if (said := mapping(item)) is not None:
+        return _part_from_dict(said)
+    if callable(getattr(item, "save", None)) and hasattr(item, "mode"):
+        return _image(item)
+    return f"[{type(item).__name__}]"
+
+
+def _part_from_dict(item: dict[str, Any]) -> str | types.Part:
+    for shape in (types.Part, types.File, types.FileData):
+        try:
+            found = shape.model_validate(item)
+        except ValueError:
+            continue
+        if isinstance(found, types.FileData):
+            return types.Part(file_data=found)
+        return _converted(found) if isinstance(found, types.File) else found
+    return f"[part with {', '.join(item)}]"
+
+
+def _image(image: Any) -> types.Part:
+    kind = image.format if image.format in ("JPEG", "WEBP", "GIF") else "PNG"
+    stream = io.BytesIO()
+    image.save(stream, kind)
+    return types.Part(inline_data=types.Blob(data=stream.getvalue(), mime_type=f"image/{kind.lower()}"))
+
+
+def attached(part: types.Part) -> Attachment | None:
+    """Return the bytes or the file that *part* carries."""
+    if (blob := part.inline_data) is not None:
+        return Attachment(blob.mime_type, data=blob.data or b"", name=blob.display_name)
+    if (file := part.file_data) is not None:
+        uri = file.file_uri and redacted(file.file_uri)  # a signed URL opens the file for whoever reads it
+        return Attachment(file.mime_type, uri=uri, name=file.display_name)
+    return None
+
+
+def placeholder(part: types.Part) -> str:
+    """Describe a part that is neither text nor data nor a function's: code, a server's tool, a kind not known yet."""
+    if code := part.executable_code:
+        return f"[code {_name(code.language)}]\n{code.code or ''}\n[/code]"
+    if outcome := part.code_execution_result:
+        return f"[code result {_name(outcome.outcome)}]\n{outcome.output or ''}\n[/code result]"
+    said = {
+        name: value for name, value in part.model_dump(mode="json", exclude_none=True).items() if name not in _REMARKS
+    }
+    return f"[{', '.join(f'{name} {as_json(value)}' for name, value in said.items())}]" if said else ""
+
+
+def _name(member: Any) -> str:
+    return str(getattr(member, "value", member) or "").removeprefix("OUTCOME_").lower()
+
+
+def returned(response: Any) -> Any:
+    """Return what a function returned: google-genai's convention is one key, `output` or `result`."""
+    said = mapping(response)
+    if said is not None and len(said) == 1:
+        return said.get("result", said.get("output", response))
+    return response
+
+
+def failure_in(response: Any) -> Any:
+    """Return the error in what a function returned, where that is all it says."""
+    members = mapping(response)
+    return members["error"] if members is not None and list(members) == ["error"] else None
+
+
+def answer_text(response: types.FunctionResponse, attachments: list[Attachment]) -> str:
+    """Return what the application says a function returned, as text; add the media in it to *attachments*."""
+    parts = getattr(response, "parts", None) or ()  # not in every google-genai
+    media = [attachment for attachment in map(attached, parts) if attachment]
+    texts = [result_text(returned(response.response), attachments)] if response.response or not media else []
+    attachments += media
+    return "\n".join([*texts, *map(described, media)])
+
+
+def result_text(value: Any, attachments: list[Attachment]) -> str:
+    """Return what a function returned, as text; add the media in it to *attachments*."""
+    try:
+        return as_text(without_media(value, attachments))
+    except Exception:
+        return unwritten(value)
+
+
+def without_media(value: Any, attachments: list[Attachment]) -> Any:
+    """Return *value* with a description in place of images, files and the like; add them to *attachments*.
+
+    They are the SDK's types, dicts of their form, and what an MCP server returns, which is base64.
+    """
+    if attachment := _carried(value):
+        attachments.append(attachment)
+        return described(attachment)
+    if (members := mapping(value)) is not None:
+        return {name: without_media(item, attachments) for name, item in members.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_media(item, attachments) for item in cast("list[Any]", value)]
+    if type(value).__module__.partition(".")[0] == "mcp" and callable(dump := getattr(value, "model_dump", None)):
+        return without_media(dump(mode="json", exclude_none=True, by_alias=True), attachments)
+    return value
+
+
+def _carried(value: Any) -> Attachment | None:
+    if isinstance(value, types.Part):
+        return attached(value)
+    if isinstance(value, types.Blob):
+        return attached(types.Part(inline_data=value))
+    if isinstance(value, types.FileData):
+        return attached(types.Part(file_data=value))
+    if isinstance(value, types.File):
+        return attached(cast("types.Part", _converted(value)))
+    if isinstance(value, types.Image) and value.image_bytes:
+        return Attachment(value.mime_type, data=value.image_bytes)
+    members = mapping(value) or {}
+    mime_type = members.get("mime_type") or members.get("mimeType")
+    data = members.get("data", members.get("blob"))
+    if not isinstance(mime_type, str) or not isinstance(data, (bytes, str)):
+        return None
+    if isinstance(data, str):
+        try:
+            data = base64.b64decode(data, validate=True)
+        except ValueError:
+            return None
+    return Attachment(mime_type, data=data)

@@ -1,0 +1,274 @@
+"""A response, or the chunks of one -> result, metadata, function calls.
+
+Pure: nothing here talks to a logger or to the network, and no chunk is kept or changed.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from .._core.tool_calls import Asked, in_openai_form
+from .._core.values import described, mapping, size_of
+from .partial_args import PartialCall
+from .parts import attached, placeholder
+from .pieces import Pieces
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from google.genai import types
+
+    from .._core.values import Attachment
+
+# What Maxim has no place for in a result, by the name of the candidate's field.
+_CANDIDATE_METADATA: Final = (
+    "finish_message",
+    "safety_ratings",
+    "grounding_metadata",
+    "citation_metadata",
+    "url_context_metadata",
+    "avg_logprobs",
+    "logprobs_result",
+)
+
+
+class Choice:
+    """One candidate, folded from its chunks."""
+
+    __slots__ = ("finish_reason", "metadata", "others", "partial", "texts", "thoughts", "tool_calls")
+
+    def __init__(self, finish_reason: str | None = None) -> None:
+        self.texts: list[str] = []
+        self.thoughts: list[str] = []
+        self.others: list[str] = []
+        self.tool_calls: list[dict[str, Any]] = []
+        self.finish_reason = finish_reason
+        self.metadata = Pieces()
+        self.partial: PartialCall | None = None
+
+    @property
+    def text(self) -> str | None:
+        """The answer, without thoughts; `None` where there is no text at all."""
+        return "".join(self.texts) if self.texts else None
+
+    def in_maxim(self, index: int) -> dict[str, Any]:
+        """Return the choice in OpenAI's form."""
+        message: dict[str, Any] = {"role": "assistant", "content": self.text}
+        if self.tool_calls:
+            message["tool_calls"] = self.tool_calls
+        return {"index": index, "message": message, "logprobs": None, "finish_reason": self.finish_reason}
+
+    def remarks(self) -> dict[str, Any]:
+        """Return what the choice says beside the answer."""
+        if not (self.metadata.merged or self.thoughts or self.others):
+            return {}
+        said = dict(self.metadata.merged)
+        if self.thoughts:
+            said["thoughts"] = "".join(self.thoughts)
+        if self.others:
+            said["parts"] = self.others
+        return said
+
+
+class ContentAnswer:
+    """What the model answered so far; of a stream it keeps the text, not the chunks."""
+
+    __slots__ = ("_choices", "_id_of", "_said", "attachments", "blocked", "created", "usage")
+
+    def __init__(self, id_of: Callable[[types.FunctionCall], str]) -> None:
+        self._choices: dict[int, Choice] = {}
+        self._id_of = id_of
+        self._said: dict[str, Any] = {}
+        self.attachments: list[tuple[Attachment, str]] = []
+        self.blocked: str | None = None
+        self.usage: types.GenerateContentResponseUsageMetadata | None = None
+        self.created = int(time.time())
+
+    def add(self, response: types.GenerateContentResponse) -> list[Asked]:
+        """Take in a response or a chunk; return the functions that its first candidate asks for."""
+        if response.candidates is None and (body := getattr(_http_of(response), "body", None)):
+            response = _read(body, type(response))
+        if response.usage_metadata is not None:
+            self.usage = response.usage_metadata  # running totals, which may fall: only the last object holds
+        if response.response_id is not None:
+            self._said["response_id"] = response.response_id
+        if response.model_version is not None:
+            self._said["model_version"] = response.model_version
+        if response.prompt_feedback is not None:
+            self._add_feedback(response.prompt_feedback)
+        asked: list[Asked] = []
+        for place, candidate in enumerate(response.candidates or ()):
+            index = place if candidate.index is None else candidate.index
+            found = self._add_candidate(index, candidate)
+            if place == 0:
+                asked = found
+        return asked
+
+    def finish(self) -> list[Asked]:
+        """Close what was left open when the last chunk had come, calls in pieces; return the first candidate's."""
+        asked = {index: self._complete(choice) for index, choice in self._choices.items()}
+        return asked.get(0, [])
+
+    @property
+    def text(self) -> str:
+        """The text of the first candidate, or why there is none."""
+        if self.blocked is not None:
+            return f"[blocked: {self.blocked}]"
+        choice = self._choices.get(0)
+        return (choice and choice.text) or ""
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the first candidate ended."""
+        choice = self._choices.get(0)
+        return choice.finish_reason if choice else self.blocked
+
+    def result(self, response_id: str, model: str) -> dict[str, Any]:
+        """Return the result in OpenAI's form; *response_id* and *model* stand in for what the API left out."""
+        result: dict[str, Any] = {
+            "id": self._said.get("response_id") or response_id,
+            "object": "chat.completion",
+            "created": self.created,
+            "model": self._said.get("model_version") or model,
+            "choices": [self._choices[index].in_maxim(index) for index in sorted(self._choices)],
+        }
+        if self.blocked is not None and not result["choices"]:
+            result["choices"] = [Choice(self.blocked).in_maxim(0)]
+        if usage := usage_in_maxim(self.usage):
+            result["usage"] = usage
+        return result
+
+    def metadata(self) -> dict[str, Any]:
+        """Return what the answer says beside its result."""
+        said = dict(self._said)
+        for index in sorted(self._choices):
+            if remarks := self._choices[index].remarks():
+                said |= remarks if index == 0 else {f"candidate_{index}": remarks}
+        if (traffic := getattr(self.usage, "traffic_type", None)) is not None:
+            said["traffic_type"] = named(traffic)
+        return said
+
+    def _add_feedback(self, feedback: types.GenerateContentResponsePromptFeedback) -> None:
+        if feedback.block_reason is not None:
+            self.blocked = named(feedback.block_reason)
+            self._said["block_reason"] = self.blocked
+        if feedback.block_reason_message is not None:
+            self._said["block_reason_message"] = feedback.block_reason_message
+        if feedback.safety_ratings:
+            self._said["prompt_safety_ratings"] = dumped(feedback.safety_ratings)
+
+    def _add_candidate(self, index: int, candidate: types.Candidate) -> list[Asked]:
+        choice = self._choices.get(index)
+        if choice is None:
+            choice = self._choices[index] = Choice()
+        asked: list[Asked] = []
+        if candidate.content is not None:
+            for part in candidate.content.parts or ():
+                asked += self._add_part(choice, part)
+        if candidate.finish_reason is not None:
+            choice.finish_reason = named(candidate.finish_reason)
+        fields = vars(candidate)
+        for name in _CANDIDATE_METADATA:
+            if (value := fields.get(name)) is not None:
+                choice.metadata.add(name, dumped(value))
+        return asked
+
+    def _add_part(self, choice: Choice, part: types.Part) -> list[Asked]:
+        if (text := part.text) is not None:
+            (choice.thoughts if part.thought else choice.texts).append(text)
+        elif (call := part.function_call) is not None:
+            return self._add_call(choice, call)
+        elif attachment := attached(part):
+            self.attachments.append((attachment, "thoughts" if part.thought else "output"))
+            (choice.thoughts if part.thought else choice.others).append(described(attachment))
+        elif other := placeholder(part):
+            (choice.thoughts if part.thought else choice.others).append(other)
+        return []
+
+    def _add_call(self, choice: Choice, call: types.FunctionCall) -> list[Asked]:
+        if choice.partial is not None or getattr(call, "will_continue", None):
+            return self._add_piece(choice, call)
+        call_id = self._id_of(call)
+        choice.tool_calls.append(in_openai_form(call_id, call.name, call.args))
+        return [Asked(call_id, call)]
+
+    def _add_piece(self, choice: Choice, call: types.FunctionCall) -> list[Asked]:
+        asked = self._complete(choice) if call.name else []
+        if choice.partial is None:
+            choice.partial = PartialCall(call)
+        else:
+            choice.partial.add(call)
+        return asked if getattr(call, "will_continue", None) else asked + self._complete(choice)
+
+    def _complete(self, choice: Choice) -> list[Asked]:
+        if choice.partial is None:
+            return []
+        call = choice.partial.whole()
+        choice.partial = None
+        return self._add_call(choice, call)
+
+
+def _http_of(response: types.GenerateContentResponse) -> Any:
+    return getattr(response, "sdk_http_response", None)
+
+
+def _read(body: str, kind: type[types.GenerateContentResponse]) -> types.GenerateContentResponse:
+    """Return the answer in *body*, which the SDK was asked to hand out unread."""
+    try:
+        return kind.model_validate(json.loads(body))
+    except ValueError:
+        said = {"text": f"[HTTP response, {size_of(body.encode())}]"}
+        return kind.model_validate({"candidates": [{"content": {"parts": [said]}}]})
+
+
+def named(member: Any) -> str:
+    """Return an enumeration's value as the API wrote it, known to the SDK or not."""
+    return str(getattr(member, "_value_", member))  # `value` is a slow descriptor before Python 3.12
+
+
+def dumped(value: Any) -> Any:
+    """Return *value* as plain JSON data."""
+    if isinstance(value, list):
+        return [dumped(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    if (members := mapping(value)) is not None:
+        return {name: dumped(item) for name, item in members.items()}
+    dump = getattr(value, "model_dump", None)
+    return dump(mode="json", exclude_none=True) if dump else value
+
+
+def usage_in_maxim(usage: types.GenerateContentResponseUsageMetadata | None) -> dict[str, Any] | None:
+    """Return token counts in OpenAI's form; `None` where the API counted nothing. A missing count is 0."""
+    if usage is None:
+        return None
+    prompt, tools = usage.prompt_token_count, usage.tool_use_prompt_token_count
+    candidates, thoughts = usage.candidates_token_count, usage.thoughts_token_count
+    if prompt is None and candidates is None and usage.total_token_count is None:
+        return None
+    total = usage.total_token_count
+    sent, received = (prompt or 0) + (tools or 0), (candidates or 0) + (thoughts or 0)
+    counted: dict[str, Any] = {
+        "prompt_tokens": sent,
+        "completion_tokens": received,
+        "total_tokens": sent + received if total is None else total,
+    }
+    cached = usage.cached_content_token_count
+    by_modality = usage.prompt_tokens_details or usage.candidates_tokens_details or usage.cache_tokens_details
+    if not by_modality and cached is None and tools is None and thoughts is None:
+        return counted
+    _add_details(counted, "input", usage.prompt_tokens_details, cached_tokens=cached, tool_use_tokens=tools)
+    _add_details(counted, "output", usage.candidates_tokens_details, reasoning_tokens=thoughts)
+    _add_details(counted, "cached", usage.cache_tokens_details, cached_tokens=cached)
+    return counted
+
+
+def _add_details(
+    counted: dict[str, Any], side: str, modalities: list[types.ModalityTokenCount] | None, **counts: int | None
+) -> None:
+    details = {name: count for name, count in counts.items() if count is not None}
+    for one in modalities or ():
+        if one.modality is not None:
+            details[f"{named(one.modality).lower()}_tokens"] = one.token_count or 0
+    if details:
+        counted[f"{side}_token_details"] = details

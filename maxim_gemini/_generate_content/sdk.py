@@ -1,0 +1,353 @@
+"""The one place that leans on google-genai's inner workings; `tests/generate_content/test_sdk.py` fails when they move.
+
+- `_generate_content`, `_generate_content_stream`: one remote call each, since 1.0; there is no public hook per remote
+  call, and automatic function calling makes several in one public call.
+- Models send by `_api_client`, which reads the headers of every request from `_http_options`, set once, by `__init__`.
+- `pil_to_blob` encodes Pillow's images, so that one encoding does for the request and for Maxim.
+- A chat sends by `_modules`, with its `_config` where the message has none.
+
+What stands in for the user's models or chat during a call has the very same `__dict__`: what the SDK's methods, or
+those that a tracer put on the SDK's classes, read and write there is the user's. Only what is defined here differs.
+"""
+
+from __future__ import annotations
+
+import operator
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from functools import cache, partial
+from types import FunctionType, MethodType
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
+
+from google.genai import _transformers, types
+from google.genai import chats as chats_of_the_sdk
+from google.genai import models as models_of_the_sdk
+from google.genai.chats import AsyncChat, Chat
+from google.genai.models import AsyncModels, Models
+
+from .._core.generation import SUCCESS, Outcome
+from .._core.headers import has_labels, without_labels
+from .._core.proxy import OMITTED
+from .opaque import WholeCall
+from .tools import with_recorded_tools
+
+if TYPE_CHECKING:
+    from .._core.generation import Generation
+    from .._core.proxy import Replaced
+    from .call import ContentCall
+
+T = TypeVar("T")
+Response: TypeAlias = types.GenerateContentResponse
+
+_NOTHING: Final[Mapping[str, Replaced]] = {}
+
+_SDK_CLASSES: Final = (Models, AsyncModels, Chat, AsyncChat)
+_SDK_FILES: Final = {models_of_the_sdk.__file__, chats_of_the_sdk.__file__}
+
+
+class _Found:
+    """A method that is found though the user's object has an attribute of that name: a data descriptor goes first."""
+
+    def __init__(self, method: Any) -> None:
+        self._method = method
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        return self if instance is None else MethodType(self._method, instance)
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        vars(instance)[self._method.__name__] = value
+
+
+def recorded(method: T) -> T:
+    """Have *method* called instead of the one that the user's object has, and that it goes on to."""
+    return cast("T", _Found(method))
+
+
+class Target:
+    """The user's models or chat during one call."""
+
+    __slots__ = ("_call", "_is_the_sdks", "_models", "_replaced", "_target")
+
+    _models: Any
+
+    def _stand_in(self, target: Any, call: ContentCall, replaced: Mapping[str, Replaced]) -> None:
+        """Stand in for *target*, in whose methods others were put: *replaced* are those that were there before."""
+        self._target = target
+        self._call = call
+        self._replaced = replaced
+        self._is_the_sdks = type(target) in _SDK_CLASSES
+        if self._is_the_sdks:
+            object.__setattr__(self, "__dict__", target.__dict__)
+
+    def _method(self, name: str, sdk: Any) -> tuple[Any, bool, bool]:
+        """Return what the user's object has for *name*; whether that is of its class; whether google-genai wrote it.
+
+        *sdk* gives the methods of the SDK's class. A method that google-genai wrote is sure to come to the remote calls
+        here; those that tracers and mocks put on the object or the class may not.
+        """
+        replaced = self._replaced.get(name)
+        if not self._is_the_sdks:
+            return (replaced.method if replaced else getattr(self._target, name)), False, False
+        on_the_object = vars(self).get(name) if replaced is None else replaced.is_the_instances and replaced.method
+        if on_the_object:
+            return on_the_object, False, False
+        method = getattr(sdk, name)
+        function = getattr(method, "__func__", None)
+        return method, True, type(function) is FunctionType and function.__code__.co_filename in _SDK_FILES
+
+
+class ModelsOfOneCall(Target):
+    """What sync and async models have in common during one call."""
+
+    __slots__ = ("_api_client", "_records_tools")  # a slot, too, is found before the user's attribute of that name
+
+    def __init__(
+        self,
+        models: Any,
+        call: ContentCall,
+        replaced: Mapping[str, Replaced] = _NOTHING,
+        *,
+        records_tools: bool = False,
+    ) -> None:
+        self._stand_in(models, call, replaced)
+        self._models = models
+        self._records_tools = records_tools
+        client = getattr(models, "_api_client", None)
+        self._api_client = _unlabelled(client) if self._is_the_sdks else client
+
+    def _prepared(self, name: str, sdk: Any, request: dict[str, Any]) -> tuple[Any, WholeCall | None]:
+        """Return *request* ready to be made, and what records it as a whole, unless its remote calls will be."""
+        method, is_of_the_class, is_original = self._method(name, sdk)
+        if self._records_tools and is_of_the_class and request.get("config") is not None:
+            request["config"] = recording_tools(request["config"], self._call)
+        return partial(method, **request), None if is_original else WholeCall(self._call, self._models, request)
+
+
+class RecordedModels(ModelsOfOneCall, Models):  # type: ignore[misc]  # a slot where the SDK has an attribute
+    """The models of one call: what the user's do, with a record of each remote call."""
+
+    __slots__ = ()
+
+    @recorded
+    def generate_content(self, **request: Any) -> Any:
+        run, whole = self._prepared("generate_content", super(), request)
+        return run() if whole is None else whole.run(run)
+
+    @recorded
+    def generate_content_stream(self, **request: Any) -> Any:
+        run, whole = self._prepared("generate_content_stream", super(), request)
+        return run() if whole is None else whole.open(run)
+
+    @recorded
+    def _generate_content(self, *, model: str, contents: Any, config: Any = None, **more: Any) -> Response:
+        contents = with_encoded_images(contents)
+        method = vars(self).get("_generate_content") or super()._generate_content
+        with self._call.send(model, contents, config) as generation:
+            return generation.add(method(model=model, contents=contents, config=config, **more))
+
+    @recorded
+    def _generate_content_stream(
+        self, *, model: str, contents: Any, config: Any = None, **more: Any
+    ) -> Iterator[Response]:
+        contents = with_encoded_images(contents)
+        method = vars(self).get("_generate_content_stream") or super()._generate_content_stream
+        generation = self._call.send(model, contents, config, streamed=True)
+        with generation.until_read():
+            chunks = iter(method(model=model, contents=contents, config=config, **more))
+        return RecordedChunks(chunks, generation)
+
+
+class RecordedAsyncModels(ModelsOfOneCall, AsyncModels):  # type: ignore[misc]
+    """The same with `await`."""
+
+    __slots__ = ()
+
+    @recorded
+    async def generate_content(self, **request: Any) -> Any:
+        run, whole = self._prepared("generate_content", super(), request)
+        return await (run() if whole is None else whole.run_async(run))
+
+    @recorded
+    async def generate_content_stream(self, **request: Any) -> Any:
+        run, whole = self._prepared("generate_content_stream", super(), request)
+        return await (run() if whole is None else whole.open_async(run))
+
+    @recorded
+    async def _generate_content(self, *, model: str, contents: Any, config: Any = None, **more: Any) -> Response:
+        contents = with_encoded_images(contents)
+        method = vars(self).get("_generate_content") or super()._generate_content
+        with self._call.send(model, contents, config) as generation:
+            return generation.add(await method(model=model, contents=contents, config=config, **more))
+
+    @recorded
+    async def _generate_content_stream(self, *, model: str, contents: Any, config: Any = None, **more: Any) -> Any:
+        contents = with_encoded_images(contents)
+        method = vars(self).get("_generate_content_stream") or super()._generate_content_stream
+        generation = self._call.send(model, contents, config, streamed=True)
+        with generation.until_read():
+            opened: Any = await method(model=model, contents=contents, config=config, **more)
+            chunks = aiter(opened)
+        return RecordedAsyncChunks(chunks, generation)
+
+
+class RecordedChunks(Iterator[Response]):
+    """The chunks of one remote call. No generator: dropped, it lets go of the SDK's stream as if it were not there."""
+
+    __slots__ = ("_chunks", "_generation")
+
+    def __init__(self, chunks: Iterator[Response], generation: Generation) -> None:
+        self._chunks = chunks
+        self._generation = generation
+
+    def __next__(self) -> Response:
+        try:
+            chunk = next(self._chunks)
+        except BaseException as error:
+            self._generation.end(SUCCESS if isinstance(error, StopIteration) else Outcome.of(error))
+            raise
+        return self._generation.add(chunk)
+
+
+class RecordedAsyncChunks(AsyncIterator[Response]):
+    """The same with `await`."""
+
+    __slots__ = ("_chunks", "_generation")
+
+    def __init__(self, chunks: AsyncIterator[Response], generation: Generation) -> None:
+        self._chunks = chunks
+        self._generation = generation
+
+    async def __anext__(self) -> Response:
+        try:
+            chunk = await anext(self._chunks)
+        except BaseException as error:
+            self._generation.end(SUCCESS if isinstance(error, StopAsyncIteration) else Outcome.of(error))
+            raise
+        return self._generation.add(chunk)
+
+
+class ChatOfOneTurn(Target):
+    """What sync and async chats have in common during one turn."""
+
+    __slots__ = ("_config", "_modules")
+
+    def __init__(self, chat: Any, call: ContentCall, replaced: Mapping[str, Replaced]) -> None:
+        self._stand_in(chat, call, replaced)
+        self._models = models_of(chat)
+        if self._is_the_sdks:
+            recorded = RecordedModels if type(chat) is Chat else RecordedAsyncModels
+            self._modules: Any = recorded(self._models, call)
+            self._config: Any = recording_tools(without_labels(config_of(chat)), call)
+
+    def _prepared(self, name: str, sdk: Any, message: Any, config: Any) -> tuple[Any, WholeCall | None]:
+        """Return the message ready to be sent, and what records it as a whole, unless its remote calls will be."""
+        method, is_of_the_class, is_original = self._method(name, sdk)
+        sent = [message] if config is OMITTED else [message, config]
+        if is_of_the_class:
+            sent[1:] = [recording_tools(one, self._call) for one in sent[1:]]
+        if is_original:
+            return partial(method, *sent), None
+        config = config_of(self._target) if config is OMITTED or not config else config
+        request = {"model": model_of(self._target), "contents": message, "config": config}
+        return partial(method, *sent), WholeCall(self._call, self._models, request)
+
+
+class RecordedChat(ChatOfOneTurn, Chat):
+    """One turn of a chat: the user's chat on models with a record of each remote call."""
+
+    __slots__ = ()
+
+    @recorded
+    def send_message(self, message: Any, config: Any = OMITTED) -> Any:
+        run, whole = self._prepared("send_message", super(), message, config)
+        return run() if whole is None else whole.run(run)
+
+    @recorded
+    def send_message_stream(self, message: Any, config: Any = OMITTED) -> Any:
+        run, whole = self._prepared("send_message_stream", super(), message, config)
+        return run() if whole is None else whole.open(run)
+
+
+class RecordedAsyncChat(ChatOfOneTurn, AsyncChat):
+    """The same with `await`."""
+
+    __slots__ = ()
+
+    @recorded
+    async def send_message(self, message: Any, config: Any = OMITTED) -> Any:
+        run, whole = self._prepared("send_message", super(), message, config)
+        return await (run() if whole is None else whole.run_async(run))
+
+    @recorded
+    async def send_message_stream(self, message: Any, config: Any = OMITTED) -> Any:
+        run, whole = self._prepared("send_message_stream", super(), message, config)
+        return await (run() if whole is None else whole.open_async(run))
+
+
+def with_encoded_images(contents: Any) -> Any:
+    """Return *contents* with Pillow's images as the SDK would send them; the same object where there are none."""
+    image_class = getattr(sys.modules.get("PIL.Image"), "Image", None)  # what is not imported has no instances
+    encode = getattr(_transformers, "pil_to_blob", None)
+    if image_class is None or encode is None:
+        return contents
+
+    def encoded(item: Any) -> Any:
+        if isinstance(item, image_class):
+            return types.Part(inline_data=encode(item))
+        if isinstance(item, list):
+            items: list[Any] = [encoded(one) for one in item]  # pyright: ignore[reportUnknownVariableType]
+            return items if any(map(operator.is_not, items, item)) else item  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        return item
+
+    try:
+        return encoded(contents)
+    except Exception:  # no image that can be saved: the SDK will say so
+        return contents
+
+
+def recording_tools(config: Any, call: ContentCall) -> Any:
+    """Return *config* with tools that record their runs; the same where that can't be done."""
+    recording = config and call.log.attempt("record the tools", with_recorded_tools, config, call.tools)
+    return config if recording is None else recording
+
+
+def headers_of(models: Any) -> Any:
+    """Return the headers that the client of *models* sends with every request."""
+    return getattr(getattr(getattr(models, "_api_client", None), "_http_options", None), "headers", None)
+
+
+def models_of(chat: Any) -> Any:
+    """Return the models that *chat* talks through."""
+    return getattr(chat, "_modules", None)
+
+
+def config_of(chat: Any) -> Any:
+    """Return the config that *chat* was created with."""
+    return getattr(chat, "_config", None)
+
+
+def model_of(chat: Any) -> str:
+    """Return the model that *chat* talks to."""
+    return getattr(chat, "_model", "")
+
+
+def _unlabelled(api_client: Any) -> Any:
+    """Return *api_client*, or one that is the same except that it does not send `x-maxim-*` headers."""
+    if not has_labels(api_client._http_options.headers):
+        return api_client
+    quiet = object.__new__(_quiet(api_client.__class__))
+    quiet.__dict__ = api_client.__dict__  # not a copy: what one of them keeps, the other finds
+    return quiet
+
+
+@cache
+def _quiet(kind: Any) -> Any:
+    class Quiet(kind):  # type: ignore[misc]
+        @property
+        def _http_options(self) -> Any:
+            return without_labels({"http_options": vars(self)["_http_options"]})["http_options"]
+
+        def __del__(self) -> None:
+            """Close nothing: all that it holds is the user's."""
+
+    return Quiet

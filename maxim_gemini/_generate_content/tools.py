@@ -1,0 +1,96 @@
+"""Functions and MCP sessions that the SDK runs: stand-ins for them that record each run."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import operator
+import sys
+from types import FunctionType, MethodType
+from typing import TYPE_CHECKING, Any
+
+from .._core.values import mapping, readable
+from .parameters import stands_for
+from .parts import result_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._core.tool_calls import ToolRuns
+
+
+def with_recorded_tools(config: Any, runs: ToolRuns) -> Any:
+    """Return *config* with tools that record their runs; the same object where there is nothing to record."""
+    if config is None:
+        return None
+    settings = mapping(config)
+    tools: Any = getattr(config, "tools", None) if settings is None else settings.get("tools")
+    if not isinstance(tools, list):
+        return config
+    recorded: list[Any] = [_recorded(tool, runs) if _is_recordable(tool) else tool for tool in tools]  # pyright: ignore[reportUnknownVariableType]
+    if all(map(operator.is_, recorded, tools)):  # pyright: ignore[reportUnknownArgumentType]
+        return config
+    return config.model_copy(update={"tools": recorded}) if settings is None else {**settings, "tools": recorded}
+
+
+def _is_recordable(tool: Any) -> bool:
+    if isinstance(tool, (FunctionType, MethodType)):
+        return inspect.isroutine(inspect.unwrap(tool))
+    return _is_from_mcp(tool, "ClientSession")
+
+
+def _recorded(tool: Any, runs: ToolRuns) -> Any:
+    """Return what the SDK can't tell from *tool*: a function's name, signature, documentation and kind are the same."""
+    if not callable(tool):
+        return _recorded_session(tool, runs)
+    if isinstance(tool, MethodType):  # the SDK copies a method together with its object, and must go on doing so
+        return MethodType(_recorded_function(tool.__func__, runs), tool.__self__)
+    return _recorded_function(tool, runs)
+
+
+def _recorded_function(function: Callable[..., Any], runs: ToolRuns) -> Callable[..., Any]:
+    recorded: Callable[..., Any]
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def run_async(*args: Any, **kwargs: Any) -> Any:
+            with runs.running(function.__name__, kwargs, function) as give_back:
+                return give_back(await function(*args, **kwargs))
+
+        recorded = run_async
+    else:
+
+        @functools.wraps(function)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            with runs.running(function.__name__, kwargs, function) as give_back:
+                return give_back(function(*args, **kwargs))
+
+        recorded = run
+    stands_for(recorded, function)
+    return recorded
+
+
+def _recorded_session(session: Any, runs: ToolRuns) -> Any:
+    """Return an MCP session that shares all that *session* holds, and records each tool that it calls."""
+
+    class Recorded(type(session)):  # type: ignore[misc]
+        async def call_tool(self, name: str, arguments: dict[str, Any] | None = None, *args: Any, **more: Any) -> Any:
+            with runs.running(name, arguments or {}) as give_back:
+                return give_back(await session.call_tool(name, arguments, *args, **more))
+
+    recorded = object.__new__(Recorded)
+    recorded.__dict__ = session.__dict__
+    return recorded
+
+
+def describe_result(value: Any) -> tuple[str, bool]:
+    """Return what a function returned, as text, and whether that is how an MCP server says that a tool has failed."""
+    if _is_from_mcp(value, "CallToolResult") and getattr(value, "is_error", getattr(value, "isError", False)):
+        return readable(value), True
+    return result_text(value, []), False
+
+
+def _is_from_mcp(value: Any, name: str) -> bool:
+    """Say whether *value* is one of mcp's own; what is not imported has no instances."""
+    kind = getattr(sys.modules.get("mcp.types"), name, None) or getattr(sys.modules.get("mcp"), name, None)
+    return kind is not None and type(value) is kind
