@@ -75,7 +75,7 @@ def test_every_record_mode_is_described() -> None:
 
 
 def test_every_header_is_described() -> None:
-    scope = (ROOT / "maxim_gemini" / "_scope.py").read_text(encoding="utf-8")
+    scope = (ROOT / "maxim_gemini" / "_core" / "headers.py").read_text(encoding="utf-8")
     there = set(re.findall(r'"(x-maxim-[a-z-]+\w)"', scope))
     assert there
     assert set(re.findall(r"^\| `(x-maxim-[\w-]+)`", page("headers"), re.MULTILINE)) == there
