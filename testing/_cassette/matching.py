@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 
 _VERSION: Final = re.compile(r"^(/upload)?/v\d+(?:(?:alpha|beta)\d*)?(?=/)")
 _PROJECT: Final = re.compile(r"\bprojects/[^/\s]+")
+_RESOURCE: Final = re.compile(r"((?://[\w.-]+/)?projects/)[^/\s]+(?=/\S+\Z)")
+"""A value that is the name of a resource and nothing else."""
 _BOUNDARY: Final = re.compile(r"boundary=\"?([^\";]+)")
 _SNAKE: Final = re.compile(r"_+([a-z0-9])")
 _NOT_MEANT: Final = frozenset({"key", "prettyPrint", "$prettyPrint", "access_token"})
 _BYTES: Final = frozenset({"data", "thoughtSignature", "imageBytes", "videoBytes", "audioBytes", "bytesBase64Encoded"})
-_OWN: Final = frozenset({"args", "arguments", "response", "labels", "partialArgs"})
+_OWN: Final = frozenset({"args", "arguments", "response", "labels", "partialArgs", "text"})
 """Members whose insides are the application's words, where `user_id` is not `userId`."""
 _SCHEMAS: Final = {
     "parameters": "parameters",
@@ -157,7 +159,7 @@ def _with_counted_calls(value: Any, calls: Mapping[str, str], within: str = "") 
 
 def _value(value: Any) -> Any:
     if isinstance(value, str):
-        return _PROJECT.sub("projects/*", value) if "projects/" in value else value
+        return _RESOURCE.sub(r"\1*", value) if value.startswith(("projects/", "//")) else value
     if is_object(value):
         return _members(value)
     if is_list(value):
