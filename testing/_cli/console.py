@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import sys
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from maxim_gemini.testing._printable import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from rich.console import Console, ConsoleOptions
     from rich.segment import Segment
@@ -29,7 +32,7 @@ def err() -> Console:
 
 
 def _console(*, stderr: bool) -> Console:
-    from rich.console import Console
+    from rich.console import Console, ConsoleDimensions
 
     class Safe(Console):
         """A console that shows what it is given, and obeys nothing in it."""
@@ -39,9 +42,24 @@ def _console(*, stderr: bool) -> Console:
                 yield segment if segment.control else segment._replace(text=shown(segment.text))
 
     console = Safe(stderr=stderr, highlight=False, emoji=False, markup=False)
-    if not console.is_terminal:
+    if console.is_terminal:
+        console.size = ConsoleDimensions(*shutil.get_terminal_size())  # rich would say 80 columns of a dumb one
+    else:
         console.width = 10_000  # a pipe has no width: nothing is cut, nothing is wrapped
     return console
+
+
+def wrapped(pieces: Iterable[str], *, indent: int, width: int) -> Iterator[str]:
+    """Yield the text of *pieces* as it comes, broken between words where a line behind *indent* columns is full."""
+    column, pending = indent, ""
+    for piece in chain(pieces, [None]):
+        *words, pending = [pending, ""] if piece is None else re.split(r"(?=\s)", pending + piece)
+        for word in words:
+            if column > indent and column + len(word) > width:
+                yield "\n" + " " * indent
+                column, word = indent, word.lstrip()
+            yield word
+            column += len(word)
 
 
 def complain(message: object) -> None:
@@ -52,7 +70,7 @@ def complain(message: object) -> None:
 
 def note(message: str) -> None:
     """Say something on the side."""
-    err().print(message, style="dim", soft_wrap=True)
+    err().print(message, style="dim")
 
 
 def plain(line: str) -> None:

@@ -103,18 +103,22 @@ def _live(model: str, *, as_json: bool) -> FakeLogger:
 
 def _show(answer: Iterator[str], *, as_json: bool) -> None:
     _say("You", QUESTION, as_json=as_json)
-    _say("Gemini", "", as_json=as_json, end="")
-    for text in answer:
-        if not as_json:
-            console.out().print(text, end="", soft_wrap=True)
-    if not as_json:
-        console.out().print()
+    _say("Gemini", answer, as_json=as_json)
 
 
-def _say(who: str, what: str, *, as_json: bool, end: str = "\n") -> None:
-    if not as_json:
-        console.out().print(f"{who:>8}  ", style="bold cyan", end="")
-        console.out().print(what, end=end, soft_wrap=True)
+def _say(who: str, what: str | Iterator[str], *, as_json: bool) -> None:
+    """Print *what*, as it comes, in a column of its own."""
+    pieces = [what] if isinstance(what, str) else what
+    if as_json:
+        for _ in pieces:
+            pass
+        return
+    out = console.out()
+    label = f"{who:>8}  "
+    out.print(label, style="bold cyan", end="")
+    for text in console.wrapped(pieces, indent=len(label), width=out.width):
+        out.print(text, end="", soft_wrap=True)
+    out.print()
 
 
 def _say_what_next(*, live: bool) -> None:

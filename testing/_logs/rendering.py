@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import chain
@@ -57,7 +58,7 @@ def render(
     """
     terminal = sys.stdout.isatty()
     columns = width or (shutil.get_terminal_size().columns if terminal else _PLAIN_COLUMNS)
-    lines = [_cut(line, columns) for line in _lines(tree, title, marks or {})]
+    lines = [_cut(_visible(line), columns) for line in _lines(tree, title, marks or {}, columns)]
     return _colored(lines) if (_wants_color(terminal) if color is None else color) else "\n".join(map(_text, lines))
 
 
@@ -66,35 +67,57 @@ def _wants_color(terminal: bool) -> bool:
     return not os.environ.get("NO_COLOR") and (terminal or bool(os.environ.get("FORCE_COLOR")))
 
 
-def _lines(tree: Tree, title: str, marks: Marks) -> Iterator[Line]:
+def _lines(tree: Tree, title: str, marks: Marks, columns: int) -> Iterator[Line]:
     if title:
-        yield [(title, "bold"), (f"  {_contents(tree)}", "dim")]
+        yield from _flowing([(title, "bold"), *_contents(tree)], [], [("  ", "")], columns)
     blamed = {node for key in marks if key in tree.nodes for node in tree.nodes[key].upwards()}
     for branch in _branches(tree.roots, marks, blamed):
-        yield from _drawn(branch, "", "", "")
+        yield from _drawn(branch, "", "", "", columns)
     for commit, reason in tree.dropped:
         what = f"{commit.entity} {commit.id} {commit.action}"
-        yield [(f"{MARK} dropped ", "bold red"), (what, "red"), (f"  {reason}", "dim")]
+        head: Line = [(f"{MARK} dropped ", "bold red"), (what, "red"), *_words(f" {reason}", "dim")]
+        yield from _flowing(head, [], [("  ", "")], columns)
 
 
-def _contents(tree: Tree) -> str:
+def _contents(tree: Tree) -> Line:
     counts = Counter(node.kind for node in tree.walk())
-    return ", ".join(_count(kind.replace("_", " "), number) for kind, number in counts.items()) or "nothing"
+    texts = [_count(kind.replace("_", " "), number) for kind, number in counts.items()] or ["nothing"]
+    return [(f"  {texts[0]}", "dim"), *((f", {text}", "dim") for text in texts[1:])]
 
 
 def _count(noun: str, number: int) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _drawn(branch: _Branch, prefix: str, joint: str, stem: str) -> Iterator[Line]:
-    yield [(prefix + joint, "dim"), *branch.head]
+def _drawn(branch: _Branch, prefix: str, joint: str, stem: str, columns: int) -> Iterator[Line]:
     inner = prefix + stem
+    margin: Piece = (inner + ("│  " if branch.below else "   "), "dim")
+    yield from _flowing(branch.head, [(prefix + joint, "dim")], [margin, ("  ", "")], columns)
     for note in branch.notes:
-        yield [(inner + ("│  " if branch.below else "   "), "dim"), *note]
+        yield [margin, *note]
     for child in branch.below[:-1]:
-        yield from _drawn(child, inner, "├─ ", "│  ")
+        yield from _drawn(child, inner, "├─ ", "│  ", columns)
     for child in branch.below[-1:]:
-        yield from _drawn(child, inner, "└─ ", "   ")
+        yield from _drawn(child, inner, "└─ ", "   ", columns)
+
+
+def _flowing(pieces: Line, first: Line, further: Line, columns: int) -> Iterator[Line]:
+    """Yield *pieces* behind *first*, and those for which a line has no room behind *further* on lines of their own."""
+    line, room = list(first), columns - _width(first)
+    started = False
+    for text, style in pieces:
+        if started and _cells(text) > room:
+            yield line
+            line, room = list(further), columns - _width(further)
+            text = text.lstrip(" ,")
+        line.append((text, style))
+        room -= _cells(text)
+        started = True
+    yield line
+
+
+def _words(text: str, style: str) -> Line:
+    return [(f" {word}", style) for word in text.split()]
 
 
 def _branches(nodes: Sequence[Node], marks: Marks, blamed: Set[Node]) -> list[_Branch]:
@@ -251,14 +274,45 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def _visible(line: Line) -> Line:
+    return [(printable(text), style) for text, style in line]
+
+
+def _width(line: Line) -> int:
+    return sum(_cells(text) for text, _ in line)
+
+
+def _cells(text: str) -> int:
+    """Return the columns that *text* takes on a terminal: two for an East Asian character, none for a mark."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
 def _cut(line: Line, columns: int) -> Line:
     """Shorten the end of a line that is too long, saying how many characters are left out."""
-    *before, (text, style) = line
-    room = columns - sum(len(piece) for piece, _ in before)
-    if len(text) <= room:
+    if _width(line) <= columns:
         return line
-    ending = f"… +{len(text) - room + 8:,}"
-    return [*before, (text[: max(room - len(ending), 12)] + ending, style)]
+    room = columns - len(f"… +{sum(len(text) for text, _ in line):,}")
+    ending = room > 0
+    room = room if ending else columns - 1
+    kept: Line = []
+    for text, style in line:
+        fits = _beginning(text, room)
+        kept.append((fits, style))
+        room -= _cells(fits)
+        if fits != text:
+            break
+    hidden = sum(len(text) for text, _ in line) - sum(len(text) for text, _ in kept)
+    return [*kept, (f"… +{hidden:,}" if ending else "…", kept[-1][1])]
+
+
+def _beginning(text: str, columns: int) -> str:
+    """Return as much of *text* as *columns* hold."""
+    text = text[: max(4 * columns, 0)]  # more than fit, and enough for marks without a width
+    return text[: bisect_right(range(len(text)), columns, key=lambda end: _cells(text[: end + 1]))]
 
 
 def _text(line: Line) -> str:

@@ -110,6 +110,22 @@ def test_the_demo_has_colours_on_a_terminal() -> None:
     assert "it is 21 °C" in re.sub(r"\x1b\[[\d;]*m", "", shown)
 
 
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+@pytest.mark.parametrize("colour", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["colour", "no colour", "dumb"])
+def test_the_demo_fits_the_terminal(columns: int, colour: dict[str, str]) -> None:
+    lines = re.sub(r"\x1b\[[\d;]*m", "", on_a_terminal("demo", COLUMNS=str(columns), **colour)).splitlines()
+    assert max(map(len, lines)) <= columns
+    said = " ".join(" ".join(lines).split())
+    for text in (
+        "What should I wear for a walk in Kyiv this afternoon?",
+        "A light jacket will do: it is 21 °C and clear in Kyiv, with a little wind.",
+        "1 session, 1 trace",
+        "google/gemini-2.5-flash",
+        "→ 20 tokens STOP" if columns > 40 else "tokens",
+    ):
+        assert text in said
+
+
 def test_no_color_is_heeded() -> None:
     assert not re.search(r"\x1b\[\d*(;\d+)*3\dm", on_a_terminal("cassettes", "show", "text", NO_COLOR="1"))
 

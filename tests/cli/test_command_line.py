@@ -409,4 +409,4 @@ def test_a_page_that_can_not_be_written_is_one_line(cli: Run, tmp_path: Path) ->
     report.write(tmp_path / "a.json", [])
     (tmp_path / "x.html").mkdir()
     code, _, err = cli("report", tmp_path / "a.json", "-o", tmp_path / "x.html")
-    assert (code, "x.html: can't be written" in err) == (1, True)
+    assert (code, "x.html: the report can't be written: " in err, len(err.splitlines())) == (1, True, 1)
