@@ -14,6 +14,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._core.delivery import Delivery
+    from ._core.maxim_writer import deliver
     from .async_client import (
         MaximGeminiAsyncChats,
         MaximGeminiAsyncChatSession,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from .client import MaximGeminiChats, MaximGeminiChatSession, MaximGeminiClient, MaximGeminiModels
 
 __all__ = [
+    "Delivery",
     "MaximGeminiAsyncChatSession",
     "MaximGeminiAsyncChats",
     "MaximGeminiAsyncClient",
@@ -31,14 +34,18 @@ __all__ = [
     "MaximGeminiChats",
     "MaximGeminiClient",
     "MaximGeminiModels",
+    "deliver",
 ]
+
+_HOMES = {"Delivery": "._core.delivery", "deliver": "._core.maxim_writer"}
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for: google-genai alone takes most of a second."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(".async_client" if "Async" in name else ".client", __name__)
+    home = _HOMES.get(name, ".async_client" if "Async" in name else ".client")
+    module = importlib.import_module(home, __name__)
     value = globals()[name] = getattr(module, name)
     return value
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from google.genai import types
 
+    from ._core.delivery import Delivery
     from ._core.logger import Logger
 
 
@@ -133,6 +134,11 @@ class MaximGeminiAsyncClient(Wrapper, AsyncClient, sdk_class=AsyncClient):
 
     def __init__(self, client: AsyncClient, logger: Logger) -> None:
         self._wrap(client, Log(logger))
+
+    @property
+    def delivery(self) -> Delivery:
+        """What became of the logs: queued, sent, retried, dropped, spilled."""
+        return self._log.delivery
 
     @property
     def models(self) -> MaximGeminiAsyncModels:

@@ -20,6 +20,7 @@ from .async_client import MaximGeminiAsyncClient
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from ._core.delivery import Delivery
     from ._core.logger import Logger
 
 
@@ -135,6 +136,11 @@ class MaximGeminiClient(Wrapper, Client, sdk_class=Client):
 
     def __init__(self, client: Client, logger: Logger) -> None:
         self._wrap(client, Log(logger))
+
+    @property
+    def delivery(self) -> Delivery:
+        """What became of the logs: queued, sent, retried, dropped, spilled."""
+        return self._log.delivery
 
     @property
     def models(self) -> MaximGeminiModels:

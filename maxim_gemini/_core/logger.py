@@ -22,9 +22,12 @@ from maxim.logger import FileDataAttachment, Logger, UrlAttachment
 from maxim.logger.components.types import CommitLog, Entity
 from maxim.logger.writer import LogWriter
 
+from .maxim_writer import deliver_by_default, delivery_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .delivery import Delivery
 
 __all__ = ["FileDataAttachment", "Ledger", "Log", "Logger", "UrlAttachment", "is_valid_id", "new_id"]
 
@@ -275,6 +278,12 @@ class Log:
         self.logger = logger
         self.say = Commits(logger) if is_maxims_own(logger) else Methods(logger)
         self._ledger = Ledger.of(logger)
+        self.attempt("take over the delivery", deliver_by_default, logger)
+
+    @property
+    def delivery(self) -> Delivery:
+        """What delivers the logs."""
+        return delivery_of(self.logger)
 
     def attempt(self, step: str, do: Callable[[*Ts], R], *args: *Ts) -> R | None:
         """Do something for the trace; a failure costs one warning per kind, and gives `None`.

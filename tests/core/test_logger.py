@@ -62,7 +62,10 @@ def test_a_writer_with_another_kind_of_queue_is_heard_from_now_on() -> None:
 
 
 @pytest.mark.parametrize("name", ["queue", "upload_queue"])
-def test_what_has_to_wait_for_a_writers_queue_is_done_before_the_next_commit(name: str) -> None:
+def test_what_has_to_wait_for_a_writers_queue_is_done_before_the_next_commit(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAXIM_GEMINI_DELIVERY", "off")
     with maxim_api() as api:
         logger, done = api.logger(), list[str]()
         log = Log(logger)

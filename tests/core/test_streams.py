@@ -147,8 +147,11 @@ async def test_a_stream_that_is_dropped_ends_its_trace(
     logger.assert_complete()
 
 
-async def test_a_stream_dropped_inside_of_the_writers_queue_waits_for_it(gemini: Gemini, raw: genai.Client) -> None:
+async def test_a_stream_dropped_inside_of_the_writers_queue_waits_for_it(
+    gemini: Gemini, raw: genai.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The garbage collector may run while a thread holds the lock of the queue: no deadlock, and nothing is lost."""
+    monkeypatch.setenv("MAXIM_GEMINI_DELIVERY", "off")
     gemini.does(endless)
     with maxim_api() as api:
         logger = api.logger()
@@ -165,9 +168,10 @@ async def test_a_stream_dropped_inside_of_the_writers_queue_waits_for_it(gemini:
 
 @pytest.mark.parametrize("how", ["closed", "dropped"])
 async def test_a_stream_closed_while_another_thread_holds_the_queue_ends_at_once(
-    gemini: Gemini, raw: genai.Client, how: str
+    gemini: Gemini, raw: genai.Client, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only the thread that drops it inside of the queue must wait with the end."""
+    monkeypatch.setenv("MAXIM_GEMINI_DELIVERY", "off")
     gemini.does(endless)
     with maxim_api() as api:
         logger = api.logger()

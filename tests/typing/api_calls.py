@@ -16,6 +16,7 @@ from maxim import Maxim  # pyright: ignore[reportMissingTypeStubs]  # maxim-py h
 from maxim.logger import Logger  # pyright: ignore[reportMissingTypeStubs]
 
 from maxim_gemini import (
+    Delivery,
     MaximGeminiAsyncChats,
     MaximGeminiAsyncChatSession,
     MaximGeminiAsyncClient,
@@ -24,6 +25,7 @@ from maxim_gemini import (
     MaximGeminiChatSession,
     MaximGeminiClient,
     MaximGeminiModels,
+    deliver,
 )
 from maxim_gemini.testing import (
     FakeLogger,
@@ -200,3 +202,12 @@ def failing() -> None:
     except CassetteMiss as miss:
         error: TestKitError = miss
         raise error from None
+
+
+def delivery(client: MaximGeminiClient, logger: Logger) -> None:
+    mine = deliver(logger, when_full="wait", memory_limit=1_000_000, journal=True, folder=Path("spool"), timeout=5)
+    assert_type(mine, Delivery)
+    assert_type(mine.flush(), bool)
+    assert_type(mine.queued + mine.sent + mine.retried + mine.dropped + mine.spilled + mine.recovered, int)
+    assert_type(client.delivery, Delivery)
+    assert_type(client.aio.delivery, Delivery)

@@ -1,0 +1,387 @@
+"""Deliver all that was logged: in order, in the background, until Maxim has taken it.
+
+    commit -> intake -> collector -> outbox of logs        -> sender   -> Maxim
+                                  -> outbox of attachments -> uploader -> storage, and one more log for each
+
+The caller only puts an object into the intake. One thread makes text of the logs, and one sends them: what belongs to a
+trace arrives in the order in which it was logged, and batches grow by themselves when the backend is slow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import queue
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from . import process
+from .outbox import Barrier, Counts, Item, Limits, Outbox
+from .sender import BATCH_SIZE, Sender
+from .spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from .sender import Failure
+
+WARNINGS: Final = logging.getLogger("maxim_gemini")
+
+LINGER: Final = 1.0
+"""Seconds that the first log waits for others."""
+
+ENOUGH: Final = 2_000
+"""Logs that wait for no others."""
+
+SLICE: Final = 64
+"""Logs after whose writing down other threads may run; less than a millisecond."""
+
+CROWDED: Final = 20_000
+"""Logs that may wait to be made text of; who logs more waits until there are fewer."""
+
+
+class Transport(Protocol):
+    """How to write a log down, and how to send it."""
+
+    def item(self, log: Any) -> Item:
+        """Return *log* as it is kept and sent."""
+        ...
+
+    def push(self, lines: bytes) -> None:
+        """Send lines of logs."""
+        ...
+
+    def store(self, line: bytes) -> bytes:
+        """Put a large log into the storage; return the line to send in its place."""
+        ...
+
+    def upload(self, attachment: bytes) -> Any:
+        """Put an attachment into the storage; return the log of it."""
+        ...
+
+    def failure(self, error: Exception) -> Failure:
+        """Return why something could not be sent."""
+        ...
+
+    def open(self, *, anew: bool = False) -> None:
+        """Open connections, if they are closed, or belong to the parent process."""
+        ...
+
+    def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+class Delivery:
+    """What became of the logs of one Maxim logger.
+
+    *account* names the account and repository for which logs are kept on disk in *folder*; *timeout* is the number of
+    seconds that the end of the process, and `flush`, wait for the backend.
+    """
+
+    def __init__(
+        self, transport: Transport, account: str, *, limits: Limits | None = None, folder: Path, timeout: float = 10.0
+    ) -> None:
+        self.timeout = timeout
+        self.folder = folder
+        self._limits = limits or Limits()
+        self._transport = transport
+        self._account = account
+        self._begin()
+
+    def open(self) -> None:
+        """Be there for the end of the process and for its forks, and send what an ended process left."""
+        process.watch(self)
+        if self._spool.has_any():
+            self._start()
+
+    def _begin(self) -> None:
+        self._counts = Counts()
+        self._reasons: dict[str, int] = {}
+        self._warned: set[str] = set()
+        self._intake: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._spool = Spool(self.folder, self._account)
+        self._logs = Outbox(self._spool, self._counts, self._limits, self._lose)
+        self._attachments = Outbox(self._spool, self._counts, self._limits, self._lose)
+        self._turn = threading.Lock()
+        self._starting = threading.RLock()
+        self._awaited: set[Barrier] = set()
+        self._in_hand = 0
+        self._is_running = False
+        self._is_abandoned = False
+        self._thread: threading.Thread | None = None
+
+    def begin_again(self) -> None:
+        """Begin with nothing, in a forked child: what waits is sent by the parent."""
+        self._spool.forget()
+        self._transport.open(anew=True)
+        self._begin()
+
+    def configure(self, limits: Limits, *, folder: Path, timeout: float) -> None:
+        """Change the settings; what is on disk already stays where it is."""
+        self.timeout = timeout
+        self._limits = self._logs.limits = self._attachments.limits = limits
+        if folder != self.folder:
+            self.folder = folder
+            self._spool.move(folder)
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def put(self, log: Any) -> None:
+        """Take a log; all else is done by other threads."""
+        if self._intake.qsize() >= CROWDED and not self._wait_to_enter():
+            self._lose_one("logs came faster than they can be written down")
+            return
+        self._intake.put(log)
+        if not self._is_running and not self._is_abandoned:
+            self._start()
+
+    def _wait_to_enter(self) -> bool:
+        """Let the collector work: threads wait for it, an event loop stops for a moment only."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            while self._intake.qsize() >= CROWDED and self._is_running:
+                time.sleep(0.001)
+        else:
+            time.sleep(0.0005)
+        return self._intake.qsize() < 10 * CROWDED
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until what was logged so far is sent; return whether it is, within *timeout* seconds."""
+        end = time.monotonic() + (self.timeout if timeout is None else timeout)
+        return self._pass_barrier(end) and self._pass_barrier(end)  # each attachment adds a log
+
+    def _pass_barrier(self, end: float) -> bool:
+        if not self._is_running:
+            if self._intake.empty():
+                return not len(self._logs) + len(self._attachments)
+            self._start()
+        barrier = Barrier(queues=2)
+        self._awaited.add(barrier)
+        try:
+            self._intake.put(barrier)
+            return barrier.passed.wait(max(0, end - time.monotonic()))
+        finally:
+            self._awaited.discard(barrier)
+
+    def close(self, timeout: float | None = None) -> bool:
+        """Wait until all is sent; keep on disk what is not, for the next process, and end the threads."""
+        complete = self.flush(timeout)
+        if complete:
+            self._spool.tidy()
+        else:
+            self._keep_all()
+        self._stop()
+        return complete
+
+    def abandon(self) -> None:
+        """Stop at once; what is on disk stays there for the next delivery, and what is in memory is lost."""
+        self._is_abandoned = True
+        self._stop()
+        while self._thread is not None and self._thread.is_alive():
+            self._logs.discard()
+            self._attachments.discard()
+            self._thread.join(0.001)
+        self._spool.forget()
+
+    def _stop(self) -> None:
+        with self._starting:
+            if self._is_running:
+                self._is_running = False
+                self._intake.put(Barrier(queues=2, is_last=True))
+
+    def _keep_all(self) -> None:
+        if lost := self._logs.keep_all() + self._attachments.keep_all():
+            self.warn("kept", f"{lost} logs wait in memory only: {self._spool.path} can't be written to")
+        elif waiting := self.queued:
+            self.warn("kept", f"{waiting} logs are not sent yet; the next process that logs sends {self._spool.path}")
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    @property
+    def queued(self) -> int:
+        """Logs that wait to be sent, in memory or on disk."""
+        return self._in_hand + self._intake.qsize() + len(self._logs) + len(self._attachments)
+
+    @property
+    def sent(self) -> int:
+        """Logs that Maxim has taken."""
+        return self._counts.sent
+
+    @property
+    def retried(self) -> int:
+        """Requests that had to be made again."""
+        return self._counts.retried
+
+    @property
+    def dropped(self) -> int:
+        """Logs that are lost; `reasons` has more."""
+        return self._counts.dropped
+
+    @property
+    def spilled(self) -> int:
+        """Logs that were written to disk, to be sent later."""
+        return self._counts.spilled
+
+    @property
+    def recovered(self) -> int:
+        """Logs that ended processes had left on disk."""
+        return self._counts.recovered
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """How many logs are lost for each reason."""
+        return dict(self._reasons)
+
+    def __repr__(self) -> str:
+        names = ("queued", "sent", "retried", "dropped", "spilled", "recovered")
+        return f"<Delivery {' '.join(f'{name}={getattr(self, name)}' for name in names)}>"
+
+    def _lose(self, count: int, why: str) -> None:
+        self._reasons[why] = self._reasons.get(why, 0) + count
+        self.warn("lost", f"Logs are lost: {why}. See `client.delivery` for their number; this is the only warning.")
+
+    def _lose_one(self, why: str) -> None:
+        self._counts.dropped += 1
+        self._lose(1, why)
+
+    def warn(self, kind: str, message: str) -> None:
+        """Warn once of each kind of trouble."""
+        if kind not in self._warned:
+            self._warned.add(kind)
+            WARNINGS.warning("%s", message)
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._is_running:
+                return
+            self._is_running = True
+            self._thread = threading.Thread(target=self._run, name="maxim-gemini", daemon=True)
+            try:
+                self._thread.start()
+            except RuntimeError:  # the interpreter is shutting down
+                self._is_running, self._thread = False, None
+
+    def _run(self) -> None:
+        """Collect, and let two other threads send, until the last barrier."""
+        with self._turn:  # those that were stopped before finish first
+            self._transport.open()
+            self._recover()
+            workers = [
+                threading.Thread(target=self._work, args=work, name="maxim-gemini", daemon=True)
+                for work in (
+                    (self._logs, self._send_logs, self._recover),
+                    (self._attachments, self._send_attachment, lambda: None),
+                )
+            ]
+            for worker in workers:
+                worker.start()
+            while not self._guarded(self._collect):
+                pass
+            for worker in workers:
+                worker.join()
+            self._spool.tidy()
+            self._transport.close()
+
+    def _work(self, outbox: Outbox, send: Callable[[list[Item]], None], when_idle: Callable[[], None]) -> None:
+        sender = Sender(outbox, send=send, failure=self._transport.failure, rest=self._rest, warn=self.warn)
+        while not self._guarded(lambda: sender.step(when_idle)):
+            pass
+
+    def _guarded(self, step: Callable[[], bool]) -> bool:
+        """Go on after a fault of ours: one bad step must not end the thread."""
+        try:
+            return step()
+        except Exception as error:
+            self.warn(f"fault: {type(error)}", f"The delivery of logs had trouble: {type(error).__name__}: {error}")
+            time.sleep(0.1)
+            return False
+
+    def _recover(self) -> None:
+        """Take over what ended processes left."""
+        self._spool.tidy()
+        for kept in self._spool.adopt():
+            with contextlib.suppress(OSError, ValueError):  # somebody else's file, or already gone
+                (self._logs if kept.kind == "log" else self._attachments).put_recovered(kept)
+
+    def _rest(self, seconds: float, when_awaited: float, is_over: Callable[[], bool] = lambda: False) -> None:
+        """Wait; only as long as *when_awaited* if somebody waits for us."""
+        begin = time.monotonic()
+        while True:
+            left = begin + (when_awaited if self._awaited else seconds) - time.monotonic()
+            if left <= 0 or self._is_abandoned or is_over():
+                return
+            time.sleep(min(left, 0.05))
+
+    def _collect(self) -> bool:
+        """Move what was logged into the outboxes; return whether it was the last."""
+        self._in_hand = 0
+        log = self._intake.get()
+        self._in_hand = 1
+        self._rest(LINGER, 0, lambda: self._intake.qsize() > ENOUGH)
+        lines: list[bytes] = []
+        size, largest = 0, min(BATCH_SIZE, self._limits.memory)
+        while True:
+            item = log if isinstance(log, Barrier) else self._written_down(log)
+            if isinstance(item, Item) and item.kind == "log" and not item.is_large:
+                if size + item.size >= largest:
+                    self._put_lines(lines)
+                    size = 0
+                lines.append(item.read())
+                size += item.size + 1
+            elif item is not None:
+                self._put_lines(lines)
+                size = 0
+                self._put(item)
+                if isinstance(item, Barrier) and item.is_last:
+                    return True
+            try:
+                log = self._intake.get_nowait()
+                self._in_hand += 1
+            except queue.Empty:
+                self._put_lines(lines)
+                return False
+            if self._in_hand % SLICE == 0:
+                time.sleep(0)  # others may run: an event loop, above all
+
+    def _written_down(self, log: Any) -> Item | None:
+        try:
+            return self._transport.item(log)
+        except Exception as error:
+            self._lose_one(f"one could not be written down ({type(error).__name__}: {error})")
+            return None
+
+    def _put_lines(self, lines: list[bytes]) -> None:
+        if lines:
+            self._put(Item.of_lines(lines))
+            self._in_hand = 0
+            lines.clear()
+
+    def _put(self, item: Item | Barrier) -> None:
+        if isinstance(item, Barrier):
+            self._logs.put(item)
+            self._attachments.put(item)
+            return
+        outbox = self._logs if item.kind == "log" else self._attachments
+        has_room = outbox.limits.when_full == "wait" and outbox.wait_for_room(self._is_urgent)
+        outbox.put(item, make_room=not has_room)
+
+    def _is_urgent(self) -> bool:
+        """Return whether nothing may wait for room: an event loop goes on logging, or somebody waits for the end."""
+        return self._is_abandoned or bool(self._awaited) or self._intake.qsize() > CROWDED
+
+    def _send_logs(self, items: list[Item]) -> None:
+        for item in items:
+            if item.is_large:
+                item.content, item.is_large = self._transport.store(item.read()), False
+        self._transport.push(b"\n".join(item.read() for item in items))
+
+    def _send_attachment(self, items: list[Item]) -> None:
+        for item in items:
+            self._intake.put(self._transport.upload(item.read()))

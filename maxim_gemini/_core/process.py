@@ -1,0 +1,76 @@
+"""What a process does to its deliveries: it ends, is asked to end, and forks."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from .delivery import Delivery
+
+_watched: Final[weakref.WeakSet[Delivery]] = weakref.WeakSet()
+
+
+def watch(delivery: Delivery) -> None:
+    """Let *delivery* be closed when the process ends, and begin with nothing in a forked child."""
+    _watched.add(delivery)
+    atexit.unregister(_close_all)
+    atexit.register(_close_all)  # what was registered last is called first
+    _end_well_when_terminated()
+    _end_well_as_a_child()
+
+
+def _close_all() -> None:
+    end = time.monotonic() + max((delivery.timeout for delivery in _watched), default=0)
+    for delivery in list(_watched):
+        delivery.close(max(0, min(delivery.timeout, end - time.monotonic())))
+
+
+def _end_well_when_terminated() -> None:
+    """Handle SIGTERM, unless the application does: it would end the process at once."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminated)
+
+
+def _terminated(number: int, _frame: FrameType | None) -> None:
+    try:
+        _close_all()
+    finally:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)  # the same end, as if nobody had handled it
+
+
+def _end_well_as_a_child() -> None:
+    """Close at the end of a child of `multiprocessing`, which calls no function registered with `atexit`.
+
+    What was to be done at the end is forgotten when a child begins, but for what is done after each fork.
+    """
+    util: Any = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        util.register_after_fork(_watched, _finalize)
+        if sys.modules["multiprocessing"].parent_process() is not None:
+            _finalize()
+
+
+def _finalize(_watched: object = None) -> None:
+    from multiprocessing.util import Finalize
+
+    Finalize(None, _close_all, exitpriority=0)
+
+
+def _after_fork() -> None:
+    for delivery in list(_watched):
+        delivery.begin_again()
+    _end_well_as_a_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

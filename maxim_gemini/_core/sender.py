@@ -1,0 +1,134 @@
+"""Send what waits in an outbox, in order, again and again until it is taken."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from .outbox import Barrier, Item
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .outbox import Outbox
+
+BATCH_SIZE: Final = 5 * 1024 * 1024
+"""The bytes that maxim-py sends at most in one request."""
+
+FIRST_DELAY: Final = 0.5
+LONGEST_DELAY: Final = 30.0
+
+SUSPICIOUS: Final = 5
+"""Server errors in a row after which one log of a batch may be the cause."""
+
+LOOK_AROUND: Final = 60.0
+"""Seconds without work after which files of ended processes are looked for."""
+
+
+class Failure(NamedTuple):
+    """Why something could not be sent."""
+
+    kind: Literal["unreachable", "busy", "server error", "forbidden", "refused", "impossible"]
+    """What is `refused` would be refused again, what is `impossible` can't even be read; all else may pass."""
+    message: str
+    retry_after: float | None = None
+
+
+class Sender:
+    """The loop of one thread."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        *,
+        send: Callable[[list[Item]], None],
+        failure: Callable[[Exception], Failure],
+        rest: Callable[[float, float], None],
+        warn: Callable[[str, str], None],
+    ) -> None:
+        self._outbox = outbox
+        self._send = send
+        self._failure = failure
+        self._rest = rest
+        self._warn = warn
+        self._failures = 0
+
+    def step(self, when_idle: Callable[[], None]) -> bool:
+        """Send what is next; return whether it was the last barrier."""
+        work = self._outbox.take(BATCH_SIZE, timeout=LOOK_AROUND)
+        if isinstance(work, Barrier):
+            work.pass_one()
+            return work.is_last
+        if work is None:
+            when_idle()
+        else:
+            self._try_to_send(work)
+        return False
+
+    def _try_to_send(self, items: list[Item]) -> None:
+        failure = self._attempt(items)
+        if failure is None:
+            self._outbox.done(items, sent=True)
+        elif failure.kind == "impossible":
+            self._outbox.done(items, lost=failure.message)
+        elif failure.kind == "refused":
+            self._take_apart(items, failure)
+        elif failure.kind != "server error" or self._failures < SUSPICIOUS or not self._find_the_cause(items):
+            self._outbox.put_back()
+            self._outbox.counts.retried += 1
+            delay = self._delay(failure)
+            self._rest(delay, delay if failure.retry_after else min(delay, FIRST_DELAY))
+
+    def _attempt(self, items: list[Item]) -> Failure | None:
+        try:
+            self._send(items)
+        except Exception as error:
+            failure = self._failure(error)
+        else:
+            self._failures = 0
+            return None
+        self._failures += 1
+        if failure.kind == "forbidden":
+            self._warn("forbidden", f"Maxim does not take the logs: {failure.message}; they wait. Check the API key.")
+        return failure
+
+    def _delay(self, failure: Failure) -> float:
+        if failure.retry_after is not None:
+            return failure.retry_after
+        longest: float = min(FIRST_DELAY * 2 ** min(self._failures - 1, 16), LONGEST_DELAY)
+        return longest * random.uniform(0.5, 1)
+
+    def _take_apart(self, items: list[Item], failure: Failure) -> None:
+        """Set apart what is refused: everything else is sent."""
+        if len(items) > 1 or items[0].count > 1:
+            self._outbox.done(items, replaced_by=halves(items))
+        else:
+            self._outbox.done(items, lost=f"Maxim refused it: {failure.message}")
+
+    def _find_the_cause(self, items: list[Item]) -> bool:
+        """Try the halves of what fails again and again: if one is taken, the cause is in the other, not in the backend.
+
+        Only then is the order given up, for logs of which some can't be sent at all.
+        """
+        if len(items) == 1 and items[0].count == 1:
+            if items[0].is_suspect:
+                self._outbox.done(items, lost="the backend fails on it, and takes others")
+            return items[0].is_suspect
+        first, second = halves(items)
+        for half, other in ((second, first), (first, second)):
+            failures = self._failures
+            if self._attempt([half]) is None:
+                self._failures = SUSPICIOUS  # and looks on at once
+                other.is_suspect = True
+                self._outbox.done(items, replaced_by=[other])
+                self._outbox.counts.sent += half.count
+                return True
+            self._failures = failures
+        return False
+
+
+def halves(items: list[Item]) -> tuple[Item, Item]:
+    """Return the lines of *items* as two."""
+    lines = [line for item in items for line in item.read().splitlines()]
+    middle = len(lines) // 2
+    return Item.of_lines(lines[:middle], is_alone=True), Item.of_lines(lines[middle:], is_alone=True)
