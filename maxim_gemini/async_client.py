@@ -86,9 +86,9 @@ class MaximGeminiAsyncChatSession(TracedChat, AsyncChat, sdk_class=AsyncChat):
         generation_name: str | None = None,
     ) -> types.GenerateContentResponse:
         """Send *message* as the SDK does; text in place of *config* is the generation's name."""
-        chat, turn, said = self._begin(message, config, generation_name)
+        chat, turn, sent = self._begin(message, config, generation_name)
         with turn:
-            answer: types.GenerateContentResponse = await chat.send_message(*said)
+            answer: types.GenerateContentResponse = await chat.send_message(*sent)
         return answer
 
     async def send_message_stream(
@@ -99,10 +99,10 @@ class MaximGeminiAsyncChatSession(TracedChat, AsyncChat, sdk_class=AsyncChat):
         generation_name: str | None = None,
     ) -> AsyncGenerator[types.GenerateContentResponse, Any]:
         """Send *message* and stream the answer as the SDK does; text in place of *config* is the generation's name."""
-        chat, turn, said = self._begin(message, config, generation_name)
+        chat, turn, sent = self._begin(message, config, generation_name)
         with turn.ending_on_error():
             opened: AsyncGenerator[types.GenerateContentResponse, Any] = stream_async(
-                turn, await chat.send_message_stream(*said)
+                turn, await chat.send_message_stream(*sent)
             )
         return opened
 

@@ -87,9 +87,9 @@ class MaximGeminiChatSession(TracedChat, Chat, sdk_class=Chat):
         generation_name: str | None = None,
     ) -> types.GenerateContentResponse:
         """Send *message* as the SDK does; text in place of *config* is the generation's name."""
-        chat, turn, said = self._begin(message, config, generation_name)
+        chat, turn, sent = self._begin(message, config, generation_name)
         with turn:
-            answer: types.GenerateContentResponse = chat.send_message(*said)
+            answer: types.GenerateContentResponse = chat.send_message(*sent)
         return answer
 
     def send_message_stream(
@@ -100,9 +100,9 @@ class MaximGeminiChatSession(TracedChat, Chat, sdk_class=Chat):
         generation_name: str | None = None,
     ) -> Generator[types.GenerateContentResponse, Any, None]:
         """Send *message* and stream the answer as the SDK does; text in place of *config* is the generation's name."""
-        chat, turn, said = self._begin(message, config, generation_name)
+        chat, turn, sent = self._begin(message, config, generation_name)
         with turn.ending_on_error():
-            opened: Generator[types.GenerateContentResponse, Any, None] = stream(turn, chat.send_message_stream(*said))
+            opened: Generator[types.GenerateContentResponse, Any, None] = stream(turn, chat.send_message_stream(*sent))
         return opened
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from .logger import Log
-    from .tool_calls import Asked, FunctionAnswer, ToolRuns
+    from .tool_calls import FunctionAnswer, RequestedCall, ToolRuns
     from .trace import Trace
     from .values import Attachment
 
@@ -36,7 +36,7 @@ class Start:
 
 
 KEPT_ARRIVALS: Final = 128
-"""Arrivals of a stream's chunks that are told to Maxim at the most; an even number."""
+"""Arrivals of a stream's chunks that are logged at the most; an even number."""
 
 
 class Arrivals:
@@ -81,7 +81,7 @@ class Request:
 
     @property
     def input(self) -> str:
-        """What the application has to say: the user's last text, or the results of functions."""
+        """The application's last words: the user's text, or the results of functions."""
         by_user: list[str] = []
         by_any: list[str] = []
         for message in reversed(self.messages):
@@ -106,11 +106,11 @@ class Answer(Protocol):
         """What goes beside the text, each with the side that it belongs to: `output` or `thoughts`."""
         ...
 
-    def add(self, response: Any) -> list[Asked]:
+    def add(self, response: Any) -> list[RequestedCall]:
         """Take in a response or a chunk of it; return the functions that it asks for."""
         ...
 
-    def finish(self) -> list[Asked]:
+    def finish(self) -> list[RequestedCall]:
         """Close what was left open when the last chunk had come; return the functions that this asks for."""
         ...
 
@@ -158,7 +158,7 @@ CANCELLED: Final = Outcome("cancelled")
 class Generation:
     """The life of one generation: from the request to the last chunk, ended exactly once."""
 
-    __slots__ = ("_answer", "_arrivals", "_attached", "_is_open", "_log", "_model", "_sent_at", "_tools", "id")
+    __slots__ = ("_arrivals", "_attached", "_is_open", "_log", "_model", "_sent_at", "_tools", "answer", "id")
 
     def __init__(
         self, trace: Trace, model: str, answer: Answer, tools: ToolRuns, attached: set[Any], *, streamed: bool
@@ -166,7 +166,7 @@ class Generation:
         self.id = new_id()
         self._log: Log = trace.log
         self._model = model
-        self._answer = answer
+        self.answer = answer
         self._tools = tools
         self._attached = attached
         self._arrivals = Arrivals() if streamed else None
@@ -179,8 +179,7 @@ class Generation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._is_open:
-            self.end(Outcome.of(error))
+        self.end(SUCCESS if error is None else Outcome.of(error))
 
     @contextmanager
     def until_read(self) -> Generator[None]:
@@ -190,11 +189,6 @@ class Generation:
         except BaseException as error:
             self.end(Outcome.of(error))
             raise
-
-    @property
-    def text(self) -> str:
-        """The text of the answer so far."""
-        return self._answer.text
 
     def open(self, trace: Trace, request: Request, parameters: dict[str, str], start: Start | None) -> None:
         """Log the request, which is about to be sent, or was at *start*."""
@@ -211,7 +205,7 @@ class Generation:
             about["name"] = trace.labels.generation_name
         if trace.labels.generation_tags:
             about["tags"] = dict(trace.labels.generation_tags)
-        self._log.attempt("begin the generation", self._log.say.begin_generation, trace.id, about)
+        self._log.attempt("begin the generation", self._log.commits.begin_generation, trace.id, about)
         for attachment in request.attachments:
             self._attach(attachment, "input")
         self._sent_at = start.clock if start else time.perf_counter()
@@ -221,8 +215,8 @@ class Generation:
         if self._is_open:
             if self._arrivals is not None:
                 self._arrivals.note()
-            if asked := self._log.attempt("read what the model answered", self._answer.add, response):
-                self._tools.ask(asked)
+            if calls := self._log.attempt("read what the model answered", self.answer.add, response):
+                self._tools.expect(calls)
         return response
 
     def end(self, outcome: Outcome) -> None:
@@ -232,20 +226,20 @@ class Generation:
             self._log.attempt("end the generation", self._end, outcome)
 
     def _end(self, outcome: Outcome) -> None:
-        if asked := self._answer.finish():
-            self._tools.ask(asked)
-        for attachment, side in self._answer.attachments:
+        if calls := self.answer.finish():
+            self._tools.expect(calls)
+        for attachment, side in self.answer.attachments:
             self._attach(attachment, side)
         about = self._log.attempt("read the answer's metadata", self._about, outcome) or {}
-        result = self._log.attempt("read the answer", self._answer.result, self.id, self._model)
+        result = self._log.attempt("read the answer", self.answer.result, self.id, self._model)
         result = result or {"id": self.id, "object": "chat.completion", "created": int(time.time()), "choices": []}
         if outcome.error is not None:
             result["error"] = outcome.error
-        self._log.say.end_generation(self.id, result, about)
+        self._log.commits.end_generation(self.id, result, about)
 
     def _about(self, outcome: Outcome) -> dict[str, Any]:
         about: dict[str, Any] = {}
-        metadata = self._answer.metadata()
+        metadata = self.answer.metadata()
         if outcome.manner:
             metadata[outcome.manner] = True
         if self._arrivals is not None and self._arrivals.count:

@@ -1,4 +1,4 @@
-"""Which trace a call belongs to: its own, the caller's, a turn of a chat; and what `x-maxim-*` headers say about it."""
+"""Which trace a call belongs to: its own, the caller's, a turn of a chat; as the `x-maxim-*` headers name it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Labels(NamedTuple):
     generation_tags: Mapping[str, str] | None = None
 
     def over(self, others: Labels) -> Labels:
-        """Return these labels, with *others* where nothing is said here."""
+        """Return these labels, with *others* where there are none here."""
         if others is NO_LABELS:
             return self
         return others._replace(**{name: value for name, value in self._asdict().items() if value is not None})
@@ -32,7 +32,7 @@ NO_LABELS: Final = Labels()
 
 
 def split_labels(config: Any, log: Log) -> tuple[Labels, Any]:
-    """Return what the `x-maxim-*` headers in *config* say, and the config without them; *config* stays as it is."""
+    """Return the labels that the `x-maxim-*` headers in *config* give, and a config without these headers."""
     if config is None:
         return NO_LABELS, None
     headers = headers_in(config)
@@ -45,11 +45,12 @@ def headers_in(config: Any) -> Any:
 
 
 def has_labels(headers: Any) -> bool:
-    """Say whether there are `x-maxim-*` headers among *headers*, which may be anything."""
+    """Return whether there are `x-maxim-*` headers among *headers*, which may be anything."""
     try:
-        said = headers and _PREFIX in "".join(headers).lower()  # asked on every call: no look at each of them
-        return bool(said) and any(key.lower().startswith(_PREFIX) for key in headers)
-    except Exception:  # no headers: the SDK will say so
+        if not headers or _PREFIX not in "".join(headers).lower():  # the usual case, without a look at each of them
+            return False
+        return any(key.lower().startswith(_PREFIX) for key in headers)
+    except Exception:  # no headers: the SDK raises its own error
         return False
 
 
@@ -63,24 +64,25 @@ def without_labels(config: Any) -> Any:
 
 
 def labels_in(headers: Any, log: Log) -> Labels:
-    """Return what the `x-maxim-*` headers among *headers* say."""
+    """Return the labels that the `x-maxim-*` headers among *headers* give."""
     if not has_labels(headers):
         return NO_LABELS
     headers = {key.lower(): value for key, value in headers.items()}
+    name = headers.get("x-maxim-generation-name")
+    if name is not None and not isinstance(name, str):
+        log.warn(
+            f"{_PREFIX}generation-name: no text",
+            f"{_PREFIX}generation-name is ignored: expected text, got %.200r",
+            name,
+        )
+        name = None
     return Labels(
         checked_id(log, "x-maxim-trace-id", headers.get("x-maxim-trace-id")),
         checked_id(log, "x-maxim-session-id", headers.get("x-maxim-session-id")),
-        _text(log, "x-maxim-generation-name", headers.get("x-maxim-generation-name")),
+        name,
         _tags(log, "x-maxim-trace-tags", headers.get("x-maxim-trace-tags")),
         _tags(log, "x-maxim-generation-tags", headers.get("x-maxim-generation-tags")),
     )
-
-
-def _text(log: Log, name: str, value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    log.warn(f"{name}: no text", "%s is ignored: expected text, got %.200r", name, value)
-    return None
 
 
 def _tags(log: Log, name: str, value: Any) -> Mapping[str, str] | None:
@@ -112,8 +114,8 @@ def checked_id(log: Log, name: str, value: Any) -> str | None:
 
 def _get(holder: Any, *names: str) -> Any:
     if isinstance(holder, Mapping):
-        found: Any = holder  # pyright: ignore[reportUnknownVariableType]
-        return next((found[name] for name in names if name in found), None)
+        members: Any = holder  # pyright: ignore[reportUnknownVariableType]
+        return next((members[name] for name in names if name in members), None)
     return getattr(holder, names[0], None)
 
 

@@ -1,4 +1,4 @@
-"""A Maxim logger, as the wrapper uses it: it knows what it has been told, and it never raises.
+"""A Maxim logger, as the wrapper uses it: it knows what was logged, and it never raises.
 
 The one place that leans on more of maxim-py than a logger's methods: a writer's `sinks` hear every commit, its `queue`
 holds those that came before us, and it takes commits; `test_maxim.py` and `test_commits.py` fail when they move.
@@ -58,7 +58,7 @@ _NAMED: Final = (Entity.TRACE, Entity.SESSION)
 
 
 def is_valid_id(value: str) -> bool:
-    """Say whether Maxim takes *value* as an id."""
+    """Return whether Maxim takes *value* as an id."""
     return _VALID_ID.fullmatch(value) is not None
 
 
@@ -74,7 +74,7 @@ def new_id() -> str:
 
 
 class Ledger:
-    """What one Maxim logger has been told so far: a sink of its writer, which hears every commit."""
+    """What one Maxim logger has logged so far: a sink of its writer, which gets every commit."""
 
     __slots__ = ("_lock", "_seen", "_shared", "_warned", "postponed")
 
@@ -90,26 +90,23 @@ class Ledger:
         """Return the ledger of *logger*; all wrappers over one logger share it."""
         try:
             with _attaching:
-                return cls._attached_to(logger)
+                writer: Any = logger.writer
+                for sink in writer.sinks:
+                    if isinstance(sink, cls):
+                        return sink
+                ledger = cls()
+                for log in list(getattr(writer.queue, "queue", ())):  # what came before, as far as it is still there
+                    ledger.commit(log)
+                writer.sinks.append(ledger)
+                return ledger
         except Exception:  # a logger of another make has no writer to listen to
             return cls()
 
-    @classmethod
-    def _attached_to(cls, logger: Logger) -> Ledger:
-        sinks: list[Any] = logger.writer.sinks
-        for sink in sinks:
-            if isinstance(sink, cls):
-                return sink
-        ledger = cls()
-        for log in _past(logger.writer):
-            ledger.commit(log)
-        sinks.append(ledger)
-        return ledger
-
     def commit(self, log: CommitLog) -> None:
-        """Take note of what a commit is about: it is heard on every commit, so the usual ones are passed over first."""
-        if self.postponed:
-            self._catch_up()
+        """Take note of what a commit is about; as it is called on each, the usual ones are passed over first."""
+        while self.postponed:
+            with contextlib.suppress(IndexError):  # another thread may have been faster
+                self.postponed.popleft()()
         entity = log.entity
         if entity is _GENERATION or entity is _TOOL_CALL:
             return
@@ -118,13 +115,8 @@ class Ledger:
         if log.entity_id not in self._seen and entity in _NAMED:
             self.claim(log.entity_id)
 
-    def _catch_up(self) -> None:
-        with contextlib.suppress(IndexError):  # another thread may have been faster
-            while True:
-                self.postponed.popleft()()
-
     def claim(self, entity_id: str) -> bool:
-        """Remember *entity_id*; say whether it was new."""
+        """Remember *entity_id*; return whether it was new."""
         with self._lock:
             if entity_id in self._seen:
                 return False
@@ -134,7 +126,7 @@ class Ledger:
             return True
 
     def knows(self, entity_id: str) -> bool:
-        """Say whether anything was said about *entity_id*."""
+        """Return whether anything was logged about *entity_id*."""
         return entity_id in self._seen
 
     def shared(self, kind: type[R]) -> R:
@@ -147,18 +139,13 @@ class Ledger:
             return shared
 
     def is_first(self, kind: str) -> bool:
-        """Say whether this kind of trouble is new."""
+        """Return whether this kind of trouble is new."""
         with self._lock:
             is_new = kind not in self._warned
             self._warned[kind] = None
             if len(self._warned) > WARNED:
                 del self._warned[next(iter(self._warned))]
             return is_new
-
-
-def _past(writer: Any) -> list[CommitLog]:
-    """Return what *writer* was given before anybody listened, as far as it still has it."""
-    return list(getattr(writer.queue, "queue", ()))
 
 
 def _is_busy(logger: Logger) -> bool:
@@ -190,7 +177,7 @@ class Methods:
         self._logger.trace_add_generation(trace_id, config)
 
     def end_generation(self, generation_id: str, result: dict[str, Any], about: dict[str, Any]) -> None:
-        """Say what is known *about* a generation, its result, and that it has ended."""
+        """Log what is known *about* a generation, its result, and that it has ended."""
         try:
             if metadata := about.get("metadata"):
                 self._logger.generation_add_metadata(generation_id, metadata)
@@ -211,7 +198,7 @@ class Methods:
 class Commits(Methods):
     """The same, as the commits that maxim-py's own methods give.
 
-    They first make objects that nobody needs, check a result twice, and take one commit for each metric.
+    Those make objects that are thrown away, check a result twice, and take one commit for each metric.
     """
 
     __slots__ = ()
@@ -234,7 +221,7 @@ class Commits(Methods):
         self._logger.writer.commit(CommitLog(_TRACE, trace_id, "add-generation", data))
 
     def end_generation(self, generation_id: str, result: dict[str, Any], about: dict[str, Any]) -> None:
-        """Say what is known *about* a generation, its result, and that it has ended."""
+        """Log what is known *about* a generation, its result, and that it has ended."""
         commit = self._logger.writer.commit
         if about:
             commit(CommitLog(_GENERATION, generation_id, "update", about))
@@ -248,7 +235,7 @@ class Commits(Methods):
         commit(CommitLog(_TRACE, trace_id, "end", {"endTimestamp": datetime.now(UTC)}))
 
 
-_SAID: Final = (
+_METHODS: Final = (
     "trace",
     "trace_add_generation",
     "generation_add_metadata",
@@ -260,10 +247,10 @@ _SAID: Final = (
 
 
 def is_maxims_own(logger: Any) -> bool:
-    """Say whether *logger* does what maxim-py does: what anybody put in place of its methods must be called."""
+    """Return whether *logger* does what maxim-py does: what anyone put in place of its methods must be called."""
     try:
-        said = [name for name in _SAID if hasattr(Logger, name)]
-        kept = all(getattr(logger, name).__func__ is getattr(Logger, name) for name in said)
+        names = [name for name in _METHODS if hasattr(Logger, name)]
+        kept = all(getattr(logger, name).__func__ is getattr(Logger, name) for name in names)
         return kept and isinstance(logger.writer, LogWriter)
     except Exception:  # a logger of another make
         return False
@@ -272,11 +259,11 @@ def is_maxims_own(logger: Any) -> bool:
 class Log:
     """One Maxim logger behind a guard: whatever it does, the user's call goes on."""
 
-    __slots__ = ("_ledger", "logger", "say")
+    __slots__ = ("_ledger", "commits", "logger")
 
     def __init__(self, logger: Logger) -> None:
         self.logger = logger
-        self.say = Commits(logger) if is_maxims_own(logger) else Methods(logger)
+        self.commits = Commits(logger) if is_maxims_own(logger) else Methods(logger)
         self._ledger = Ledger.of(logger)
         self.attempt("take over the delivery", deliver_by_default, logger)
 
@@ -313,11 +300,11 @@ class Log:
             do()
 
     def is_new(self, entity_id: str) -> bool:
-        """Remember *entity_id*; say whether this logger had not seen it."""
+        """Remember *entity_id*; return whether this logger had not seen it."""
         return self._ledger.claim(entity_id)
 
     def knows(self, entity_id: str) -> bool:
-        """Say whether this logger has seen *entity_id*."""
+        """Return whether this logger has seen *entity_id*."""
         return self._ledger.knows(entity_id)
 
     def shared(self, kind: type[R]) -> R:

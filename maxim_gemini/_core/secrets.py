@@ -62,7 +62,7 @@ def redacted(text: str) -> str:
 
 
 def without_credentials(settings: Any) -> Any:
-    """Return *settings*, tools say, as plain data without what they authorise with; the names stay.
+    """Return *settings*, such as tools, as plain data without what they authorise with; the names stay.
 
     Whatever stands below `headers`, `auth_config` and their like is a secret; the schema of a function holds none,
     though a parameter of the function may be called `password`. Plain text is for `redacted`.

@@ -42,7 +42,7 @@ class FunctionCall(Protocol):
         ...
 
 
-class Asked(NamedTuple):
+class RequestedCall(NamedTuple):
     """A function that the model asked for, under the id that Maxim knows it by."""
 
     id: str
@@ -153,7 +153,14 @@ class Conversation:
         up the same ids.
         """
         waiting = list(self._waiting.values())
-        near = waiting if self._is_one_chat else [one for one in waiting if _share_a_place(one, trace)]
+        session_id = trace.labels.session_id
+        near = [
+            one
+            for one in waiting
+            if self._is_one_chat
+            or one.trace_id == trace.id
+            or (session_id is not None and one.session_id == session_id)
+        ]
         matches = [one for one in waiting if answer.call is not None and one.call is answer.call]
         if not matches and answer.id:
             is_unique = self._times_given.get(answer.id) == 1
@@ -166,11 +173,6 @@ class Conversation:
                 args = answer.call.args or {}
                 matches = [one for one in matches if (one.call.args or {}) == args]
         return self._waiting.pop(matches[0].id, None) if matches else None
-
-
-def _share_a_place(call: ToolCall, trace: Trace) -> bool:
-    session_id = trace.labels.session_id
-    return call.trace_id == trace.id or (session_id is not None and call.session_id == session_id)
 
 
 def _forget_the_oldest(kept: dict[Any, Any], limit: int) -> None:
@@ -193,9 +195,9 @@ class ToolRuns:
         self._describe = describe
         self._unsettled: list[ToolCall] = []
 
-    def ask(self, asked: list[Asked]) -> None:
+    def expect(self, calls: list[RequestedCall]) -> None:
         """Take note of what the model asked for."""
-        self._unsettled += [ToolCall(one.id, one.call, self._trace) for one in asked]
+        self._unsettled += [ToolCall(one.id, one.call, self._trace) for one in calls]
 
     def answered(self, answers: Sequence[FunctionAnswer]) -> None:
         """Settle the calls that the next request answers: of this call, else of an earlier one."""
@@ -214,18 +216,18 @@ class ToolRuns:
 
     def ran(self, run: Sequence[FunctionCall | FunctionAnswer]) -> None:
         """Take note of what something else ran: calls, some of which the model was seen asking for, and answers."""
-        asked, self._unsettled = self._unsettled, []
+        expected, self._unsettled = self._unsettled, []
         for one in run:
             if isinstance(one, FunctionAnswer):
                 self.answered([one])
                 continue
-            alike = [call for call in asked if (call.call.name, call.call.args) == (one.name, one.args)]
+            alike = [call for call in expected if (call.call.name, call.call.args) == (one.name, one.args)]
             if alike:
-                asked.remove(alike[0])
+                expected.remove(alike[0])
             else:
                 alike = [ToolCall(self._conversation.new_id(self._log, one), one, self._trace)]
             self._unsettled.append(alike[0])
-        self._unsettled += asked
+        self._unsettled += expected
 
     def leave(self) -> None:
         """Hand what was not run over to the conversation: the application may answer it later."""

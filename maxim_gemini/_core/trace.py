@@ -55,7 +55,7 @@ class Trace:
                     self.log.attempt("begin the session", lambda: self.log.logger.session(session))
             if tags:
                 config["tags"] = dict(tags)
-            self.log.attempt("begin the trace", self.log.say.begin_trace, config)
+            self.log.attempt("begin the trace", self.log.commits.begin_trace, config)
         else:
             for key, value in (tags or {}).items():
                 self.log.attempt("tag the trace", self._tag, key, value)
@@ -70,7 +70,7 @@ class Trace:
     def close(self, text: str) -> None:
         """End the trace with its output if it is ours."""
         if self.is_local:
-            self.log.attempt("end the trace", self.log.say.end_trace, self.id, text)
+            self.log.attempt("end the trace", self.log.commits.end_trace, self.id, text)
 
 
 class Call:
@@ -121,7 +121,7 @@ class Call:
         if isinstance(error, GeneratorExit):
             self.abandon()
         else:
-            self.end(Outcome.of(error))
+            self.end(SUCCESS if error is None else Outcome.of(error))
 
     def __del__(self) -> None:
         if getattr(self, "_is_open", False) is not False:
@@ -170,7 +170,7 @@ class Call:
 
     @property
     def _output(self) -> str:
-        return self._text_before + (self._generation.text if self._generation else "")
+        return self._text_before + (self._generation.answer.text if self._generation else "")
 
     def end(self, outcome: Outcome) -> None:
         """End what is still open: the generation, then the trace. It may be called again, and does nothing then."""

@@ -75,7 +75,7 @@ def arguments_text(args: Any) -> str:
 
 
 def readable(value: Any) -> str:
-    """Write *value* in Maxim's way, and say so where that can't be done."""
+    """Write *value* in Maxim's way, or a placeholder where that can't be done."""
     try:
         return as_text(value)
     except Exception:
@@ -88,7 +88,7 @@ def unwritten(value: Any) -> str:
 
 
 def words_of(error: BaseException) -> str:
-    """Return what *error* says; its name where that is nothing, or where it fails to say it."""
+    """Return the message of *error*; its name where it has none, or fails to give one."""
     try:
         return str(error) or type(error).__name__
     except Exception:

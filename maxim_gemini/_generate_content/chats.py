@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakSet
 
 from .._core.generation import STOPPED_EARLY
@@ -23,13 +23,6 @@ class TracedChat(Wrapper):
 
     _recorded: ClassVar[Any]
     _conversation: Chatting
-
-    @classmethod
-    def _in(cls, labels: Labels, chat: Any, chats: Wrapper) -> Self:
-        """Return the session of a *chat* that *chats* made, at the place in Maxim that *labels* name."""
-        session = cls._around(chat, chats._log, chats)
-        session._converse(labels)
-        return session
 
     def _converse(self, labels: Labels, *, is_local_trace: bool = False) -> None:
         """Begin the chat's place in Maxim."""
@@ -74,10 +67,12 @@ class TracedChats(Wrapper):
     def _create(self, model: str, config: Any, history: Any, trace_id: str | None, session_id: str | None) -> Any:
         """Return the session of a chat that the SDK has created."""
         read = self._log.attempt("read the headers", split_labels, config, self._log)
-        said, config = read or (NO_LABELS, config)
+        of_headers, config = read or (NO_LABELS, config)
         chat = self._wrapped.create(model=model, config=config, history=history)
         ids = checked_id(self._log, "trace_id", trace_id), checked_id(self._log, "session_id", session_id)
-        return self._session._in(Labels(*ids).over(said), chat, self)
+        session = self._part(chat, self._session)
+        session._converse(Labels(*ids).over(of_headers))
+        return session
 
 
 class Chatting:
@@ -129,18 +124,14 @@ class Chatting:
         """Return the call of one turn, and the config to send with the message."""
         if self._is_over:
             self._begin_session()
-        said, config = split_labels(config, self._log)
-        labels = Labels(generation_name=generation_name).over(said).over(self._labels)
-        self._trace = self._trace_of(labels, said)
+        of_headers, config = split_labels(config, self._log)
+        labels = Labels(generation_name=generation_name).over(of_headers).over(self._labels)
+        first, self._first_trace_id = self._first_trace_id, None
+        trace_id = first if first is not None and of_headers.trace_id is None else ""
+        self._trace = Trace(self._log, labels, "Chat turn", trace_id)
         turn = ContentCall(self._trace, self._conversation, self._attached, message, config or own_config)
         self._turns.add(turn)
         return turn, config
-
-    def _trace_of(self, labels: Labels, said: Labels) -> Trace:
-        first, self._first_trace_id = self._first_trace_id, None
-        if first is None or said.trace_id is not None:
-            return Trace(self._log, labels, "Chat turn")
-        return Trace(self._log, labels, "Chat turn", first)
 
     def end(self) -> None:
         """End the turns that are still open, and the session if it is the chat's own."""

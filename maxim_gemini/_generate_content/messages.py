@@ -24,7 +24,7 @@ _ROLES: Final = {"model": "assistant"}
 
 
 def read_request(contents: Any, system: Any, id_of: Callable[[types.FunctionCall], str | None]) -> Request:
-    """Return what *contents* and *system* instruction say; *id_of* knows the ids of calls that Gemini gave none."""
+    """Return what *contents* and a *system* instruction ask; *id_of* knows the ids of calls that Gemini gave none."""
     if system is None and isinstance(contents, str):
         return Request({"role": "user", "content": contents})
     reader = _Reader(id_of)
@@ -203,7 +203,7 @@ def function_answer(
 
 
 def functions_run(history: list[types.Content], contents: Any) -> list[types.FunctionCall | FunctionAnswer]:
-    """Return the calls and the answers that *history* has beyond *contents*, since the user has last said something."""
+    """Return the calls and the answers that *history* has beyond *contents*, since the user's last words."""
     parts: list[types.Part] = []
     for content in reversed(history[count_of(contents) :]):
         of_functions = [part for part in content.parts or () if part.function_call or part.function_response]

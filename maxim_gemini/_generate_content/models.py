@@ -41,13 +41,13 @@ class TracedModels(Wrapper):
         self, request: dict[str, Any], trace_id: str | None, generation_name: str | None
     ) -> tuple[Any, Call | NoCall, dict[str, Any]]:
         log, models = self._log, self._wrapped
-        said, config = split_labels(request.get("config"), log)
+        of_headers, config = split_labels(request.get("config"), log)
         if "config" in request:
             request = {**request, "config": config}
         if (above := call_above(models, log)) is not None:  # which ends it, too
             return self._recorded(models, above, self._replaced), NoCall(), request
         labels = Labels(checked_id(log, "trace_id", trace_id), None, generation_name)
-        labels = labels.over(said).over(labels_in(sdk.headers_of(models), log))
+        labels = labels.over(of_headers).over(labels_in(sdk.headers_of(models), log))
         trace = Trace(log, labels, "Gemini call")
         call = ContentCall(trace, self._conversation, set(), request["contents"], config)
         return self._recorded(models, call, self._replaced, records_tools=True), call, request

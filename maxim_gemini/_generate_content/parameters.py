@@ -20,7 +20,7 @@ from .._core.values import as_text, mapping, unwritten
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# Said elsewhere (the system instruction is a message), or nobody's business (headers, keys, clients).
+# Logged as a message (the system instruction), or not to be logged at all (headers, keys, clients).
 _NOT_PARAMETERS: Final = frozenset({"system_instruction", "http_options"})
 
 # maxim-py puts no parameter on the wire that is longer than this, in characters.
@@ -87,7 +87,7 @@ def _within_limits(text: str) -> str:
 
 
 def declarations(tools: Any) -> list[Any]:
-    """Return what each of *tools* tells the model: functions by the SDK's schema, the rest as given."""
+    """Return what the model gets to know of each of *tools*: functions by the SDK's schema, the rest as given."""
     return [_declaration(tool) for tool in tools]
 
 
@@ -102,7 +102,7 @@ def _declaration(tool: Any) -> Any:
 def stands_for(stand_in: Callable[..., Any], function: Callable[..., Any]) -> None:
     """Take note that *stand_in* is made anew for every call, and always declares the same as *function*.
 
-    `__wrapped__` does not say so: two tools may wrap one function under two names.
+    `__wrapped__` does not tell: two tools may wrap one function under two names.
     """
     setattr(stand_in, _STANDS_FOR, function)
 

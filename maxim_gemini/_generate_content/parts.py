@@ -14,7 +14,7 @@ from google.genai import types
 from .._core.secrets import redacted
 from .._core.values import Attachment, as_json, as_text, described, mapping, unwritten
 
-# A part's fields that say something about another field, and nothing by themselves.
+# A part's fields that describe another field, and mean nothing by themselves.
 _REMARKS: Final = frozenset({"thought", "thought_signature", "video_metadata", "media_resolution", "part_metadata"})
 
 
@@ -31,8 +31,8 @@ def part_of(item: Any) -> str | types.Part:
 def _converted(item: Any) -> str | types.Part:
     if isinstance(item, types.File):
         return types.Part(file_data=types.FileData(file_uri=item.uri or item.name, mime_type=item.mime_type))
-    if (said := mapping(item)) is not None:
-        return _part_from_dict(said)
+    if (members := mapping(item)) is not None:
+        return _part_from_dict(members)
     if callable(getattr(item, "save", None)) and hasattr(item, "mode"):
         return _image(item)
     return f"[{type(item).__name__}]"
@@ -41,12 +41,12 @@ def _converted(item: Any) -> str | types.Part:
 def _part_from_dict(item: dict[str, Any]) -> str | types.Part:
     for shape in (types.Part, types.File, types.FileData):
         try:
-            found = shape.model_validate(item)
+            part = shape.model_validate(item)
         except ValueError:
             continue
-        if isinstance(found, types.FileData):
-            return types.Part(file_data=found)
-        return _converted(found) if isinstance(found, types.File) else found
+        if isinstance(part, types.FileData):
+            return types.Part(file_data=part)
+        return _converted(part) if isinstance(part, types.File) else part
     return f"[part with {', '.join(item)}]"
 
 
@@ -73,10 +73,10 @@ def placeholder(part: types.Part) -> str:
         return f"[code {_name(code.language)}]\n{code.code or ''}\n[/code]"
     if outcome := part.code_execution_result:
         return f"[code result {_name(outcome.outcome)}]\n{outcome.output or ''}\n[/code result]"
-    said = {
+    fields = {
         name: value for name, value in part.model_dump(mode="json", exclude_none=True).items() if name not in _REMARKS
     }
-    return f"[{', '.join(f'{name} {as_json(value)}' for name, value in said.items())}]" if said else ""
+    return f"[{', '.join(f'{name} {as_json(value)}' for name, value in fields.items())}]" if fields else ""
 
 
 def _name(member: Any) -> str:
@@ -85,9 +85,9 @@ def _name(member: Any) -> str:
 
 def returned(response: Any) -> Any:
     """Return what a function returned: google-genai's convention is one key, `output` or `result`."""
-    said = mapping(response)
-    if said is not None and len(said) == 1:
-        return said.get("result", said.get("output", response))
+    members = mapping(response)
+    if members is not None and len(members) == 1:
+        return members.get("result", members.get("output", response))
     return response
 
 

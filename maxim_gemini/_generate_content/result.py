@@ -9,7 +9,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from .._core.tool_calls import Asked, in_openai_form
+from .._core.tool_calls import RequestedCall, in_openai_form
 from .._core.values import described, mapping, size_of
 from .partial_args import PartialCall
 from .parts import attached, placeholder
@@ -64,52 +64,54 @@ class Choice:
         """Return what the choice says beside the answer."""
         if not (self.metadata.merged or self.thoughts or self.others):
             return {}
-        said = dict(self.metadata.merged)
+        remarks = dict(self.metadata.merged)
         if self.thoughts:
-            said["thoughts"] = "".join(self.thoughts)
+            remarks["thoughts"] = "".join(self.thoughts)
         if self.others:
-            said["parts"] = self.others
-        return said
+            remarks["parts"] = self.others
+        return remarks
 
 
 class ContentAnswer:
     """What the model answered so far; of a stream it keeps the text, not the chunks."""
 
-    __slots__ = ("_choices", "_id_of", "_said", "attachments", "blocked", "created", "usage")
+    __slots__ = ("_choices", "_id_of", "_metadata", "attachments", "blocked", "created", "usage")
 
     def __init__(self, id_of: Callable[[types.FunctionCall], str]) -> None:
         self._choices: dict[int, Choice] = {}
         self._id_of = id_of
-        self._said: dict[str, Any] = {}
+        self._metadata: dict[str, Any] = {}
         self.attachments: list[tuple[Attachment, str]] = []
         self.blocked: str | None = None
         self.usage: types.GenerateContentResponseUsageMetadata | None = None
         self.created = int(time.time())
 
-    def add(self, response: types.GenerateContentResponse) -> list[Asked]:
+    def add(self, response: types.GenerateContentResponse) -> list[RequestedCall]:
         """Take in a response or a chunk; return the functions that its first candidate asks for."""
-        if response.candidates is None and (body := getattr(_http_of(response), "body", None)):
+        if response.candidates is None and (
+            body := getattr(getattr(response, "sdk_http_response", None), "body", None)
+        ):
             response = _read(body, type(response))
         if response.usage_metadata is not None:
             self.usage = response.usage_metadata  # running totals, which may fall: only the last object holds
         if response.response_id is not None:
-            self._said["response_id"] = response.response_id
+            self._metadata["response_id"] = response.response_id
         if response.model_version is not None:
-            self._said["model_version"] = response.model_version
+            self._metadata["model_version"] = response.model_version
         if response.prompt_feedback is not None:
             self._add_feedback(response.prompt_feedback)
-        asked: list[Asked] = []
+        requested: list[RequestedCall] = []
         for place, candidate in enumerate(response.candidates or ()):
             index = place if candidate.index is None else candidate.index
-            found = self._add_candidate(index, candidate)
+            calls = self._add_candidate(index, candidate)
             if place == 0:
-                asked = found
-        return asked
+                requested = calls
+        return requested
 
-    def finish(self) -> list[Asked]:
+    def finish(self) -> list[RequestedCall]:
         """Close what was left open when the last chunk had come, calls in pieces; return the first candidate's."""
-        asked = {index: self._complete(choice) for index, choice in self._choices.items()}
-        return asked.get(0, [])
+        requested = {index: self._complete(choice) for index, choice in self._choices.items()}
+        return requested.get(0, [])
 
     @property
     def text(self) -> str:
@@ -128,10 +130,10 @@ class ContentAnswer:
     def result(self, response_id: str, model: str) -> dict[str, Any]:
         """Return the result in OpenAI's form; *response_id* and *model* stand in for what the API left out."""
         result: dict[str, Any] = {
-            "id": self._said.get("response_id") or response_id,
+            "id": self._metadata.get("response_id") or response_id,
             "object": "chat.completion",
             "created": self.created,
-            "model": self._said.get("model_version") or model,
+            "model": self._metadata.get("model_version") or model,
             "choices": [self._choices[index].in_maxim(index) for index in sorted(self._choices)],
         }
         if self.blocked is not None and not result["choices"]:
@@ -142,40 +144,40 @@ class ContentAnswer:
 
     def metadata(self) -> dict[str, Any]:
         """Return what the answer says beside its result."""
-        said = dict(self._said)
+        metadata = dict(self._metadata)
         for index in sorted(self._choices):
             if remarks := self._choices[index].remarks():
-                said |= remarks if index == 0 else {f"candidate_{index}": remarks}
+                metadata |= remarks if index == 0 else {f"candidate_{index}": remarks}
         if (traffic := getattr(self.usage, "traffic_type", None)) is not None:
-            said["traffic_type"] = named(traffic)
-        return said
+            metadata["traffic_type"] = named(traffic)
+        return metadata
 
     def _add_feedback(self, feedback: types.GenerateContentResponsePromptFeedback) -> None:
         if feedback.block_reason is not None:
             self.blocked = named(feedback.block_reason)
-            self._said["block_reason"] = self.blocked
+            self._metadata["block_reason"] = self.blocked
         if feedback.block_reason_message is not None:
-            self._said["block_reason_message"] = feedback.block_reason_message
+            self._metadata["block_reason_message"] = feedback.block_reason_message
         if feedback.safety_ratings:
-            self._said["prompt_safety_ratings"] = dumped(feedback.safety_ratings)
+            self._metadata["prompt_safety_ratings"] = dumped(feedback.safety_ratings)
 
-    def _add_candidate(self, index: int, candidate: types.Candidate) -> list[Asked]:
+    def _add_candidate(self, index: int, candidate: types.Candidate) -> list[RequestedCall]:
         choice = self._choices.get(index)
         if choice is None:
             choice = self._choices[index] = Choice()
-        asked: list[Asked] = []
+        requested: list[RequestedCall] = []
         if candidate.content is not None:
             for part in candidate.content.parts or ():
-                asked += self._add_part(choice, part)
+                requested += self._add_part(choice, part)
         if candidate.finish_reason is not None:
             choice.finish_reason = named(candidate.finish_reason)
         fields = vars(candidate)
         for name in _CANDIDATE_METADATA:
             if (value := fields.get(name)) is not None:
                 choice.metadata.add(name, dumped(value))
-        return asked
+        return requested
 
-    def _add_part(self, choice: Choice, part: types.Part) -> list[Asked]:
+    def _add_part(self, choice: Choice, part: types.Part) -> list[RequestedCall]:
         if (text := part.text) is not None:
             (choice.thoughts if part.thought else choice.texts).append(text)
         elif (call := part.function_call) is not None:
@@ -187,22 +189,22 @@ class ContentAnswer:
             (choice.thoughts if part.thought else choice.others).append(other)
         return []
 
-    def _add_call(self, choice: Choice, call: types.FunctionCall) -> list[Asked]:
+    def _add_call(self, choice: Choice, call: types.FunctionCall) -> list[RequestedCall]:
         if choice.partial is not None or getattr(call, "will_continue", None):
             return self._add_piece(choice, call)
         call_id = self._id_of(call)
         choice.tool_calls.append(in_openai_form(call_id, call.name, call.args))
-        return [Asked(call_id, call)]
+        return [RequestedCall(call_id, call)]
 
-    def _add_piece(self, choice: Choice, call: types.FunctionCall) -> list[Asked]:
-        asked = self._complete(choice) if call.name else []
+    def _add_piece(self, choice: Choice, call: types.FunctionCall) -> list[RequestedCall]:
+        requested = self._complete(choice) if call.name else []
         if choice.partial is None:
             choice.partial = PartialCall(call)
         else:
             choice.partial.add(call)
-        return asked if getattr(call, "will_continue", None) else asked + self._complete(choice)
+        return requested if getattr(call, "will_continue", None) else requested + self._complete(choice)
 
-    def _complete(self, choice: Choice) -> list[Asked]:
+    def _complete(self, choice: Choice) -> list[RequestedCall]:
         if choice.partial is None:
             return []
         call = choice.partial.whole()
@@ -210,17 +212,13 @@ class ContentAnswer:
         return self._add_call(choice, call)
 
 
-def _http_of(response: types.GenerateContentResponse) -> Any:
-    return getattr(response, "sdk_http_response", None)
-
-
 def _read(body: str, kind: type[types.GenerateContentResponse]) -> types.GenerateContentResponse:
-    """Return the answer in *body*, which the SDK was asked to hand out unread."""
+    """Return the answer in *body*, which the SDK was to hand out unread."""
     try:
         return kind.model_validate(json.loads(body))
     except ValueError:
-        said = {"text": f"[HTTP response, {size_of(body.encode())}]"}
-        return kind.model_validate({"candidates": [{"content": {"parts": [said]}}]})
+        part = {"text": f"[HTTP response, {size_of(body.encode())}]"}
+        return kind.model_validate({"candidates": [{"content": {"parts": [part]}}]})
 
 
 def named(member: Any) -> str:

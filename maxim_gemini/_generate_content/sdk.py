@@ -46,7 +46,7 @@ _SDK_FILES: Final = {models_of_the_sdk.__file__, chats_of_the_sdk.__file__}
 
 
 class _Found:
-    """A method that is found though the user's object has an attribute of that name: a data descriptor goes first."""
+    """A method that is called though the user's object has an attribute of that name: a data descriptor goes first."""
 
     def __init__(self, method: Any) -> None:
         self._method = method
@@ -99,7 +99,7 @@ class Target:
 class ModelsOfOneCall(Target):
     """What sync and async models have in common during one call."""
 
-    __slots__ = ("_api_client", "_records_tools")  # a slot, too, is found before the user's attribute of that name
+    __slots__ = ("_api_client", "_records_tools")  # a slot, too, goes before the user's attribute of that name
 
     def __init__(
         self,
@@ -288,7 +288,7 @@ def with_encoded_images(contents: Any) -> Any:
     """Return *contents* with Pillow's images as the SDK would send them; the same object where there are none."""
     image_class = getattr(sys.modules.get("PIL.Image"), "Image", None)  # what is not imported has no instances
     encode = getattr(_transformers, "pil_to_blob", None)
-    if image_class is None or encode is None:
+    if image_class is None or encode is None or isinstance(contents, str):
         return contents
 
     def encoded(item: Any) -> Any:
@@ -301,7 +301,7 @@ def with_encoded_images(contents: Any) -> Any:
 
     try:
         return encoded(contents)
-    except Exception:  # no image that can be saved: the SDK will say so
+    except Exception:  # no image that can be saved: the SDK raises its own error
         return contents
 
 

@@ -91,6 +91,6 @@ def describe_result(value: Any) -> tuple[str, bool]:
 
 
 def _is_from_mcp(value: Any, name: str) -> bool:
-    """Say whether *value* is one of mcp's own; what is not imported has no instances."""
+    """Return whether *value* is one of mcp's own; what is not imported has no instances."""
     kind = getattr(sys.modules.get("mcp.types"), name, None) or getattr(sys.modules.get("mcp"), name, None)
     return kind is not None and type(value) is kind

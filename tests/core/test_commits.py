@@ -80,8 +80,8 @@ def test_a_commit_is_the_one_that_maxim_pys_own_methods_give(what: Callable[[Met
 
 def test_maxim_pys_own_loggers_are_told_by_commits() -> None:
     with maxim_api() as api:
-        assert type(Log(api.logger()).say) is Commits
-    assert type(Log(FakeLogger()).say) is Commits
+        assert type(Log(api.logger()).commits) is Commits
+    assert type(Log(FakeLogger()).commits) is Commits
 
 
 class Redacting(FakeLogger):
@@ -94,8 +94,8 @@ class Redacting(FakeLogger):
 def test_what_somebody_put_in_place_of_a_loggers_method_is_called() -> None:
     replaced: Any = FakeLogger()
     replaced.trace_end = mock.Mock(wraps=replaced.trace_end)
-    assert type(Log(replaced).say) is type(Log(Redacting()).say) is Methods
-    Log(replaced).say.end_trace("t", "Paris.")
+    assert type(Log(replaced).commits) is type(Log(Redacting()).commits) is Methods
+    Log(replaced).commits.end_trace("t", "Paris.")
     replaced.trace_end.assert_called_once_with("t")
 
 
@@ -109,13 +109,13 @@ def methods_used() -> list[str]:
 @pytest.mark.parametrize("name", methods_used())
 def test_whichever_method_somebody_replaced_none_is_passed_by(name: str) -> None:
     replaced = type("Replaced", (FakeLogger,), {name: lambda *_: None})
-    assert type(Log(replaced()).say) is Methods
+    assert type(Log(replaced()).commits) is Methods
 
 
 def test_a_logger_of_another_make_is_told_by_its_methods() -> None:
     other = mock.create_autospec(Logger, instance=True)
-    assert type(Log(other).say) is Methods
-    Log(other).say.end_generation("g", dict(_RESULT), {"metadata": {"a": "b"}, "metrics": {"chunks": 3}})
+    assert type(Log(other).commits) is Methods
+    Log(other).commits.end_generation("g", dict(_RESULT), {"metadata": {"a": "b"}, "metrics": {"chunks": 3}})
     other.generation_add_metadata.assert_called_once_with("g", {"a": "b"})
     if hasattr(Logger, "generation_add_metric"):  # not in maxim-py 3.14.0
         other.generation_add_metric.assert_called_once_with("g", "chunks", 3)
@@ -126,5 +126,5 @@ def test_a_result_is_told_even_if_nothing_else_can_be() -> None:
     other = mock.create_autospec(Logger, instance=True)
     other.generation_add_metadata.side_effect = OSError("disk full")
     with pytest.raises(OSError, match="disk full"):
-        Log(other).say.end_generation("g", dict(_RESULT), {"metadata": {"a": "b"}})
+        Log(other).commits.end_generation("g", dict(_RESULT), {"metadata": {"a": "b"}})
     other.generation_result.assert_called_once_with("g", _RESULT)

@@ -159,7 +159,7 @@ def test_all_who_log_to_one_logger_share_one_object_of_each_kind() -> None:
 def test_the_end_of_a_generation_is_what_maxim_py_says_itself() -> None:
     ours, theirs = FakeLogger(), FakeLogger()
     result = {"id": "r", "object": "chat.completion", "created": 1, "model": "m", "choices": []}
-    Log(ours).say.end_generation("g", dict(result), {"metadata": {"a": "b"}, "metrics": {"chunks": 1}})
+    Log(ours).commits.end_generation("g", dict(result), {"metadata": {"a": "b"}, "metrics": {"chunks": 1}})
     theirs.generation_add_metadata("g", {"a": "b"})
     theirs.generation_add_metric("g", "chunks", 1)
     theirs.generation_result("g", dict(result))

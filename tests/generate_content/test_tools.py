@@ -19,7 +19,7 @@ from support.sides import MODEL, Sync
 from maxim_gemini._core import tool_calls
 from maxim_gemini._core.headers import Labels
 from maxim_gemini._core.logger import Log
-from maxim_gemini._core.tool_calls import Asked, Conversation, FunctionAnswer, ToolRuns
+from maxim_gemini._core.tool_calls import Conversation, FunctionAnswer, RequestedCall, ToolRuns
 from maxim_gemini._core.trace import Trace
 from maxim_gemini._generate_content.tools import describe_result
 from maxim_gemini.testing import FakeLogger
@@ -408,12 +408,12 @@ class Runs:
         self.logger.trace({"id": "t"})
         trace, conversation = Trace(Log(self.logger), Labels("t"), "Chat turn"), Conversation()
         self.calls = [types.FunctionCall(name=name, args={}) for name in names]
-        asked = [Asked(str(place), one) for place, one in enumerate(self.calls)]
+        asked = [RequestedCall(str(place), one) for place, one in enumerate(self.calls)]
         earlier = ToolRuns(trace, conversation, describe_result)
-        earlier.ask(asked[:1])
+        earlier.expect(asked[:1])
         earlier.leave()
         self.now = ToolRuns(trace, conversation, describe_result)
-        self.now.ask(asked[1:])
+        self.now.expect(asked[1:])
 
     def results(self) -> dict[str, str | None]:
         return {one.id: one.result for one in self.logger.tool_calls}
