@@ -31,6 +31,7 @@ class TraceRow:
     duration: float | None
     errors: int
     failed: bool
+    """The test failed."""
     incomplete: bool
     generations: int
     tokens: int
@@ -59,28 +60,27 @@ class Totals:
     """The numbers at the top of the page."""
 
     tests: int
-    rows: int
     traces: int
     generations: int
     tokens: int
     failed: int
-    failed_rows: int
+    """Tests."""
     incomplete: int
+    """Traces."""
+    incomplete_tests: int
 
     @classmethod
     def of(cls, tests: Sequence[TestRow]) -> Totals:
         """Count what *tests* hold."""
         traces = [trace for test in tests for trace in test.traces]
-        bare = [test for test in tests if not test.traces]
         return cls(
             tests=len(tests),
-            rows=len(traces) + len(bare),
             traces=len(traces),
             generations=sum(trace.generations for trace in traces),
             tokens=sum(trace.tokens for trace in traces),
             failed=sum(test.failed for test in tests),
-            failed_rows=sum(trace.failed for trace in traces) + sum(test.failed for test in bare),
             incomplete=sum(trace.incomplete for trace in traces),
+            incomplete_tests=sum(any(trace.incomplete for trace in test.traces) for test in tests),
         )
 
 
@@ -126,7 +126,7 @@ def _trace(index: int, trace: JsonDict, link: str, *, failed: bool) -> TraceRow:
         input=_line(trace.get("input")),
         duration=_duration(trace),
         errors=errors,
-        failed=failed or errors > 0,
+        failed=failed,
         incomplete=bool(trace.get("problems")),
         generations=len(generations),
         tokens=sum(_tokens(node) for node in generations),

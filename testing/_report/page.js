@@ -75,7 +75,7 @@ function where(of, at) {
 }
 const title = (text, more) => h("header", {}, h(".title", {}, h("h2", {}, text)), more);
 const chip = (label, value, mood = "") => h(`span.chip${mood && "." + mood}`, {}, label, value === undefined ? null : [" ", h("b", {}, value)]);
-const verdict = (of) => of.message && h("pre.notice.bad", {}, of.message);
+const verdict = (of) => of.message && h("pre.notice.bad", { tabindex: "0", role: "region", "aria-label": "Why the test failed" }, of.message);
 
 function every(node, kind) {
   return (node.children || []).flatMap((child) => [...(child.kind === kind ? [child] : []), ...every(child, kind)]);
@@ -331,8 +331,14 @@ const detail = $("#detail");
 const shown = () => rows.filter((row) => !row.hidden);
 let filter = "all";
 
+// Browsers and people write brackets and the like as they are, or escaped.
+function plain(link) {
+  try { return decodeURIComponent(link); } catch { return link; }
+}
 function choose() {
-  const row = rows.find((one) => one.getAttribute("href") === location.hash) || $$("#list .name").find((one) => one.getAttribute("href") === location.hash);
+  const wanted = plain(location.hash);
+  const leads = (one) => plain(one.getAttribute("href")) === wanted;
+  const row = rows.find(leads) || $$("#list .name").find(leads);
   const chosen = row?.hasAttribute("data-row") ? row : row ? $("[data-row]", row.parentElement) : null;
   $$("[aria-current]").forEach((one) => one.removeAttribute("aria-current"));
   if (!chosen) {
@@ -390,7 +396,8 @@ addEventListener("keydown", (event) => {
   const typing = event.target.matches?.("input, textarea");
   if (typing && event.key === "Escape") { event.target.value = ""; event.target.blur(); sift(); }
   if (typing && event.key === "Enter") { event.target.blur(); step(0); }
-  if (typing || event.ctrlKey || event.metaKey || event.altKey || !keys[event.key] || $("#keys").open) return;
+  const scrolling = event.key.startsWith("Arrow") && event.target.matches?.("pre[tabindex]");
+  if (scrolling || typing || event.ctrlKey || event.metaKey || event.altKey || !keys[event.key] || $("#keys").open) return;
   event.preventDefault();
   keys[event.key]();
 });

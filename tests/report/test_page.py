@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support.sample_traces import NASTY, many, sample
+import pytest
+from support.sample_traces import NASTY, chat_with_a_tool, failing, many, sample, traces, unfinished
 
 from maxim_gemini.testing import _report as report
 from maxim_gemini.testing._report import TestTraces
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from support.chromium import Page
 
 LISTED = "[...document.querySelectorAll('[data-row]')].filter((row) => row.checkVisibility()).length"
 TITLE = "document.querySelector('#detail h2').textContent"
+COUNTS = "[...document.querySelectorAll('[data-filter] span')].map((one) => one.textContent)"
 DETAIL = "document.querySelector('#detail').innerText"
 
 
@@ -99,11 +100,7 @@ def test_filters_keep_the_failed_and_the_incomplete(page: Page) -> None:
         page.keys(key)
         found.append(page.run(LISTED))
     assert found == [2, 1, 5]
-    assert page.run("[...document.querySelectorAll('[data-filter] span')].map((one) => one.textContent)") == [
-        "5",
-        "2",
-        "1",
-    ]
+    assert page.run(COUNTS) == ["5", "2", "1"]
 
 
 def test_keys_walk_through_what_is_listed(page: Page) -> None:
@@ -113,6 +110,88 @@ def test_keys_walk_through_what_is_listed(page: Page) -> None:
         page.keys("j")
         seen.append(page.run(TITLE))
     assert seen == ["Chat turn", "generate_content", "generate_content_stream", "test_nothing_logged", NASTY, NASTY]
+
+
+def test_it_opens_on_the_first_failing_test_and_its_filter_knows_tests(chromium: Page, tmp_path: Path) -> None:
+    """An error that a passing test provoked is no failure."""
+    path = tmp_path / "provoked.html"
+    tests = [
+        TestTraces("a.py::test_provokes_an_error", "passed", 0.1, traces(failing)),
+        TestTraces("a.py::test_good", "passed", 0.1, traces(chat_with_a_tool)),
+        TestTraces("a.py::test_two_traces", "failed", 0.1, traces(chat_with_a_tool, unfinished), "it failed"),
+        TestTraces("a.py::test_bare", "error", 0.1, [], "no setup"),
+    ]
+    report.write(path, tests)
+    chromium.open(path)
+    assert "a.py::test_two_traces" in chromium.run(DETAIL)
+    assert chromium.run(COUNTS) == ["4", "2", "1"]
+    chromium.keys("f")
+    shown = "[...document.querySelectorAll('#list .test')].filter((one) => one.checkVisibility())"
+    names = f"{shown}.map((one) => one.querySelector('b').textContent)"
+    assert chromium.run(names) == ["test_two_traces", "test_bare"]
+    assert "error" in chromium.run("document.querySelector('.test .mark.bad').textContent")
+
+
+def test_it_opens_on_the_first_trace_where_no_test_failed(chromium: Page, tmp_path: Path) -> None:
+    path = tmp_path / "good.html"
+    report.write(
+        path, [TestTraces("a.py::test_1", "passed", 0.1), TestTraces("a.py::test_2", "passed", 0.1, traces(failing))]
+    )
+    chromium.open(path)
+    assert "a.py::test_1" in chromium.run(DETAIL)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "#tests/test_chat.py::test_weather[Kyiv]/1",
+        "#tests/test_chat.py::test_weather%5BKyiv%5D/1",
+        "#tests%2Ftest_chat.py%3A%3Atest_weather%5bKyiv%5d/1",
+        "#tests/test_chat.py::test_weather[Kyiv]",
+    ],
+)
+def test_a_deep_link_may_be_escaped_or_not(chromium: Page, sample_page: Path, link: str) -> None:
+    chromium.open(sample_page, link)
+    assert "tests/test_chat.py::test_weather[Kyiv]" in chromium.run(DETAIL)
+
+
+@pytest.mark.parametrize("name", ["100%", "%5B", "a#b?c", "ü €", "[a][b]", "\u202eevil"])
+def test_a_deep_link_leads_to_ids_of_any_form(chromium: Page, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "ids.html"
+    tests = [TestTraces(f"a.py::test[{one}]", "passed", 0.1) for one in ("other", name, "[")]
+    report.write(path, tests)
+    chromium.open(path)
+    chromium.run("location.hash = document.querySelectorAll('#list a')[1].getAttribute('href')")
+    chromium.run("new Promise((done) => setTimeout(done, 20))")
+    assert f"a.py::test[{name}]" in chromium.run("document.querySelector('#detail .where .mono').textContent")
+
+
+def test_the_failure_can_be_read_by_keyboard(chromium: Page, tmp_path: Path) -> None:
+    path = tmp_path / "long.html"
+    message = "\n".join(f"line {number}" for number in range(200))
+    report.write(path, [TestTraces("a.py::test", "failed", 0.1, [], message), TestTraces("a.py::other", "passed", 0.1)])
+    chromium.open(path)
+    failure = "document.querySelector('pre.notice')"
+    chromium.run(f"{failure}.focus()")
+    assert chromium.run(f"document.activeElement === {failure} && {failure}.getAttribute('aria-label') !== ''")
+    before = chromium.run(f"{failure}.scrollTop")
+    chromium.keys("ArrowUp", "ArrowUp")
+    chromium.run("new Promise((done) => setTimeout(done, 400))")
+    assert chromium.run(f"{failure}.scrollTop") < before
+    assert "a.py::test" in chromium.run(DETAIL)
+
+
+CONTRASTS = (Path(__file__).parents[1] / "support" / "contrasts.js").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_can_be_told_from_its_ground(page: Page, scheme: str) -> None:
+    page.scheme(scheme)
+    links = page.run("[...document.querySelectorAll('#list a[data-row]')].map((row) => row.getAttribute('href'))")
+    for link in links:
+        page.run(f"location.hash = {link!r}; new Promise((done) => setTimeout(done, 30))")
+        page.keys("e")
+        assert page.run(CONTRASTS) == []
 
 
 def test_it_follows_the_systems_colours_until_told_otherwise(page: Page) -> None:
