@@ -11,6 +11,7 @@
     ├── RequestRefused           a request to Gemini outside of any recorder or mock; nothing was sent
     ├── ScriptError              a scripted reply that doesn't fit, or a script that was not used up
     ├── NotTheOnlyOne            `logger.trace` and the like, where there are none or several; lists them
+    ├── NotDelivered             `assert_delivered()`: logs that did not arrive, or arrived twice
     └── IncompleteTrace          `assert_complete()`: not ended, never begun, lost; shows the tree, marked
 
     RequestNotCaught             a warning: a request to Gemini went past an open recorder
@@ -71,6 +72,10 @@ class ScriptError(TestKitError):
 
 class NotTheOnlyOne(TestKitError, LookupError):
     """There is not exactly one of what was asked for as the only one."""
+
+
+class NotDelivered(TestKitError, AssertionError):
+    """Not every log that was given to a real logger arrived once."""
 
 
 class IncompleteTrace(TestKitError, AssertionError):

@@ -111,7 +111,7 @@ class Delivery:
         self._awaited: set[Barrier] = set()
         self._in_hand = 0
         self._is_running = False
-        self._is_abandoned = False
+        self.is_abandoned = False
         self._thread: threading.Thread | None = None
 
     def begin_again(self) -> None:
@@ -136,7 +136,7 @@ class Delivery:
             self._lose_one("logs came faster than they can be written down")
             return
         self._intake.put(log)
-        if not self._is_running and not self._is_abandoned:
+        if not self._is_running:
             self._start()
 
     def _wait_to_enter(self) -> bool:
@@ -160,6 +160,8 @@ class Delivery:
             if self._intake.empty():
                 return not len(self._logs) + len(self._attachments)
             self._start()
+            if not self._is_running:
+                return False
         barrier = Barrier(queues=2)
         self._awaited.add(barrier)
         try:
@@ -180,7 +182,7 @@ class Delivery:
 
     def abandon(self) -> None:
         """Stop at once; what is on disk stays there for the next delivery, and what is in memory is lost."""
-        self._is_abandoned = True
+        self.is_abandoned = True
         self._stop()
         while self._thread is not None and self._thread.is_alive():
             self._logs.discard()
@@ -259,7 +261,7 @@ class Delivery:
 
     def _start(self) -> None:
         with self._starting:
-            if self._is_running:
+            if self._is_running or self.is_abandoned:
                 return
             self._is_running = True
             self._thread = threading.Thread(target=self._run, name="maxim-gemini", daemon=True)
@@ -315,7 +317,7 @@ class Delivery:
         begin = time.monotonic()
         while True:
             left = begin + (when_awaited if self._awaited else seconds) - time.monotonic()
-            if left <= 0 or self._is_abandoned or is_over():
+            if left <= 0 or self.is_abandoned or is_over():
                 return
             time.sleep(min(left, 0.05))
 
@@ -374,7 +376,7 @@ class Delivery:
 
     def _is_urgent(self) -> bool:
         """Return whether nothing may wait for room: an event loop goes on logging, or somebody waits for the end."""
-        return self._is_abandoned or bool(self._awaited) or self._intake.qsize() > CROWDED
+        return self.is_abandoned or bool(self._awaited) or self._intake.qsize() > CROWDED
 
     def _send_logs(self, items: list[Item]) -> None:
         for item in items:

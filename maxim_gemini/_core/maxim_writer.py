@@ -94,8 +94,13 @@ def deliver(
 
 def delivery_of(logger: object) -> Delivery:
     """Return what delivers the logs of *logger*; one that stays empty if that is not our business."""
-    intake: object = getattr(getattr(logger, "writer", None), "queue", None)
-    return intake.delivery if isinstance(intake, _Intake) else idle()
+    return delivery_from(getattr(logger, "writer", None)) or idle()
+
+
+def delivery_from(writer: object) -> Delivery | None:
+    """Return what delivers the logs that are committed to *writer*, if it is ours."""
+    intake: object = getattr(writer, "queue", None)
+    return intake.delivery if isinstance(intake, _Intake) else None
 
 
 @functools.cache
@@ -116,8 +121,7 @@ def take_over(writer: object) -> Delivery | None:
         return None
     for sink in writer.sinks:
         take_over(sink)
-    queue: object = cast("Any", writer).queue
-    return queue.delivery if isinstance(queue, _Intake) else _take_over(writer)
+    return delivery_from(writer) or _take_over(writer)
 
 
 def _take_over(writer: Any) -> Delivery:

@@ -13,7 +13,9 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import re
 import shutil
+import tempfile
 import threading
 import time
 from contextlib import contextmanager
@@ -33,10 +35,15 @@ from maxim.logger.logger import Logger
 from maxim.logger.writer import LogWriter, LogWriterConfig
 from maxim.maxim import Maxim
 
+from maxim_gemini._core.maxim_writer import delivery_from
+from maxim_gemini._core.spool import ROOT_VARIABLE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from queue import Queue
     from types import ModuleType
+
+    from maxim_gemini._core.delivery import Delivery
 
 
 __all__ = [
@@ -51,6 +58,9 @@ __all__ = [
 ]
 
 _ENCODER: Final = CustomEncoder()
+
+# maxim-py drops whatever is logged under an id that does not look like this.
+_VALID_ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
 
 
 def encoded(data: dict[str, Any] | None) -> tuple[str, dict[str, str]]:
@@ -160,12 +170,36 @@ def _forget_failed_uploads(uploads: Queue[Any]) -> None:
             uploads.put(log)
 
 
+def _try_to_send(delivery: Delivery) -> bool:
+    """Wait until all is sent, or an attempt fails; return whether all is."""
+    tried = delivery.retried
+    while not (is_sent := delivery.flush(0.05)):
+        if delivery.retried > tried or delivery.is_abandoned:
+            break
+    return is_sent
+
+
+class _Committed:
+    """What a writer was given, as a sink of it."""
+
+    def __init__(self) -> None:
+        self.logs: list[tuple[str, str, str]] = []
+
+    def commit(self, log: CommitLog) -> None:
+        """Take note of one log that maxim-py sends; it commits an attachment once more, when it is uploaded."""
+        if _VALID_ID.fullmatch(log.entity_id) and log.action != "add-attachment":
+            action = "add-attachment" if log.action == "upload-attachment" else log.action
+            self.logs.append((log.entity.value, log.entity_id, action))
+
+
 class RealWriters:
     """The real log writers made inside the context for one base URL; none flushes by the clock."""
 
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url
         self._writers: list[Any] = []
+        self._committed: list[_Committed] = []
+        self._spool = Path()
         self._asleep: set[threading.Thread] = set()
         self._over = threading.Event()
 
@@ -178,27 +212,48 @@ class RealWriters:
             begin(writer, config)
             if str(config.base_url) == self._base_url:
                 self._writers.append(writer)
+                self._committed.append(_Committed())
+                writer.sinks.append(cast("Any", self._committed[-1]))
 
         with (
+            tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as spool,
+            patch.dict(os.environ, {ROOT_VARIABLE: spool}),
             patch.object(LogWriter, "__init__", begin_and_note),
             patch.object(maxim.logger.writer, "time", _Overlaid(time, sleep=self._sleep)),
         ):
+            self._spool = Path(spool)
             try:
                 yield
             finally:
                 self._close()
 
     def flush(self) -> None:
-        """Have each send all that it has, and wait until its workers have nothing left to do."""
+        """Have each send all that it has, and wait until its workers have nothing left to do, or could not do it."""
         for writer in self._writers:
             self._wait_for_threads(writer)
-            writer.flush(is_sync=True)
+            if (delivery := delivery_from(writer)) is not None:
+                _try_to_send(delivery)
+            else:
+                writer.flush(is_sync=True)
+
+    def end_process(self, *, killed: bool) -> None:
+        """Keep what a process keeps at its end, and send nothing more."""
+        for delivery in filter(None, map(delivery_from, self._writers)):
+            if not killed and not _try_to_send(delivery):
+                delivery.close(0)
+            delivery.abandon()
+
+    @property
+    def committed(self) -> list[tuple[str, str, str]]:
+        """Entity, id and action of each log that they were given."""
+        return [log for committed in self._committed for log in committed.logs]
 
     @property
     def spills(self) -> list[Path]:
         """The files that keep what could not be sent, given up ones included."""
         folders = [Path(writer.logs_dir) for writer in self._writers]
-        return sorted(file for folder in folders for kind in ("*.log", "*.failed") for file in folder.glob(kind))
+        files = [file for folder in folders for kind in ("*.log", "*.failed") for file in folder.glob(kind)]
+        return sorted([*files, *self._spool.rglob("*.log")])
 
     def _sleep(self, _seconds: float) -> None:
         self._asleep.add(threading.current_thread())
@@ -219,6 +274,9 @@ class RealWriters:
     def _close(self) -> None:
         for writer in self._writers:
             self._wait_for_threads(writer)
+            if (delivery := delivery_from(writer)) is not None:
+                _try_to_send(delivery)
+                delivery.abandon()
             writer.cleanup(is_sync=True)
             shutil.rmtree(Path(writer.logs_dir).parent, ignore_errors=True)
         self._over.set()

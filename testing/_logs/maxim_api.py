@@ -15,14 +15,17 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from urllib.parse import unquote
 
 import httpx
 
 from maxim_gemini.testing._http.respx_routers import Router
+from maxim_gemini.testing.exceptions import NotDelivered
 
 from .commits import Commit
 from .maxim import Logger, RealWriters, real_logger, without_waiting
@@ -124,6 +127,21 @@ class MaximApi(Received):
         """Have every real logger that was made inside send all it has, and wait for that."""
         self._writers.flush()
 
+    def restart(self, *, killed: bool = False) -> None:
+        """End the process, as far as real loggers can tell; those that are made next send what it kept on disk.
+
+        What waits in the memory of loggers that a client wraps is kept at the end of a process, unless it is *killed*.
+        """
+        self._writers.end_process(killed=killed)
+
+    def assert_delivered(self) -> None:
+        """Fail unless every log that a real logger was given arrived, and no log twice."""
+        __tracebackhide__ = True
+        self.flush()
+        given, arrived = Counter(self._writers.committed), Counter((c.entity, c.id, c.action) for c in self.commits)
+        if given != arrived:
+            raise NotDelivered(_differences(given - arrived, arrived - given, given.total()))
+
     def fail(self, failure: Failure, *, on: Endpoint | None = None, times: int | None = None) -> None:
         """Answer with an HTTP status or break the connection, *times* times or until `recover()`."""
         self._faults.append(_Fault(failure, on, times))
@@ -214,6 +232,14 @@ class MaximApi(Received):
 
     def __repr__(self) -> str:
         return f"<MaximApi {self.base_url}: {len(self.posts)} posts, {len(self.uploads)} uploads>"
+
+
+def _differences(missing: Counter[tuple[str, str, str]], more: Counter[tuple[str, str, str]], given: int) -> str:
+    lines = [f"{missing.total()} of {given} logs did not arrive, {more.total()} arrived too often:"]
+    for verb, logs in (("missing", missing), ("too many", more)):
+        lines += [f"  {verb}: {entity} {id}: {action}" for entity, id, action in islice(logs.elements(), 10)]
+        lines += [f"  ... and {logs.total() - 10} more"] if logs.total() > 10 else []
+    return "\n".join(lines)
 
 
 def _lines(file: Path) -> list[str]:
