@@ -39,7 +39,7 @@ def __getattr__(name: str) -> Any:
         if error.name is None or error.name.partition(".")[0] == "maxim_gemini":
             raise
         install = 'pip install "maxim-gemini[testing]"'
-        missing = f"maxim_gemini.testing.{name} needs {error.name}, which is not installed: {install}"
+        missing = f"maxim_gemini.testing.{name} needs {error.name.partition('.')[0]}, which is not installed: {install}"
         raise ModuleNotFoundError(missing, name=error.name) from None
     return module if _EXPORTS[name] == name else getattr(module, name)
 

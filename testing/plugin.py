@@ -5,7 +5,9 @@ Nothing heavy is imported until a fixture is used.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+
+import pytest
 
 from maxim_gemini.testing._pytest.closing import declare_fixtures
 from maxim_gemini.testing._pytest.fixtures import (
@@ -18,12 +20,9 @@ from maxim_gemini.testing._pytest.fixtures import (
     maxim_gemini_marked,
     maxim_gemini_recorder,
 )
-from maxim_gemini.testing._pytest.options import MARKER_DECLARATION, add_options, settings_of
-from maxim_gemini.testing._pytest.session import SESSION, Session
+from maxim_gemini.testing._pytest.options import MARKER_DECLARATION, add_options, blocks_network, settings_of
+from maxim_gemini.testing._pytest.session import SESSION, Session, network_of
 from maxim_gemini.testing._pytest.telling import Telling
-
-if TYPE_CHECKING:
-    import pytest
 
 __all__ = [
     "gemini_client",
@@ -36,11 +35,20 @@ __all__ = [
     "maxim_gemini_recorder",
     "pytest_addoption",
     "pytest_configure",
+    "pytest_load_initial_conftests",
 ]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    if blocks_network(early_config, early_config.known_args_namespace):
+        stack = ExitStack()
+        stack.enter_context(network_of(early_config).blocked())
+        early_config.add_cleanup(stack.close)
 
 
 def pytest_configure(config: pytest.Config) -> None:

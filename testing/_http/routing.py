@@ -20,7 +20,7 @@ answering, and before the first byte:
 
 from __future__ import annotations
 
-import asyncio
+import sys
 import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -135,11 +135,11 @@ def _close(lane: _Lane, thread: threading.Thread | None) -> None:
 
 
 def _in_event_loop() -> bool:
+    asyncio = sys.modules.get("asyncio")  # not imported here: it takes long, in every run of pytest
     try:
-        asyncio.get_running_loop()
+        return asyncio is not None and asyncio.get_running_loop() is not None
     except RuntimeError:
         return False
-    return True
 
 
 def _still_open(lane: _Lane | None) -> _Lane | None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .sharing import Shared
 
-_COLOURS: Final = {"missed": "red", "recorded": "green"}
+_COLOURS: Final = {"missed": "red", "refused": "red", "recorded": "green"}
 
 
 class WrittenReport(NamedTuple):

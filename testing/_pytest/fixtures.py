@@ -87,7 +87,11 @@ def maxim_api(request: pytest.FixtureRequest) -> Iterator[MaximApi]:
 @pytest.fixture(autouse=True, name="_maxim_gemini_marked")
 def maxim_gemini_marked(request: pytest.FixtureRequest) -> None:
     # Autouse, so that it runs after the fixtures of wider scopes and before those of the test, which it is to catch.
-    if request.node.get_closest_marker(MARKER) is not None:
+    if request.node.get_closest_marker(MARKER) is None:
+        return
+    from .marker import wants_recorder
+
+    if wants_recorder(request.node):
         request.getfixturevalue(RECORDER_FIXTURE)
 
 

@@ -29,11 +29,13 @@ class Choices:
     hosts: Sequence[str] | None = None
     description: str | None = None
     source: str | None = None
+    block_network: bool | None = None
 
     def __post_init__(self) -> None:
         """Refuse what can be seen to be wrong without a recorder."""
         _expect(self, "cassette", str)
         _expect(self, "strict", bool)
+        _expect(self, "block_network", bool)
         if self.cassette is not None:
             inside(self.cassette)
         if self.record is not None:
@@ -68,6 +70,8 @@ def from_config(value: object) -> Choices:
     said_by = "the fixture maxim_gemini_config"
     if not isinstance(value, Mapping):
         raise TypeError(f"{said_by} has to return a mapping, such as {{'pace': 'recorded'}}, and not {value!r}")
+    if "block_network" in value:
+        raise TypeError(f"{said_by} can't hold block_network: use the marker or the ini value")
     return _parsed(cast("Any", value), said_by)
 
 
@@ -77,6 +81,21 @@ def choices_of(item: pytest.Item, config: object = ()) -> Choices:
     for mark in item.iter_markers(MARKER):
         chosen = chosen.over(from_marker(mark))
     return chosen.over(from_config(config)) if config else chosen
+
+
+def sends_freely(item: pytest.Item) -> bool | None:
+    """Return whether the markers of *item* let it send to Gemini, or forbid it; `None` where they say nothing."""
+    try:
+        blocks = choices_of(item).block_network
+    except (TypeError, ValueError):  # told when the test runs
+        return None
+    return None if blocks is None else not blocks
+
+
+def wants_recorder(item: pytest.Item) -> bool:
+    """Return whether *item* is marked to be recorded, and not only to send freely."""
+    marks = list(item.iter_markers(MARKER))
+    return bool(marks) and not all(not mark.args and mark.kwargs.keys() == {"block_network"} for mark in marks)
 
 
 def _parsed(said: Mapping[Any, Any], said_by: str) -> Choices:

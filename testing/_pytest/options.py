@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from argparse import BooleanOptionalAction
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, cast, get_args
 
 import pytest
 
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -22,9 +24,11 @@ _HOURS: Final = {"h": 1, "d": 24, "": 24, "w": 24 * 7, "m": 24 * 30, "y": 24 * 3
 _UNITS: Final = "h (hours), d (days), w (weeks), m (months of 30 days) or y (years of 365 days), such as 90d"
 MARKER_DECLARATION: Final = (
     "maxim_gemini(cassette=None, *, record=None, strict=None, pace=None, chunking=None, base_url=None, hosts=None, "
-    "description=None, source=None): record the Gemini traffic of the test once, and replay it from then on. "
+    "description=None, source=None, block_network=None): record the Gemini traffic of the test once, and replay it "
+    "from then on. "
     "cassette: the name of a recording instead of the test's own; record: a record mode; strict: an answer that is "
-    "recorded but not used is an error; the rest as GeminiRecorder has it."
+    "recorded but not used is an error; block_network: False lets "
+    "the test send to Gemini without a recorder; the rest as GeminiRecorder has it."
 )
 
 
@@ -41,6 +45,8 @@ class Settings(NamedTuple):
     max_age: timedelta | None = None
     report: Path | None = None
     folder: str = "cassettes"
+    block_network: bool = True
+    """Requests to Gemini that no recorder and no mock takes are refused."""
 
     def mode(self, wanted: str | None) -> Mode:
         """Return the record mode of a test whose marker or config says *wanted*.
@@ -71,6 +77,12 @@ def add_options(parser: pytest.Parser) -> None:
         help="Allow live calls where CI is set.",
     )
     group.addoption(
+        "--maxim-gemini-block-network",
+        action=BooleanOptionalAction,
+        default=None,
+        help="Refuse requests to Gemini that no recorder and no mock takes. On by default where nothing is recorded.",
+    )
+    group.addoption(
         "--maxim-gemini-strict",
         action="store_true",
         help="What is recorded but not used is an error: an answer in a test, a recording in the whole run.",
@@ -88,6 +100,7 @@ def add_options(parser: pytest.Parser) -> None:
         help="Write what every test logged to this file: .html for people, .json for programs.",
     )
     parser.addini("maxim_gemini_record", "Record mode where neither option, environment nor marker says one.")
+    parser.addini("maxim_gemini_block_network", "Refuse requests to Gemini that no recorder and no mock takes.")
     parser.addini("maxim_gemini_strict", "What is recorded but not used is an error.", type="bool", default=False)
     parser.addini("maxim_gemini_max_age", "Warn of recordings older than this, such as 90d.")
     parser.addini("maxim_gemini_cassette_dir", "Folder of the recordings, beside each test file.", default="cassettes")
@@ -105,10 +118,25 @@ def settings_of(config: pytest.Config, environment: Mapping[str, str] = os.envir
         max_age=_age(config),
         report=_report(config),
         folder=config.getini("maxim_gemini_cassette_dir"),
+        block_network=blocks_network(config, config.option, environment),
     )
     if settings.in_ci and not settings.allow_ci and (forced or "none") != "none":
         raise pytest.UsageError(_NOT_IN_CI.format(mode=forced, said_by=said_by))
     return settings
+
+
+def blocks_network(config: pytest.Config, options: Namespace, environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether requests to Gemini that no recorder and no mock takes are refused, by what is known of *options*.
+
+    Conftest files are read before pytest has looked at all options; what they send at import is refused, too.
+    """
+    option: bool | None = options.maxim_gemini_block_network
+    if option is not None:
+        return option
+    if text := str(config.getini("maxim_gemini_block_network")).strip().lower():
+        return text not in {"0", "false", "no", "off"}
+    modes = (options.maxim_gemini_record, environment.get(VARIABLE), config.getini("maxim_gemini_record"))
+    return next((mode for mode in modes if mode), "none") == "none"
 
 
 def as_mode(text: str) -> Mode:

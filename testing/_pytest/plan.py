@@ -47,7 +47,7 @@ def plan_of(item: pytest.Item, config: Mapping[str, Any], session: Session) -> P
     folder = module_folder(item.path, session.settings.folder)
     target = target_of(node_id(item), place.path, folder, is_shared=is_shared)
     tests = _tests(item, place, session)
-    for name in ("cassette", "record", "strict"):
+    for name in ("cassette", "record", "strict", "block_network"):
         wishes.pop(name, None)
     return Plan(
         place.path,

@@ -15,6 +15,7 @@ from maxim_gemini.testing._recorder import watchers as _watchers
 from maxim_gemini.testing.exceptions import TestKitError
 
 from . import parameters
+from .network import Network
 from .sharing import Ledger
 
 if TYPE_CHECKING:
@@ -131,6 +132,9 @@ class Session:
         """The tests of this run that use a recorder, by node id."""
         self.theirs: set[str] = set()
         """Cassettes of tests that another plugin records."""
+        self.network = network_of(config)
+        self.refusals = 0
+        """Requests to Gemini that were refused before the present test."""
         self.ledger = Ledger(getattr(config, "workerinput", {}).get(ATTRIBUTE, ""))
         self.records: list[dict[str, Any]] = []
         self._report: WrittenReport | None = None
@@ -186,9 +190,15 @@ class Session:
             self.theirs |= {user.own for user in collecting.users(theirs, self.settings.folder).values()}
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_setup(self) -> None:
-        """Begin a test."""
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Begin a test, which may send to Gemini if it is marked so."""
         self.current = TestState()
+        self.refusals = len(self.network.refused)
+        if item.get_closest_marker(MARKER) is not None:
+            from .marker import sends_freely
+
+            if (free := sends_freely(item)) is not None:
+                self.current.closing.enter_context(self.network.allowed() if free else self.network.blocked())
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self) -> Generator[None, Any, Any]:
@@ -221,10 +231,11 @@ class Session:
             _escape_surrogates(report)
         state = self.current
         state.take(report)
-        if report.when == "teardown" and (state.uses or state.loggers):
+        refused = len(self.network.refused) - self.refusals
+        if report.when == "teardown" and (state.uses or state.loggers or refused):
             from .places import node_id
 
-            setattr(report, ATTRIBUTE, self._record(node_id(item), state).to_wire())
+            setattr(report, ATTRIBUTE, self._record(node_id(item), state, refused).to_wire())
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -295,7 +306,7 @@ class Session:
 
             self.current.uses.append(use_of(recorder, self.shown(recorder.path.resolve()), plan))
 
-    def _record(self, nodeid: str, state: TestState) -> TestRecord:
+    def _record(self, nodeid: str, state: TestState, refused: int) -> TestRecord:
         from .tally import TestRecord, of_test, traces
 
         return TestRecord(
@@ -303,6 +314,7 @@ class Session:
             uses=[of_test(use, passed=state.outcome == "passed") for use in state.uses],
             traces=traces(state.loggers) if self.settings.report else [],
             logged=bool(state.loggers),
+            refused=refused,
             outcome=state.outcome,
             duration=state.duration,
             message=state.message,
@@ -339,11 +351,17 @@ class Session:
 
 
 SESSION: Final = pytest.StashKey[Session]()
+_NETWORK: Final = pytest.StashKey[Network]()
 
 
 def session_of(config: pytest.Config) -> Session:
     """Return the plugin of the run."""
     return config.stash[SESSION]
+
+
+def network_of(config: pytest.Config) -> Network:
+    """Return the network of the run, also before there is a session."""
+    return config.stash.setdefault(_NETWORK, Network())
 
 
 def _uses_recorder(item: pytest.Item) -> bool:

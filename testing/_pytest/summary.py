@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .sharing import Shared
     from .tally import TestRecord, Use
 
-ORDER: Final = ("missed", "not saved", "unused", "recorded", "old", "orphaned")
+ORDER: Final = ("missed", "refused", "not saved", "unused", "recorded", "old", "orphaned")
 """What a line can be about, the most urgent first."""
 SHOWN: Final = 10
 """Lines about each thing, unless more is asked for."""
@@ -47,8 +47,14 @@ def details(
     now: datetime | None = None,
 ) -> list[Line]:
     """Return what a reader may want to act on: one line each."""
+    records = list(records)
     uses = [(record.nodeid, use) for record in records for use in record.uses]
     lines = [line for nodeid, use in uses for line in _use(nodeid, use)]
+    lines += [
+        Line("refused", f"{plural(record.refused, 'request')} of {record.nodeid}: it uses no recorder and no mock")
+        for record in records
+        if record.refused
+    ]
     lines += _recorded(use for _, use in uses)
     if max_age is not None:
         lines += _old((use for _, use in uses), max_age, now or datetime.now(UTC))

@@ -59,6 +59,8 @@ class TestRecord:
     traces: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     logged: bool = False
     """A logger of ours was there, so that the test belongs into the report even without a trace."""
+    refused: int = 0
+    """Requests to Gemini that no recorder and no mock took, and that were not sent."""
     outcome: str = "passed"
     duration: float = 0.0
     message: str = ""

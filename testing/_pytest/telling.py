@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _LIBRARIES: Final = frozenset(
     {
         *("aiohttp", "asyncio", "concurrent", "contextlib", "functools", "google"),
-        *("httpx", "httpx2", "maxim_gemini", "respx", "tenacity"),
+        *("httpcore", "httpcore2", "httpx", "httpx2", "maxim_gemini", "requests", "respx", "tenacity", "websockets"),
     }
 )
 

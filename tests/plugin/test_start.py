@@ -8,7 +8,20 @@ import textwrap
 
 import pytest
 
-HEAVY = ("google.genai", "maxim", "vcr", "yaml", "httpx", "httpx2", "aiohttp", "respx", "hypothesis", "uvicorn", "rich")
+HEAVY = (
+    "asyncio",
+    "google.genai",
+    "maxim",
+    "vcr",
+    "yaml",
+    "httpx",
+    "httpx2",
+    "aiohttp",
+    "respx",
+    "hypothesis",
+    "uvicorn",
+    "rich",
+)
 """What must not be imported before a fixture is used."""
 
 
@@ -30,9 +43,19 @@ def test_nothing_heavy_is_imported_until_a_fixture_is_used(
             ours = [name for name in sys.modules if name.startswith("maxim_gemini.")]
             assert sorted(ours) == [
                 "maxim_gemini.testing",
+                "maxim_gemini.testing._clock",
+                "maxim_gemini.testing._http",
+                "maxim_gemini.testing._http.delivery",
+                "maxim_gemini.testing._http.exchange",
+                "maxim_gemini.testing._http.gemini_hosts",
+                "maxim_gemini.testing._http.patching",
+                "maxim_gemini.testing._http.routing",
+                "maxim_gemini.testing._http.threads",
+                "maxim_gemini.testing._http.wire",
                 "maxim_gemini.testing._pytest",
                 "maxim_gemini.testing._pytest.closing",
                 "maxim_gemini.testing._pytest.fixtures",
+                "maxim_gemini.testing._pytest.network",
                 "maxim_gemini.testing._pytest.options",
                 "maxim_gemini.testing._pytest.parameters",
                 "maxim_gemini.testing._pytest.session",
