@@ -42,6 +42,7 @@ def test_nothing_heavy_is_imported_until_a_fixture_is_used(
             assert [name for name in {HEAVY} if name in sys.modules] == []
             ours = [name for name in sys.modules if name.startswith("maxim_gemini.")]
             assert sorted(ours) == [
+                "maxim_gemini._token_forms",
                 "maxim_gemini.testing",
                 "maxim_gemini.testing._clock",
                 "maxim_gemini.testing._http",
@@ -52,6 +53,7 @@ def test_nothing_heavy_is_imported_until_a_fixture_is_used(
                 "maxim_gemini.testing._http.routing",
                 "maxim_gemini.testing._http.threads",
                 "maxim_gemini.testing._http.wire",
+                "maxim_gemini.testing._printable",
                 "maxim_gemini.testing._pytest",
                 "maxim_gemini.testing._pytest.closing",
                 "maxim_gemini.testing._pytest.fixtures",
