@@ -61,6 +61,14 @@ from maxim_gemini.testing._replies.building import (
     usage,
     wait,
 )
+from maxim_gemini.testing._replies.interaction_words import (
+    google_search,
+    interaction,
+    interaction_event,
+    keep_alive,
+    server_tool,
+    step,
+)
 from maxim_gemini.testing._replies.model import Gate, Reply
 from maxim_gemini.testing._replies.reading import parse
 
@@ -87,10 +95,14 @@ __all__ = [
     "exactly",
     "finish",
     "function_call",
+    "google_search",
     "grounding",
     "hold",
     "image",
     "index",
+    "interaction",
+    "interaction_event",
+    "keep_alive",
     "logprobs",
     "malformed_function_call",
     "max_tokens",
@@ -102,7 +114,9 @@ __all__ = [
     "resource",
     "response",
     "safety_ratings",
+    "server_tool",
     "stall",
+    "step",
     "stopped",
     "stream",
     "text",

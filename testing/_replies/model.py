@@ -16,6 +16,9 @@ from maxim_gemini.testing.exceptions import ScriptError
 
 Json: TypeAlias = Mapping[str, Any]
 
+Schema: TypeAlias = Literal["steps", "outputs"]
+"""How an interaction is written: in steps, or, until May 2026, in outputs."""
+
 NOTHING: Json = {}
 """No fields."""
 
@@ -153,7 +156,51 @@ class Document:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-Step: TypeAlias = Event | Pause | Hold | Disconnect | Failure | Verbatim | Document
+@dataclass(frozen=True, slots=True)
+class InteractionStep:
+    """A whole step of an interaction, in the wire's own words."""
+
+    step: Json
+    deltas: tuple[Json, ...] | None = None
+    """The deltas in which it streams; `None`: as real servers cut it."""
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionEvent:
+    """An event in the stream of an interaction, in the wire's own words. A plain answer is without it."""
+
+    fields: Json
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAlive:
+    """A comment in the stream of an interaction, which readers skip."""
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionSettings:
+    """What the whole interaction says of itself, and how it is served."""
+
+    fields: Json = field(default_factory=dict[str, Any])
+    """By their wire names: `id`, `status`, `usage` ..."""
+    polls: int | None = None
+    """How often it is still in progress when it is asked for; `None`: never."""
+    schema: Schema = "steps"
+    is_sorted: bool = False
+    """Whether the names in its JSON are in alphabetical order, as they were until February 2026."""
+
+    def __or__(self, later: InteractionSettings) -> InteractionSettings:
+        return InteractionSettings(
+            {**self.fields, **later.fields},
+            self.polls if later.polls is None else later.polls,
+            "outputs" if "outputs" in (self.schema, later.schema) else "steps",
+            self.is_sorted or later.is_sorted,
+        )
+
+
+Step: TypeAlias = (
+    Event | Pause | Hold | Disconnect | Failure | Verbatim | Document | InteractionStep | InteractionEvent | KeepAlive
+)
 
 _LAST = (Disconnect, Failure, Verbatim, Document)
 
@@ -169,6 +216,8 @@ class Reply:
     """Written as it stands: nothing is counted, cut, joined or added."""
     wire: Literal["gemini", "vertex"] | None = None
     """Whose style it is written in; `None`: that of the backend that is asked."""
+    interaction: InteractionSettings | None = None
+    """What only interactions have; `None`: nothing."""
 
     def __add__(self, later: object) -> Self:
         if not isinstance(later, Reply):
@@ -184,6 +233,7 @@ class Reply:
             identity={**self.identity, **later.identity},
             exact=self.exact or later.exact,
             wire=later.wire or self.wire,
+            interaction=_both(self.interaction, later.interaction),
         )
 
     def __repr__(self) -> str:
@@ -202,13 +252,26 @@ class Reply:
     @property
     def text(self) -> str:
         """The answer's text, thoughts left out, of the first candidate."""
-        return "".join(
-            str(part["text"])
-            for event in self.events
-            for candidate in event.candidates[:1]
-            for part in candidate.parts or ()
-            if "text" in part and not part.get("thought")
-        )
+        return "".join(text for step in self.steps for text in _texts(step))
+
+    @property
+    def needs_interactions(self) -> bool:
+        """Whether it holds what only the Interactions API has."""
+        only = InteractionStep | InteractionEvent | KeepAlive
+        return self.interaction is not None or any(isinstance(step, only) for step in self.steps)
+
+
+def _both(earlier: InteractionSettings | None, later: InteractionSettings | None) -> InteractionSettings | None:
+    return earlier | later if earlier and later else earlier or later
+
+
+def _texts(step: Step) -> list[str]:
+    if isinstance(step, InteractionStep):
+        contents = step.step.get("content", ()) if step.step.get("type") == "model_output" else ()
+        return [str(content["text"]) for content in contents if "text" in content]
+    candidates = step.candidates[:1] if isinstance(step, Event) else ()
+    parts = [part for candidate in candidates for part in candidate.parts or ()]
+    return [str(part["text"]) for part in parts if "text" in part and not part.get("thought")]
 
 
 def _check_order(earlier: Reply, later: Reply) -> None:
@@ -244,6 +307,10 @@ def _shown(step: Step) -> str:
             return kind
         case Verbatim(status=status):
             return f"raw {status}"
+        case InteractionStep(step=fields):
+            return " ".join(str(fields[name]) for name in ("type", "name") if name in fields)
+        case InteractionEvent(fields=fields):
+            return f"event {fields.get('event_type', '')}".strip()
         case _:
             return type(step).__name__.lower()
 

@@ -12,6 +12,7 @@ from maxim_gemini.testing._http import wire
 from maxim_gemini.testing.exceptions import ScriptError
 
 from . import building as say
+from .interaction_reading import is_interaction, parse_interaction
 from .model import Candidate, Event, Json, Reply
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def parse(body: bytes | str, *, status: int = 200, backend: Backend = "gemini") 
     Raise `ScriptError` where the vocabulary can't say it.
     """
     data = body.encode() if isinstance(body, str) else body
+    if is_interaction(data):
+        return parse_interaction(data, status=status, backend=backend)
     if data.lstrip().startswith(b"data:"):
         return _stream(data, backend)
     try:

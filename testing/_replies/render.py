@@ -99,6 +99,8 @@ def check_fit(reply: Reply, request: GeminiRequest) -> None:
 
 def misfit(reply: Reply, request: GeminiRequest) -> str:
     """Return why *reply* can't answer *request*; empty where it can."""
+    if reply.needs_interactions:
+        return "it holds what only an interaction has"
     whole = _whole(reply)
     if isinstance(whole, Document):
         wanted = {"tokens": ("countTokens",), "embedding": ("embedContent", "batchEmbedContents", "predict")}
@@ -120,14 +122,15 @@ def _streams_arguments(reply: Reply) -> bool:
 
 def json_headers(style: Style) -> Heads:
     """Return the headers of a plain answer."""
-    return (("content-type", JSON_TYPE), *_common_headers(style))
+    return (("content-type", JSON_TYPE), *common_headers(style))
 
 
 def _events_headers(style: Style) -> Heads:
-    return (("content-type", EVENTS_TYPE), ("content-disposition", "attachment"), *_common_headers(style))
+    return (("content-type", EVENTS_TYPE), ("content-disposition", "attachment"), *common_headers(style))
 
 
-def _common_headers(style: Style) -> Heads:
+def common_headers(style: Style) -> Heads:
+    """Return the headers that every answer has."""
     shared = (
         ("vary", "Origin"),
         ("vary", "X-Origin"),

@@ -13,14 +13,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 Backend = Literal["gemini", "vertex"]
+InteractionCall = Literal["", "create", "get", "cancel", "delete"]
 
 GENERATING: Final = frozenset({"generateContent", "streamGenerateContent"})
 """The methods that are answered with candidates."""
+
+_CONTENTS: Final = frozenset({"text", "image", "audio", "video", "document"})
+"""The types of an interaction's contents."""
 
 TOO_DEEP: Final = "Message too deep. Max recursion depth reached"
 
 _VERTEX: Final = re.compile(r"/(projects|publishers)/|aiplatform\.googleapis\.com|\.rep\.googleapis\.com")
 _ACTION: Final = re.compile(r"/(?P<resource>[^:/]+):(?P<action>\w+)$")
+_INTERACTION: Final = re.compile(
+    r"/(?:projects/[^/]+/locations/[^/]+/)?interactions(?:/(?P<id>[^/:]+)(?P<cancel>/cancel)?)?"
+)
+_INTERACTION_CALLS: Final[dict[tuple[str, bool, bool], InteractionCall]] = {
+    ("POST", False, False): "create",
+    ("GET", True, False): "get",
+    ("POST", True, True): "cancel",
+    ("DELETE", True, False): "delete",
+}
+"""By method, and whether the path has an id and `/cancel`."""
 _VERSION: Final = re.compile(r"^(/upload)?/v\d\w*(?=/)")
 
 
@@ -78,9 +92,28 @@ class GeminiRequest:
 
     @property
     def model(self) -> str:
-        """The model's short name; empty for other resources."""
+        """The model's short name; empty for other resources, and for an interaction with an agent."""
+        if self.interaction_call == "create":
+            return str(self.field("model") or "").rpartition("/")[2]
         found = _ACTION.search(self.path)
         return found["resource"] if found else ""
+
+    @property
+    def agent(self) -> str:
+        """The agent of an interaction; empty for a model's."""
+        return str(self.field("agent") or "") if self.interaction_call == "create" else ""
+
+    @cached_property
+    def interaction_call(self) -> InteractionCall:
+        """What is to be done with an interaction; empty for every other request."""
+        found = _INTERACTION.fullmatch(self.resource)
+        return _INTERACTION_CALLS.get((self.method, bool(found["id"]), bool(found["cancel"])), "") if found else ""
+
+    @property
+    def interaction_id(self) -> str:
+        """The id of the interaction that is asked for; empty where none is."""
+        found = _INTERACTION.fullmatch(self.resource)
+        return (found["id"] or "") if found else ""
 
     @property
     def generates(self) -> bool:
@@ -90,6 +123,9 @@ class GeminiRequest:
     @property
     def streams(self) -> bool:
         """Whether the answer is to come as server-sent events."""
+        if self.interaction_call:
+            asked = self.field("stream") if self.interaction_call == "create" else self.query.get("stream") == "true"
+            return asked is True
         return self.action == "streamGenerateContent" and self.query.get("alt") == "sse"
 
     @cached_property
@@ -113,11 +149,20 @@ class GeminiRequest:
     @property
     def text(self) -> str:
         """The text of the last content: what the user, or a tool, just said."""
+        if self.interaction_call:
+            return text_of({"parts": self.input_steps[-1].get("content")}) if self.input_steps else ""
         return text_of(self.contents[-1]) if self.contents else ""
+
+    @cached_property
+    def input_steps(self) -> list[dict[str, Any]]:
+        """The input of an interaction as steps: a text, or contents, are one step of the user."""
+        return _input_steps(self.field("input"))
 
     @property
     def system(self) -> str:
         """The system instruction's text."""
+        if isinstance(instruction := self.field("systemInstruction"), str):
+            return instruction
         return text_of(self.field("systemInstruction"))
 
     @property
@@ -128,6 +173,8 @@ class GeminiRequest:
     @property
     def tools(self) -> list[str]:
         """The names of the functions that are declared, in order."""
+        if self.interaction_call:
+            return [str(tool["name"]) for tool in _items(self.field("tools")) if tool.get("type") == "function"]
         declared = [declaration for tool in _items(self.field("tools")) for declaration in _declarations(tool)]
         return [str(declaration["name"]) for declaration in declared if "name" in declaration]
 
@@ -153,6 +200,23 @@ def text_of(content: Any) -> str:
 def parts_of(content: Any) -> list[dict[str, Any]]:
     """Return the parts of a content as sent."""
     return _items(_fields(content).get("parts"))
+
+
+def _input_steps(value: Any) -> list[dict[str, Any]]:
+    if isinstance(value, str):
+        return _input_steps([{"text": value, "type": "text"}])
+    items = _items(value)
+    contents = [item for item in items if item.get("type") in _CONTENTS]
+    if contents:
+        return [{"type": "user_input", "content": contents}]
+    return [_step_of_turn(item) if "role" in item else item for item in items]
+
+
+def _step_of_turn(turn: dict[str, Any]) -> dict[str, Any]:
+    """Return a turn of the older schema as a step."""
+    content = turn.get("content")
+    said: Any = [{"text": content, "type": "text"}] if isinstance(content, str) else content
+    return {"type": "user_input" if turn["role"] == "user" else "model_output", "content": said}
 
 
 def _fields(value: Any) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from typing import Any, TypeAlias
 
 from maxim_gemini.testing.exceptions import ScriptError
 
+from .interaction_memory import Interactions
+from .interaction_writing import write_interaction
 from .model import Document, Event, Reply
 from .player import Player, RequestLog
 from .render import Answer, misfit, write
@@ -72,6 +74,8 @@ class Script(Player):
         super().__init__(log)
         self._lock = threading.RLock()  # a predicate may look at the script
         self._resources = Resources(self.log.keep_bytes)
+        self.interactions = Interactions(keep=self.log.keep_requests, keep_bytes=self.log.keep_bytes)
+        """Those that were created, by id."""
         self._rules: list[Rule] = []
         self._order = Rule("in order", lambda _: True)
         self.reply(*replies)
@@ -131,7 +135,17 @@ class Script(Player):
     def _take(self, request: GeminiRequest, ordinal: int) -> Callable[[], Answer]:
         with self._lock:
             answering = self._picked(request)
-        return partial(_written, answering, request, ordinal)
+        return partial(self._written, answering, request, ordinal)
+
+    def _written(self, answering: Answering, request: GeminiRequest, ordinal: int) -> Answer:
+        reply = answering if isinstance(answering, Reply) else _returned(answering, request)
+        match request.interaction_call:
+            case "":
+                return write(reply, request, ordinal=ordinal)
+            case "create":
+                return self.interactions.create(reply, request, ordinal)
+            case _:
+                return write_interaction(reply, request, ordinal=ordinal)
 
     def _picked(self, request: GeminiRequest) -> Answering:
         refused = refusal(request)
@@ -143,23 +157,18 @@ class Script(Player):
         head = self._order.next
         if head is not None and _is_for(head, request):
             return self._order.take()
-        built_in = self._resources.answer(request)
+        built_in = self.interactions.answer(request) or self._resources.answer(request)
         if built_in is not None:
             return built_in
         raise ScriptError(self._nothing_left(request))
 
     def _nothing_left(self, request: GeminiRequest) -> str:
-        if request.generates:
+        if request.generates or request.interaction_call == "create":
             served = f"after {self.log.count - 1} requests" if self.log.count > 1 else "from the start"
             return f"no reply is left for {request!r} ({served}): add one with .reply(...) or .always(...)"
         return (
             f"nothing answers {request!r}: add a rule with .when(path={request.resource!r}).reply(reply.resource(...))"
         )
-
-
-def _written(answering: Answering, request: GeminiRequest, ordinal: int) -> Answer:
-    reply = answering if isinstance(answering, Reply) else _returned(answering, request)
-    return write(reply, request, ordinal=ordinal)
 
 
 def _returned(function: ReplyFunction, request: GeminiRequest) -> Reply:
@@ -194,8 +203,10 @@ def _awaited(reply: Awaitable[Any]) -> Any:
 
 def _is_for(answering: Answering, request: GeminiRequest) -> bool:
     """Whether the next reply in order is meant for *request*: models take any, other methods what fits them."""
-    if request.generates:
+    if request.generates or request.interaction_call == "create":
         return True
+    if request.interaction_call:
+        return False
     if not isinstance(answering, Reply) or not request.action:
         return isinstance(answering, Reply) and _is_document(answering) and not misfit(answering, request)
     return not any(isinstance(step, Event) for step in answering.steps) and not misfit(answering, request)

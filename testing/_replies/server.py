@@ -13,6 +13,7 @@ import os
 import socket
 import threading
 import traceback
+import zlib
 from contextlib import suppress
 from functools import partial
 from math import inf
@@ -30,14 +31,15 @@ from maxim_gemini.testing.exceptions import ScriptError, TestKitError
 
 from .cassette_player import CassettePlayer, Pace
 from .failures import error_body
+from .interaction_writing import PLAIN_TYPE, error_json
 from .model import Disconnect, Failure, Hold, Pause
 from .player import KEEP_BYTES, KEEP_REQUESTS, RequestLog
-from .render import JSON_TYPE, Answer, Heads, Sent
+from .render import EVENTS_TYPE, JSON_TYPE, Answer, Heads, Sent
 from .request import GeminiRequest
 from .script import Answering, Script, Scripted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from os import PathLike
     from types import TracebackType
 
@@ -51,6 +53,7 @@ _PATIENCE: Final = 10.0
 """Seconds that a server may take to start or to stop."""
 _IDLE: Final = 3600
 """Seconds that a connection is kept for the client's next request: longer than a client keeps it."""
+_UNPROCESSABLE: Final = 422
 _DEBUG_INFO: Final = "type.googleapis.com/google.rpc.DebugInfo"
 
 
@@ -212,6 +215,11 @@ def _broken(error: BaseException) -> Failure:
 
 
 def _failed(failure: Failure, request: GeminiRequest) -> Answer:
+    if request.interaction_call:
+        # google-genai sends a request for an interaction again after every 5xx.
+        message = str(_without_surrogates(failure.message or ""))
+        body = error_json(Failure(_UNPROCESSABLE, message, "script_error"), request)
+        return Answer(_UNPROCESSABLE, (("content-type", JSON_TYPE),), (body,))
     body = wire.dump_json(_without_surrogates(error_body(failure, request)))
     return Answer(failure.code, (("content-type", JSON_TYPE),), (body,))
 
@@ -407,13 +415,25 @@ def _cross_origin(request: Headers) -> Heads:
 
 
 def _compressed(answer: Answer, request: GeminiRequest) -> Answer:
-    """Return *answer* as real servers send it to a client that takes gzip: plain JSON compressed, streams never."""
+    """Return *answer* as real servers send it to a client that takes gzip: JSON, and streams of interactions."""
     takes = "gzip" in request.headers.get("accept-encoding", "")
-    if not takes or dict(answer.headers).get("content-type") != JSON_TYPE or Disconnect() in answer.sent:
+    kind = dict(answer.headers).get("content-type")
+    if takes and kind == EVENTS_TYPE and request.interaction_call:
+        return Answer(answer.status, (*answer.headers, ("content-encoding", "gzip")), tuple(_in_gzip(answer.sent)))
+    if not takes or kind not in (JSON_TYPE, PLAIN_TYPE) or Disconnect() in answer.sent:
         return answer
     waits = tuple(piece for piece in answer.sent if not isinstance(piece, bytes))
     body = gzip.compress(answer.body, mtime=0)
     return Answer(answer.status, (*answer.headers, ("content-encoding", "gzip")), (*waits, body))
+
+
+def _in_gzip(sent: tuple[Sent, ...]) -> Iterator[Sent]:
+    """Yield the pieces of a stream compressed, each as soon as it is there."""
+    deflater = zlib.compressobj(wbits=31)
+    for piece in sent:
+        yield deflater.compress(piece) + deflater.flush(zlib.Z_SYNC_FLUSH) if isinstance(piece, bytes) else piece
+    if Disconnect() not in sent:
+        yield deflater.flush()
 
 
 def _listening(host: str, port: int) -> socket.socket:

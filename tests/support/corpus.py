@@ -77,3 +77,42 @@ def streams_of(name: str) -> tuple[str, ...]:
         for line in recorded
         if "event-stream" in (line["content_type"] or "") and (line["fidelity"] or "").startswith("bytes")
     )
+
+
+class Exchange(NamedTuple):
+    """One recorded exchange with the Interactions API: a line of `interactions.jsonl`."""
+
+    id: str
+    backend: str
+    status: int
+    content_type: str | None
+    request: Any
+    body: str
+    fidelity: str
+    http: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"<{self.id} {self.http['verb']} {self.status}>"
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the answer is a stream: some recorders kept no content type."""
+        return self.body.startswith(("event: ", ": "))
+
+    @property
+    def sent(self) -> bytes:
+        """The request's body; where it was not recorded, one that is answered so."""
+        if self.http["verb"] != "POST":
+            return b""
+        body = self.request if isinstance(self.request, dict) else {"model": "gemini-2.5-flash", "input": "hi"}
+        return json.dumps({**body, "stream": self.is_stream}).encode()
+
+
+@functools.cache
+def exchanges() -> tuple[Exchange, ...]:
+    """Return every recorded exchange with the Interactions API; empty where there is no corpus."""
+    folder = corpus_folder()
+    if folder is None:
+        return ()
+    with (folder / "interactions.jsonl").open(encoding="utf-8") as lines:
+        return tuple(Exchange(**{name: json.loads(line).get(name) for name in Exchange._fields}) for line in lines)

@@ -1,0 +1,221 @@
+"""Recorded bytes of an interaction -> the reply that says the same, in words where words can say it."""
+
+from __future__ import annotations
+
+import http
+import json
+import re
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING, Any, Final
+
+from maxim_gemini.testing._http import wire
+from maxim_gemini.testing._json_types import is_list, is_object
+from maxim_gemini.testing.exceptions import ScriptError
+
+from . import building as say
+from . import interaction_words
+from .interaction_steps import JOINING, Steps, compact, joined, partial, streamed, streamed_outputs
+from .interaction_writing import EVENTS, code_of, ending_event, opening_events
+from .model import InteractionSettings, InteractionStep, Json, Reply, Schema
+
+if TYPE_CHECKING:
+    from .interaction_steps import Streamed
+    from .request import Backend
+
+_STREAM: Final = re.compile(rb"(?:event: |: )")
+_PLAIN: Final = re.compile(rb'\{\s*"error":\s*\{\s*"(?:code": "|message": "[^\n]*"code": ?")|\[\s*\{\s*"error"')
+_STATUSES: Final = {code_of(status): int(status) for status in http.HTTPStatus if status >= 400}
+_CONTENTS: Final = frozenset({"text", "image", "audio", "video", "document"})
+
+
+def is_interaction(data: bytes) -> bool:
+    """Return whether *data* is an answer of the Interactions API."""
+    if _STREAM.match(data) or _PLAIN.match(data):
+        return True
+    return b'"interaction"' in data and is_object(value := _json(data)) and value.get("object") == "interaction"
+
+
+def _json(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError:
+        return None
+
+
+def parse_interaction(data: bytes, *, status: int, backend: Backend) -> Reply:
+    """Return the reply that the recorded body *data* is; raise `ScriptError` where the vocabulary can't say it."""
+    if _STREAM.match(data):
+        return say.exactly(_stream(data, backend), say.response(backend=backend))
+    value = _json(data)
+    if is_list(value):
+        error: Json = value[0]["error"]
+        return say.error(status) if status == error["code"] == 400 else say.error(status, error["message"])
+    if is_object(value) and "error" in value:
+        return say.error(status, value["error"]["message"], status=value["error"]["code"])
+    if not is_object(value) or value.get("object") != "interaction":
+        raise ScriptError(f"this is no interaction: {data[:60]!r}")
+    schema: Schema = "outputs" if "outputs" in value or value.get("role") else "steps"
+    fields = {name: item for name, item in value.items() if name not in ("steps", "outputs")}
+    steps = [_as_step(item) for item in value.get(schema, ())]
+    said = [_step(step, steps[place - 1] if place else {}) for place, step in enumerate(steps)]
+    return say.exactly(*said, _settings(fields, schema, value), say.response(backend=backend))
+
+
+def _settings(fields: Json, schema: Schema, shown: Json) -> Reply:
+    return Reply((), interaction=InteractionSettings(fields, None, schema, is_sorted=[*shown] == sorted(shown)))
+
+
+def _as_step(output: Json) -> Json:
+    return {"content": [output], "type": "model_output"} if output.get("type") in _CONTENTS else output
+
+
+def _step(step: Json, before: Json) -> Reply:
+    """Return a whole *step* in words, where those say exactly it and don't join it to the one *before*."""
+    joins = step.get("type") in JOINING and step.get("type") == before.get("type")
+    said = None if joins else _in_words(step)
+    return said or Reply((InteractionStep(step),))
+
+
+def _in_words(step: Json) -> Reply | None:
+    """Return the words for a step, or a part of one; `None` where there are none."""
+    try:
+        match step:
+            case {"type": "model_output", "content": [*contents]} if contents:
+                said = reduce(add, [_content(content) for content in contents])
+            case {"type": "thought", "summary": [{"text": str(text)}]}:
+                said = say.thought(text, signature=step.get("signature"))
+            case {"type": "thought", "signature": str(signature)}:
+                said = say.thought("", signature=signature)
+            case {"type": "function_call", "name": str(name)} if is_object(step.get("arguments")):
+                said = say.function_call(
+                    name, step["arguments"], call_id=step.get("id"), signature=step.get("signature")
+                )
+            case _:
+                return None
+    except (ScriptError, KeyError):
+        return None
+    return said if [*map(compact, _again(said))] == [compact(step)] else None
+
+
+def _again(said: Reply) -> list[Json]:
+    """Return the steps that words are; an empty signature, which only streams have, stays."""
+    steps = Steps("")
+    parts = [part for event in said.events for part in steps.of_event(event)]
+    return [reduce(joined, parts)] if parts and parts[0]["type"] in JOINING else parts
+
+
+def _content(content: Json) -> Reply:
+    if content["type"] == "text":
+        return say.stream(content["text"])
+    return say.part({"inlineData": {"mimeType": content["mime_type"], "data": content["data"]}})
+
+
+def _stream(data: bytes, backend: Backend) -> Reply:
+    ahead, events, is_done = _events_of(data)
+    older = {*EVENTS["outputs"], "content.start", "content.delta", "content.stop"}
+    schema: Schema = "outputs" if any(event.get("event_type") in older for event in events) else "steps"
+    first, word, last = EVENTS[schema]
+    bounds = [event for event in events if event.get("event_type") in (first, last)]
+    fields = dict(bounds[-1]["interaction"]) if bounds else {}
+    if not is_done and not (events and events[-1].get("event_type") == "error"):
+        raise ScriptError("this stream ends without [DONE] and without an error: use reply.raw(body)")
+    opening, ending = [*map(compact, opening_events(fields, schema))], compact(ending_event(fields, schema))
+    settings = _settings(fields, schema, events[0] if events else {})
+    shown = [compact(_by_name(event, opening_events(fields, schema))) for event in events[:2]]
+    said: list[Reply] = [interaction_words.keep_alive()] * ahead
+    rest = events[2:] if shown == opening else events
+    if shown == opening and len(rest) == 1 and rest[0].get("event_type") == "error":
+        said.append(say.event())
+    if rest and compact(_by_name(rest[-1], [ending_event(fields, schema)])) == ending:
+        rest = rest[:-1]
+    resumed = bool(rest) and rest[0].get("event_type") == f"{word}.stop"
+    said += _groups(rest[1:] if resumed else rest, word, schema, backend, rest[0]["index"] + 1 if resumed else 0)
+    return reduce(add, said, settings)
+
+
+def _by_name(event: Json, expected: list[dict[str, Any]]) -> Json:
+    """Return *event* with its names in the order of the *expected* one that says the same: some are sorted."""
+    return next((one for one in expected if one == event), event)
+
+
+def _events_of(data: bytes) -> tuple[int, list[dict[str, Any]], bool]:
+    """Return how many comments come first, the events, and whether the stream says that it is done."""
+    blocks = wire.split_events(data)
+    ahead = next((place for place, block in enumerate(blocks) if block != b": keep-alive\n\n"), len(blocks))
+    events: list[dict[str, Any]] = []
+    for block in blocks[ahead:]:
+        text = wire.event_data(block) or ""
+        if text == "[DONE]":
+            return ahead, events, True
+        value = _json(text.encode())
+        if not is_object(value):
+            raise ScriptError(f"this is no event of an interaction: {block[:60]!r}")
+        events.append(value)
+    return ahead, events, False
+
+
+def _groups(events: list[dict[str, Any]], word: str, schema: Schema, backend: Backend, index: int) -> list[Reply]:
+    """Return the steps among *events*, numbered from *index*, in words; what those can't say stays an event."""
+    said: list[Reply] = []
+    before: Json = {}
+    place = 0
+    while place < len(events):
+        event = events[place]
+        end = place
+        if event.get("event_type") == f"{word}.start":
+            while end < len(events) - 1 and events[end].get("event_type") != f"{word}.stop":
+                end += 1
+            group = events[place : end + 1]
+            start: Json = event.get("step") or event.get("content") or {}
+            joins = set(start) == {"type"} and before == start
+            words = None if joins else _group(group, start, index, word, schema, backend)
+            said.append(words or reduce(add, map(interaction_words.interaction_event, group)))
+            before = start if words else {}
+            index += 1
+        elif event.get("event_type") == "error":
+            code, message = event["error"]["code"], event["error"]["message"]
+            said.append(say.error(_STATUSES.get(code, 500), message, status=code))
+        else:
+            said.append(interaction_words.interaction_event(event))
+            before = {}
+        place = end + 1
+    return said
+
+
+def _group(
+    group: list[dict[str, Any]], start: Json, index: int, word: str, schema: Schema, backend: Backend
+) -> Reply | None:
+    """Return the events of one step in words, where those stream exactly so."""
+    deltas = [event.get("delta") for event in group[1:-1]]
+    name = "step" if word == "step" else "content"
+    plain = [
+        {"index": index, name: start, "event_type": f"{word}.start"},
+        *({"index": index, "delta": delta, "event_type": f"{word}.delta"} for delta in deltas),
+        {"index": index, "event_type": f"{word}.stop"},
+    ]
+    if plain != group or not all(map(is_object, deltas)):
+        return None
+    opened = {"type": "model_output"} if start.get("type") in _CONTENTS else start
+    parts = [part for delta in deltas if is_object(delta) and (part := partial(opened, _newer(delta))) is not None]
+    if not parts or len(parts) < len(deltas):
+        return None
+    shown = [one for part in parts for one in _streamed(part, schema, backend)]
+    same = [compact(one.start) for one in shown] == [compact(start)] * len(shown)
+    if not same or [compact(delta) for one in shown for delta in one.deltas] != [*map(compact, deltas)]:
+        return None
+    if len(parts) > 1 and set(start) != {"type"}:
+        return None
+    words = [said for part in parts if (said := _in_words(part)) is not None]
+    if len(words) == len(parts):
+        return reduce(add, words)
+    step = reduce(joined, parts) if len(parts) > 1 else parts[0]
+    return Reply((InteractionStep(step, tuple(delta for delta in deltas if is_object(delta))),))
+
+
+def _newer(delta: Json) -> Json:
+    return {**delta, "type": "text_annotation_delta"} if delta.get("type") == "text_annotation" else delta
+
+
+def _streamed(step: Json, schema: Schema, backend: Backend) -> list[Streamed]:
+    return streamed_outputs(step) if schema == "outputs" else [streamed(step, on_vertex=backend == "vertex")]

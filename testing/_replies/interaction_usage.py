@@ -1,0 +1,99 @@
+"""Token counts of an interaction, by the rules of `usage.py`: about four characters are a token, and sums are exact."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from .interaction_steps import whole
+from .model import NOTHING, Event
+from .usage import IMAGE_TOKENS, text_tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .model import Json, Step
+    from .request import GeminiRequest
+    from .style import Style
+
+_COUNTS: Final = {
+    "promptTokenCount": "total_input_tokens",
+    "cachedContentTokenCount": "total_cached_tokens",
+    "candidatesTokenCount": "total_output_tokens",
+    "toolUsePromptTokenCount": "total_tool_use_tokens",
+    "thoughtsTokenCount": "total_thought_tokens",
+    "totalTokenCount": "total_tokens",
+}
+_DETAILS: Final = {
+    "promptTokensDetails": "input_tokens_by_modality",
+    "cacheTokensDetails": "cached_tokens_by_modality",
+    "candidatesTokensDetails": "output_tokens_by_modality",
+    "toolUsePromptTokensDetails": "tool_use_tokens_by_modality",
+}
+_ORDER: Final = (
+    "total_tokens", "total_input_tokens", "input_tokens_by_modality", "total_cached_tokens",
+    "cached_tokens_by_modality", "total_output_tokens", "output_tokens_by_modality", "total_tool_use_tokens",
+    "tool_use_tokens_by_modality", "total_thought_tokens",
+)  # fmt: skip
+
+
+def interaction_usage(steps: tuple[Step, ...], request: GeminiRequest, style: Style) -> dict[str, Any]:
+    """Return what *steps* and *request* count: as the reply's own `usage` has it, else estimated."""
+    own = _own(steps)
+    made = _made(steps)
+    asked = _by_modality(content for step in request.input_steps for content in step.get("content", ()))
+    asked["text"] = asked.get("text", 0) + text_tokens(request.system) + text_tokens(str(request.field("tools") or ""))
+    counted: dict[str, Any] = {
+        "total_input_tokens": max(1, sum(asked.values())),
+        **({} if style.on_vertex else {"total_cached_tokens": 0}),
+        "total_output_tokens": sum(_by_modality(made["output"]).values()),
+        **({} if style.on_vertex else {"total_tool_use_tokens": 0}),
+        "total_thought_tokens": sum(_by_modality(made["thought"]).values()),
+        **own,
+    }
+    if "total_input_tokens" not in own:
+        counted.setdefault("input_tokens_by_modality", _listed(asked or {"text": 1}))
+    counted.setdefault("input_tokens_by_modality", _listed({"text": counted["total_input_tokens"]}))
+    pictures = {name: count for name, count in _by_modality(made["output"]).items() if name != "text"}
+    if (pictures or style.on_vertex) and "total_output_tokens" not in own:
+        counted.setdefault("output_tokens_by_modality", _listed(pictures or {"text": counted["total_output_tokens"]}))
+    added = ("total_input_tokens", "total_output_tokens", "total_thought_tokens", "total_tool_use_tokens")
+    counted.setdefault("total_tokens", sum(counted.get(name, 0) for name in added))
+    known: dict[str, Any] = {name: counted[name] for name in _ORDER if name in counted}
+    return {**known, **{name: value for name, value in counted.items() if name not in known}}
+
+
+def _own(steps: tuple[Step, ...]) -> dict[str, Any]:
+    usages = [step.usage for step in steps if isinstance(step, Event) and step.usage]
+    own: dict[str, Any] = {}
+    for name, value in (usages[-1] if usages else NOTHING).items():
+        if name in _COUNTS:
+            own[_COUNTS[name]] = value
+        elif name in _DETAILS:
+            own[_DETAILS[name]] = _listed({item["modality"].lower(): item["tokenCount"] for item in value})
+        elif name not in ("trafficType", "serviceTier"):
+            own[name] = value
+    return own
+
+
+def _made(steps: tuple[Step, ...]) -> dict[str, list[Json]]:
+    """Return the contents that the model made, thoughts apart; calls count as the text of their arguments."""
+    made: dict[str, list[Json]] = {"output": [], "thought": []}
+    for step in whole(steps):
+        made["output"] += step.get("content", ()) if step.get("type") == "model_output" else ()
+        made["thought"] += step.get("summary", ())
+        if step.get("type") == "function_call":
+            made["output"].append({"type": "text", "text": f"{step.get('name')}{step.get('arguments')}"})
+    return made
+
+
+def _by_modality(contents: Iterable[Json]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for content in contents:
+        kind = str(content.get("type", "text"))
+        tokens = text_tokens(str(content.get("text", ""))) if kind == "text" else IMAGE_TOKENS
+        counts[kind] = counts.get(kind, 0) + tokens
+    return counts
+
+
+def _listed(counts: dict[str, int]) -> list[dict[str, Any]]:
+    return [{"modality": modality, "tokens": tokens} for modality, tokens in counts.items()]
