@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from maxim_gemini import _token_forms
+from maxim_gemini._core import token_forms
 
 REDACTED: Final = "REDACTED"
 """What stands where a secret was."""
@@ -32,4 +32,4 @@ def _escaped(match: re.Match[str]) -> str:
 
 def shown(text: str) -> str:
     """Return *text* as it may be shown: printable, and without keys and tokens."""
-    return printable(_token_forms.replaced(text, REDACTED))
+    return printable(token_forms.replaced(text, REDACTED))

@@ -1,6 +1,6 @@
 """Keys, tokens and passwords: what they look like, and text and settings without them.
 
-Pure. Forms are those of `_token_forms`; here are the names and the places that give a secret away.
+Pure. Forms are those of `token_forms`; here are the names and the places that give a secret away.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final, cast
 
-from .. import _token_forms
+from . import token_forms
 
 REDACTED: Final = "[redacted]"
 
@@ -51,7 +51,7 @@ _ADDRESSES: Final = frozenset({"url", "uri", "endpoint", "serverurl", "baseurl"}
 
 def redacted(text: str) -> str:
     """Return *text* with what is secret in it replaced: what has a known form, what a name or a URL gives away."""
-    text = _token_forms.replaced(text, REDACTED)
+    text = token_forms.replaced(text, REDACTED)
     lowered = text.lower()
     if any(hint in lowered for hint in _NAME_HINTS):
         text = _SCHEME.sub(rf"\g<1>\g<2>{REDACTED}", text)

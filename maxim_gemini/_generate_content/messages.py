@@ -64,7 +64,10 @@ class _Reader:
                 self._flush(message, pieces)
                 self._read_answer(part.function_response)
             elif part.function_call is not None:
-                self._read_call(message, part.function_call)
+                call = part.function_call
+                call_id = self._id_of(call) or call.id or f"call_{len(self.request.messages)}_{len(self._open)}"
+                self._open.append((call_id, call))
+                message.setdefault("tool_calls", []).append(in_openai_form(call_id, call.name, call.args))
             elif text := self._described(part):
                 if part.thought:
                     message["thoughts"] = message.get("thoughts", "") + text
@@ -79,13 +82,13 @@ class _Reader:
         for key in list(message)[2:]:
             del message[key]
 
-    def _read_call(self, message: Message, call: types.FunctionCall) -> None:
-        call_id = self._id_of(call) or call.id or f"call_{len(self.request.messages)}_{len(self._open)}"
-        self._open.append((call_id, call))
-        message.setdefault("tool_calls", []).append(in_openai_form(call_id, call.name, call.args))
-
     def _read_answer(self, response: types.FunctionResponse) -> None:
-        call_id, call = self._answered(response)
+        call_id, call = None, None
+        for index, (_, open_call) in enumerate(self._open):
+            has_ids = response.id and open_call.id
+            if (response.id == open_call.id) if has_ids else (response.name == open_call.name):
+                call_id, call = self._open.pop(index)
+                break
         answer = function_answer(call, response, self.request.attachments)
         self.request.answers.append(answer)
         content = answer.text if answer.failure is None else redacted(answer.text)
@@ -95,12 +98,6 @@ class _Reader:
         if response.name:
             message["name"] = response.name
         self.request.messages.append(message)
-
-    def _answered(self, response: types.FunctionResponse) -> tuple[str | None, types.FunctionCall | None]:
-        for place, (_, call) in enumerate(self._open):
-            if (response.id == call.id) if response.id and call.id else (response.name == call.name):
-                return self._open.pop(place)
-        return None, None
 
     def _described(self, part: str | types.Part) -> str:
         """Return what *part* says as text; put what it carries beside it."""

@@ -18,7 +18,7 @@ from .._core.secrets import redacted, without_credentials
 from .._core.values import as_text, mapping, unwritten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 # Logged as a message (the system instruction), or not to be logged at all (headers, keys, clients).
 _NOT_PARAMETERS: Final = frozenset({"system_instruction", "http_options"})
@@ -45,24 +45,19 @@ def read_parameters(config: Any, sent: Any = None) -> dict[str, str]:
     """
     if config is None:
         return {}
-    settings = dict(_settings(config))
-    if "tools" in settings:
-        settings["tools"] = getattr(sent, "tools", None) or settings["tools"]
-    return {name: _written(name, value) for name, value in settings.items()}
-
-
-def _settings(config: Any) -> Iterator[tuple[str, Any]]:
     given = mapping(config)
-    if given is None and config is not None:
+    if given is None:
         given = {name: getattr(config, name) for name in sorted(config.model_fields_set)}
-    for key, value in (given or {}).items():
-        name = _snake(key)
-        if value is not None and name not in _NOT_PARAMETERS:
-            yield name, value
-
-
-def _snake(name: str) -> str:
-    return name if name.islower() else "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+    parameters: dict[str, str] = {}
+    for key, value in given.items():
+        # The SDK takes `topK`, too.
+        name = key if key.islower() else "".join(f"_{char.lower()}" if char.isupper() else char for char in key)
+        if value is None or name in _NOT_PARAMETERS:
+            continue
+        if name == "tools":
+            value = getattr(sent, "tools", None) or value
+        parameters[name] = _written(name, value)
+    return parameters
 
 
 def _written(name: str, value: Any) -> str:
@@ -71,7 +66,8 @@ def _written(name: str, value: Any) -> str:
             value = schema_of(value)
         else:
             value = without_credentials({name: declarations(value) if name == "tools" else value})[name]
-        return _redacted(_within_limits(as_text(value.value if isinstance(value, Enum) else value)))
+        text = as_text(value.value if isinstance(value, Enum) else value)
+        return _redacted(text) if len(text) <= _LONGEST_PARAMETER else f"[{len(text)} characters, left out]"
     except Exception:
         return unwritten(value)
 
@@ -82,21 +78,17 @@ def _redacted(text: str) -> str:
     return redacted(text)
 
 
-def _within_limits(text: str) -> str:
-    return text if len(text) <= _LONGEST_PARAMETER else f"[{len(text)} characters, left out]"
-
-
 def declarations(tools: Any) -> list[Any]:
     """Return what the model gets to know of each of *tools*: functions by the SDK's schema, the rest as given."""
-    return [_declaration(tool) for tool in tools]
-
-
-def _declaration(tool: Any) -> Any:
-    if inspect.isfunction(tool) or inspect.ismethod(tool):
-        return {"function_declarations": [_of_function(tool)]}
-    if isinstance(tool, (dict, pydantic.BaseModel)):
-        return tool  # pyright: ignore[reportUnknownVariableType]
-    return {"type": getattr(tool, "__name__", type(tool).__name__)}
+    declared: list[Any] = []
+    for tool in tools:
+        if inspect.isfunction(tool) or inspect.ismethod(tool):
+            declared.append({"function_declarations": [_of_function(tool)]})
+        elif isinstance(tool, (dict, pydantic.BaseModel)):
+            declared.append(tool)
+        else:
+            declared.append({"type": getattr(tool, "__name__", type(tool).__name__)})
+    return declared
 
 
 def stands_for(stand_in: Callable[..., Any], function: Callable[..., Any]) -> None:

@@ -29,32 +29,27 @@ def part_of(item: Any) -> str | types.Part:
 
 
 def _converted(item: Any) -> str | types.Part:
-    if isinstance(item, types.File):
-        return types.Part(file_data=types.FileData(file_uri=item.uri or item.name, mime_type=item.mime_type))
     if (members := mapping(item)) is not None:
-        return _part_from_dict(members)
-    if callable(getattr(item, "save", None)) and hasattr(item, "mode"):
-        return _image(item)
+        for shape in (types.Part, types.File, types.FileData):
+            try:
+                item = shape.model_validate(members)
+                break
+            except ValueError:
+                continue
+        else:
+            return f"[part with {', '.join(members)}]"
+    if isinstance(item, types.Part):
+        return item
+    if isinstance(item, types.File):
+        item = types.FileData(file_uri=item.uri or item.name, mime_type=item.mime_type)
+    if isinstance(item, types.FileData):
+        return types.Part(file_data=item)
+    if callable(getattr(item, "save", None)) and hasattr(item, "mode"):  # an image of Pillow, which may not be there
+        kind = item.format if item.format in ("JPEG", "WEBP", "GIF") else "PNG"
+        stream = io.BytesIO()
+        item.save(stream, kind)
+        return types.Part(inline_data=types.Blob(data=stream.getvalue(), mime_type=f"image/{kind.lower()}"))
     return f"[{type(item).__name__}]"
-
-
-def _part_from_dict(item: dict[str, Any]) -> str | types.Part:
-    for shape in (types.Part, types.File, types.FileData):
-        try:
-            part = shape.model_validate(item)
-        except ValueError:
-            continue
-        if isinstance(part, types.FileData):
-            return types.Part(file_data=part)
-        return _converted(part) if isinstance(part, types.File) else part
-    return f"[part with {', '.join(item)}]"
-
-
-def _image(image: Any) -> types.Part:
-    kind = image.format if image.format in ("JPEG", "WEBP", "GIF") else "PNG"
-    stream = io.BytesIO()
-    image.save(stream, kind)
-    return types.Part(inline_data=types.Blob(data=stream.getvalue(), mime_type=f"image/{kind.lower()}"))
 
 
 def attached(part: types.Part) -> Attachment | None:

@@ -98,8 +98,14 @@ class ContentAnswer:
             self._metadata["response_id"] = response.response_id
         if response.model_version is not None:
             self._metadata["model_version"] = response.model_version
-        if response.prompt_feedback is not None:
-            self._add_feedback(response.prompt_feedback)
+        if (feedback := response.prompt_feedback) is not None:
+            if feedback.block_reason is not None:
+                self.blocked = named(feedback.block_reason)
+                self._metadata["block_reason"] = self.blocked
+            if feedback.block_reason_message is not None:
+                self._metadata["block_reason_message"] = feedback.block_reason_message
+            if feedback.safety_ratings:
+                self._metadata["prompt_safety_ratings"] = dumped(feedback.safety_ratings)
         requested: list[RequestedCall] = []
         for place, candidate in enumerate(response.candidates or ()):
             index = place if candidate.index is None else candidate.index
@@ -152,15 +158,6 @@ class ContentAnswer:
             metadata["traffic_type"] = named(traffic)
         return metadata
 
-    def _add_feedback(self, feedback: types.GenerateContentResponsePromptFeedback) -> None:
-        if feedback.block_reason is not None:
-            self.blocked = named(feedback.block_reason)
-            self._metadata["block_reason"] = self.blocked
-        if feedback.block_reason_message is not None:
-            self._metadata["block_reason_message"] = feedback.block_reason_message
-        if feedback.safety_ratings:
-            self._metadata["prompt_safety_ratings"] = dumped(feedback.safety_ratings)
-
     def _add_candidate(self, index: int, candidate: types.Candidate) -> list[RequestedCall]:
         choice = self._choices.get(index)
         if choice is None:
@@ -168,7 +165,15 @@ class ContentAnswer:
         requested: list[RequestedCall] = []
         if candidate.content is not None:
             for part in candidate.content.parts or ():
-                requested += self._add_part(choice, part)
+                if (text := part.text) is not None:
+                    (choice.thoughts if part.thought else choice.texts).append(text)
+                elif (call := part.function_call) is not None:
+                    requested += self._add_call(choice, call)
+                elif attachment := attached(part):
+                    self.attachments.append((attachment, "thoughts" if part.thought else "output"))
+                    (choice.thoughts if part.thought else choice.others).append(described(attachment))
+                elif other := placeholder(part):
+                    (choice.thoughts if part.thought else choice.others).append(other)
         if candidate.finish_reason is not None:
             choice.finish_reason = named(candidate.finish_reason)
         fields = vars(candidate)
@@ -177,32 +182,17 @@ class ContentAnswer:
                 choice.metadata.add(name, dumped(value))
         return requested
 
-    def _add_part(self, choice: Choice, part: types.Part) -> list[RequestedCall]:
-        if (text := part.text) is not None:
-            (choice.thoughts if part.thought else choice.texts).append(text)
-        elif (call := part.function_call) is not None:
-            return self._add_call(choice, call)
-        elif attachment := attached(part):
-            self.attachments.append((attachment, "thoughts" if part.thought else "output"))
-            (choice.thoughts if part.thought else choice.others).append(described(attachment))
-        elif other := placeholder(part):
-            (choice.thoughts if part.thought else choice.others).append(other)
-        return []
-
     def _add_call(self, choice: Choice, call: types.FunctionCall) -> list[RequestedCall]:
         if choice.partial is not None or getattr(call, "will_continue", None):
-            return self._add_piece(choice, call)
+            requested = self._complete(choice) if call.name else []  # a name begins another call
+            if choice.partial is None:
+                choice.partial = PartialCall(call)
+            else:
+                choice.partial.add(call)
+            return requested if getattr(call, "will_continue", None) else requested + self._complete(choice)
         call_id = self._id_of(call)
         choice.tool_calls.append(in_openai_form(call_id, call.name, call.args))
         return [RequestedCall(call_id, call)]
-
-    def _add_piece(self, choice: Choice, call: types.FunctionCall) -> list[RequestedCall]:
-        requested = self._complete(choice) if call.name else []
-        if choice.partial is None:
-            choice.partial = PartialCall(call)
-        else:
-            choice.partial.add(call)
-        return requested if getattr(call, "will_continue", None) else requested + self._complete(choice)
 
     def _complete(self, choice: Choice) -> list[RequestedCall]:
         if choice.partial is None:

@@ -112,8 +112,11 @@ class ModelsOfOneCall(Target):
         self._stand_in(models, call, replaced)
         self._models = models
         self._records_tools = records_tools
-        client = getattr(models, "_api_client", None)
-        self._api_client = _unlabelled(client) if self._is_the_sdks else client
+        client: Any = getattr(models, "_api_client", None)
+        self._api_client = client
+        if self._is_the_sdks and has_labels(headers_of(models)):
+            self._api_client = object.__new__(_quiet(client.__class__))
+            self._api_client.__dict__ = client.__dict__  # not a copy: what one of them keeps, the other has
 
     def _prepared(self, name: str, sdk: Any, request: dict[str, Any]) -> tuple[Any, WholeCall | None]:
         """Return *request* ready to be made, and what records it as a whole, unless its remote calls will be."""
@@ -123,7 +126,7 @@ class ModelsOfOneCall(Target):
         return partial(method, **request), None if is_original else WholeCall(self._call, self._models, request)
 
 
-class RecordedModels(ModelsOfOneCall, Models):  # type: ignore[misc]  # a slot where the SDK has an attribute
+class RecordedModels(ModelsOfOneCall, Models):
     """The models of one call: what the user's do, with a record of each remote call."""
 
     __slots__ = ()
@@ -157,7 +160,7 @@ class RecordedModels(ModelsOfOneCall, Models):  # type: ignore[misc]  # a slot w
         return RecordedChunks(chunks, generation)
 
 
-class RecordedAsyncModels(ModelsOfOneCall, AsyncModels):  # type: ignore[misc]
+class RecordedAsyncModels(ModelsOfOneCall, AsyncModels):
     """The same with `await`."""
 
     __slots__ = ()
@@ -331,17 +334,10 @@ def model_of(chat: Any) -> str:
     return getattr(chat, "_model", "")
 
 
-def _unlabelled(api_client: Any) -> Any:
-    """Return *api_client*, or one that is the same except that it does not send `x-maxim-*` headers."""
-    if not has_labels(api_client._http_options.headers):
-        return api_client
-    quiet = object.__new__(_quiet(api_client.__class__))
-    quiet.__dict__ = api_client.__dict__  # not a copy: what one of them keeps, the other finds
-    return quiet
-
-
 @cache
 def _quiet(kind: Any) -> Any:
+    """Return an API client's class that is the same except that it does not send `x-maxim-*` headers."""
+
     class Quiet(kind):  # type: ignore[misc]
         @property
         def _http_options(self) -> Any:

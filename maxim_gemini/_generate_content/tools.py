@@ -27,22 +27,21 @@ def with_recorded_tools(config: Any, runs: ToolRuns) -> Any:
     tools: Any = getattr(config, "tools", None) if settings is None else settings.get("tools")
     if not isinstance(tools, list):
         return config
-    recorded: list[Any] = [_recorded(tool, runs) if _is_recordable(tool) else tool for tool in tools]  # pyright: ignore[reportUnknownVariableType]
+    recorded: list[Any] = [_recorded(tool, runs) for tool in tools]  # pyright: ignore[reportUnknownVariableType]
     if all(map(operator.is_, recorded, tools)):  # pyright: ignore[reportUnknownArgumentType]
         return config
     return config.model_copy(update={"tools": recorded}) if settings is None else {**settings, "tools": recorded}
 
 
-def _is_recordable(tool: Any) -> bool:
-    if isinstance(tool, (FunctionType, MethodType)):
-        return inspect.isroutine(inspect.unwrap(tool))
-    return _is_from_mcp(tool, "ClientSession")
-
-
 def _recorded(tool: Any, runs: ToolRuns) -> Any:
-    """Return what the SDK can't tell from *tool*: a function's name, signature, documentation and kind are the same."""
-    if not callable(tool):
+    """Return what the SDK takes for *tool*: a function's name, signature, documentation and kind are the same.
+
+    What it does not run itself is returned as it is.
+    """
+    if _is_from_mcp(tool, "ClientSession"):
         return _recorded_session(tool, runs)
+    if not isinstance(tool, (FunctionType, MethodType)) or not inspect.isroutine(inspect.unwrap(tool)):
+        return tool
     if isinstance(tool, MethodType):  # the SDK copies a method together with its object, and must go on doing so
         return MethodType(_recorded_function(tool.__func__, runs), tool.__self__)
     return _recorded_function(tool, runs)

@@ -24,7 +24,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from vcr.request import Request
 
-from maxim_gemini._token_forms import tokens
+from maxim_gemini._core.token_forms import tokens
 from maxim_gemini.testing._http.exchange import Chunk, Response
 from maxim_gemini.testing._json_types import is_list, is_object
 from maxim_gemini.testing._printable import REDACTED

@@ -13,7 +13,7 @@ import binascii
 import re
 from typing import TYPE_CHECKING, Final
 
-from maxim_gemini._token_forms import Secret, tokens, without_overlaps
+from maxim_gemini._core.token_forms import Secret, tokens, without_overlaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
