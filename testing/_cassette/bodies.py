@@ -15,10 +15,8 @@ import base64
 import binascii
 import hashlib
 import mimetypes
-import zlib
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from typing import Any, Final
 
 from maxim_gemini.testing._http.wire import split_events
@@ -178,69 +176,3 @@ def extension(data: bytes, kind: str = "") -> str:
     if known is None and data[:4] == b"RIFF":
         known = {b"WEBP": "webp", b"WAVE": "wav", b"AVI ": "avi"}.get(data[8:12])
     return known or (mimetypes.guess_extension(kind) or ".bin")[1:]
-
-
-# Content encodings
-
-
-def decoded(data: bytes, encoding: str) -> bytes:
-    """Undo the content *encoding* of a recorded body; one that a recorder had already decoded stays as it is.
-
-    Raises:
-        ValueError: it is damaged, or in an encoding for which no library is installed.
-    """
-    for name in reversed([part.strip().lower() for part in encoding.split(",")]):
-        data = _DECODERS.get(name, _same)(data)
-    return data
-
-
-def _same(data: bytes) -> bytes:
-    return data
-
-
-def _gunzip(data: bytes) -> bytes:
-    if not data.startswith(b"\x1f\x8b"):
-        return data
-    inflater = zlib.decompressobj(wbits=31)
-    try:
-        return inflater.decompress(data) + inflater.flush()
-    except zlib.error as error:
-        raise ValueError(f"its gzip body is damaged: {error}") from None
-
-
-def _inflate(data: bytes) -> bytes:
-    for wbits in (15, -15):
-        try:
-            return zlib.decompress(data, wbits)
-        except zlib.error:
-            continue
-    return data
-
-
-def _zstd(data: bytes) -> bytes:
-    return _by("zstandard", "it is compressed with zstd", data) if data.startswith(b"\x28\xb5\x2f\xfd") else data
-
-
-def _by(module: str, problem: str, data: bytes) -> bytes:
-    try:
-        library = import_module(module)
-    except ImportError:
-        raise ValueError(f"{problem}: install {module} to read it") from None
-    decompress: Callable[[bytes], bytes] = (
-        library.ZstdDecompressor().decompressobj().decompress if module == "zstandard" else library.decompress
-    )
-    return decompress(data)
-
-
-def _unbrotli(data: bytes) -> bytes:
-    # Brotli has no signature: a recorder that decoded the body left text, which a cassette shows as text.
-    return data if isinstance(as_text(data), str) else _by("brotli", "it is compressed with brotli", data)
-
-
-_DECODERS: Final[dict[str, Callable[[bytes], bytes]]] = {
-    "gzip": _gunzip,
-    "x-gzip": _gunzip,
-    "deflate": _inflate,
-    "br": _unbrotli,
-    "zstd": _zstd,
-}

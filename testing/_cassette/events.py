@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _LINE_ENDS: Final = {"lf": "\n", "crlf": "\r\n", "cr": "\r"}
 _SAMPLES: Final = 10
 _NAMES: Final = frozenset({"data", "event", "id", "retry", "comment"})
-_START: Final = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*(?::|(?:data|event|id|retry)[:\r\n])")
+_START: Final = re.compile(rb"\A(?:\xef\xbb\xbf)?[\r\n]*(?::|(?:data|event|id|retry)[:\r\n])")
 _ENDED: Final = re.compile(rb"(?>\r\n|\r|\n){2}\Z")
 _FIELD: Final = re.compile(r"(data|event|id|retry)?:([^\r\n]*)")
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")

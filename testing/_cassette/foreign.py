@@ -14,16 +14,17 @@ from maxim_gemini.testing._http.exchange import Chunk, Response
 from maxim_gemini.testing._json_types import is_object
 
 from . import bodies, json_text
+from .content_encoding import Room, decoded
 from .requests import as_bytes
 from .stored import Stored, pairs, stored_of
 
 
-def from_vcr(item: Any) -> Stored:
-    """Return the stored values of an interaction as vcrpy, or a tool on top of it, keeps it."""
+def from_vcr(item: Any, room: Room | None = None) -> Stored:
+    """Return the stored values of an interaction as vcrpy, or a tool on top of it, keeps it; *room* is its file's."""
     request, response = dict(item["request"]), dict(item["response"])
     headers = pairs(response.get("headers"))
     encoding = ", ".join(value for name, value in headers if name.lower() == "content-encoding")
-    body = bodies.decoded(_vcr_body(response), encoding)
+    body = decoded(_vcr_body(response), encoding, room or Room())
     kept = [(name, value) for name, value in headers if name.lower() not in _ABOUT_THE_ENCODING]
     status = response.get("status") or {"code": response["status_code"], "message": ""}
     answer = Response(int(status["code"]), tuple(kept), (Chunk(body),) if body else (), status.get("message") or "")

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import bodies, yaml_reader
+from .content_encoding import Room
 from .foreign import from_vcr
 from .matching import Meaning, meaning, without
 from .stored import Stored, checked, pairs, request_of, response_of, spelling_of
@@ -47,7 +48,7 @@ class Origin:
         text, name = self.shelf.read(), self.shelf.name
         document = yaml_reader.read(text, name)
         self.head, self.is_edited = document.head, not document.blocks
-        form = checked if document.ours else from_vcr
+        form = checked if document.ours else partial(from_vcr, room=Room())
         found: list[Interaction] = []
         for index, content in enumerate(document.blocks or document.items):
             reader = partial(self._interaction, index, form)

@@ -61,9 +61,9 @@ class Edit(NamedTuple):
     new: str
 
 
-_LITERAL: Final = re.compile(r'"((?:[^"\\\r\n]++|\\[^\r\n])*+)(?:"(\s{0,100}:)?|(?=[\r\n]|\Z))')
+_LITERAL: Final = re.compile(r'"((?:[^"\\\r\n]++|\\[^\r\n])*+)(?:"(\s{0,100}:)?|(?=\\?(?:[\r\n]|\Z)))')
 _ESCAPE: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.")
-_STARTS: Final = re.compile(r"\s*(?:[\[{]|(?:data|event|id|retry|:)[^\n]*[\r\n])")
+_STARTS: Final = re.compile(r"\A\s*(?:[\[{]|(?:data|event|id|retry|:)[^\n]*[\r\n])")
 
 
 def is_json_like(text: str) -> bool:

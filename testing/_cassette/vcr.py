@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import bodies, yaml_format, yaml_reader
+from .content_encoding import Room
 from .foreign import from_vcr
 from .stored import Stored, checked, request_of, response_of, vcr_response
 from .yaml_format import Block
@@ -23,7 +24,7 @@ def serialize(data: Mapping[str, Any]) -> str:
 def deserialize(text: str) -> dict[str, Any]:
     """Return the version-1 data that vcrpy works on, bodies as bytes."""
     document = yaml_reader.read(text)
-    form = checked if document.ours else from_vcr
+    form = checked if document.ours else partial(from_vcr, room=Room())
     items = [Stored(*(yaml_reader.load(half, yaml_format.INDENT) for half in block)) for block in document.blocks] or [
         yaml_reader.tried(form, item, "the cassette", partial(yaml_reader.line_of_item, text, index))
         for index, item in enumerate(document.items)

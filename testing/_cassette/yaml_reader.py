@@ -265,7 +265,9 @@ def _by_yaml(text: str, name: str) -> Document:
     if not is_list(items):
         raise broken(name, _line_with(text, "interactions"), "'interactions' is not a list")
     metadata = data.get("metadata")
-    return Document(metadata if is_object(metadata) else {}, [], items, ours)
+    # Dates and the like are text in our files.
+    head = json.loads(json.dumps(metadata, default=str, skipkeys=True)) if is_object(metadata) else {}
+    return Document(head, [], items, ours)
 
 
 def parsed(text: str, name: str, loader: type[VcrLoader]) -> Any:

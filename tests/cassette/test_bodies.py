@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import json
-import zlib
 
 import pytest
 from hypothesis import example, given
@@ -13,7 +11,6 @@ from support.corpus import Answer, answers, needs_corpus
 from maxim_gemini.testing._cassette import bodies
 from maxim_gemini.testing._cassette.bodies import (
     attached,
-    decoded,
     detached,
     extension,
     raw,
@@ -128,17 +125,6 @@ def test_base64_that_would_not_come_back_the_same_stays() -> None:
 )
 def test_a_file_has_its_real_extension(data: bytes, kind: str, expected: str) -> None:
     assert extension(data, kind) == expected
-
-
-def test_content_encodings_are_undone_once() -> None:
-    text = b'{"a": 1}'
-    assert decoded(gzip.compress(text), "gzip") == text
-    assert decoded(text, "gzip") == text
-    assert decoded(zlib.compress(text), "deflate") == text
-    assert decoded(zlib.compress(gzip.compress(text)), "gzip, deflate") == text
-    assert decoded(text, "br") == text
-    with pytest.raises(ValueError, match="gzip body is damaged"):
-        decoded(gzip.compress(text)[:10] + b"\x00garbage\xff" * 3, "gzip")
 
 
 def test_an_attachment_is_a_place_not_a_value() -> None:
