@@ -41,7 +41,7 @@ _START: Final = r"(?:(?<![A-Za-z0-9_.-])|(?<=\\[nrtbf])|(?<=\\u[0-9a-fA-F]{4})|(
 _STRONG_START: Final = r"(?:(?<![A-Za-z0-9])|(?<![A-Za-z0-9+/]{12})|(?<=\\[nrtbf])|(?<=%[0-9A-F]{2}))"
 """Letters of another word may stand before it, but not the long run of them that base64 is."""
 _END: Final = r"(?![A-Za-z0-9_-])"
-_MIXED: Final = r"(?:(?=[A-Za-z_.~+/%-]*\d)(?=[0-9_.~+/%-]*[A-Za-z])|(?=[A-Za-z0-9]{24}))"
+_MIXED: Final = r"(?:(?=[A-Za-z_.~+/%-]{0,200}\d)(?=[0-9_.~+/%-]{0,200}[A-Za-z])|(?=[A-Za-z0-9]{24}))"
 """Letters and digits, or more of one than any word has: a word or a number is no key."""
 _RANDOM: Final = r"(?=(?:[\w-]{0,200}[-_])?(?:(?=[A-Za-z]{0,9}\d)(?=\d{0,9}[A-Za-z])[A-Za-z0-9]{10}|[A-Za-z0-9]{20}))"
 """Ten letters and digits in a row somewhere: words that are joined by hyphens are no key."""
@@ -261,8 +261,13 @@ def without_overlaps(secrets: Iterable[Secret]) -> list[Secret]:
 
 def _marked(text: str) -> Iterator[Secret]:
     for word in _WORD.finditer(text):
+        past = 0
         for mark in _marks(at_start=word.end() - word.start() > _LONG).finditer(text, word.start(), word.end()):
-            yield from _matches(text, mark[1], mark.start())
+            if mark.start() < past:
+                continue  # inside of a secret: no second look, which would take long where there are many
+            for secret in _matches(text, mark[1], mark.start()):
+                past = max(past, secret.end)
+                yield secret
 
 
 def _matches(text: str, mark: str, at: int) -> Iterator[Secret]:

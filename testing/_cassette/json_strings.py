@@ -36,21 +36,25 @@ class Literal(NamedTuple):
 
     def edits(self, secrets: Iterable[tuple[int, int]], replacement: str) -> Iterator[Edit]:
         """Yield what to change in the text, so that *secrets*, places in the value, are gone."""
-        for start, end in secrets:
-            first, last = self._at(start), self._at(end)
-            yield Edit(self.start + first, self.start + last, replacement)
+        spans = list(secrets)
+        if spans:
+            at = self._places_of({offset for span in spans for offset in span})
+            yield from (Edit(self.start + at[start], self.start + at[end], replacement) for start, end in spans)
 
-    def _at(self, offset: int) -> int:
-        """Return where in the source the character of the value with that offset is."""
+    def _places_of(self, offsets: set[int]) -> dict[int, int]:
+        """Return where in the source the characters of the value with these *offsets* are."""
         if "\\" not in self.source or self.value is self.source:
-            return offset
-        passed = at = 0
-        for escape in _ESCAPE.finditer(self.source):
-            if passed + escape.start() - at >= offset:
-                break
-            passed += escape.start() - at + 1
-            at = escape.end()
-        return at + offset - passed
+            return {offset: offset for offset in offsets}
+        places: dict[int, int] = {}
+        escapes = _ESCAPE.finditer(self.source)
+        escape = next(escapes, None)
+        gap = 0  # how many characters more there are in the source than in the value
+        for offset in sorted(offsets):
+            while escape and escape.start() < offset + gap:
+                gap += len(escape[0]) - 1
+                escape = next(escapes, None)
+            places[offset] = offset + gap
+        return places
 
 
 class Edit(NamedTuple):

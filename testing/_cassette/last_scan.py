@@ -14,6 +14,7 @@ import math
 import re
 from collections import Counter
 from contextlib import suppress
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote, unquote
@@ -136,7 +137,8 @@ _BEGINNINGS: Final = {
     "a vault token": (("hvs.", "hvb."), 24),
 }
 _KINDS: Final = {mark: (kind, size) for kind, (marks, size) in _BEGINNINGS.items() for mark in marks}
-_BEGINNING: Final = re.compile("|".join(sorted(map(re.escape, _KINDS), key=len, reverse=True)))
+_BEGINNING: Final = re.compile(f"(?<![A-Za-z0-9])(?:{'|'.join(sorted(map(re.escape, _KINDS), key=len, reverse=True))})")
+_WORD: Final = re.compile(r"[A-Za-z0-9_./~-]{16,}")
 _BODY: Final = re.compile(r"[A-Za-z0-9_.-]+")
 _UNBROKEN: Final = re.compile(r"[A-Za-z0-9]{28}")
 _AWS_ID: Final = re.compile(r"(?<![A-Za-z0-9+/])A(?:KI|SI)A(?=[A-Z]*\d)[A-Z0-9]{16}(?![A-Za-z0-9+/])")
@@ -175,52 +177,73 @@ _NOTHING: Final = re.compile(
 _RUN: Final = re.compile(r"[A-Za-z0-9+/_-]{20,}={0,2}")
 _WRAPPED: Final = re.compile(r"(?<=[A-Za-z0-9+/]{60})(?:\\r|\\n|\r|\n|[ \t])+(?=[A-Za-z0-9+/]{4,})")
 _ESCAPE: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
+_SHORTEST: Final = 8
 _WHOLE: Final = 4096
 """Characters up to which base64 may begin anywhere in a run of its letters."""
 
 
 def found(value: Any, place: str, known: Mapping[str, str]) -> Iterator[Finding]:
     """Yield the secrets in a stored *value*, which is at *place*, the *known* ones among them."""
-    yield from _in_value(value, place, known, in_headers=False)
+    yield from _Scan(known).value(value, place)
 
 
 def in_text(text: str, place: str, known: Mapping[str, str]) -> Iterator[Finding]:
     """Yield the secrets in a *text* without structure."""
-    plain = {text}
-    if "\\u" in text:
-        plain |= set(_unescaped(text))
-    if "%" in text:
-        plain.add(unquote(text))
-    kinds = {kind for one in plain for kind in _kinds(one, known)}
-    yield from (Finding(place, kind) for kind in sorted(kinds))
-    inside = {kind for one in plain for data in _decoded(one) for kind in _kinds(data, known)} - kinds
-    yield from (Finding(f"{place}, inside base64", kind) for kind in sorted(inside))
+    yield from _Scan(known).text(text, place)
 
 
-def _in_value(value: Any, place: str, known: Mapping[str, str], *, in_headers: bool) -> Iterator[Finding]:
-    if isinstance(value, bytes):
-        value = value.decode("latin-1")
-    if isinstance(value, str):
-        yield from in_text(value, place, known)
-        yield from (Finding(place, kind) for kind in sorted(set(_in_addresses(value))))
-    elif is_object(value):
-        for key, member in value.items():
-            yield from in_text(str(key), f"a name in {place}", known)
-            if _named(str(key), member, in_headers=in_headers):
-                yield Finding(f"{place}.{key}", f"the value of {key}")
-            yield from _in_value(member, f"{place}.{key}", known, in_headers=key == "headers")
-    elif is_list(value):
-        for index, item in enumerate(value):
-            yield from _in_value(item, f"{place}[{index}]", known, in_headers=False)
+class _Scan:
+    """One look, which remembers the texts that are harmless: much is said again and again."""
+
+    def __init__(self, known: Mapping[str, str]) -> None:
+        self._known = {form: kind for value, kind in known.items() for form in (value, quote(value, safe=""))}
+        self._harmless: set[str] = set()
+
+    def value(self, value: Any, place: str, *, in_headers: bool = False) -> Iterator[Finding]:
+        if isinstance(value, bytes):
+            value = value.decode("latin-1")
+        if isinstance(value, str):
+            yield from self.text(value, place)
+        elif is_object(value):
+            for key, member in value.items():
+                yield from self.text(str(key), f"a name in {place}")
+                if _is_named(str(key), member, in_headers=in_headers):
+                    yield Finding(f"{place}.{key}", f"the value of {key}")
+                yield from self.value(member, f"{place}.{key}", in_headers=key == "headers")
+        elif is_list(value):
+            for index, item in enumerate(value):
+                yield from self.value(item, f"{place}[{index}]")
+
+    def text(self, text: str, place: str) -> Iterator[Finding]:
+        if len(text) < _SHORTEST or text in self._harmless:
+            return
+        plain = {text}
+        if "\\u" in text:
+            plain |= set(_unescaped(text))
+        if "%" in text:
+            plain.add(unquote(text))
+        kinds = {kind for one in plain for kind in (*self._kinds(one), *_in_addresses(one))}
+        inside = {kind for one in plain for data in _decoded(one) for kind in self._kinds(data)} - kinds
+        if not kinds and not inside:
+            self._harmless.add(text)
+        yield from (Finding(place, kind) for kind in sorted(kinds))
+        yield from (Finding(f"{place}, inside base64", kind) for kind in sorted(inside))
+
+    def _kinds(self, text: str) -> Iterator[str]:
+        yield from (kind for value, kind in self._known.items() if _holds(text, value))
+        yield from _kinds(text)
 
 
-def _named(name: str, member: Any, *, in_headers: bool) -> bool:
+def _is_named(name: str, member: Any, *, in_headers: bool) -> bool:
     """Return whether the name of a *member* says that it is a secret, and the member looks like one."""
-    plain = _SIGNS.sub("", name.lower())
-    values = member if is_list(member) else [member]
-    if in_headers and plain in _HEADERS:
-        return any(_is_something(_text(one)) for one in values)
-    return bool(_MEMBERS.fullmatch(plain)) and any(isinstance(one, str) and _is_random(one, 16) for one in values)
+    if in_headers and _SIGNS.sub("", name.lower()) in _HEADERS:
+        return any(_is_something(_text(one)) for one in (member if is_list(member) else [member]))
+    return isinstance(member, str) and _says_secret(name) and _is_random(member, 16)
+
+
+@lru_cache(maxsize=4096)
+def _says_secret(name: str) -> bool:
+    return bool(_MEMBERS.fullmatch(_SIGNS.sub("", name.lower())))
 
 
 def _text(value: Any) -> str:
@@ -238,8 +261,7 @@ def _in_addresses(text: str) -> Iterator[str]:
         yield "a password in a URL"
 
 
-def _kinds(text: str, known: Mapping[str, str]) -> Iterator[str]:
-    yield from (kind for value, kind in known.items() if _holds(text, value) or _holds(text, quote(value, safe="")))
+def _kinds(text: str) -> Iterator[str]:
     if "PRIVATE KEY" in text and _ARMOR.search(text):
         yield "a private key"
     if ("AKIA" in text or "ASIA" in text) and _AWS_ID.search(text):
@@ -248,14 +270,13 @@ def _kinds(text: str, known: Mapping[str, str]) -> Iterator[str]:
         yield "a JSON web token"
     if ("hooks.slack" in text or "/webhooks/" in text) and _HOOK.search(text):
         yield "a webhook"
-    for match in _BEGINNING.finditer(text):
-        kind, size = _KINDS[match[0]]
-        before = text[match.start() - 1 : match.start()]
-        if (before.isascii() and before.isalnum()) or (before in ("-", "_", ".") and not match[0].startswith("AI")):
-            continue
-        body = _BODY.match(text, match.end())
-        if body and (_is_random(body[0][:200], size) or _UNBROKEN.match(body[0])):
-            yield kind
+    for word in _WORD.finditer(text):
+        for match in _BEGINNING.finditer(text, *word.span()):
+            kind, size = _KINDS[match[0]]
+            inside = text[match.start() - 1 : match.start()] in ("-", "_", ".") and not match[0].startswith("AI")
+            body = None if inside else _BODY.match(text, match.end())
+            if body and (_is_random(body[0][:200], size) or _UNBROKEN.match(body[0])):
+                yield kind
 
 
 def _holds(text: str, value: str) -> bool:

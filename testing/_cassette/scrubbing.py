@@ -18,6 +18,7 @@ import json
 import os
 import re
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -93,6 +94,7 @@ _BASE64: Final = re.compile(
 )
 _LINE_END: Final = re.compile(r"(?:\\r)?\\n[ \t]*|\r?\n[ \t]*")
 _ONLY_BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{256,}={0,2}")
+_LONG_WORD: Final = re.compile(rb"[A-Za-z0-9_.~+/:=%@-]{14}")
 _SHORT_RUN: Final = 2048
 """Characters up to which a run of base64 may begin behind the segments of a path."""
 _DEEPEST: Final = 2
@@ -284,18 +286,19 @@ class Scrubber:
     def _in_json(self, text: str) -> Iterator[Edit]:
         """Yield what to change in a JSON *text*: in each string, and in those that are pieces of one."""
         streamed: dict[str, list[Literal]] = {}
+        harmless: set[tuple[str, str]] = set()  # much is said again in every event
         for literal in literals(text):
-            if len(literal.source) < _SHORTEST - 3:
-                if literal.name in _STREAMED:
-                    streamed.setdefault(literal.name, []).append(literal)
+            if literal.name in _STREAMED:
+                streamed.setdefault(literal.name, []).append(literal)
+            if len(literal.source) < _SHORTEST - 3 or (literal.name, literal.source) in harmless:
                 continue
             value = literal.value
             spans = [(edit.start, edit.end) for edit in self._places(value)]
             if literal.name and (span := names_secret(literal.name, value)):
                 spans.append(span)
+            if not spans:
+                harmless.add((literal.name, literal.source))
             yield from literal.edits(spans, REDACTED)
-            if literal.name in _STREAMED:
-                streamed.setdefault(literal.name, []).append(literal)
         for pieces in streamed.values():
             if pieces[1:]:
                 yield from self._torn(pieces)
@@ -313,28 +316,27 @@ class Scrubber:
             for number, start, end in touched:
                 yield from pieces[number].edits([(start, end)], REDACTED if number == touched[0][0] else "")
 
+    @cached_property
+    def _forms(self) -> list[str]:
+        """What is known to be secret, as it is, in a URL and in JSON."""
+        escaped = (json.dumps(value, ensure_ascii=ascii)[1:-1] for value in self.secrets for ascii in (True, False))
+        return [*{*self.secrets, *(quote(value, safe="") for value in self.secrets), *escaped}]
+
     def _known(self, text: str) -> Iterator[Edit]:
-        for value in self.secrets:
-            for form in {
-                value,
-                quote(value, safe=""),
-                json.dumps(value)[1:-1],
-                json.dumps(value, ensure_ascii=False)[1:-1],
-            }:
-                word = form.isalpha()
-                at = text.find(form)
-                while at >= 0:
-                    end = at + len(form)
-                    if not (word and (text[at - 1 : at].isalnum() or text[end : end + 1].isalnum())):
-                        yield Edit(at, end, REDACTED)
-                    at = text.find(form, end)
+        for form in self._forms:
+            at = text.find(form)
+            while at >= 0:
+                end = at + len(form)
+                if not (form.isalpha() and (text[at - 1 : at].isalnum() or text[end : end + 1].isalnum())):
+                    yield Edit(at, end, REDACTED)
+                at = text.find(form, end)
 
     def _projects(self, text: str) -> Iterator[Edit]:
         """Yield the projects: in names of resources, and wherever an error of Google's speaks of them."""
         if self.projects and "projects/" in text:
             for match in _PROJECT_OF_RESOURCE.finditer(text):
                 yield Edit(*match.span(1), REDACTED)
-        is_error = bool(_ERROR.search(text))
+        is_error = '"error"' in text and bool(_ERROR.search(text))
         for project in self.projects:
             name = re.escape(project)
             for match in re.finditer(
@@ -346,15 +348,19 @@ class Scrubber:
                 yield Edit(*match.span(match.lastindex or 0), REDACTED)
 
     def _in_base64(self, text: str, depth: int) -> Iterator[Edit]:
+        harmless: set[str] = set()
         for match in _BASE64.finditer(text):
             run = match[0]
+            if run in harmless:
+                continue
             for start in _starts_of_base64(run):
-                lines = _LINE_END.search(run) is not None
-                code = _LINE_END.sub("", run[start:]) if lines else run[start:]
+                code = run[start:] if run.isprintable() and "\\" not in run else _LINE_END.sub("", run[start:])
                 data = _base64_decoded(code)
-                if data and (clean := self._clean(data, depth - 1)) != data:
+                if _may_hold_secrets(data) and (clean := self._clean(data, depth - 1)) != data:
                     yield Edit(match.start() + start, match.end(), _base64_encoded(clean, code))
                     break
+            else:
+                harmless.add(run)
 
     def _clean(self, data: bytes, depth: int) -> bytes:
         text, encoding = _decoded(data)
@@ -367,6 +373,16 @@ def _starts_of_base64(run: str) -> Iterator[int]:
     yield 0
     if len(run) <= _SHORT_RUN:
         yield from [match.end() for match in re.finditer("/", run) if len(run) - match.end() >= 16][:16]
+
+
+def _may_hold_secrets(data: bytes) -> bool:
+    """Return whether *data* is text, or has a word in it that is long enough for a key."""
+    if _LONG_WORD.search(data):
+        return True
+    try:
+        return bool(data.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def _base64_decoded(code: str) -> bytes:

@@ -158,12 +158,17 @@ _PROGRAM: Final = re.compile(
 
 _PARAMETER: Final = re.compile(r"[?&;#]([\w.$-]{2,40})=([^&;#\s\"'<>\\)\]}`,]+)", re.ASCII)
 _USER: Final = re.compile(r"://[^\s/@:\"'<>\\]{0,200}:([^\s/@\"'<>\\]{3,200})@(?=[\w\[])")
-_ASSIGNED: Final = re.compile(
+_ASSIGNED: Final = re.compile(rf"(?:=>|:=|[:=])(?=[ \t]{{0,8}}(?:[A-Za-z]{{0,2}}\\?[\"'`]{{1,3}})?({_VALUE}{{5,256}}))")
+_ENDS_OF_NAMES: Final = (
+    "key", "string", "token", "secret", "word", "wd", "phrase", "code", "jwt", "authorization", "credential",
+    "credentials",
+)  # fmt: skip
+_NAME_BEFORE: Final = re.compile(
     rf"(?:(?<![A-Za-z])|(?-i:(?<=[a-z])(?=[A-Z])))({_KEY}(?:[-_]?string)?|{_TOKEN}|{_SECRET}|[a-z_]{{0,16}}(?:{_PASSWORD})"
-    r"|jwt|authorization|connection[-_ ]?string|secret|token|credentials?)"
-    rf"(?:[\"'`\\\]]{{0,4}}[ \t]{{0,8}}(?:=>|:=|[:=])[ \t]{{0,8}}(?:[a-z]{{0,2}}\\?[\"'`]{{1,3}})?)({_VALUE}{{5,512}})",
+    r"|jwt|authorization|connection[-_ ]?string|secret|token|credentials?)\Z",
     re.IGNORECASE,
 )
+_SCHEMES: Final = ("bearer ", "basic ", "token ", "apikey ")
 _SCHEME: Final = re.compile(r"\b(bearer|basic|token|apikey)\s+([\w.~+/-]{8,}=*)", re.IGNORECASE)
 _COOKIE: Final = re.compile(r"\b(?:set-)?cookie:\s*([^\r\n]{8,4000})", re.IGNORECASE)
 _ONE_COOKIE: Final = re.compile(r"[\w.-]{1,64}=([^;,\s\"'()]{12,})")
@@ -183,34 +188,37 @@ def secrets_in(text: str) -> list[Secret]:
         lower = text.lower()
         for hints, search in _PLACES:
             if any(hint in lower for hint in hints):
-                found += search(text)
+                found += search(text, lower)
     return without_overlaps(found)
 
 
 _SHORTEST: Final = 10
 
 
-def _parameters(text: str) -> Iterator[Secret]:
+def _parameters(text: str, _: str) -> Iterator[Secret]:
     for match in _PARAMETER.finditer(text):
         name, value = match.groups()
         if is_secret_parameter(name) and (looks_random(value, 8) or (len(value) >= 20 and not is_placeholder(value))):
             yield Secret(*match.span(2), f"the value of {name.lower()} in a URL")
 
 
-def _user_information(text: str) -> Iterator[Secret]:
+def _user_information(text: str, _: str) -> Iterator[Secret]:
     for match in _USER.finditer(text):
         if not is_placeholder(match[1]):
             yield Secret(*match.span(1), "a password in a URL")
 
 
-def _assigned(text: str) -> Iterator[Secret]:
+def _assigned(text: str, _: str) -> Iterator[Secret]:
     for match in _ASSIGNED.finditer(text):
-        name, value = match[1], match[2].rstrip(".:?!")
+        before = text[max(0, match.start() - 60) : match.start()].rstrip("\"'`\\] \t")
+        if not before.lower().endswith(_ENDS_OF_NAMES) or not (named := _NAME_BEFORE.search(before)):
+            continue
+        name, value = named[1], match[1].rstrip(".:?!")
         weak = name.lower() in _WEAK
-        if weak and _OF_A_PAGE.search(text, max(0, match.start() - 24), match.start()):
+        if weak and _OF_A_PAGE.search(before[: named.start()]):
             continue
         if looks_random(value, 20) if weak else is_key(value):
-            yield Secret(match.start(2), match.start(2) + len(value), f"the value of {' '.join(name.split())}")
+            yield Secret(match.start(1), match.start(1) + len(value), f"the value of {' '.join(name.split())}")
 
 
 _OF_A_PAGE: Final = re.compile(
@@ -219,11 +227,18 @@ _OF_A_PAGE: Final = re.compile(
 _WEAK: Final = frozenset({"secret", "token", "credential", "credentials"})
 
 
-def _schemes(text: str) -> Iterator[Secret]:
-    for match in _SCHEME.finditer(text):
-        scheme, value = match.groups()
-        if _is_basic(value) if scheme.lower() == "basic" else looks_random(value, 16):
-            yield Secret(*match.span(2), f"the value of {scheme.lower()} authorization")
+def _schemes(text: str, lower: str) -> Iterator[Secret]:
+    for at in (at for scheme in _SCHEMES for at in _all_of(scheme, lower)):
+        match = _SCHEME.match(text, at)
+        if match and (_is_basic(match[2]) if match[1].lower() == "basic" else looks_random(match[2], 16)):
+            yield Secret(*match.span(2), f"the value of {match[1].lower()} authorization")
+
+
+def _all_of(word: str, text: str) -> Iterator[int]:
+    at = text.find(word)
+    while at >= 0:
+        yield at
+        at = text.find(word, at + 1)
 
 
 def _is_basic(value: str) -> bool:
@@ -234,15 +249,15 @@ def _is_basic(value: str) -> bool:
     return ":" in user and user.isprintable()
 
 
-def _cookies(text: str) -> Iterator[Secret]:
+def _cookies(text: str, _: str) -> Iterator[Secret]:
     for line in _COOKIE.finditer(text):
         for match in _ONE_COOKIE.finditer(text, *line.span(1)):
             if looks_random(match[1]):
                 yield Secret(*match.span(1), "the value of a cookie")
 
 
-def _groups(*patterns: re.Pattern[str]) -> Callable[[str], Iterator[Secret]]:
-    def search(text: str) -> Iterator[Secret]:
+def _groups(*patterns: re.Pattern[str]) -> Callable[[str, str], Iterator[Secret]]:
+    def search(text: str, _: str) -> Iterator[Secret]:
         for pattern in patterns:
             for match in pattern.finditer(text):
                 if not is_placeholder(match[1]):
@@ -251,18 +266,18 @@ def _groups(*patterns: re.Pattern[str]) -> Callable[[str], Iterator[Secret]]:
     return search
 
 
-def _aws_secrets(text: str) -> Iterator[Secret]:
+def _aws_secrets(text: str, _: str) -> Iterator[Secret]:
     """Yield what stands near the id of an AWS key and looks like the secret that belongs to it."""
     for match in _AWS_ID.finditer(text):
         for near in _AWS_SECRET.finditer(text, max(0, match.start() - 200), match.end() + 200):
             yield Secret(*near.span(), "an AWS secret key")
 
 
-_PLACES: Final[tuple[tuple[tuple[str, ...], Callable[[str], Iterator[Secret]]], ...]] = (
+_PLACES: Final[tuple[tuple[tuple[str, ...], Callable[[str, str], Iterator[Secret]]], ...]] = (
     (("=",), _parameters),
     (("://",), _user_information),
     (("key", "token", "secret", "pass", "pwd", "credential"), _assigned),
-    (("bearer", "basic ", "token ", "apikey "), _schemes),
+    (_SCHEMES, _schemes),
     (("cookie:",), _cookies),
     (("accountkey=", "sharedaccess", "-u ", "--user", "otpauth:"), _groups(_ACCOUNT_KEY, _CURL_USER, _TOTP)),
     (("akia", "asia"), _aws_secrets),

@@ -12,6 +12,7 @@ from support.secrets import HARMLESS, HEADERS, MEMBERS, PLACED, WORD, WORDS, dra
 from support.traffic import ADDRESS, answer, said, stream
 from vcr.request import Request
 
+from maxim_gemini._core.token_forms import FORMS
 from maxim_gemini.testing._cassette import Cassette, last_scan
 from maxim_gemini.testing._cassette.scrubbing import Scrubber
 from maxim_gemini.testing._http.exchange import Chunk, Response
@@ -229,3 +230,34 @@ def test_what_was_scrubbed_is_refused_by_no_scan_and_changes_no_more() -> None:
         once = scrubber.text(f"it is {text} ok")
         assert scrubber.text(once) == once
         assert [*last_scan.found(once, "x", {})] == []
+
+
+HOSTILE = (
+    *sorted({mark for form in FORMS for mark in form.marks}),
+    *(
+        "?",
+        "a",
+        "=",
+        "key=",
+        "api_key: ",
+        "api_key=a1b2c3d4 ",
+        "a1-",
+        "://",
+        "://a:b",
+        "bearer ",
+        "?a=",
+        "&key=a1b2c3d4e5 ",
+    ),
+    *('"', "\\", '\\"', "\\u0041", "%41", "\n", "{", "[", '"a":', '{"a":"', "Cookie: a=", "QUJD", "QUJD/", "QUJD\n"),
+    *("A" * 76 + "\n", "A" * 76 + "\\n", "password=", "AKIAABCDEFGHIJKLMN2P ", '"error":', "projects/", "-u a:b ", "é"),
+    *("-----BEGIN PRIVATE KEY-----\n" + "A" * 24 + "\n", "-----END PRIVATE KEY-----", "PuTTY-User-Key-File-3", "a.b"),
+)
+
+
+@pytest.mark.parametrize("unit", [*HOSTILE, *(f"/{mark}{'a1' * 9}" for mark in HOSTILE[::7])], ids=repr)
+def test_no_text_takes_long(unit: str) -> None:
+    text = (unit * (60_000 // len(unit)))[:60_000]
+    scrubber = Scrubber({"hunter2-hunter2": "the value of GEMINI_API_KEY"})
+    scrubber.text(text)
+    scrubber.data(json.dumps({"text": text}).encode())
+    assert len([*last_scan.in_text(text, "x", {})]) < 10
