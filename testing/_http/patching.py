@@ -54,7 +54,7 @@ def make(patch: Patch) -> Replaced | None:
         return None
     if not isinstance(function, FunctionType):
         return _Attribute(patch, value)
-    return None if _REPLACEMENT in (function.__kwdefaults__ or {}) else _Code(function, patch.wrap)
+    return None if _is_ours(function) else _Code(function, patch.wrap)
 
 
 def _innermost(value: Any) -> Any:
@@ -73,16 +73,18 @@ def _full_name(owner: Any) -> str:
     return f"{owner.__module__}.{owner.__qualname__}" if isinstance(owner, type) else str(owner.__name__)
 
 
-def _forward(*args: Any, maxim_gemini_replacement: Any, **kwargs: Any) -> Any:
-    return maxim_gemini_replacement(*args, **kwargs)
+def _forward(*args: Any, **kwargs: Any) -> Any:
+    replacement: Any = "maxim_gemini_replacement"
+    return replacement(*args, **kwargs)
 
 
-async def _forward_async(*args: Any, maxim_gemini_replacement: Any, **kwargs: Any) -> Any:
-    return await maxim_gemini_replacement(*args, **kwargs)
+async def _forward_async(*args: Any, **kwargs: Any) -> Any:
+    replacement: Any = "maxim_gemini_replacement"
+    return await replacement(*args, **kwargs)
 
 
 class _Code:
-    """A function with other code, which calls the replacement; that comes along as the default of a keyword."""
+    """A function with other code: that of `_forward`, with the replacement as the constant that it calls."""
 
     def __init__(self, function: FunctionType, wrap: Callable[[Any], Any]) -> None:
         before = function.__code__
@@ -90,20 +92,20 @@ class _Code:
             before, function.__globals__, function.__name__, function.__defaults__, function.__closure__
         )
         original.__kwdefaults__ = function.__kwdefaults__
-        template = _forward_async if inspect.iscoroutinefunction(function) else _forward
+        replacement = wrap(original)
+        template = (_forward_async if inspect.iscoroutinefunction(function) else _forward).__code__
         self._function: Any = function
         self._before = before
-        self._defaults = function.__kwdefaults__
-        self._replacement = wrap(original)
         self._signature = inspect.signature(function)
         # A function's closure, if it has one, stays as it is.
-        self._code = template.__code__.replace(
-            co_name=before.co_name, co_qualname=before.co_qualname, co_freevars=before.co_freevars
+        self._code = template.replace(
+            co_name=before.co_name,
+            co_qualname=before.co_qualname,
+            co_freevars=before.co_freevars,
+            co_consts=tuple(replacement if const == _REPLACEMENT else const for const in template.co_consts),
         )
 
     def put(self) -> None:
-        # In this order: another thread may call the function between two of these lines.
-        self._function.__kwdefaults__ = {**(self._defaults or {}), _REPLACEMENT: self._replacement}
         self._function.__signature__ = self._signature
         self._function.__code__ = self._code
 
@@ -112,7 +114,10 @@ class _Code:
             self._function.__code__ = self._before
         if self._function.__code__ is self._before:
             self._function.__dict__.pop("__signature__", None)
-            self._function.__kwdefaults__ = self._defaults
+
+
+def _is_ours(function: FunctionType) -> bool:
+    return function.__code__.co_filename == _forward.__code__.co_filename
 
 
 class _Attribute:

@@ -87,6 +87,9 @@ THREAD: Final = "_maxim_gemini_lane"
 
 lane_of_context: ContextVar[_Lane | None] = ContextVar("maxim_gemini_lane", default=None)
 _detour: ContextVar[bool] = ContextVar("maxim_gemini_detour", default=False)
+_lane_of_native: dict[int, _Lane] = {}
+"""The lane of a thread of the operating system, which its greenlets share: each of them has a context of its own."""
+
 _open: list[_Lane] = []
 _everywhere: list[_Lane] = []
 
@@ -102,6 +105,7 @@ def routed(route: Route, *, everywhere: bool = False) -> Generator[Route]:
         lane_of_context.set(lane)
         if thread:
             setattr(thread, THREAD, lane)
+            _lane_of_native[threading.get_native_id()] = lane
         if everywhere:
             _everywhere.append(lane)
         yield route
@@ -122,6 +126,11 @@ def _close(lane: _Lane, thread: threading.Thread | None) -> None:
         lane_of_context.set(_still_open(lane))
     if thread and getattr(thread, THREAD, None) is lane:
         setattr(thread, THREAD, _still_open(lane))
+    for native, other in tuple(_lane_of_native.items()):
+        if other is lane:
+            _lane_of_native.pop(native)
+            if outer := _still_open(lane):
+                _lane_of_native[native] = outer
     PATCHES.release(lane)
 
 
@@ -141,7 +150,11 @@ def _still_open(lane: _Lane | None) -> _Lane | None:
 
 def current_lane() -> _Lane | None:
     """Return the lane of the present context, else that of the present thread."""
-    return _still_open(lane_of_context.get()) or _still_open(getattr(threading.current_thread(), THREAD, None))
+    return (
+        _still_open(lane_of_context.get())
+        or _still_open(getattr(threading.current_thread(), THREAD, None))
+        or _still_open(_lane_of_native.get(threading.get_native_id()))
+    )
 
 
 def current_route() -> Route | None:
