@@ -354,6 +354,32 @@ async def test_a_stream_that_is_iterable_but_no_iterator_is_read(
     logger.assert_complete()
 
 
+async def test_an_exception_thrown_into_a_stream_over_a_list_comes_out_of_it(
+    side: Sync, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    """What is no generator takes no exception: it is raised where the application reads."""
+
+    class Read:
+        def __init__(self) -> None:
+            self.left = made("a", "b")
+
+        def __aiter__(self) -> Read:
+            return self
+
+        async def __anext__(self) -> Answer:
+            return self.left.pop(0)
+
+    with patched(side, "models streamed", return_value=Read() if side.is_async else made("a", "b")):
+        stream = await side.open(client)
+    await side.next(stream)
+    with pytest.raises(KeyError, match="stop"):
+        await side.throw(stream, KeyError("stop"))
+    generation = logger.trace.generation
+    assert (generation.text, generation.error is not None) == ("a", True)
+    assert await side.read(stream) == []
+    logger.assert_complete()
+
+
 async def test_what_is_no_stream_is_given_as_it_is(side: Sync, client: MaximGeminiClient, logger: FakeLogger) -> None:
     """A mock that nobody told what to give."""
     answer = object()
