@@ -47,9 +47,7 @@ _SHORTEST: Final = 8
 """Characters below which a value is no secret that could be told from ordinary words."""
 _LONG: Final = 16
 """Characters from which on the value of a variable that may be a key is taken for one."""
-_DUMMY: Final = re.compile(
-    r"(?:test|dummy|fake|example|sample|your|placeholder|any|no|not)(?:[-_ ]?[a-z]+)*", re.IGNORECASE
-)
+_DUMMY: Final = re.compile(r"(?:test|dummy|fake|example|sample|your|placeholder|any|not?)[-_ a-z]*", re.IGNORECASE)
 """Credentials that a test is run with and that open nothing."""
 
 _PROJECT_IN_PATH: Final = re.compile(r"(?<=/projects/)[^/]+")

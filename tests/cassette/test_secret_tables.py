@@ -261,3 +261,13 @@ def test_no_text_takes_long(unit: str) -> None:
     scrubber.text(text)
     scrubber.data(json.dumps({"text": text}).encode())
     assert len([*last_scan.in_text(text, "x", {})]) < 10
+
+
+@pytest.mark.parametrize("value", ["test" + "a" * 5000 + "1", "a" * 5000 + "!", "a-" * 2500 + "!", "x" * 5000 + "="])
+def test_no_header_takes_long(value: str) -> None:
+    sent = request(
+        uri=f"{ADDRESS}?key={value}", **{"x-api-key": value, "Authorization": f"Bearer {value}", "Cookie": f"a={value}"}
+    )
+    scrubbed, _ = Scrubber.from_environment({"GEMINI_API_KEY": value}).exchange(sent, answer(value))
+    assert value not in scrubbed.uri
+    assert len([*last_scan.found({"headers": {"x-api-key": [value], "cookie": value}}, "x", {})]) <= 2
