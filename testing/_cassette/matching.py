@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from maxim_gemini.testing._json_types import is_list, is_object
 
+from . import json_paths
 from .json_text import value_of
 
 if TYPE_CHECKING:
@@ -220,20 +221,12 @@ def _camel(name: str) -> str:
     return _SNAKE.sub(lambda match: match[1].upper(), name) if "_" in name else name
 
 
-def without(places: Iterable[str], found: Meaning) -> Meaning:
-    """Return a meaning without *places* in its body, such as `generationConfig.seed` or `contents[].role`."""
+def without(paths: Iterable[str], found: Meaning) -> Meaning:
+    """Return a meaning without what is at *paths* in its body, such as `generationConfig.seed` or `contents[].role`."""
     body = found.body
-    for place in places:
-        body = _without([step for step in re.split(r"\.|(?=\[\])", place) if step], body)
+    for path in paths:
+        steps = json_paths.parsed(path)
+        # The SDK of today says generation_config where the body that is compared has generationConfig.
+        for spelling in {steps, tuple(_camel(step) if isinstance(step, str) else step for step in steps)}:
+            body = json_paths.without(body, spelling)
     return found._replace(body=body)
-
-
-def _without(steps: list[str], value: Any) -> Any:
-    first, *rest = steps
-    if first == "[]" and is_list(value):
-        return [_without(rest, item) for item in value] if rest else []
-    if not is_object(value) or first not in value:
-        return value
-    members: dict[str, Any] = dict(value)
-    inner = members.pop(first)
-    return members | {first: _without(rest, inner)} if rest else members

@@ -29,6 +29,7 @@ class Choices:
     hosts: Sequence[str] | None = None
     description: str | None = None
     source: str | None = None
+    ignore: Sequence[str] | None = None
     block_network: bool | None = None
 
     def __post_init__(self) -> None:

@@ -24,8 +24,8 @@ _HOURS: Final = {"h": 1, "d": 24, "": 24, "w": 24 * 7, "m": 24 * 30, "y": 24 * 3
 _UNITS: Final = "h (hours), d (days), w (weeks), m (months of 30 days) or y (years of 365 days), such as 90d"
 MARKER_DECLARATION: Final = (
     "maxim_gemini(cassette=None, *, record=None, strict=None, pace=None, chunking=None, base_url=None, hosts=None, "
-    "description=None, source=None, block_network=None): record the Gemini traffic of the test once, and replay it "
-    "from then on. "
+    "description=None, source=None, ignore=None, block_network=None): record the Gemini traffic of the test once, and "
+    "replay it from then on. "
     "cassette: the name of a recording instead of the test's own; record: a record mode; strict: an answer that is "
     "recorded but not used is an error; block_network: False lets "
     "the test send to Gemini without a recorder; the rest as GeminiRecorder has it."
@@ -45,6 +45,8 @@ class Settings(NamedTuple):
     max_age: timedelta | None = None
     report: Path | None = None
     folder: str = "cassettes"
+    ignore: tuple[str, ...] = ()
+    """What of the bodies of requests does not matter, by JSON path."""
     block_network: bool = True
     """Requests to Gemini that no recorder and no mock takes are refused."""
 
@@ -100,6 +102,11 @@ def add_options(parser: pytest.Parser) -> None:
         help="Write what every test logged to this file: .html for people, .json for programs.",
     )
     parser.addini("maxim_gemini_record", "Record mode where neither option, environment nor marker says one.")
+    parser.addini(
+        "maxim_gemini_ignore",
+        "What of the bodies of requests does not matter for a replay: JSON paths, such as generationConfig.seed.",
+        type="linelist",
+    )
     parser.addini("maxim_gemini_block_network", "Refuse requests to Gemini that no recorder and no mock takes.")
     parser.addini("maxim_gemini_strict", "What is recorded but not used is an error.", type="bool", default=False)
     parser.addini("maxim_gemini_max_age", "Warn of recordings older than this, such as 90d.")
@@ -118,6 +125,7 @@ def settings_of(config: pytest.Config, environment: Mapping[str, str] = os.envir
         max_age=_age(config),
         report=_report(config),
         folder=config.getini("maxim_gemini_cassette_dir"),
+        ignore=tuple(config.getini("maxim_gemini_ignore")),
         block_network=blocks_network(config, config.option, environment),
     )
     if settings.in_ci and not settings.allow_ci and (forced or "none") != "none":

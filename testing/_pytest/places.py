@@ -9,11 +9,15 @@ among the recordings that come with this package; where there is none of that na
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
+
+from maxim_gemini import _token_forms
+from maxim_gemini.testing._printable import REDACTED
 
 from . import parameters
 
@@ -25,6 +29,8 @@ SUFFIXES: Final = frozenset({SUFFIX, ".yml"})
 LONGEST: Final = 120
 """Bytes of a file's name without its suffix: every file system takes it, with room for a temporary file's ending."""
 
+_KEY_VARIABLE: Final = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
+_SHORTEST_SECRET: Final = 8
 _UNSAFE = re.compile(r"""[<>?%*:|"'/\\\s\x00-\x1f\x7f]""")
 
 
@@ -50,12 +56,25 @@ test_name.__test__ = False  # type: ignore[attr-defined]  # pytest would collect
 
 
 def node_id(item: pytest.Item) -> str:
-    """Return the id by which pytest finds *item*; pytest-xdist adds its groups to ids."""
-    return f"{item.parent.nodeid}::{item.name}" if item.parent is not None else item.nodeid
+    """Return the id by which pytest finds *item*, without the groups that pytest-xdist adds, and without secrets.
+
+    Where a parameter has a key in its id, that is the test with all its parameters.
+    """
+    nodeid = f"{item.parent.nodeid}::{item.name}" if item.parent is not None else item.nodeid
+    return nodeid if nodeid == without_secrets(nodeid) else nodeid.partition("[")[0]
+
+
+def without_secrets(text: str) -> str:
+    """Return *text* without keys and tokens, and without the values of the environment's key variables."""
+    for variable, value in os.environ.items():
+        if len(value) >= _SHORTEST_SECRET and value in text and _KEY_VARIABLE.search(variable):
+            text = text.replace(value, REDACTED)
+    return _token_forms.replaced(text, REDACTED)
 
 
 def file_name(name: str) -> str:
     """Return *name* as a file's name, without the suffix: safe on every file system, cut with a hash where too long."""
+    name = without_secrets(name)
     safe = _UNSAFE.sub("-", name)
     if len(safe.encode()) <= LONGEST:
         return safe

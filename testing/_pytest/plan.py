@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from .advice import Adviser, target_of
-from .marker import choices_of
+from .marker import Choices, choices_of
 from .parameters import is_repeated
-from .places import Place, module_folder, named_place, node_id, own_place, test_name
+from .places import Place, module_folder, named_place, node_id, own_place, test_name, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from .marker import Choices
     from .options import Mode
     from .session import Session
 
@@ -42,7 +41,7 @@ def plan_of(item: pytest.Item, config: Mapping[str, Any], session: Session) -> P
     except (TypeError, ValueError) as error:
         # Told without a traceback: none of its lines would be the user's.
         raise pytest.fail.Exception(f"{type(error).__name__}: {error}", pytrace=False) from None
-    wishes = choices.made()
+    wishes = choices.over(Choices(ignore=session.settings.ignore or None)).made()
     is_shared = choices.cassette is not None or is_repeated(item)
     folder = module_folder(item.path, session.settings.folder)
     target = target_of(node_id(item), place.path, folder, is_shared=is_shared)
@@ -56,6 +55,7 @@ def plan_of(item: pytest.Item, config: Mapping[str, Any], session: Session) -> P
         wishes,
         session.settings.strict or bool(choices.strict),
         is_shared,
+        tuple(wishes.get("ignore", ())),
     )
 
 
@@ -80,7 +80,10 @@ def _place(item: pytest.Item, choices: Choices, session: Session) -> Place:
         return named_place(item.path, choices.cassette, folder)
     place = own_place(item.path, test_name(item), folder)
     if other := session.clashes.get(item.nodeid):
-        pytest.fail(_CLASH.format(path=session.shown(place.path), one=item.nodeid, other=other), pytrace=False)
+        pytest.fail(
+            _CLASH.format(path=session.shown(place.path), one=node_id(item), other=without_secrets(other)),
+            pytrace=False,
+        )
     return place
 
 

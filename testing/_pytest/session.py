@@ -307,6 +307,7 @@ class Session:
             self.current.uses.append(use_of(recorder, self.shown(recorder.path.resolve()), plan))
 
     def _record(self, nodeid: str, state: TestState, refused: int) -> TestRecord:
+        from .places import without_secrets
         from .tally import TestRecord, of_test, traces
 
         return TestRecord(
@@ -317,7 +318,7 @@ class Session:
             refused=refused,
             outcome=state.outcome,
             duration=state.duration,
-            message=state.message,
+            message=without_secrets(state.message),
         )
 
     def _look_over_cassettes(self) -> None:

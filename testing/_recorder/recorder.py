@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast, get_args
 
 from vcr.record_mode import RecordMode
 
-from maxim_gemini.testing._cassette import Cassette
+from maxim_gemini.testing._cassette import Cassette, json_paths
 from maxim_gemini.testing._http import routed, sdk
 from maxim_gemini.testing._http.exchange import Faults
 from maxim_gemini.testing._http.faults import Chunking, Fault, Pace, check, events_of
@@ -58,10 +58,11 @@ class GeminiRecorder:
     that makes one, for `recorder.client`; by default one is made to fit the cassette. *pace* is `instant`, `recorded`
     or a factor; *chunking* is `events`, `recorded`, `whole`, `torn` or sizes in bytes. With *strict*, what is recorded
     and not asked for is an error. *base_url* and *hosts* are in scope besides Google's. *everywhere* also catches
-    requests of threads and tasks that began before the block. *advice* is what an error says to do where an answer
-    is missing: a text, or a function of the request that has no answer.
-    With *allow_missing* a file that is not there is an error of the first request, not of the block. Without *autosave*
-    nothing is written at the end of the block: `save` does.
+    requests of threads and tasks that began before the block. *advice* is what an error says to do where an answer is
+    missing: a text, or a function of the request that has no answer. *ignore* leaves out of the comparison of requests
+    what is at these JSON paths of their bodies, such as `generationConfig.seed` or `contents[].parts[].inlineData`.
+    With *allow_missing* a file that is not there is an error of the first request, not of the block. Without
+    *autosave* nothing is written at the end of the block: `save` does.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class GeminiRecorder:
         strict: bool = False,
         base_url: str | None = None,
         hosts: Sequence[str] = (),
+        ignore: Sequence[str] = (),
         description: str | None = None,
         source: str | None = None,
         everywhere: bool = False,
@@ -101,7 +103,9 @@ class GeminiRecorder:
         self._advice = advice
         self.allow_missing = allow_missing
         self.autosave = autosave
-        self.cassette_options = dict(cassette_options or {})
+        for path in ignore:
+            json_paths.parsed(path)
+        self.cassette_options = {"ignore": tuple(ignore), **(cassette_options or {})}
         self._given_client = client
         self._given_logger = logger
         self._stack: ExitStack | None = None
