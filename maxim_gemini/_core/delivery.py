@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import queue
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -36,11 +38,28 @@ LINGER: Final = 1.0
 ENOUGH: Final = 2_000
 """Logs that wait for no others."""
 
-SLICE: Final = 64
-"""Logs after whose writing down other threads may run; less than a millisecond."""
+SLICE: Final = 500
+"""Logs after whose writing down other threads may run: a few milliseconds, as Python itself would switch threads."""
 
 CROWDED: Final = 20_000
 """Logs that may wait to be made text of; who logs more waits until there are fewer."""
+
+
+class Bell:
+    """Wakes one thread early; unlike an event it may be rung by a signal's handler in the midst of being rung."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until it rings, if it did not before."""
+        self._lock.acquire(timeout=seconds)
+
+    def ring(self) -> None:
+        """Wake who waits."""
+        with contextlib.suppress(RuntimeError):  # it rings already
+            self._lock.release()
 
 
 class Transport(Protocol):
@@ -109,6 +128,7 @@ class Delivery:
         self._turn = threading.Lock()
         self._starting = threading.RLock()
         self._awaited: set[Barrier] = set()
+        self._bells = {name: Bell() for name in ("collect", "send", "upload")}
         self._in_hand = 0
         self._is_running = False
         self.is_abandoned = False
@@ -132,10 +152,13 @@ class Delivery:
 
     def put(self, log: Any) -> None:
         """Take a log; all else is done by other threads."""
-        if self._intake.qsize() >= CROWDED and not self._wait_to_enter():
+        waiting = self._intake.qsize()
+        if waiting >= CROWDED and not self._wait_to_enter():
             self._lose_one("logs came faster than they can be written down")
             return
         self._intake.put(log)
+        if waiting == ENOUGH:
+            self._bells["collect"].ring()
         if not self._is_running:
             self._start()
 
@@ -166,9 +189,14 @@ class Delivery:
         self._awaited.add(barrier)
         try:
             self._intake.put(barrier)
+            self._ring()
             return barrier.passed.wait(max(0, end - time.monotonic()))
         finally:
             self._awaited.discard(barrier)
+
+    def _ring(self) -> None:
+        for bell in self._bells.values():
+            bell.ring()
 
     def close(self, timeout: float | None = None) -> bool:
         """Wait until all is sent; keep on disk what is not, for the next process, and end the threads."""
@@ -183,6 +211,7 @@ class Delivery:
     def abandon(self) -> None:
         """Stop at once; what is on disk stays there for the next delivery, and what is in memory is lost."""
         self.is_abandoned = True
+        self._ring()
         self._stop()
         while self._thread is not None and self._thread.is_alive():
             self._logs.discard()
@@ -278,8 +307,8 @@ class Delivery:
             workers = [
                 threading.Thread(target=self._work, args=work, name="maxim-gemini", daemon=True)
                 for work in (
-                    (self._logs, self._send_logs, self._recover),
-                    (self._attachments, self._send_attachment, lambda: None),
+                    ("send", self._logs, self._send_logs, self._recover),
+                    ("upload", self._attachments, self._send_attachment, lambda: None),
                 )
             ]
             for worker in workers:
@@ -291,8 +320,11 @@ class Delivery:
             self._spool.tidy()
             self._transport.close()
 
-    def _work(self, outbox: Outbox, send: Callable[[list[Item]], None], when_idle: Callable[[], None]) -> None:
-        sender = Sender(outbox, send=send, failure=self._transport.failure, rest=self._rest, warn=self.warn)
+    def _work(
+        self, name: str, outbox: Outbox, send: Callable[[list[Item]], None], when_idle: Callable[[], None]
+    ) -> None:
+        rest = functools.partial(self._rest, name)
+        sender = Sender(outbox, send=send, failure=self._transport.failure, rest=rest, warn=self.warn)
         while not self._guarded(lambda: sender.step(when_idle)):
             pass
 
@@ -312,21 +344,21 @@ class Delivery:
             with contextlib.suppress(OSError, ValueError):  # somebody else's file, or already gone
                 (self._logs if kept.kind == "log" else self._attachments).put_recovered(kept)
 
-    def _rest(self, seconds: float, when_awaited: float, is_over: Callable[[], bool] = lambda: False) -> None:
-        """Wait; only as long as *when_awaited* if somebody waits for us."""
+    def _rest(self, who: str, seconds: float, when_awaited: float, enough: int = sys.maxsize) -> None:
+        """Wait; only as long as *when_awaited* if somebody waits for us, and until *enough* logs wait."""
         begin = time.monotonic()
-        while True:
+        while not self.is_abandoned and self._intake.qsize() <= enough:
             left = begin + (when_awaited if self._awaited else seconds) - time.monotonic()
-            if left <= 0 or self.is_abandoned or is_over():
+            if left <= 0:
                 return
-            time.sleep(min(left, 0.05))
+            self._bells[who].wait(left)
 
     def _collect(self) -> bool:
         """Move what was logged into the outboxes; return whether it was the last."""
         self._in_hand = 0
         log = self._intake.get()
         self._in_hand = 1
-        self._rest(LINGER, 0, lambda: self._intake.qsize() > ENOUGH)
+        self._rest("collect", LINGER, 0, enough=ENOUGH)
         lines: list[bytes] = []
         size, largest = 0, min(BATCH_SIZE, self._limits.memory)
         while True:

@@ -56,6 +56,7 @@ def interrupted(backend: Backend, program: str, number: int) -> subprocess.Compl
     process = start(backend, program)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
+    time.sleep(0.3)  # a signal between two instructions of a process that is about to sleep is handled after its sleep
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
