@@ -8,20 +8,75 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import reply as reply
     from . import strategies as strategies
+    from ._cassette import Cassette as Cassette
+    from ._cassette.interaction import Interaction as Interaction
+    from ._http.faults import Chunking as Chunking
+    from ._http.faults import Fault as Fault
+    from ._http.faults import Pace as Pace
+    from ._logs.completeness import Problem as Problem
     from ._logs.fake_logger import FakeLogger as FakeLogger
     from ._logs.fake_logger import fake_maxim as fake_maxim
     from ._logs.maxim_api import maxim_api as maxim_api
+    from ._logs.received import Received as Received
+    from ._logs.views import Attachment as Attachment
+    from ._logs.views import Error as Error
+    from ._logs.views import Evaluation as Evaluation
+    from ._logs.views import Event as Event
+    from ._logs.views import Feedback as Feedback
+    from ._logs.views import FunctionCall as FunctionCall
+    from ._logs.views import Generation as Generation
+    from ._logs.views import Retrieval as Retrieval
+    from ._logs.views import Session as Session
+    from ._logs.views import Span as Span
+    from ._logs.views import ToolCall as ToolCall
+    from ._logs.views import Trace as Trace
+    from ._logs.views import View as View
+    from ._logs.views import Views as Views
     from ._recorder.recorder import GeminiRecorder as GeminiRecorder
-    from ._replies.mock import gemini_mock as gemini_mock
+    from ._recorder.recorder import RecordMode as RecordMode
+    from ._recorder.traffic import Outcome as Outcome
+    from ._replies.mock import GeminiMock as GeminiMock
+    from ._replies.model import Gate as Gate
+    from ._replies.model import Reply as Reply
+    from ._replies.request import GeminiRequest as GeminiRequest
+    from ._replies.script import ReplyFunction as ReplyFunction
     from ._replies.server import GeminiServer as GeminiServer
+    from .exceptions import CassetteBroken as CassetteBroken
+    from .exceptions import CassetteDrift as CassetteDrift
+    from .exceptions import CassetteError as CassetteError
+    from .exceptions import CassetteMiss as CassetteMiss
+    from .exceptions import CassetteNotFound as CassetteNotFound
+    from .exceptions import CassetteUnused as CassetteUnused
+    from .exceptions import IncompleteTrace as IncompleteTrace
+    from .exceptions import NotTheOnlyOne as NotTheOnlyOne
+    from .exceptions import RequestNotCaught as RequestNotCaught
+    from .exceptions import RequestRefused as RequestRefused
+    from .exceptions import ScriptError as ScriptError
+    from .exceptions import SecretFound as SecretFound
+    from .exceptions import TestKitError as TestKitError
 
+_MODULES: dict[str, str] = {
+    "_cassette": "Cassette",
+    "_cassette.interaction": "Interaction",
+    "_http.faults": "Chunking Fault Pace",
+    "_logs.completeness": "Problem",
+    "_logs.fake_logger": "FakeLogger fake_maxim",
+    "_logs.maxim_api": "maxim_api",
+    "_logs.received": "Received",
+    "_logs.views": "Attachment Error Evaluation Event Feedback FunctionCall Generation Retrieval Session Span ToolCall "
+    "Trace View Views",
+    "_recorder.recorder": "GeminiRecorder RecordMode",
+    "_recorder.traffic": "Outcome",
+    "_replies.mock": "GeminiMock",
+    "_replies.model": "Gate Reply",
+    "_replies.request": "GeminiRequest",
+    "_replies.script": "ReplyFunction",
+    "_replies.server": "GeminiServer",
+    "exceptions": "TestKitError CassetteError CassetteNotFound CassetteBroken CassetteMiss CassetteUnused "
+    "CassetteDrift SecretFound RequestRefused ScriptError NotTheOnlyOne IncompleteTrace RequestNotCaught",
+}
 _EXPORTS: dict[str, str] = {
-    "FakeLogger": "_logs.fake_logger",
-    "fake_maxim": "_logs.fake_logger",
-    "maxim_api": "_logs.maxim_api",
-    "GeminiRecorder": "_recorder.recorder",
-    "GeminiServer": "_replies.server",
-    "gemini_mock": "_replies.mock",
+    **{name: module for module, names in _MODULES.items() for name in names.split()},
     "reply": "reply",
     "strategies": "strategies",
 }

@@ -9,7 +9,7 @@
     │   ├── CassetteDrift        verify: the live answer no longer has the recorded shape
     │   └── SecretFound          it was not saved, because a secret is in it
     ├── RequestRefused           a request to Gemini outside of any recorder or mock; nothing was sent
-    ├── ScriptError              a scripted reply that doesn't fit, or a script that was not used up
+    ├── ScriptError              a scripted reply that doesn't fit, an unused reply, a request without one
     ├── NotTheOnlyOne            `logger.trace` and the like, where there are none or several; lists them
     ├── NotDelivered             `assert_delivered()`: logs that did not arrive, or arrived twice
     └── IncompleteTrace          `assert_complete()`: not ended, never begun, lost; shows the tree, marked
@@ -67,7 +67,7 @@ class RequestRefused(TestKitError):
 
 
 class ScriptError(TestKitError):
-    """A scripted reply doesn't fit, or a script was not used up."""
+    """A scripted reply doesn't fit, was not used, or is missing."""
 
 
 class NotTheOnlyOne(TestKitError, LookupError):

@@ -1,13 +1,13 @@
 """Hypothesis strategies for what is sent to Gemini and for what it says back.
 
-Answers are replies of the scripted vocabulary, so that they can be played by `gemini_mock` and by `GeminiServer`. They
+Answers are replies of the scripted vocabulary, so that they can be played by `GeminiMock` and by `GeminiServer`. They
 lean to the nasty shapes: no candidates, no content, no parts, unknown reasons and fields, thoughts, several candidates,
 events that only count.
 
 ```python
 @given(strategies.responses())
 def test_never_crashes(answer):
-    with gemini_mock(answer):
+    with GeminiMock(answer):
         my_application()
 ```
 """
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from hypothesis import strategies as st
 
 from maxim_gemini.testing import reply
+from maxim_gemini.testing._replies import building
 from maxim_gemini.testing._replies.building import BLOCK_REASONS, FINISH_REASONS, HARM_CATEGORIES
 from maxim_gemini.testing._replies.failures import STATUSES
 from maxim_gemini.testing._replies.model import Reply
@@ -218,8 +219,8 @@ def _unknown_part(text: str, value: Any) -> Reply:
 def _ends() -> st.SearchStrategy[Reply]:
     """Generate the end of a candidate: a reason, known or not, and what else may stand beside the content."""
     unknown = [*[NEW_REASON] * 4, "FINISH_REASON_UNSPECIFIED"]
-    reason = st.sampled_from([*sorted(FINISH_REASONS), *unknown]).map(lambda said: reply.beside(finishReason=said))
-    message = _maybe(_texts()).map(lambda said: Reply(()) if said is None else reply.beside(finishMessage=said))
+    reason = st.sampled_from([*sorted(FINISH_REASONS), *unknown]).map(lambda said: building.beside(finishReason=said))
+    message = _maybe(_texts()).map(lambda said: Reply(()) if said is None else building.beside(finishMessage=said))
     beside = st.one_of(
         st.just(Reply(())),
         st.builds(reply.safety_ratings, st.just({HARM_CATEGORIES[0]: "HIGH"}), blocked=st.booleans()),
@@ -228,8 +229,8 @@ def _ends() -> st.SearchStrategy[Reply]:
         st.just(reply.url_context("https://example.com")),
         st.just(reply.citations({"startIndex": 0, "endIndex": 9, "uri": "https://example.com"})),
         _texts().map(lambda text: reply.logprobs((text, -0.5))),
-        st.builds(reply.average_logprobs, st.floats(-10, 0)),
-        _json().map(lambda value: reply.beside(fieldOfTomorrow=value)),
+        st.builds(building.average_logprobs, st.floats(-10, 0)),
+        _json().map(lambda value: building.beside(fieldOfTomorrow=value)),
     )
     return st.tuples(reason, message, beside).map(lambda said: _sum([*said]))
 
@@ -240,10 +241,10 @@ def _hollow() -> st.SearchStrategy[Reply]:
     return st.one_of(
         st.just(reply.event()),
         st.builds(reply.usage, st.integers(0, 99)),
-        st.just(reply.index(0)),
+        st.just(building.index(0)),
         st.just(reply.empty()),
         st.just(reply.empty(role=None)),
-        st.builds(reply.malformed_function_call, _texts()),
+        st.builds(reply.finish, st.just("MALFORMED_FUNCTION_CALL"), _texts()),
         st.builds(reply.stopped, st.sampled_from(["SAFETY", "RECITATION", "PROHIBITED_CONTENT"])),
         st.just(reply.max_tokens()),
     )
@@ -255,7 +256,7 @@ def _blocked() -> st.SearchStrategy[Reply]:
 
 
 def _blocked_for(reason: str) -> Reply:
-    return reply.prompt_feedback({"blockReason": reason})
+    return building.prompt_feedback({"blockReason": reason})
 
 
 @cache

@@ -6,7 +6,7 @@ from google import genai
 from google.genai import errors
 
 from maxim_gemini import MaximGeminiClient
-from maxim_gemini.testing import FakeLogger, gemini_mock, reply
+from maxim_gemini.testing import FakeLogger, GeminiMock, reply
 
 logger = FakeLogger()  # in production: maxim.Maxim().logger()
 client = MaximGeminiClient(genai.Client(api_key="any"), logger)
@@ -27,7 +27,7 @@ async def main() -> None:
     await client.aio.aclose()
 
 
-with gemini_mock() as gemini:
+with GeminiMock() as gemini:
     gemini.when(text="Paris").reply(reply.text("romantic"))
     gemini.when(text="Oslo").reply(reply.error(429))
     gemini.when(text="Rome").reply(reply.text("eternal"))

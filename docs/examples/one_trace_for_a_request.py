@@ -3,7 +3,7 @@
 from google import genai
 
 from maxim_gemini import MaximGeminiClient
-from maxim_gemini.testing import FakeLogger, gemini_mock, reply
+from maxim_gemini.testing import FakeLogger, GeminiMock, reply
 
 logger = FakeLogger()  # in production: maxim.Maxim().logger()
 client = MaximGeminiClient(genai.Client(api_key="any"), logger)
@@ -16,7 +16,7 @@ def ask(question: str, trace_id: str, name: str) -> str:
     return answer.text or ""
 
 
-with gemini_mock(reply.text("refund policy"), reply.text("You have 30 days.")):
+with GeminiMock(reply.text("refund policy"), reply.text("You have 30 days.")):
     trace = logger.trace({"id": "request-1", "name": "answer a question"})
     trace.set_input("Can I give it back?")
 

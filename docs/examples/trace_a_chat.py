@@ -4,7 +4,7 @@ from google import genai
 from google.genai import types
 
 from maxim_gemini import MaximGeminiClient
-from maxim_gemini.testing import FakeLogger, gemini_mock, reply
+from maxim_gemini.testing import FakeLogger, GeminiMock, reply
 
 
 def find_orders(customer: str) -> list[str]:
@@ -15,7 +15,7 @@ def find_orders(customer: str) -> list[str]:
 logger = FakeLogger()  # in production: maxim.Maxim().logger()
 client = MaximGeminiClient(genai.Client(api_key="any"), logger)
 
-with gemini_mock(
+with GeminiMock(
     reply.function_call("find_orders", customer="Ada"),
     reply.stream("You have ", "two open orders: ", "A-17 and A-23."),
 ):

@@ -12,14 +12,15 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar, cast, get_args
 
-from vcr.record_mode import RecordMode
+from vcr.record_mode import RecordMode as VcrMode
 
 from maxim_gemini.testing._cassette import Cassette, json_paths
 from maxim_gemini.testing._http import routed, sdk
 from maxim_gemini.testing._http.exchange import Faults
 from maxim_gemini.testing._http.faults import Chunking, Fault, Pace, check, events_of
+from maxim_gemini.testing._replies.request import GeminiRequest
 from maxim_gemini.testing.exceptions import CassetteError, CassetteMiss, RequestNotCaught
 
 from . import watchers as _watchers
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from maxim_gemini.testing._logs.fake_logger import FakeLogger
     from maxim_gemini.testing._logs.maxim import Logger
 
-Mode = Literal["none", "once", "new_episodes", "all", "rewrite", "verify"]
+RecordMode: TypeAlias = Literal["none", "once", "new_episodes", "all", "rewrite", "verify"]
 """VCR's record modes.
 
 `none` replays and never sends; `once` records where there is no file and else replays; `new_episodes` replays and
@@ -69,7 +70,7 @@ class GeminiRecorder:
         self,
         cassette: str | PathLike[str],
         *,
-        mode: Mode = "none",
+        mode: RecordMode = "none",
         client: Client | Callable[[], Client] | None = None,
         logger: Logger | None = None,
         pace: Pace = "instant",
@@ -86,12 +87,12 @@ class GeminiRecorder:
         autosave: bool = True,
         cassette_options: Mapping[str, Any] | None = None,
     ) -> None:
-        if mode not in get_args(Mode):
-            raise ValueError(f"mode={mode!r}: say one of {', '.join(get_args(Mode))}")
+        if mode not in get_args(RecordMode):
+            raise ValueError(f"mode={mode!r}: say one of {', '.join(get_args(RecordMode))}")
         check(pace, chunking)
         self.path = Path(cassette)
         self._file = self.path.absolute()  # of the folder now, whatever it is in the block
-        self.mode: Mode = mode
+        self.mode: RecordMode = mode
         self.pace: Pace = pace
         self.chunking: Chunking = chunking
         self.strict = strict
@@ -246,9 +247,10 @@ class GeminiRecorder:
         return self._entered().cassette
 
     @property
-    def requests(self) -> list[Request]:
+    def requests(self) -> list[GeminiRequest]:
         """Every Gemini request of the block, in the order sent."""
-        return list(self._entered().requests)
+        sent = self._entered().requests
+        return [GeminiRequest.of(one.method, one.uri, one.headers.items(), one.body) for one in sent]
 
     @property
     def waits(self) -> list[float]:
@@ -338,7 +340,7 @@ class GeminiRecorder:
         return self._tape
 
     def _load(self) -> Cassette:
-        vcr_mode = RecordMode.ALL if self.mode == "all" else RecordMode.NONE
+        vcr_mode = VcrMode.ALL if self.mode == "all" else VcrMode.NONE
         options: dict[str, Any] = {"record_mode": vcr_mode, **self.cassette_options}
         if self.mode == "rewrite":
             return Cassette(self._file, **options)

@@ -150,11 +150,6 @@ def code_result(
     return _loose({"codeExecutionResult": said, **_signed(signature)})
 
 
-def code_execution(code_text: str, output: str) -> Reply:
-    """Run code on the server: the code, then its output."""
-    return code(code_text) + code_result(output)
-
-
 def part(fields: Json) -> Reply:
     """Send a part of any other kind, in the wire's own words: `{"toolCall": {...}}`, `{"fileData": {...}}`."""
     if not fields:
@@ -220,7 +215,7 @@ def finish(reason: str = "STOP", message: str | None = None) -> Reply:
     if reason not in FINISH_REASONS:
         known = ", ".join(sorted(FINISH_REASONS))
         raise ScriptError(f"no server sends the finish reason {reason!r}: take one of {known}; reply.raw sends any")
-    return _beside(finishReason=reason, **({} if message is None else {"finishMessage": message}))
+    return beside(finishReason=reason, **({} if message is None else {"finishMessage": message}))
 
 
 def max_tokens(text: str | None = None) -> Reply:
@@ -234,11 +229,6 @@ def stopped(reason: str = "SAFETY", text: str | None = None) -> Reply:
     said = _loose({"text": text}) if text else empty(role=None)
     rated = safety_ratings({HARM_CATEGORIES[3]: "HIGH"}, blocked=True) if reason in _CUT_OFF else Reply(())
     return said + finish(reason) + rated
-
-
-def malformed_function_call(message: str = "Malformed function call: print(default_api.f(") -> Reply:
-    """Fail to write a function call: a candidate without content."""
-    return finish("MALFORMED_FUNCTION_CALL", message)
 
 
 def blocked(reason: str = "SAFETY", message: str | None = None) -> Reply:
@@ -260,7 +250,7 @@ def prompt_feedback(feedback: Json) -> Reply:
 
 def safety_ratings(probabilities: Mapping[str, str] | None = None, *, blocked: bool = False) -> Reply:
     """Rate the candidate's safety: *probabilities* by harm category, `NEGLIGIBLE` where they say nothing."""
-    return _beside(safetyRatings=_ratings(probabilities or {}, blocked=blocked))
+    return beside(safetyRatings=_ratings(probabilities or {}, blocked=blocked))
 
 
 def _ratings(probabilities: Mapping[str, str], *, blocked: bool) -> list[dict[str, Any]]:
@@ -283,7 +273,7 @@ def grounding(
     *metadata* are the wire's own words instead.
     """
     if metadata is not None:
-        return _beside(groundingMetadata=dict(metadata))
+        return beside(groundingMetadata=dict(metadata))
     said: dict[str, Any] = {}
     if queries:
         said["searchEntryPoint"] = {"renderedContent": f"<div>{', '.join(queries)}</div>"}
@@ -293,45 +283,45 @@ def grounding(
     ]
     if queries:
         said["webSearchQueries"] = list(queries)
-    return _beside(groundingMetadata=said)
+    return beside(groundingMetadata=said)
 
 
 def url_context(*urls: str, metadata: Json | None = None) -> Reply:
     """Say that *urls* were read; *metadata* are the wire's own words instead."""
     read = [{"retrievedUrl": url, "urlRetrievalStatus": "URL_RETRIEVAL_STATUS_SUCCESS"} for url in urls]
-    return _beside(urlContextMetadata=dict(metadata) if metadata is not None else {"urlMetadata": read})
+    return beside(urlContextMetadata=dict(metadata) if metadata is not None else {"urlMetadata": read})
 
 
 def citations(*sources: Json) -> Reply:
     """Cite *sources*: `{"startIndex": 0, "endIndex": 9, "uri": "https://..."}`."""
-    return _beside(citationMetadata={"citationSources": [dict(source) for source in sources]})
+    return beside(citationMetadata={"citationSources": [dict(source) for source in sources]})
 
 
 def logprobs(*tokens: tuple[str, float], result: Json | None = None) -> Reply:
     """Give the log probability of each token; *result* is the wire's own words instead."""
     if result is not None:
-        return _beside(logprobsResult=dict(result))
+        return beside(logprobsResult=dict(result))
     chosen = [
         {"token": token, "logProbability": value, "tokenId": 1000 + at} for at, (token, value) in enumerate(tokens)
     ]
-    return _beside(
+    return beside(
         logprobsResult={"topCandidates": [{"candidates": [one]} for one in chosen], "chosenCandidates": chosen}
     )
 
 
 def average_logprobs(value: float) -> Reply:
     """Give the candidate's average log probability."""
-    return _beside(avgLogprobs=value)
+    return beside(avgLogprobs=value)
 
 
 def index(value: int = 0) -> Reply:
     """Say the candidate's index, where `exactly` says nothing of itself."""
-    return _beside(index=value)
+    return beside(index=value)
 
 
 def beside(**fields: Any) -> Reply:
     """Put any other *fields* beside the candidate's content, in the wire's own words."""
-    return _beside(**fields)
+    return Reply((Event((Candidate(fields=fields),), completes=True),))
 
 
 def usage(
@@ -481,10 +471,6 @@ def _only_events(reply: Reply) -> tuple[Event, ...]:
 
 def _loose(part: Json) -> Reply:
     return Reply((Event((Candidate(parts=(dict(part),)),), loose=True),))
-
-
-def _beside(**fields: Any) -> Reply:
-    return Reply((Event((Candidate(fields=fields),), completes=True),))
 
 
 def _checked_text(text: str) -> str:

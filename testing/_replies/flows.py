@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from maxim_gemini.testing import reply
 
+from .building import PIXEL
+
 if TYPE_CHECKING:
     from google.genai import Client
     from google.genai.types import GenerateContentResponse
@@ -217,7 +219,7 @@ def _json_schema(client: Client) -> Any:
 def _image_in(client: Client) -> Any:
     from google.genai import types
 
-    picture = types.Part.from_bytes(data=reply.PIXEL, mime_type="image/png")
+    picture = types.Part.from_bytes(data=PIXEL, mime_type="image/png")
     question: Any = ["What is in this picture?", picture]
     return client.models.generate_content(model=MODEL, contents=question).text
 
@@ -360,7 +362,10 @@ def _token_count(client: Client) -> Any:
 @_flow(
     "code_execution",
     "The model runs code to answer.",
-    reply.text("I will compute it. ") + reply.code_execution("print(6 * 7)", "42\n") + reply.text("It is 42."),
+    reply.text("I will compute it. ")
+    + reply.code("print(6 * 7)")
+    + reply.code_result("42\n")
+    + reply.text("It is 42."),
 )
 def _code_execution(client: Client) -> Any:
     from google.genai import types

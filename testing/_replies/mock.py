@@ -1,4 +1,4 @@
-"""`gemini_mock`: a respx router for Gemini, on httpx2 and httpx; the same script on aiohttp, through the HTTP edge."""
+"""`GeminiMock`: a respx router for Gemini, on httpx2 and httpx; the same script on aiohttp, through the HTTP edge."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class GeminiMock(Scripted):
     def router(self) -> respx.MockRouter:
         """The respx router of the library that google-genai uses unasked."""
         if not self.routers:
-            raise ScriptError("this mock is not in use: take its router inside `with gemini_mock(...) as mock:`")
+            raise ScriptError("this mock is not in use: take its router inside `with GeminiMock(...) as mock:`")
         return next(iter(self.routers.values()))
 
     def __enter__(self) -> Self:
@@ -89,10 +89,6 @@ class GeminiMock(Scripted):
 
     def _answer(self, request: GeminiRequest) -> Answer:
         return self.script.answer(request)
-
-
-gemini_mock = GeminiMock
-"""Mock Gemini for the code inside: `with gemini_mock(reply.text("hi")) as mock:`."""
 
 
 @contextmanager
@@ -182,7 +178,7 @@ class _AiohttpRoute(Route):
 
     def opens_websocket(self, url: str) -> None:
         """Refuse a websocket."""
-        raise ScriptError(f"a websocket to {host_of(url)} was refused: gemini_mock answers requests over HTTP only")
+        raise ScriptError(f"a websocket to {host_of(url)} was refused: the mock answers requests over HTTP only")
 
     def skips_wait(self, seconds: float) -> bool:
         """Leave the waits of google-genai alone: a mock is no replay."""

@@ -9,7 +9,7 @@ from google import genai
 from support.maxim_flows import COMPLETE, Flow, answer, call, generation_config
 
 from maxim_gemini import MaximGeminiClient
-from maxim_gemini.testing import FakeLogger, gemini_mock, reply
+from maxim_gemini.testing import FakeLogger, GeminiMock, reply
 from maxim_gemini.testing._logs.commits import Commit
 from maxim_gemini.testing._logs.completeness import problems
 from maxim_gemini.testing._logs.tree import Tree
@@ -232,7 +232,7 @@ NAMED_BY_THE_CALLER = (
 def test_a_trace_that_the_caller_named_and_did_not_end_is_the_callers_to_end(by: str) -> None:
     logger = FakeLogger()
     headers = {"headers": {"x-maxim-trace-id": "t"}}
-    with gemini_mock(reply.text("Hi"), reply.text("Hi")):
+    with GeminiMock(reply.text("Hi"), reply.text("Hi")):
         options: Any = headers if by == "header of the client" else None
         client = MaximGeminiClient(genai.Client(api_key="any", http_options=options), logger)
         for _ in range(2):

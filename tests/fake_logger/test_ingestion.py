@@ -19,7 +19,7 @@ from support.maxim_flows import PNG, answer, attachments, generation_config, lar
 from support.maxim_versions import since
 
 from maxim_gemini import MaximGeminiClient
-from maxim_gemini.testing import gemini_mock, maxim_api, reply
+from maxim_gemini.testing import GeminiMock, maxim_api, reply
 from maxim_gemini.testing._logs.maxim import maxim_hands_out
 
 
@@ -238,10 +238,10 @@ def test_gemini_can_be_mocked_beside_it(maxim_first: bool) -> None:
             httpx.get("http://127.0.0.1:9/")
 
     if maxim_first:
-        with maxim_api() as api, gemini_mock(reply.text("Paris.")):
+        with maxim_api() as api, GeminiMock(reply.text("Paris.")):
             application(api)
     else:
-        with gemini_mock(reply.text("Paris.")), maxim_api() as api:
+        with GeminiMock(reply.text("Paris.")), maxim_api() as api:
             application(api)
     assert asked == [api.trace.output] == ["Paris."]
 

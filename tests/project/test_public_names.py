@@ -77,3 +77,10 @@ def test_without_the_extra_a_public_name_says_what_to_install() -> None:
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     assert run.stdout.startswith("maxim_gemini.testing.GeminiRecorder needs vcr, which is not installed: pip install ")
     assert run.stdout.rstrip().endswith('pip install "maxim-gemini[testing]"')
+
+
+def test_the_public_names_and_their_signatures_are_those_of_the_file() -> None:
+    """A change of the file is a change that users notice: it belongs into the changelog."""
+    from project.public_surface import FILE, surface
+
+    assert surface() == FILE.read_text(encoding="utf-8"), "python tests/project/public_surface.py writes it anew"

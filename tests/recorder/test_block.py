@@ -15,7 +15,7 @@ from support.gemini import ASK, plain
 from support.loopback import Asked, Loopback, Reply, loopback
 from support.recordings import call, cassette, says
 
-from maxim_gemini.testing import GeminiRecorder, gemini_mock, reply
+from maxim_gemini.testing import GeminiMock, GeminiRecorder, reply
 from maxim_gemini.testing._http import Block, blocked
 from maxim_gemini.testing._http.sdk import ReplayedCredentials
 from maxim_gemini.testing.exceptions import RequestNotCaught, RequestRefused, TestKitError
@@ -100,7 +100,7 @@ async def test_a_recorder_goes_on_replaying(tmp_path: Path, library: str, is_asy
 @pytest.mark.parametrize(("library", "is_async"), EDGES, ids=EDGE_IDS)
 async def test_a_mock_goes_on_answering(library: str, is_async: bool, block: Block) -> None:
     async with opened(library) as client:
-        with gemini_mock(reply.text("mocked")):
+        with GeminiMock(reply.text("mocked")):
             assert await asked(client, is_async=is_async) == "mocked"
 
 
@@ -114,7 +114,7 @@ def test_a_mock_serves_threads_from_before_as_it_did(block: Block) -> None:
 
     thread = threading.Thread(target=in_thread)
     thread.start()
-    with gemini_mock(reply.text("mocked")):
+    with GeminiMock(reply.text("mocked")):
         begin.set()
         thread.join()
     assert words == ["mocked"]
@@ -237,7 +237,7 @@ async def test_no_websocket_leaves_in_mode_none(opens: Any, tmp_path: Path) -> N
 @pytest.mark.parametrize("opens", OPENING)
 async def test_no_websocket_leaves_a_mock(opens: Any) -> None:
     client = genai.Client(api_key="any")
-    with pytest.raises(TestKitError, match="a websocket to generativelanguage"), gemini_mock():
+    with pytest.raises(TestKitError, match="a websocket to generativelanguage"), GeminiMock():
         await opens(client)
     await closed(client)
 

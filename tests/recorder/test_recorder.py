@@ -75,7 +75,7 @@ def test_an_applications_own_client_is_caught(hello: Path) -> None:
     with GeminiRecorder(hello) as recorder:
         assert client.models.generate_content(**ASK).text == "Hello!"
         assert recorder.wrap(client).models
-    assert [r.uri.partition("/models")[2] for r in recorder.requests] == ["/gemini-2.5-flash:generateContent"]
+    assert [r.url.partition("/models")[2] for r in recorder.requests] == ["/gemini-2.5-flash:generateContent"]
 
 
 def test_replay_needs_no_key_and_does_not_use_one_that_is_there(hello: Path, monkeypatch: pytest.MonkeyPatch) -> None:

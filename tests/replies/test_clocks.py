@@ -11,7 +11,7 @@ import pytest
 import time_machine
 from support.clients import asking, opened
 
-from maxim_gemini.testing import GeminiServer, gemini_mock, reply
+from maxim_gemini.testing import GeminiMock, GeminiServer, reply
 from maxim_gemini.testing._clock import monotonic
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def test_a_connection_is_kept_though_the_clock_jumps() -> None:
 
 
 def test_pauses_of_the_mock_end_too(frozen: Any) -> None:
-    with gemini_mock(PAUSED), frozen():
+    with GeminiMock(PAUSED), frozen():
         assert streamed() == "Paris."
 
 
@@ -91,6 +91,6 @@ def test_pauses_of_the_mock_end_too(frozen: Any) -> None:
 async def test_pauses_of_the_mock_end_on_the_async_side(frozen: Any, library: str) -> None:
     pytest.importorskip(library)
     async with opened(library) as client:
-        with gemini_mock(PAUSED), frozen():
+        with GeminiMock(PAUSED), frozen():
             stream = await client.aio.models.generate_content_stream(model=MODEL, contents="x")
             assert [chunk.text async for chunk in stream] == ["Par", "is."]

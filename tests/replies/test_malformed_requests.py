@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.clients import asking
 
-from maxim_gemini.testing import GeminiServer, gemini_mock, reply
+from maxim_gemini.testing import GeminiMock, GeminiServer, reply
 from maxim_gemini.testing._replies.request import GeminiRequest
 from maxim_gemini.testing.exceptions import ScriptError
 
@@ -127,7 +127,7 @@ def test_what_real_servers_take_is_answered(server: GeminiServer, value: Any) ->
 def test_the_mock_refuses_it_too() -> None:
     import httpx
 
-    with gemini_mock(reply.text("the scripted reply"), strict=False) as mock:
+    with GeminiMock(reply.text("the scripted reply"), strict=False) as mock:
         url = f"https://generativelanguage.googleapis.com/v1beta/models/{MODEL}:generateContent"
         assert httpx.post(url, content=b"[" * NESTED).status_code == 400
         assert mock.script.unused

@@ -14,7 +14,7 @@ from google import genai
 from respx.mocks import Mocker
 from support.clients import EDGE_IDS, EDGES, LIBRARIES, opened
 
-from maxim_gemini.testing import gemini_mock, reply
+from maxim_gemini.testing import GeminiMock, reply
 from maxim_gemini.testing.exceptions import ScriptError
 
 MODEL = "gemini-2.5-flash"
@@ -38,7 +38,7 @@ async def streamed(client: genai.Client, is_async: bool, into: list[Any]) -> lis
 
 @edges
 async def test_one_script_serves_every_library(library: str, is_async: bool) -> None:
-    with gemini_mock(reply.text("hello"), reply.stream("a", "b"), reply.error(429)) as mock:
+    with GeminiMock(reply.text("hello"), reply.stream("a", "b"), reply.error(429)) as mock:
         async with opened(library) as client:
             assert await said(client, is_async) == "hello"
             assert await streamed(client, is_async, []) == ["a", "b"]
@@ -49,7 +49,7 @@ async def test_one_script_serves_every_library(library: str, is_async: bool) -> 
 
 @edges
 async def test_streams_break_and_stall_with_the_errors_of_the_library(library: str, is_async: bool) -> None:
-    with gemini_mock(reply.stream("a") + reply.disconnect(), reply.stream("a") + reply.stall()):
+    with GeminiMock(reply.stream("a") + reply.disconnect(), reply.stream("a") + reply.stall()):
         async with opened(library) as client:
             got: list[Any] = []
             with pytest.raises(Exception) as broken:  # noqa: PT011
@@ -74,7 +74,7 @@ async def test_a_gate_holds_a_stream(library: str, is_async: bool) -> None:
 
     opener = threading.Thread(target=open_when_reached)
     opener.start()
-    with gemini_mock(reply.stream("a") + reply.hold(gate) + reply.stream("b")):
+    with GeminiMock(reply.stream("a") + reply.hold(gate) + reply.stream("b")):
         async with opened(library) as client:
             await streamed(client, is_async, got)
     opener.join()
@@ -82,7 +82,7 @@ async def test_a_gate_holds_a_stream(library: str, is_async: bool) -> None:
 
 
 def test_routers_are_respx_and_take_routes_of_the_users_own() -> None:
-    with gemini_mock(reply.text("hi")) as mock:
+    with GeminiMock(reply.text("hi")) as mock:
         assert isinstance(mock.router, respx.MockRouter)
         mock.routers["httpx"].get("https://example.com/health").respond(204)
         assert httpx.get("https://example.com/health").status_code == 204
@@ -94,16 +94,16 @@ def test_routers_are_respx_and_take_routes_of_the_users_own() -> None:
 
 
 def test_other_traffic_passes_through() -> None:
-    with gemini_mock(), pytest.raises(httpx.ConnectError):
+    with GeminiMock(), pytest.raises(httpx.ConnectError):
         httpx.get("http://127.0.0.1:9/")
 
 
 def test_nothing_is_left_patched_and_a_registered_mocker_is_reused() -> None:
     if importlib.util.find_spec("httpcore2") is None:
         pytest.skip("no httpx2 here")
-    with gemini_mock():
+    with GeminiMock():
         first = Mocker.registry["httpcore2"]
-    with gemini_mock():
+    with GeminiMock():
         assert Mocker.registry["httpcore2"] is first
         assert first.routers
     assert not first.routers
@@ -112,16 +112,16 @@ def test_nothing_is_left_patched_and_a_registered_mocker_is_reused() -> None:
 
 def test_a_swallowed_miss_fails_the_test_and_so_does_a_reply_left_over() -> None:
     client = genai.Client(api_key="any")
-    with pytest.raises(ScriptError, match="no reply is left"), gemini_mock(), pytest.raises(ScriptError):
+    with pytest.raises(ScriptError, match="no reply is left"), GeminiMock(), pytest.raises(ScriptError):
         client.models.generate_content(model=MODEL, contents="hi")
-    with pytest.raises(ScriptError, match="unused replies"), gemini_mock(reply.text("hi")):
+    with pytest.raises(ScriptError, match="unused replies"), GeminiMock(reply.text("hi")):
         pass
-    with gemini_mock(reply.text("hi"), strict=False):
+    with GeminiMock(reply.text("hi"), strict=False):
         pass
 
 
 async def test_it_is_an_async_context_manager_and_serves_many_at_once() -> None:
-    async with gemini_mock() as mock, opened(LIBRARIES[0]) as client:
+    async with GeminiMock() as mock, opened(LIBRARIES[0]) as client:
         mock.always(lambda asked: reply.text(f"echo {asked.text}"))
         asked = [client.aio.models.generate_content(model=MODEL, contents=f"{number}") for number in range(20)]
         answers = await asyncio.gather(*asked)
@@ -133,7 +133,7 @@ def test_vertex_is_served_too() -> None:
 
     token: Any = Credentials(token="any")  # type: ignore[no-untyped-call]
     client = genai.Client(vertexai=True, project="p", location="us-central1", credentials=token)
-    with gemini_mock(reply.text("hi")) as mock:
+    with GeminiMock(reply.text("hi")) as mock:
         answer = client.models.generate_content(model=MODEL, contents="hi")
     assert mock.requests[0].backend == "vertex"
     assert answer.candidates
@@ -144,7 +144,7 @@ def test_the_next_reply_answers_only_what_it_fits() -> None:
     """A model's answer waits for a model to be asked, a resource for what is no model's method."""
     tuned = {"name": "models/tuned", "displayName": "Tuned"}
     client = genai.Client(api_key="any")
-    with gemini_mock(reply.text("hi"), reply.resource(tuned), reply.token_count(7)):
+    with GeminiMock(reply.text("hi"), reply.resource(tuned), reply.token_count(7)):
         assert client.models.get(model=MODEL).name == f"models/{MODEL}"
         assert client.models.generate_content(model=MODEL, contents="hi").text == "hi"
         assert client.models.get(model=MODEL).display_name == "Tuned"

@@ -158,7 +158,9 @@ def test_a_candidate_that_was_stopped_has_no_content() -> None:
     assert [rating for rating in candidate["safetyRatings"] if rating.get("blocked")] == [
         {"category": "HARM_CATEGORY_DANGEROUS_CONTENT", "probability": "HIGH", "blocked": True}
     ]
-    assert "content" not in plain(reply.malformed_function_call())["candidates"][0]
+    assert (
+        "content" not in plain(reply.finish("MALFORMED_FUNCTION_CALL", "Malformed function call: f("))["candidates"][0]
+    )
     assert plain(reply.max_tokens())["candidates"][0]["content"] == {"role": "model"}
 
 

@@ -10,7 +10,7 @@ import pytest
 from google.genai import errors
 from support.clients import asking
 
-from maxim_gemini.testing import GeminiServer, gemini_mock, reply
+from maxim_gemini.testing import GeminiMock, GeminiServer, reply
 from maxim_gemini.testing.exceptions import ScriptError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def test_leaving_the_block_raises_it() -> None:
 
 
 def test_in_the_mock_it_is_raised_in_the_application_and_at_the_end() -> None:
-    with gemini_mock(fails, strict=False) as mock, asking() as client, pytest.raises(KeyError):
+    with GeminiMock(fails, strict=False) as mock, asking() as client, pytest.raises(KeyError):
         ask(client)
     with pytest.raises(KeyError, match="my mistake"):
         mock.check()
@@ -143,7 +143,7 @@ async def test_an_async_function_is_awaited() -> None:
         assert (await client.aio.models.generate_content(model=MODEL, contents="hi")).text == "late hi"
         assert ask(client) == "late hi"
         await client.aio.aclose()
-    with gemini_mock(later, later), asking() as client:
+    with GeminiMock(later, later), asking() as client:
         assert (await client.aio.models.generate_content(model=MODEL, contents="hi")).text == "late hi"
         assert ask(client) == "late hi"
         await client.aio.aclose()

@@ -12,7 +12,8 @@ from google.genai import errors, types
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from maxim_gemini.testing import gemini_mock, reply, strategies
+from maxim_gemini.testing import GeminiMock, reply, strategies
+from maxim_gemini.testing._replies import building
 from maxim_gemini.testing._replies.building import FINISH_REASONS
 
 if TYPE_CHECKING:
@@ -35,12 +36,12 @@ def client() -> Iterator[genai.Client]:
 
 
 def asked(client: genai.Client, answer: Reply, model: str) -> types.GenerateContentResponse:
-    with gemini_mock(answer):
+    with GeminiMock(answer):
         return client.models.generate_content(model=model, contents="hi")
 
 
 def streamed(client: genai.Client, answer: Reply, model: str) -> list[types.GenerateContentResponse]:
-    with gemini_mock(answer):
+    with GeminiMock(answer):
         return list(client.models.generate_content_stream(model=model, contents="hi"))
 
 
@@ -63,7 +64,7 @@ def test_the_sdk_reads_every_stream(client: genai.Client, answer: Reply, model: 
 @quick
 @given(answer=strategies.errors())
 def test_the_sdk_raises_every_error(client: genai.Client, answer: Reply) -> None:
-    with gemini_mock(answer), pytest.raises(errors.APIError) as raised:
+    with GeminiMock(answer), pytest.raises(errors.APIError) as raised:
         client.models.generate_content(model="gemini-2.5-flash", contents="hi")
     assert raised.value.code == answer.failure.code  # type: ignore[union-attr]
 
@@ -72,7 +73,7 @@ def test_the_sdk_raises_every_error(client: genai.Client, answer: Reply) -> None
 @given(answer=strategies.streams(broken=True))
 def test_broken_streams_raise_after_their_events(client: genai.Client, answer: Reply) -> None:
     chunks: list[Any] = []
-    with gemini_mock(answer), pytest.raises(Exception) as raised:  # noqa: PT011
+    with GeminiMock(answer), pytest.raises(Exception) as raised:  # noqa: PT011
         chunks.extend(client.models.generate_content_stream(model="gemini-2.5-flash", contents="hi"))
     assert not isinstance(raised.value, AssertionError)
 
@@ -80,7 +81,7 @@ def test_broken_streams_raise_after_their_events(client: genai.Client, answer: R
 @quick
 @given(contents=strategies.contents(), config=strategies.configs())
 def test_the_sdk_sends_every_content_and_config(client: genai.Client, contents: Any, config: Any) -> None:
-    with gemini_mock(reply.text("{}")) as mock:
+    with GeminiMock(reply.text("{}")) as mock:
         client.models.generate_content(model="gemini-2.5-flash", contents=contents, config=config)
         assert mock.requests[0].contents
 
@@ -88,7 +89,7 @@ def test_the_sdk_sends_every_content_and_config(client: genai.Client, contents: 
 @settings(quick, max_examples=12)
 @given(turns=strategies.conversations())
 def test_the_sdk_holds_every_conversation(client: genai.Client, turns: list[strategies.Turn]) -> None:
-    with gemini_mock(*(turn.reply for turn in turns)) as mock:
+    with GeminiMock(*(turn.reply for turn in turns)) as mock:
         chat = client.chats.create(model="gemini-2.5-flash")
         for turn in turns:
             chat.send_message(turn.message)
@@ -128,6 +129,6 @@ def test_coverage_of_part_kinds_and_finish_reasons(record_property: Any) -> None
 
 @pytest.mark.parametrize("reason", sorted({*FINISH_REASONS, strategies.NEW_REASON}))
 def test_the_sdk_reads_every_finish_reason(client: genai.Client, reason: str) -> None:
-    response = asked(client, reply.text("a") + reply.beside(finishReason=reason), "gemini-2.5-flash")
+    response = asked(client, reply.text("a") + building.beside(finishReason=reason), "gemini-2.5-flash")
     assert response.candidates
     assert response.candidates[0].finish_reason == reason

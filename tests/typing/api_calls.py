@@ -28,19 +28,55 @@ from maxim_gemini import (
     deliver,
 )
 from maxim_gemini.testing import (
+    Attachment,
+    Cassette,
+    CassetteBroken,
+    CassetteDrift,
+    CassetteError,
+    CassetteMiss,
+    CassetteNotFound,
+    CassetteUnused,
+    Chunking,
+    Error,
+    Evaluation,
+    Event,
     FakeLogger,
+    Fault,
+    Feedback,
+    FunctionCall,
+    Gate,
+    GeminiMock,
     GeminiRecorder,
+    GeminiRequest,
     GeminiServer,
+    Generation,
+    IncompleteTrace,
+    Interaction,
+    NotTheOnlyOne,
+    Outcome,
+    Pace,
+    Problem,
+    Received,
+    RecordMode,
+    Reply,
+    ReplyFunction,
+    RequestNotCaught,
+    RequestRefused,
+    Retrieval,
+    ScriptError,
+    SecretFound,
+    Session,
+    Span,
+    TestKitError,
+    ToolCall,
+    Trace,
+    View,
+    Views,
     fake_maxim,
-    gemini_mock,
     maxim_api,
     reply,
     strategies,
 )
-from maxim_gemini.testing._cassette import Interaction
-from maxim_gemini.testing._logs.views import Generation, ToolCall, Trace, Views
-from maxim_gemini.testing._recorder.traffic import Outcome
-from maxim_gemini.testing.exceptions import CassetteMiss, TestKitError
 
 
 def takes_a_client(client: genai.Client) -> None:
@@ -181,7 +217,7 @@ def scripted() -> None:
         server.always(lambda request: reply.text(request.text))
         assert_type(server.url, str)
         assert_type(server.requests[0].text, str)
-    with gemini_mock(said) as mock:
+    with GeminiMock(said) as mock:
         mock.reply(reply.function_call("weather", city="Paris"), reply.blocked("SAFETY"))
     with maxim_api(key="any") as api:
         takes_a_logger(api.logger())
@@ -211,3 +247,56 @@ def delivery(client: MaximGeminiClient, logger: Logger) -> None:
     assert_type(mine.queued + mine.sent + mine.retried + mine.dropped + mine.spilled + mine.recovered, int)
     assert_type(client.delivery, Delivery)
     assert_type(client.aio.delivery, Delivery)
+
+
+Anything = (
+    Attachment
+    | Cassette
+    | CassetteBroken
+    | CassetteDrift
+    | CassetteError
+    | CassetteMiss
+    | CassetteNotFound
+    | CassetteUnused
+    | Chunking
+    | Error
+    | Evaluation
+    | Event
+    | FakeLogger
+    | Fault
+    | Feedback
+    | FunctionCall
+    | Gate
+    | GeminiMock
+    | GeminiRecorder
+    | GeminiRequest
+    | GeminiServer
+    | Generation
+    | IncompleteTrace
+    | Interaction
+    | NotTheOnlyOne
+    | Outcome
+    | Pace
+    | Problem
+    | Received
+    | RecordMode
+    | Reply
+    | ReplyFunction
+    | RequestNotCaught
+    | RequestRefused
+    | Retrieval
+    | ScriptError
+    | SecretFound
+    | Session
+    | Span
+    | TestKitError
+    | ToolCall
+    | Trace
+    | View
+    | Views[Trace]
+)
+
+
+def annotated(value: Anything) -> Anything:
+    """Write each public type in an annotation."""
+    return value
