@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from .exceptions import CassetteNotFound as CassetteNotFound
     from .exceptions import CassetteUnused as CassetteUnused
     from .exceptions import IncompleteTrace as IncompleteTrace
+    from .exceptions import NotDelivered as NotDelivered
     from .exceptions import NotTheOnlyOne as NotTheOnlyOne
     from .exceptions import RequestNotCaught as RequestNotCaught
     from .exceptions import RequestRefused as RequestRefused
@@ -73,7 +74,8 @@ _MODULES: dict[str, str] = {
     "_replies.script": "ReplyFunction",
     "_replies.server": "GeminiServer",
     "exceptions": "TestKitError CassetteError CassetteNotFound CassetteBroken CassetteMiss CassetteUnused "
-    "CassetteDrift SecretFound RequestRefused ScriptError NotTheOnlyOne IncompleteTrace RequestNotCaught",
+    "CassetteDrift SecretFound RequestRefused ScriptError NotTheOnlyOne NotDelivered "
+    "IncompleteTrace RequestNotCaught",
 }
 _EXPORTS: dict[str, str] = {
     **{name: module for module, names in _MODULES.items() for name in names.split()},

@@ -52,6 +52,7 @@ from maxim_gemini.testing import (
     Generation,
     IncompleteTrace,
     Interaction,
+    NotDelivered,
     NotTheOnlyOne,
     Outcome,
     Pace,
@@ -274,6 +275,7 @@ Anything = (
     | Generation
     | IncompleteTrace
     | Interaction
+    | NotDelivered
     | NotTheOnlyOne
     | Outcome
     | Pace
