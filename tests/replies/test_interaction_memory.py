@@ -12,7 +12,7 @@ import pytest
 from support.clients import client_over
 from support.interactions import both_sides, interactions_at, interactions_of, needs_interactions, shown
 
-from maxim_gemini.testing import GeminiServer, gemini_mock, reply
+from maxim_gemini.testing import GeminiMock, GeminiServer, reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ def serving(place: str, *replies: Reply, is_async: bool = False) -> Iterator[Any
         with GeminiServer(*replies) as server, interactions_at(server.url, is_async=is_async) as interactions:
             yield interactions
     else:
-        with gemini_mock(*replies), interactions_of(client_over("httpx"), is_async=is_async) as interactions:
+        with GeminiMock(*replies), interactions_of(client_over("httpx"), is_async=is_async) as interactions:
             yield interactions
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from support.interactions import both_sides, interactions_at, needs_interactions, shown
 
-from maxim_gemini.testing import GeminiServer, gemini_mock, reply
+from maxim_gemini.testing import GeminiMock, GeminiServer, reply
 from maxim_gemini.testing.exceptions import ScriptError
 
 if TYPE_CHECKING:
@@ -448,13 +448,13 @@ def test_an_error_in_a_stream_is_its_last_event(server: GeminiServer) -> None:
     ],
 )
 def test_what_no_interaction_has_is_refused(said: Reply, reason: str) -> None:
-    with pytest.raises(ScriptError, match=reason), gemini_mock(said, strict=False):
+    with pytest.raises(ScriptError, match=reason), GeminiMock(said, strict=False):
         httpx.post("https://generativelanguage.googleapis.com/v1/interactions", json={"model": MODEL, "input": "hi"})
 
 
 def test_what_only_interactions_have_is_refused_elsewhere() -> None:
     for said in (reply.google_search("q"), reply.text("a") + reply.interaction(status="completed"), reply.keep_alive()):
-        with pytest.raises(ScriptError, match="it holds what only an interaction has"), gemini_mock(said, strict=False):
+        with pytest.raises(ScriptError, match="it holds what only an interaction has"), GeminiMock(said, strict=False):
             httpx.post(
                 f"https://generativelanguage.googleapis.com/v1beta/models/{MODEL}:generateContent",
                 json={"contents": [{"parts": [{"text": "hi"}]}]},
