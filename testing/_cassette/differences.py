@@ -50,6 +50,14 @@ class Difference(NamedTuple):
         recorded, sent = _side_by_side(self.recorded, self.sent)
         return f"{self.place}: recorded {recorded} != sent {sent}"
 
+    def as_change(self) -> str:
+        """Return the difference as a change from what was recorded."""
+        if self.recorded is _ABSENT:
+            return f"{self.place}: added {_shown(self.sent)}"
+        if self.sent is _ABSENT:
+            return f"{self.place}: removed {_shown(self.recorded)}"
+        return f"{self.place}: {' -> '.join(_side_by_side(self.recorded, self.sent))}"
+
 
 def differences(recorded: Any, sent: Any, place: str = "") -> Iterator[Difference]:
     """Yield where *recorded* and *sent* differ, at the deepest places that say so."""

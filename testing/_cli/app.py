@@ -183,6 +183,27 @@ def rename_cassette(
 
 
 @cassettes.command(
+    "diff",
+    epilog=_examples(
+        "maxim-gemini cassettes diff old.yaml new.yaml",
+        "maxim-gemini cassettes diff chat chat_stream --json",
+    ),
+)
+def diff_cassettes(
+    old: Annotated[str, typer.Argument(help="The name of a bundled cassette, or a file.")],
+    new: Annotated[str, typer.Argument(help="Another one.")],
+    as_json: Json = False,
+) -> None:
+    """Compare two cassettes: which questions and answers changed.
+
+    Exit code 1 where any did. Times, ids of answers and the layout of the files don't count.
+    """
+    from .comparing import diff
+
+    raise typer.Exit(diff(old, new, as_json=as_json))
+
+
+@cassettes.command(
     "scrub",
     epilog=_examples(
         "maxim-gemini cassettes scrub tests           remove secrets, bring old files into today's form",

@@ -70,7 +70,12 @@ def lines(interaction: Interaction) -> Iterator[Line]:
     """Yield what was said, in order: the request's messages, then the answer."""
     asked = loaded(interaction.request.body)
     yield from _merged(_asked(asked))
-    yield from _merged(line for event in events(interaction) for line in _answered(event))
+    yield from answer_lines(interaction)
+
+
+def answer_lines(interaction: Interaction) -> list[Line]:
+    """Return what the answer says, the pieces of a stream joined."""
+    return [*_merged(line for event in events(interaction) for line in _answered(event))]
 
 
 def _asked(body: Json) -> Iterator[Line]:

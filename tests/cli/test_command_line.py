@@ -66,7 +66,7 @@ def planted(folder: Path, text: str) -> Path:
         ("demo",),
         ("serve",),
         ("report",),
-        *(("cassettes", name) for name in ("list", "show", "check", "scrub", "record")),
+        *(("cassettes", name) for name in ("list", "show", "check", "diff", "scrub", "record")),
     ],
 )
 def test_help_teaches_by_examples(cli: Run, command: tuple[str, ...]) -> None:

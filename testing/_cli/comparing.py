@@ -1,0 +1,102 @@
+"""`maxim-gemini cassettes diff`: what changed in questions and answers."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from maxim_gemini.testing._cassette import Cassette
+from maxim_gemini.testing._cassette.differences import between, differences, nearest
+from maxim_gemini.testing._json_types import is_list, is_object
+
+from . import console, describing
+from .cassettes import named
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from maxim_gemini.testing._cassette import Interaction
+
+_ANOTHER_EACH_TIME: Final = frozenset({"responseId", "createTime", "thoughtSignature"})
+
+
+class Pair(NamedTuple):
+    """An interaction of the old cassette and the one that took its place; either may be missing."""
+
+    old: Interaction | None
+    new: Interaction | None
+
+
+def diff(old: str, new: str, *, as_json: bool) -> int:
+    """Print what changed from *old* to *new*; return 1 where anything did."""
+    cassettes = [Cassette.load(named(name)).interactions for name in (old, new)]
+    found = [(pair, list(_changes(pair))) for pair in _pairs(*cassettes)]
+    changed = [(pair, changes) for pair, changes in found if changes]
+    if as_json:
+        console.show_json([_as_data(pair, changes) for pair, changes in changed])
+    else:
+        _print(changed)
+        console.note(f"{len(found)} interactions, {len(changed)} changed" if changed else "no difference")
+    return 1 if changed else 0
+
+
+def _pairs(old: Sequence[Interaction], new: Sequence[Interaction]) -> list[Pair]:
+    """Pair what asks the same, then what is most alike; in the order of the new cassette, then what is gone."""
+    waiting: defaultdict[str, deque[Interaction]] = defaultdict(deque)
+    for interaction in old:
+        waiting[interaction.key].append(interaction)
+    same = {one.index: waiting[one.key].popleft() for one in new if waiting[one.key]}
+    rest = [interaction for queue in waiting.values() for interaction in queue]
+    for interaction in new:
+        if interaction.index in same:
+            continue
+        alike = [one for one in rest if one.meaning.path == interaction.meaning.path]
+        at = nearest(interaction.meaning, [one.meaning for one in alike])
+        if at is not None:
+            same[interaction.index] = alike[at]
+            rest.remove(alike[at])
+    return [*(Pair(same.get(one.index), one) for one in new), *(Pair(one, None) for one in rest)]
+
+
+def _changes(pair: Pair) -> Iterator[str]:
+    if pair.old is None or pair.new is None:
+        yield "added" if pair.new else "removed"
+        return
+    yield from (f"question  {change.as_change()}" for change in between(pair.old.meaning, pair.new.meaning))
+    yield from (f"answer    {change.as_change()}" for change in differences(_answer(pair.old), _answer(pair.new)))
+
+
+def _answer(interaction: Interaction) -> dict[str, Any]:
+    """Return what counts of an answer: all of a whole one, what a stream says whatever its pieces."""
+    response = interaction.response
+    about = {"status": response.status, "ended": response.ended}
+    if describing.is_stream(interaction):
+        texts: dict[str, str] = {}
+        for line in describing.answer_lines(interaction):
+            texts[line.who] = line.says if line.who == "ended" else texts.get(line.who, "") + line.says
+        return about | {"stream": texts}
+    body = _lasting(describing.loaded(response.body))
+    return about | (body if is_object(body) else {"body": body})
+
+
+def _lasting(value: Any) -> Any:
+    """Return *value* without what is another in every answer."""
+    if is_object(value):
+        return {name: _lasting(member) for name, member in value.items() if name not in _ANOTHER_EACH_TIME}
+    return [_lasting(item) for item in value] if is_list(value) else value
+
+
+def _print(changed: Sequence[tuple[Pair, list[str]]]) -> None:
+    out = console.out()
+    for pair, changes in changed:
+        interaction = pair.new or pair.old
+        if interaction is not None:
+            numbers = " -> ".join(str(one.index + 1) for one in pair if one)
+            out.print(f"{numbers}  {interaction.request.method} {describing.target(interaction)}", style="bold")
+        for change in changes:
+            out.print(f"  {change}", soft_wrap=True)
+
+
+def _as_data(pair: Pair, changes: list[str]) -> dict[str, Any]:
+    numbers = {side: one.index + 1 for side, one in (("old", pair.old), ("new", pair.new)) if one}
+    return {**numbers, "changes": changes}

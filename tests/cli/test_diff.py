@@ -1,0 +1,75 @@
+"""`cassettes diff` shows what changed in questions and answers."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from support.traffic import answer, asked, stream
+
+from maxim_gemini.testing._cassette import Cassette
+from maxim_gemini.testing._cli.app import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def saved(path: Path, *exchanges: tuple[Any, Any]) -> str:
+    cassette = Cassette(path)
+    for exchange in exchanges:
+        cassette.record(*exchange)
+    cassette.save()
+    return str(path)
+
+
+def test_what_says_the_same_is_no_difference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old = saved(tmp_path / "old.yaml", (asked("Hi"), answer("Hello")), (asked("Count"), stream("1 ", "2")))
+    new = saved(tmp_path / "new.yaml", (asked("Count"), stream("1", " 2")), (asked("Hi"), answer("Hello")))
+    assert run(["cassettes", "diff", old, new]) == 0
+    assert capsys.readouterr() == ("", "no difference\n")
+
+
+def test_changed_questions_and_answers_are_paired(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old = saved(
+        tmp_path / "old.yaml",
+        (asked("Hi"), answer("Hello")),
+        (asked("Say one word"), answer("Yes")),
+        (asked("Count"), stream("1 ", "2")),
+    )
+    new = saved(
+        tmp_path / "new.yaml",
+        (asked("Hi"), answer("Good day")),
+        (asked("Say two words"), answer("Yes")),
+        (asked("Count"), stream("1 ", "2", ended="ReadTimeout")),
+        (asked("Something else"), answer("Well")),
+    )
+    assert run(["cassettes", "diff", old, new]) == 1
+    said = capsys.readouterr()
+    assert said.out.splitlines() == [
+        "1 -> 1  POST gemini-2.5-flash:generateContent",
+        "  answer    candidates[0].content.parts[0].text: 'Hello' -> 'Good day'",
+        "2 -> 2  POST gemini-2.5-flash:generateContent",
+        "  question  contents[0].parts[0].text: 'Say one word' -> 'Say two words'",
+        "3 -> 3  POST gemini-2.5-flash:generateContent",
+        "  answer    ended: 'complete' -> 'ReadTimeout'",
+        "4  POST gemini-2.5-flash:generateContent",
+        "  added",
+    ]
+    assert said.err == "4 interactions, 4 changed\n"
+    assert run(["cassettes", "diff", "--json", old, new]) == 1
+    assert json.loads(capsys.readouterr().out)[-1] == {"new": 4, "changes": ["added"]}
+
+
+def test_what_is_gone_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old = saved(tmp_path / "old.yaml", (asked("Hi"), answer("Hello")), (asked("Bye"), answer("Bye")))
+    new = saved(tmp_path / "new.yaml", (asked("Hi"), answer("Hello")))
+    assert run(["cassettes", "diff", old, new]) == 1
+    assert capsys.readouterr().out == "2  POST gemini-2.5-flash:generateContent\n  removed\n"
+
+
+def test_bundled_cassettes_are_compared_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["cassettes", "diff", "text", "text"]) == 0
+    assert run(["cassettes", "diff", "text", "chat"]) == 1
+    assert capsys.readouterr().out
