@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 
-from maxim_gemini import _token_forms
+from maxim_gemini._core import token_forms
 from maxim_gemini.testing._printable import REDACTED
 
 from . import parameters
@@ -69,7 +69,7 @@ def without_secrets(text: str) -> str:
     for variable, value in os.environ.items():
         if len(value) >= _SHORTEST_SECRET and value in text and _KEY_VARIABLE.search(variable):
             text = text.replace(value, REDACTED)
-    return _token_forms.replaced(text, REDACTED)
+    return token_forms.replaced(text, REDACTED)
 
 
 def file_name(name: str) -> str:
