@@ -1,12 +1,12 @@
 """The HTTP edge: where requests of google-genai are answered from memory, or go out and are watched on their way back.
 
-`routing` says whose requests are whose, one file per HTTP library carries them, `sdk` holds what google-genai does
-besides HTTP: it waits before a retry, and it looks for credentials.
-
-    with routed(route):              # this task or thread, and the threads it starts
+    with routed(route):              # this task or thread, and the tasks and threads it starts
         client.models.generate_content(...)     # route.answer(request) decides
 
-Nothing but this folder touches the private names of those libraries.
+`routing` opens and closes routes, `routes` says which one a request belongs to, `patching` replaces functions of other
+libraries. One file for each library: `httpx` (and httpx2), `aiohttp`, `websockets`, `requests`, `threads`; `sdk` holds
+what google-genai does besides HTTP. `delivery` says how an answer travels. Nothing but this folder touches the private
+names of those libraries.
 """
 
 from __future__ import annotations

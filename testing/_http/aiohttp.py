@@ -22,7 +22,7 @@ from weakref import WeakKeyDictionary
 from .delivery import Breakage, Delivery, Live, sleep, text_of
 from .exchange import COMPLETE
 from .patching import Patch
-from .routing import check_blocks, detour, route_for
+from .routes import check_blocks, detour, route_for
 
 if TYPE_CHECKING:
     from types import ModuleType

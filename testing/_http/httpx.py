@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .delivery import LEFT_BY_READER, Breakage, Delivery, Headers, Live, Piece, sleep, text_of
 from .exchange import COMPLETE, Chunk, Response
 from .patching import Patch
-from .routing import check_blocks, detour, route_for
+from .routes import check_blocks, detour, route_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator

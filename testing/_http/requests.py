@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .patching import Patch
-from .routing import check_blocks
+from .routes import check_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

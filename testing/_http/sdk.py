@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from google.auth.credentials import Credentials
 
 from .patching import Patch
-from .routing import check_blocks, current_route
+from .routes import check_blocks, current_route
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping

@@ -10,7 +10,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from .patching import Patch
-from .routing import OUTSIDE, THREAD, current_lane, lane_of_context
+from .routes import OUTSIDE, THREAD, current_lane, lane_of_context
 
 if TYPE_CHECKING:
     import threading

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from maxim_gemini.testing.exceptions import TestKitError
 
 from .patching import Patch
-from .routing import check_blocks, route_for
+from .routes import check_blocks, route_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable

@@ -1,0 +1,218 @@
+"""Whose request is it? Routes are bound to contexts, blocks hold for the whole process.
+
+A lane is a route that is open, in the context where it was opened. The patched functions ask here.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from maxim_gemini.testing.exceptions import RequestRefused
+
+from .gemini_hosts import host_of, is_among, is_gemini_host, is_gemini_traffic
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Mapping
+
+    from vcr.request import Request
+
+    from .delivery import Delivery, Live
+    from .exchange import Response
+
+
+class Route:
+    """Decides what happens to the requests of a context."""
+
+    libraries: frozenset[str] = frozenset({"httpx2", "httpx", "aiohttp", "websockets"})
+    """The libraries whose requests it takes."""
+
+    def covers(self, url: str, headers: Mapping[str, str]) -> bool:
+        """Return whether the request is this route's business; any other passes untouched."""
+        return is_gemini_traffic(url, headers)
+
+    def answer(self, request: Request) -> Response | Delivery | Live:
+        """Answer *request* from memory, or let it go live and watch; what is raised here reaches the caller."""
+        raise NotImplementedError
+
+    def skips_wait(self, seconds: float) -> bool:
+        """Return whether google-genai may go on without waiting *seconds* before it tries again."""
+        return True
+
+    def hides_credentials(self) -> bool:
+        """Return whether google-genai gets made-up Google credentials instead of looking for real ones."""
+        return True
+
+    def opens_websocket(self, url: str) -> None:
+        """Take note that a websocket of Gemini's is about to be opened; what is raised here prevents it."""
+
+    def passed_by(self, url: str) -> None:
+        """Take note of a request of Gemini's that went out past this open route, from code older than its block."""
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    route: Route | None
+    outer: Lane | None
+    is_open: bool = True
+
+
+OUTSIDE: Final = Lane(None, None)
+"""The lane of work that was handed over from where there is none."""
+
+THREAD: Final = "_maxim_gemini_lane"
+"""The attribute of a thread that holds its lane: that of its starter, or of a block that it has opened."""
+
+lane_of_context: ContextVar[Lane | None] = ContextVar("maxim_gemini_lane", default=None)
+_detour: ContextVar[bool] = ContextVar("maxim_gemini_detour", default=False)
+_lane_of_native: dict[int, Lane] = {}
+"""The lane of a thread of the operating system, which its greenlets share: each of them has a context of its own."""
+
+_open: list[Lane] = []
+_everywhere: list[Lane] = []
+
+
+def open_lane(lane: Lane, *, thread: threading.Thread | None, everywhere: bool) -> None:
+    """Put *lane* in force in this context, and for all of *thread*."""
+    _open.append(lane)
+    lane_of_context.set(lane)
+    if thread:
+        setattr(thread, THREAD, lane)
+        _lane_of_native[threading.get_native_id()] = lane
+    if everywhere:
+        _everywhere.append(lane)
+
+
+def close_lane(lane: Lane, thread: threading.Thread | None) -> None:
+    """Undo `open_lane`, wherever and whenever; may be called again."""
+    # Blocks may end in another order than they began in, and in another context: what is not ours is left alone, and
+    # a closed lane is passed over.
+    lane.is_open = False
+    for lanes in (_open, _everywhere):
+        lanes[:] = [other for other in lanes if other is not lane]
+    if lane_of_context.get() is lane:
+        lane_of_context.set(_still_open(lane))
+    if thread and getattr(thread, THREAD, None) is lane:
+        setattr(thread, THREAD, _still_open(lane))
+    for native, other in tuple(_lane_of_native.items()):
+        if other is lane:
+            _lane_of_native.pop(native)
+            if outer := _still_open(lane):
+                _lane_of_native[native] = outer
+
+
+def _still_open(lane: Lane | None) -> Lane | None:
+    while lane is not None and not lane.is_open:
+        lane = lane.outer
+    return lane
+
+
+def current_lane() -> Lane | None:
+    """Return the lane of the present context, else that of the present thread."""
+    return (
+        _still_open(lane_of_context.get())
+        or _still_open(getattr(threading.current_thread(), THREAD, None))
+        or _still_open(_lane_of_native.get(threading.get_native_id()))
+    )
+
+
+def current_route() -> Route | None:
+    """Return the route of the present context."""
+    if _detour.get() or not _open:
+        return None
+    lane = current_lane()
+    if (lane is None or lane.route is None) and _everywhere:
+        lane = _everywhere[-1]
+    return lane.route if lane else None
+
+
+def route_for(library: str, url: str, headers: Mapping[str, str]) -> Route | None:
+    """Return the route that decides about this request, sent by *library* from the present context."""
+    if _detour.get() or not _open:
+        return None
+    route = current_route()
+    if route is None:
+        _tell_who_is_passed_by(url, headers)
+    return route if route is not None and library in route.libraries and route.covers(url, headers) else None
+
+
+def _tell_who_is_passed_by(url: str, headers: Mapping[str, str]) -> None:
+    if any(block.refuses(url) for block in _blocks):
+        return
+    for lane in tuple(_open):
+        if lane.route is not None and lane.route.covers(url, headers):
+            lane.route.passed_by(url)
+
+
+@contextmanager
+def detour() -> Generator[None]:
+    """Go round every route and block: what a library does inside a request that is already taken care of."""
+    token = _detour.set(True)
+    try:
+        yield
+    finally:
+        _detour.reset(token)
+
+
+class Block:
+    """Refuses requests to Gemini's hosts that went through no route; *advice* says what to do instead."""
+
+    def __init__(self, advice: str) -> None:
+        self._advice = advice
+        self._lifted: list[frozenset[str] | None] = []
+        self.refused: list[RequestRefused] = []
+        """What was raised so far, in order."""
+
+    @contextmanager
+    def lifted(self, hosts: Iterable[str] | None = None) -> Generator[None]:
+        """Let requests pass meanwhile: all, or those to *hosts*."""
+        lifted = None if hosts is None else frozenset(hosts)
+        self._lifted.append(lifted)
+        try:
+            yield
+        finally:
+            self._lifted.remove(lifted)
+
+    def refuses(self, url: str) -> bool:
+        """Return whether a request to *url* would be refused."""
+        if not is_gemini_host(host_of(url)):
+            return False
+        return not any(hosts is None or is_among(url, hosts) for hosts in self._lifted)
+
+    def check(self, url: str, doing: str) -> None:
+        """Raise `RequestRefused` if requests to *url* are; *doing* says what was about to happen."""
+        if self.refuses(url):
+            error = RequestRefused(f"{doing} {host_of(url)} was refused before anything was sent.\n{self._reason()}")
+            self.refused.append(error)
+            raise error
+
+    def _reason(self) -> str:
+        if not _open:
+            return self._advice
+        return (
+            "A recorder or mock is in use, but this request came from code that is older than its block (a thread, a "
+            "task or a context from before): use the fixture, or everywhere=True.\n" + self._advice
+        )
+
+
+_blocks: list[Block] = []
+
+
+def add_block(block: Block) -> None:
+    """Put *block* in force."""
+    _blocks.append(block)
+
+
+def remove_block(block: Block) -> None:
+    """Undo `add_block`; may be called again."""
+    _blocks[:] = [other for other in _blocks if other is not block]
+
+
+def check_blocks(url: str, doing: str = "A request to") -> None:
+    """Raise what an open block says about *url*, unless the present request is taken care of by a route."""
+    if _blocks and not _detour.get():
+        for block in tuple(_blocks):
+            block.check(url, doing)
