@@ -21,7 +21,7 @@ from vcr.record_mode import RecordMode
 from maxim_gemini.testing.exceptions import CassetteError, CassetteNotFound, SecretFound
 
 from . import bodies, yaml_format
-from .differences import between, nearest, told
+from .differences import between, describe, nearest
 from .foreign import from_vcr
 from .interaction import Interaction, Origin
 from .matching import Meaning, meaning_of, without
@@ -253,7 +253,7 @@ class Cassette(VcrCassette):
         if index is None:
             return [f"None of the {len(meanings)} recorded requests is like it."]
         played = "given already" if self._found[index].played else "not yet given"
-        lines = told(between(meanings[index], sent))
+        lines = describe(between(meanings[index], sent))
         which = (
             f"nearest of {len(meanings)} recorded requests, number {index + 1}" if meanings[1:] else "only recorded one"
         )

@@ -1,4 +1,4 @@
-"""How two values differ, place by place, in words: `contents[0].parts[0].text: recorded 'Hi' != sent 'Hello'`.
+"""How two values differ, path by path, in words: `contents[0].parts[0].text: recorded 'Hi' != sent 'Hello'`.
 
 Pure.
 """
@@ -36,19 +36,19 @@ _ABSENT: Final = _Absent()
 
 
 class Difference(NamedTuple):
-    """One place where two values differ."""
+    """One path at which two values differ."""
 
-    place: str
+    path: str
     recorded: Any
     sent: Any
 
     def __str__(self) -> str:
         if self.recorded is _ABSENT:
-            return f"{self.place}: not recorded, sent {_shown(self.sent)}"
+            return f"{self.path}: not recorded, sent {_shown(self.sent)}"
         if self.sent is _ABSENT:
-            return f"{self.place}: recorded {_shown(self.recorded)}, not sent"
+            return f"{self.path}: recorded {_shown(self.recorded)}, not sent"
         recorded, sent = _side_by_side(self.recorded, self.sent)
-        return f"{self.place}: recorded {recorded} != sent {sent}"
+        return f"{self.path}: recorded {recorded} != sent {sent}"
 
     def as_change(self) -> str:
         """Return the difference as a change from what was recorded."""
@@ -59,49 +59,34 @@ class Difference(NamedTuple):
         return f"{self.place}: {' -> '.join(_side_by_side(self.recorded, self.sent))}"
 
 
-def differences(recorded: Any, sent: Any, place: str = "") -> Iterator[Difference]:
-    """Yield where *recorded* and *sent* differ, at the deepest places that say so."""
+def differences(recorded: Any, sent: Any, path: str = "") -> Iterator[Difference]:
+    """Yield where *recorded* and *sent* differ, at the deepest paths that show it."""
     if is_object(recorded) and is_object(sent):
-        yield from _of_members(recorded, sent, place)
+        for key in dict.fromkeys([*recorded, *sent]):
+            yield from differences(recorded.get(key, _ABSENT), sent.get(key, _ABSENT), _member(path, key))
     elif is_list(recorded) and is_list(sent):
-        yield from _of_items(recorded, sent, place)
+        for index, (old, new) in enumerate(zip_longest(recorded, sent, fillvalue=_ABSENT)):
+            yield from differences(old, new, f"{path}[{index}]")
     elif recorded != sent or type(recorded) is not type(sent):
-        yield Difference(place or "body", recorded, sent)
+        yield Difference(path or "body", recorded, sent)
 
 
-def _of_members(recorded: dict[str, Any], sent: dict[str, Any], place: str) -> Iterator[Difference]:
-    for key in dict.fromkeys([*recorded, *sent]):
-        yield from _at(recorded.get(key, _ABSENT), sent.get(key, _ABSENT), _member(place, key))
-
-
-def _of_items(recorded: list[Any], sent: list[Any], place: str) -> Iterator[Difference]:
-    for index, (old, new) in enumerate(zip_longest(recorded, sent, fillvalue=_ABSENT)):
-        yield from _at(old, new, f"{place}[{index}]")
-
-
-def _at(recorded: Any, sent: Any, place: str) -> Iterator[Difference]:
-    if _ABSENT in (recorded, sent):
-        yield Difference(place, recorded, sent)
-    else:
-        yield from differences(recorded, sent, place)
-
-
-def _member(place: str, key: str) -> str:
+def _member(path: str, key: str) -> str:
     if not _PLAIN_KEY.fullmatch(key):
-        return f"{place}[{json.dumps(key, ensure_ascii=False)}]"
-    return f"{place}.{key}" if place else key
+        return f"{path}[{json.dumps(key, ensure_ascii=False)}]"
+    return f"{path}.{key}" if path else key
 
 
 def between(recorded: Meaning, sent: Meaning) -> Iterator[Difference]:
     """Yield where two requests differ."""
-    for place in ("method", "path"):
-        yield from _at(getattr(recorded, place), getattr(sent, place), place)
+    for path in ("method", "path"):
+        yield from differences(getattr(recorded, path), getattr(sent, path), path)
     yield from differences(dict(recorded.query), dict(sent.query), "query")
-    yield from _at(", ".join(recorded.upload), ", ".join(sent.upload), "upload step")
+    yield from differences(", ".join(recorded.upload), ", ".join(sent.upload), "upload step")
     if (is_object(recorded.body) or is_list(recorded.body)) and (is_object(sent.body) or is_list(sent.body)):
         yield from differences(recorded.body, sent.body)
     else:
-        yield from _at(_or_absent(recorded.body), _or_absent(sent.body), "body")
+        yield from differences(_or_absent(recorded.body), _or_absent(sent.body), "body")
 
 
 def _or_absent(body: Any) -> Any:
@@ -116,8 +101,8 @@ def nearest(sent: Meaning, recorded: Sequence[Meaning]) -> int | None:
     return scores.index(best) if best > 0 else None
 
 
-def _likeness(wanted: set[Any], found: set[Any]) -> float:
-    return len(wanted & found) / len(wanted | found)
+def _likeness(wanted: set[Any], marks: set[Any]) -> float:
+    return len(wanted & marks) / len(wanted | marks)
 
 
 def _marks(meaning: Meaning) -> set[Any]:
@@ -127,29 +112,29 @@ def _marks(meaning: Meaning) -> set[Any]:
     return marks
 
 
-def _leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     if is_object(value):
         for key, member in value.items():
-            yield from _leaves(member, f"{place}.{key}")
+            yield from _leaves(member, f"{path}.{key}")
     elif is_list(value):
         for index, item in enumerate(value):
-            yield from _leaves(item, f"{place}[{index}]")
+            yield from _leaves(item, f"{path}[{index}]")
     elif isinstance(value, str):
-        yield from ((place, word) for word in _WORD.findall(value[:_COMPARED]))
-        yield from ((place, ""), (place, value))
+        yield from ((path, word) for word in _WORD.findall(value[:_COMPARED]))
+        yield from ((path, ""), (path, value))
     else:
-        yield from ((place, ""), (place, value))
+        yield from ((path, ""), (path, value))
 
 
-def told(found: Iterable[Difference]) -> list[str]:
+def describe(all_differences: Iterable[Difference]) -> list[str]:
     """Return the differences as lines, the first few of many."""
-    lines = [str(difference) for difference in found]
+    lines = [str(difference) for difference in all_differences]
     more = len(lines) - _LINES
     return lines if more <= 0 else [*lines[:_LINES], f"and {more} more"]
 
 
 def _side_by_side(recorded: Any, sent: Any) -> tuple[str, str]:
-    """Return two different values as text, long strings from shortly before the place where they part."""
+    """Return two different values as text, long strings from shortly before they part."""
     if not (isinstance(recorded, str) and isinstance(sent, str)):
         return _shown(recorded), _shown(sent)
     start = max(0, _common(recorded, sent) - _SHOWN // 3)

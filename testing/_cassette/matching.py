@@ -170,22 +170,22 @@ def _value(value: Any) -> Any:
 
 
 def _members(members: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    normalized: dict[str, Any] = {}
     for name, value in members.items():
         key = _camel(name)
         if value is None:
             continue
         if key in _OWN:
-            found[key] = value
+            normalized[key] = value
         elif key in _BYTES and isinstance(value, str):
-            found[key] = value.replace("-", "+").replace("_", "/").rstrip("=")
+            normalized[key] = value.replace("-", "+").replace("_", "/").rstrip("=")
         elif key in _SCHEMAS:
-            found[_SCHEMAS[key]] = _schema(value)
+            normalized[_SCHEMAS[key]] = _schema(value)
         elif key == "functionDeclarations" and is_list(value):
-            found[key] = [_declaration(item) for item in value]
+            normalized[key] = [_declaration(item) for item in value]
         else:
-            found[key] = _value(value)
-    return found
+            normalized[key] = _value(value)
+    return normalized
 
 
 def _declaration(value: Any) -> Any:
@@ -221,12 +221,12 @@ def _camel(name: str) -> str:
     return _SNAKE.sub(lambda match: match[1].upper(), name) if "_" in name else name
 
 
-def without(paths: Iterable[str], found: Meaning) -> Meaning:
+def without(paths: Iterable[str], whole: Meaning) -> Meaning:
     """Return a meaning without what is at *paths* in its body, such as `generationConfig.seed` or `contents[].role`."""
-    body = found.body
+    body = whole.body
     for path in paths:
         steps = json_paths.parsed(path)
         # The SDK of today says generation_config where the body that is compared has generationConfig.
         for spelling in {steps, tuple(_camel(step) if isinstance(step, str) else step for step in steps)}:
             body = json_paths.without(body, spelling)
-    return found._replace(body=body)
+    return whole._replace(body=body)

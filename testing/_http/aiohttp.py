@@ -6,7 +6,7 @@ parses its head, aiohttp's own session follows its redirects. Bodies, from memor
 `StreamReader` that fetches its next piece when its reader has used up the last one, so that nothing is torn or lost by
 reading ahead.
 
-Private names: `StreamReader._wait`, the one place where a reader waits; `Connection` and `ResponseHandler`, the classes
+Private names: `StreamReader._wait`, where alone a reader waits; `Connection` and `ResponseHandler`, the classes
 of a connection, which the public API hands out, but not for building.
 """
 
@@ -94,7 +94,7 @@ def _reading(start: Connect) -> Connect:
 
 
 async def _watch(response: Any, live: Live) -> None:
-    if response.content.at_eof():  # no body is to come: nobody has to read it for the answer to be whole
+    if response.content.at_eof():  # no body is to come: the answer is whole without being read
         live.end(COMPLETE)
         return
     fetch = _watching(response.content, live)
@@ -193,7 +193,7 @@ class _Unhindered:
     """The protocol under a body that is never ahead of its reader: there is nothing to pause."""
 
     connected = True
-    _reading_paused = False  # asked for before aiohttp 3.14
+    _reading_paused = False  # read by aiohttp before 3.14
 
     def pause_reading(self) -> None: ...
 

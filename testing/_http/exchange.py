@@ -5,11 +5,8 @@ Requests are vcrpy's own `vcr.request.Request`; answers are the two small classe
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
 
 COMPLETE: Final = "complete"
 """How an answer ended that was received whole. Anything else is a reason, such as `RemoteProtocolError`."""
@@ -43,19 +40,3 @@ class Response:
         """Return the first header of that name, whatever its case."""
         wanted = name.lower()
         return next((value for key, value in self.headers if key.lower() == wanted), default)
-
-
-@dataclass(slots=True)
-class Faults:
-    """What is done to an answer on its way to the client."""
-
-    disconnect_after: int | None = None
-    """Events delivered before the connection breaks."""
-    disconnect_bytes: int = 0
-    """Bytes of the event after those that are still delivered."""
-    stall: dict[int, float] = field(default_factory=dict[int, float])
-    """Seconds of silence before an event, by its index."""
-    corrupt: frozenset[int] = frozenset()
-    """Indexes of events whose bytes are damaged."""
-    torn: Iterable[int] | None = None
-    """Sizes in bytes of the pieces in which the body arrives, repeated as needed."""

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from maxim_gemini.testing._http import wire
-from maxim_gemini.testing._http.faults import events_of, is_stream
+from maxim_gemini.testing._http.delivery import events_of, is_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

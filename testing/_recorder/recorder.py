@@ -18,8 +18,7 @@ from vcr.record_mode import RecordMode as VcrMode
 
 from maxim_gemini.testing._cassette import Cassette, json_paths
 from maxim_gemini.testing._http import routed, sdk
-from maxim_gemini.testing._http.exchange import Faults
-from maxim_gemini.testing._http.faults import Chunking, Fault, Pace, check, events_of
+from maxim_gemini.testing._http.delivery import Chunking, Fault, Faults, Pace, check, events_of
 from maxim_gemini.testing._replies.request import GeminiRequest
 from maxim_gemini.testing.exceptions import CassetteError, CassetteMiss, RequestNotCaught
 
@@ -97,7 +96,7 @@ class GeminiRecorder:
         self.chunking: Chunking = chunking
         self.strict = strict
         self.base_url = base_url
-        self.hosts = frozenset([*hosts, *([base_url] if base_url else [])])
+        self.hosts: frozenset[str] = frozenset(hosts) | frozenset([base_url] if base_url else [])
         self.description = description
         self.source = source
         self.everywhere = everywhere
@@ -169,7 +168,7 @@ class GeminiRecorder:
         """
         if isinstance(function, type):
             decorate_tests(self, function)
-            return function
+            return cast("F", function)
         return cast("F", decorated(self, function))
 
     def save(self) -> None:
@@ -236,7 +235,7 @@ class GeminiRecorder:
         from maxim_gemini import MaximGeminiClient
 
         if base_url := sdk.base_url_of(client):
-            self._entered().hosts |= {base_url}
+            self._entered().hosts.add(base_url)
         return MaximGeminiClient(client, self.logger)
 
     # What happened

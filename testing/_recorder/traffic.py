@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from maxim_gemini.testing import _clock
 from maxim_gemini.testing._http import LEFT_BY_READER, Delivery, Live, Route, sdk
-from maxim_gemini.testing._http.faults import deliver, events_of
+from maxim_gemini.testing._http.delivery import deliver, events_of
 from maxim_gemini.testing._http.gemini_hosts import (
     host_of,
     is_among,
@@ -67,7 +67,7 @@ class Tape(Route):
     def __init__(self, recorder: GeminiRecorder, cassette: Cassette) -> None:
         self._recorder = recorder
         self.cassette = cassette
-        self.hosts: frozenset[str] = recorder.hosts
+        self.hosts: set[str] = set(recorder.hosts)
         self.requests: list[Request] = []
         self.waits: list[float] = []
         self.errors: list[CassetteError] = []

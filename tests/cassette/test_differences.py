@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.traffic import ADDRESS, asked
 
-from maxim_gemini.testing._cassette.differences import between, differences, nearest, told
+from maxim_gemini.testing._cassette.differences import between, describe, differences, nearest
 from maxim_gemini.testing._cassette.matching import meaning_of
 
 values = st.recursive(
@@ -79,4 +79,4 @@ def test_finds_the_nearest() -> None:
 
 
 def test_many_differences_are_counted() -> None:
-    assert told(differences(list(range(20)), [n + 1 for n in range(20)]))[-1] == "and 12 more"
+    assert describe(differences(list(range(20)), [n + 1 for n in range(20)]))[-1] == "and 12 more"

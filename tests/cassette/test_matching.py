@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.traffic import ADDRESS, SENT, asked
 from vcr.request import Request
 
-from maxim_gemini.testing._cassette.differences import between, told
+from maxim_gemini.testing._cassette.differences import between, describe
 from maxim_gemini.testing._cassette.matching import Meaning, meaning_of, without
 
 HOST = "https://generativelanguage.googleapis.com"
@@ -236,7 +236,7 @@ def test_the_order_of_members_does_not_number_calls() -> None:
 
 def test_a_wrong_join_is_shown_by_which_call_it_is() -> None:
     recorded, sent = (meaning(history("a", "b", *results)) for results in (("a", "b"), ("b", "a")))
-    assert told(between(recorded, sent)) == [
+    assert describe(between(recorded, sent)) == [
         "contents[1].parts[0].functionResponse.id: recorded '(call 1)' != sent '(call 2)'",
         "contents[1].parts[1].functionResponse.id: recorded '(call 2)' != sent '(call 1)'",
     ]

@@ -15,8 +15,8 @@ from support.corpus import needs_corpus, streams_of
 from support.loopback import SSE, Asked, Reply, loopback
 
 from maxim_gemini.testing._clock import monotonic
-from maxim_gemini.testing._http.exchange import COMPLETE, Chunk, Faults, Response
-from maxim_gemini.testing._http.faults import deliver, events_of
+from maxim_gemini.testing._http.delivery import Faults, deliver, events_of
+from maxim_gemini.testing._http.exchange import COMPLETE, Chunk, Response
 from maxim_gemini.testing._recorder.recorder import GeminiRecorder
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from support.clients import EDGE_IDS, EDGES, LIBRARIES, opened
 from support.gemini import ASK, event, text_of
 from support.recordings import call, cassette, fails, says, streams
 
-from maxim_gemini.testing._http.exchange import Chunk, Faults, Response
-from maxim_gemini.testing._http.faults import deliver
+from maxim_gemini.testing._http.delivery import Faults, deliver
+from maxim_gemini.testing._http.exchange import Chunk, Response
 from maxim_gemini.testing._recorder.recorder import GeminiRecorder
 
 if TYPE_CHECKING:
@@ -220,11 +220,11 @@ def test_damage_keeps_the_length_and_the_line_ends() -> None:
 @pytest.mark.parametrize(
     ("wish", "message"),
     [
-        ({"chunking": "bytes"}, "chunking='bytes': say 'events'"),
-        ({"chunking": [0]}, r"at least 1 byte, not \[0\]"),
-        ({"chunking": 7}, "chunking=7: say 'events'"),
-        ({"pace": "slow"}, "pace='slow': say 'instant'"),
-        ({"pace": -1}, "pace=-1: say 'instant'"),
+        ({"chunking": "bytes"}, "chunking must be 'events', .* got 'bytes'"),
+        ({"chunking": [0]}, r"at least 1 byte, got \[0\]"),
+        ({"chunking": 7}, "chunking must be 'events', .* got 7"),
+        ({"pace": "slow"}, "pace must be 'instant', .* got 'slow'"),
+        ({"pace": -1}, "pace must be 'instant', .* got -1"),
     ],
 )
 def test_nonsense_is_refused_before_anything_is_asked(wish: dict[str, Any], message: str) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import threading
 from typing import TYPE_CHECKING, Any
 
-import httpx2
 import pytest
 from support.clients import EDGE_IDS, EDGES, LIBRARIES, SYNC_LIBRARIES, client_over, closed, opened
 from support.gemini import ASK, event, text_of
@@ -152,14 +152,14 @@ def test_reading_on_where_the_recorded_reader_left_is_a_miss(tmp_path: Path, lib
     assert read_on == (["0 ", "1 "], "CassetteMiss")
 
 
-def test_the_message_about_an_answer_that_was_left_holds_no_key_and_no_project(tmp_path: Path) -> None:
+@pytest.mark.parametrize("library", SYNC_LIBRARIES)
+def test_the_message_about_an_answer_that_was_left_holds_no_key_and_no_project(tmp_path: Path, library: str) -> None:
+    httpx = importlib.import_module(library)
     path, key = tmp_path / "left.yaml", "AI" + "zaSyD" + "k3Y" * 10 + "xyz"
     uri = f"/v1beta/projects/my-project-1/locations/x/models/m:streamGenerateContent?alt=sse&key={key}"
 
     def ask(base: str, most: int | None) -> None:
-        with httpx2.stream(
-            "POST", base + uri, json={}, headers={"x-goog-api-client": "google-genai-sdk/3"}
-        ) as response:
+        with httpx.stream("POST", base + uri, json={}, headers={"x-goog-api-client": "google-genai-sdk/3"}) as response:
             for number, _ in enumerate(response.iter_bytes(), 1):
                 if number == most:
                     return

@@ -16,7 +16,7 @@ from google.genai import types
 
 from maxim_gemini.testing import reply
 from maxim_gemini.testing._http import wire
-from maxim_gemini.testing._http.faults import TORN
+from maxim_gemini.testing._http.delivery import TORN
 from maxim_gemini.testing._http.sdk import options_without_tls
 from maxim_gemini.testing._replies.render import Answer, Disconnect, write
 from maxim_gemini.testing._replies.request import GeminiRequest
