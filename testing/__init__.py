@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from . import strategies as strategies
     from ._cassette import Cassette as Cassette
     from ._cassette.interaction import Interaction as Interaction
-    from ._http.faults import Chunking as Chunking
-    from ._http.faults import Fault as Fault
-    from ._http.faults import Pace as Pace
+    from ._http.delivery import Chunking as Chunking
+    from ._http.delivery import Fault as Fault
+    from ._http.delivery import Pace as Pace
     from ._logs.completeness import Problem as Problem
     from ._logs.fake_logger import FakeLogger as FakeLogger
     from ._logs.fake_logger import fake_maxim as fake_maxim
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 _MODULES: dict[str, str] = {
     "_cassette": "Cassette",
     "_cassette.interaction": "Interaction",
-    "_http.faults": "Chunking Fault Pace",
+    "_http.delivery": "Chunking Fault Pace",
     "_logs.completeness": "Problem",
     "_logs.fake_logger": "FakeLogger fake_maxim",
     "_logs.maxim_api": "maxim_api",
