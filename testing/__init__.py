@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from ._logs.fake_logger import fake_maxim as fake_maxim
     from ._logs.maxim_api import maxim_api as maxim_api
     from ._logs.received import Received as Received
-    from ._logs.views import Attachment as Attachment
-    from ._logs.views import Error as Error
-    from ._logs.views import Evaluation as Evaluation
-    from ._logs.views import Event as Event
-    from ._logs.views import Feedback as Feedback
-    from ._logs.views import FunctionCall as FunctionCall
+    from ._logs.records import Attachment as Attachment
+    from ._logs.records import Error as Error
+    from ._logs.records import Evaluation as Evaluation
+    from ._logs.records import Event as Event
+    from ._logs.records import Feedback as Feedback
+    from ._logs.records import FunctionCall as FunctionCall
     from ._logs.views import Generation as Generation
     from ._logs.views import Retrieval as Retrieval
     from ._logs.views import Session as Session
@@ -64,8 +64,8 @@ _MODULES: dict[str, str] = {
     "_logs.fake_logger": "FakeLogger fake_maxim",
     "_logs.maxim_api": "maxim_api",
     "_logs.received": "Received",
-    "_logs.views": "Attachment Error Evaluation Event Feedback FunctionCall Generation Retrieval Session Span ToolCall "
-    "Trace View Views",
+    "_logs.records": "Attachment Error Evaluation Event Feedback FunctionCall",
+    "_logs.views": "Generation Retrieval Session Span ToolCall Trace View Views",
     "_recorder.recorder": "GeminiRecorder RecordMode",
     "_recorder.traffic": "Outcome",
     "_replies.mock": "GeminiMock",

@@ -71,7 +71,7 @@ class ScriptError(TestKitError):
 
 
 class NotTheOnlyOne(TestKitError, LookupError):
-    """There is not exactly one of what was asked for as the only one."""
+    """`logger.trace` and the like: there is none, or there are several."""
 
 
 class NotDelivered(TestKitError, AssertionError):

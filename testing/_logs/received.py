@@ -9,12 +9,13 @@ from maxim_gemini.testing.exceptions import IncompleteTrace
 from .completeness import Problem, problems
 from .rendering import render
 from .snapshots import export, snapshot
-from .views import Error, Session, TraceHolder, View, Views, view_of
+from .views import Session, TraceHolder, View, Views, view_of
 
 if TYPE_CHECKING:
     from maxim_gemini.testing._json_types import JsonDict
 
     from .commits import Commit, Dropped
+    from .records import Error
     from .tree import Tree
 
 V = TypeVar("V", bound=View)

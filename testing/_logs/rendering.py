@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from maxim_gemini.testing._json_types import JsonDict, decoded, filled, is_list, is_object, mapping, sequence
 from maxim_gemini.testing._printable import printable
 
-from .views import Attachment, Error, Generation, Retrieval, Span, ToolCall, Trace, View, view_of
+from .views import Generation, Retrieval, Span, ToolCall, Trace, View, view_of
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
+    from .records import Attachment, Error
     from .tree import Node, Tree
 
 MARK: Final = "✗"

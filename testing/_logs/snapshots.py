@@ -3,42 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, is_dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from maxim_gemini.testing._json_types import JsonDict, filled, is_list, is_object, mapping
 
-from .views import View, view_of
+from .views import view_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from .tree import Tree
-
-_CONTENT: Final[dict[str, tuple[str, ...]]] = {
-    "session": ("tags", "metadata", "metrics"),
-    "trace": ("input", "output", "tags", "metadata", "metrics"),
-    "span": ("input", "output", "tags", "metadata", "metrics"),
-    "generation": (
-        *("provider", "model", "model_parameters", "messages", "result", "cost"),
-        *("tags", "metadata", "metrics"),
-    ),
-    "tool_call": ("description", "arguments", "returned", "error", "tags", "metadata", "metrics"),
-    "retrieval": ("input", "output", "tags", "metadata", "metrics"),
-}
-_RECORDS: Final = ("errors", "events", "feedback", "attachments", "evaluations")
-_KNOWN_KEYS: Final = frozenset(
-    (
-        *("name", "tags", "metadata", "metrics", "input", "output", "docs", "startTimestamp", "endTimestamp"),
-        *("model", "provider", "modelParameters", "messages", "result", "cost", "description", "args", "error"),
-    )
-)
-
-
-def described(view: View, *, clocks: bool = True) -> JsonDict:
-    """Return an entity and all below it as plain data, without what is empty; with *clocks*, its times, too."""
-    return filled(dict(_entries(view, clocks=clocks)))
 
 
 def export(tree: Tree, *, clocks: bool = True) -> JsonDict:
@@ -46,7 +18,7 @@ def export(tree: Tree, *, clocks: bool = True) -> JsonDict:
     groups: JsonDict = {"sessions": [], "traces": [], "orphans": []}
     for root in tree.roots:
         group = f"{root.kind}s" if root.births else "orphans"
-        groups[group if group in groups else "orphans"].append(described(view_of(root), clocks=clocks))
+        groups[group if group in groups else "orphans"].append(view_of(root).as_dict(clocks=clocks))
     groups["dropped"] = [
         {"entity": commit.entity, "id": commit.id, "action": commit.action, "reason": reason}
         for commit, reason in tree.dropped
@@ -58,41 +30,6 @@ def snapshot(tree: Tree) -> JsonDict:
     """Return everything received with stable ids and without clock values: equal for equal runs."""
     exported = export(tree, clocks=False)
     return _StableIds(exported).applied(exported)
-
-
-def _entries(view: View, *, clocks: bool) -> Iterator[tuple[str, Any]]:
-    yield "kind", view.kind
-    yield "id", view.id
-    yield "name", view.name
-    yield "state", "never created" if not view.created else None if view.ended else "open"
-    if clocks:
-        yield from _times(view)
-    for key in _CONTENT.get(view.kind, ()):
-        yield key, _plain(getattr(view, key), clocks=clocks)
-    yield "other", {key: value for key, value in view.data.items() if key not in _KNOWN_KEYS}
-    for key in _RECORDS:
-        records = view.noted_errors if key == "errors" else getattr(view, key, ())
-        yield key, [_plain(record, clocks=clocks) for record in records]
-    yield "children", [described(child, clocks=clocks) for child in view.children]
-
-
-def _times(view: View) -> Iterator[tuple[str, Any]]:
-    yield "started_at", view.started_at and view.started_at.isoformat()
-    yield "ended_at", view.ended_at and view.ended_at.isoformat()
-    yield "duration", None if view.duration is None else view.duration.total_seconds()
-
-
-def _plain(value: Any, *, clocks: bool) -> Any:
-    if not is_dataclass(value) or isinstance(value, type):
-        return value
-    left_out = {"entity", "content"} if clocks else {"entity", "content", "at"}
-    return filled({key: _for_json(item) for key, item in asdict(value).items() if key not in left_out})
-
-
-def _for_json(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return [*value] if isinstance(value, tuple) else value  # pyright: ignore[reportUnknownVariableType]
 
 
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}")

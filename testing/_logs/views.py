@@ -6,13 +6,15 @@ A view says what had been received when it was asked for. Two views are equal if
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, SupportsIndex, TypeVar, overload
 
 from maxim_gemini.testing._json_types import (
     JsonDict,
     decoded,
     decoded_values,
+    filled,
     is_list,
     is_object,
     mapping,
@@ -21,81 +23,15 @@ from maxim_gemini.testing._json_types import (
 )
 from maxim_gemini.testing.exceptions import NotTheOnlyOne
 
+from .records import Attachment, Error, Evaluation, Event, Feedback, FunctionCall
 from .tree import Node, instant
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
     from .commits import Commit
 
 V = TypeVar("V", bound="View", covariant=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Error:
-    """What went wrong, and on which entity (`generation abc`)."""
-
-    message: str
-    code: str = ""
-    type: str = ""
-    name: str | None = None
-    tags: JsonDict = field(default_factory=JsonDict)
-    metadata: JsonDict = field(default_factory=JsonDict)
-    entity: str = field(default="", compare=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """Something that happened at one moment."""
-
-    id: str
-    name: str
-    tags: JsonDict = field(default_factory=JsonDict)
-    metadata: JsonDict = field(default_factory=JsonDict)
-    at: datetime | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Feedback:
-    """What a person thought of a trace or a session."""
-
-    score: int | None = None
-    comment: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attachment:
-    """A file, bytes or a URL put beside an entity; *content* is what was uploaded, *size* its bytes."""
-
-    id: str
-    type: str
-    name: str | None = None
-    mime_type: str | None = None
-    url: str | None = None
-    size: int | None = None
-    content: bytes | None = field(default=None, repr=False)
-    tags: JsonDict = field(default_factory=JsonDict)
-    metadata: JsonDict = field(default_factory=JsonDict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
-    """Evaluators asked for, and the variables given to them."""
-
-    evaluators: tuple[str, ...]
-    variables: JsonDict = field(default_factory=JsonDict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionCall:
-    """A function that the model asked for, in a generation's result."""
-
-    id: str
-    name: str
-    arguments: Any = None
-
-
-Record = Error | Event | Feedback | Attachment | Evaluation
 
 
 class Views(Sequence[V], Generic[V]):
@@ -139,7 +75,7 @@ class Views(Sequence[V], Generic[V]):
     def only(self) -> V:
         """The only one; `NotTheOnlyOne` lists what is there."""
         if len(self._views) != 1:
-            raise NotTheOnlyOne(f"there is not exactly one {self._what}, but {_listed(self._views)}")
+            raise NotTheOnlyOne(f"expected exactly one {self._what}, found {_listed(self._views)}")
         return self._views[0]
 
     def _with_id(self, id: str) -> V | None:
@@ -232,17 +168,17 @@ class View:
     @property
     def attachments(self) -> tuple[Attachment, ...]:
         """The files, bytes and URLs beside it."""
-        return tuple(_attachment(commit) for commit in self._node.records("add-attachment"))
+        return tuple(Attachment.of(commit) for commit in self._node.records("add-attachment"))
 
     @property
     def evaluations(self) -> tuple[Evaluation, ...]:
         """The evaluators asked for."""
-        return tuple(_evaluation(commit.data) for commit in self._node.records("evaluate"))
+        return tuple(Evaluation.of(commit.data) for commit in self._node.records("evaluate"))
 
     @property
     def noted_errors(self) -> tuple[Error, ...]:
         """The errors that were added to it."""
-        return tuple(_error(commit.data, str(self)) for commit in self._node.records("add-error"))
+        return tuple(Error.of(commit.data, str(self)) for commit in self._node.records("add-error"))
 
     @property
     def error(self) -> Error | None:
@@ -259,11 +195,9 @@ class View:
         """What is directly in it, in the order in which it began."""
         return Views([view_of(node) for node in self._node.children], f"child of {self}")
 
-    def as_dict(self) -> JsonDict:
-        """Return it with all below it and with its times, as plain data for JSON."""
-        from .snapshots import described
-
-        return described(self)
+    def as_dict(self, *, clocks: bool = True) -> JsonDict:
+        """Return it with all below it, as plain data for JSON without what is empty; with *clocks*, with its times."""
+        return filled(dict(_entries(self, clocks=clocks)))
 
     def __str__(self) -> str:
         return f"{self.kind.replace('_', ' ')} {self.id}"
@@ -356,12 +290,12 @@ class _Scope(Holder, View):
     @property
     def events(self) -> tuple[Event, ...]:
         """What happened on it."""
-        return tuple(_event(commit.data) for commit in self._node.records("add-event"))
+        return tuple(Event.of(commit.data) for commit in self._node.records("add-event"))
 
     @property
     def feedback(self) -> tuple[Feedback, ...]:
         """What people thought of it."""
-        return tuple(_feedback(commit.data) for commit in self._node.records("add-feedback"))
+        return tuple(Feedback.of(commit.data) for commit in self._node.records("add-feedback"))
 
 
 class Session(TraceHolder, _Scope):
@@ -456,7 +390,7 @@ class Generation(View):
     @property
     def tool_calls(self) -> tuple[FunctionCall, ...]:
         """The functions that the first choice asks for."""
-        return tuple(_function_call(call) for call in sequence(self._message.get("tool_calls")))
+        return tuple(FunctionCall.of(call) for call in sequence(self._message.get("tool_calls")))
 
     @property
     def finish_reason(self) -> str | None:
@@ -477,7 +411,7 @@ class Generation(View):
     def error(self) -> Error | None:
         """The error that it ended with."""
         error = self._result.get("error")
-        return _error(error, str(self)) if error else None
+        return Error.of(error, str(self)) if error else None
 
     @property
     def _result(self) -> JsonDict:
@@ -528,7 +462,7 @@ class ToolCall(View):
     def error(self) -> Error | None:
         """The error that it ended with."""
         error = self._node.data.get("error")
-        return _error(error, str(self)) if error else None
+        return Error.of(error, str(self)) if error else None
 
 
 class Retrieval(View):
@@ -594,60 +528,56 @@ def _text(content: object) -> str | None:
     return content if isinstance(content, str) else None
 
 
-def _function_call(call: Any) -> FunctionCall:
-    function = mapping(mapping(call).get("function"))
-    return FunctionCall(
-        id=str(mapping(call).get("id", "")),
-        name=str(function.get("name", "")),
-        arguments=decoded(function.get("arguments")),
+_CONTENT: Final[dict[str, tuple[str, ...]]] = {
+    "session": ("tags", "metadata", "metrics"),
+    "trace": ("input", "output", "tags", "metadata", "metrics"),
+    "span": ("input", "output", "tags", "metadata", "metrics"),
+    "generation": (
+        *("provider", "model", "model_parameters", "messages", "result", "cost"),
+        *("tags", "metadata", "metrics"),
+    ),
+    "tool_call": ("description", "arguments", "returned", "error", "tags", "metadata", "metrics"),
+    "retrieval": ("input", "output", "tags", "metadata", "metrics"),
+}
+_RECORDS: Final = ("errors", "events", "feedback", "attachments", "evaluations")
+_KNOWN_KEYS: Final = frozenset(
+    (
+        *("name", "tags", "metadata", "metrics", "input", "output", "docs", "startTimestamp", "endTimestamp"),
+        *("model", "provider", "modelParameters", "messages", "result", "cost", "description", "args", "error"),
     )
+)
 
 
-def _error(data: object, entity: str) -> Error:
-    if not is_object(data):
-        return Error(message=str(data), entity=entity)
-    return Error(
-        message=str(data.get("message") or ""),
-        code=str(data.get("code") or ""),
-        type=str(data.get("errorType") or data.get("type") or ""),
-        name=data.get("name"),
-        tags=plain(mapping(data.get("tags"))),
-        metadata=decoded_values(data.get("metadata")),
-        entity=entity,
-    )
+def _entries(view: View, *, clocks: bool) -> Iterator[tuple[str, Any]]:
+    yield "kind", view.kind
+    yield "id", view.id
+    yield "name", view.name
+    yield "state", "never created" if not view.created else None if view.ended else "open"
+    if clocks:
+        yield from _times(view)
+    for key in _CONTENT.get(view.kind, ()):
+        yield key, _plain(getattr(view, key), clocks=clocks)
+    yield "other", {key: value for key, value in view.data.items() if key not in _KNOWN_KEYS}
+    for key in _RECORDS:
+        records = view.noted_errors if key == "errors" else getattr(view, key, ())
+        yield key, [_plain(record, clocks=clocks) for record in records]
+    yield "children", [child.as_dict(clocks=clocks) for child in view.children]
 
 
-def _event(data: JsonDict) -> Event:
-    return Event(
-        id=str(data.get("id", "")),
-        name=str(data.get("name", "")),
-        tags=plain(mapping(data.get("tags"))),
-        metadata=decoded_values(data.get("metadata")),
-        at=instant(data.get("timestamp")),
-    )
+def _times(view: View) -> Iterator[tuple[str, Any]]:
+    yield "started_at", view.started_at and view.started_at.isoformat()
+    yield "ended_at", view.ended_at and view.ended_at.isoformat()
+    yield "duration", None if view.duration is None else view.duration.total_seconds()
 
 
-def _feedback(data: JsonDict) -> Feedback:
-    return Feedback(score=data.get("score"), comment=data.get("comment"))
+def _plain(value: Any, *, clocks: bool) -> Any:
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    left_out = {"entity", "content"} if clocks else {"entity", "content", "at"}
+    return filled({key: _for_json(item) for key, item in asdict(value).items() if key not in left_out})
 
 
-def _attachment(commit: Commit) -> Attachment:
-    data = commit.data
-    return Attachment(
-        id=str(data.get("id", "")),
-        type=str(data.get("type", "")),
-        name=data.get("name"),
-        mime_type=data.get("mimeType") or data.get("mime_type"),
-        url=data.get("url"),
-        size=None if commit.content is None else len(commit.content),
-        content=commit.content,
-        tags=plain(mapping(data.get("tags"))),
-        metadata=decoded_values(data.get("metadata")),
-    )
-
-
-def _evaluation(data: JsonDict) -> Evaluation:
-    return Evaluation(
-        evaluators=tuple(sorted(map(str, sequence(data.get("evaluators"))))),
-        variables=plain(mapping(data.get("variables"))),
-    )
+def _for_json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return [*value] if isinstance(value, tuple) else value  # pyright: ignore[reportUnknownVariableType]

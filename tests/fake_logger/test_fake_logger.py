@@ -85,13 +85,13 @@ def test_trace_and_session_both_begin_one_and_are_the_only_one(logger: FakeLogge
 
 
 def test_the_only_one_of_none_or_several_says_what_is_there(logger: FakeLogger) -> None:
-    with pytest.raises(NotTheOnlyOne, match="not exactly one trace, but none"):
+    with pytest.raises(NotTheOnlyOne, match="expected exactly one trace, found none"):
         _ = logger.trace.output
     logger.trace({"id": "a", "name": "first"})
     logger.trace({"id": "b"}).end()
     with pytest.raises(NotTheOnlyOne) as caught:
         _ = logger.trace.output
-    assert str(caught.value) == ("there is not exactly one trace, but 2:\n  <trace a 'first' (open)>\n  <trace b>")
+    assert str(caught.value) == ("expected exactly one trace, found 2:\n  <trace a 'first' (open)>\n  <trace b>")
     assert repr(logger.trace) == "<no only trace>"
 
 

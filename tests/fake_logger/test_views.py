@@ -25,7 +25,8 @@ from support.maxim_flows import (
 from support.maxim_versions import since
 
 from maxim_gemini.testing import FakeLogger
-from maxim_gemini.testing._logs.views import Error, Evaluation, Event, Feedback, FunctionCall, Unknown
+from maxim_gemini.testing._logs.records import Error, Evaluation, Event, Feedback, FunctionCall
+from maxim_gemini.testing._logs.views import Unknown
 from maxim_gemini.testing.exceptions import NotTheOnlyOne
 
 
@@ -158,7 +159,7 @@ def test_views_are_looked_up_by_position_id_and_name() -> None:
     assert [trace.id for trace in logger.traces[1:]] == ["trace-b"]
     assert logger.find("call-2") == logger.find("get_news") == logger.tool_calls[1]
     assert len(logger.generations.named("first")) == 1
-    with pytest.raises(NotTheOnlyOne, match="not exactly one trace named 'nobody', but none"):
+    with pytest.raises(NotTheOnlyOne, match="expected exactly one trace named 'nobody', found none"):
         logger.traces["nobody"]
     with pytest.raises(IndexError):
         logger.traces[7]
@@ -171,7 +172,7 @@ def test_several_of_a_name_are_listed() -> None:
     with pytest.raises(NotTheOnlyOne) as caught:
         logger.traces["Same"]
     lines = str(caught.value).splitlines()
-    assert lines[:2] == ["there is not exactly one trace named 'Same', but 25:", "  <trace t0 'Same' (open)>"]
+    assert lines[:2] == ["expected exactly one trace named 'Same', found 25:", "  <trace t0 'Same' (open)>"]
     assert lines[-1] == "  ..."
 
 

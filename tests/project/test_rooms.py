@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,3 +78,14 @@ def test_importing_the_wrapper_loads_nothing_of_the_test_kit() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "maxim_gemini.client" in loaded
     assert not [name for name in loaded if name.startswith(("maxim_gemini.testing", "vcr", "pytest"))]
+
+
+@pytest.mark.parametrize("room", ["_logs", "_replies", "_report"])
+def test_the_modules_of_a_room_import_in_one_direction(room: str) -> None:
+    """Imports inside functions, and those for type checkers only, count too."""
+    folder = ROOT / "testing" / room
+    below = {
+        path.stem: {name[1:] for name in imported(path) if re.fullmatch(r"\.\w+", name)} for path in folder.glob("*.py")
+    }
+    graph = {module: imports & below.keys() for module, imports in below.items() if module != "__init__"}
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the modules

@@ -1,0 +1,147 @@
+"""What stands beside an entity: errors, events, feedback, attachments, evaluations; and function calls.  (pure)"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from maxim_gemini.testing._json_types import JsonDict, decoded, decoded_values, is_object, mapping, plain, sequence
+
+from .tree import instant
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from .commits import Commit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Error:
+    """What went wrong, and on which entity (`generation abc`)."""
+
+    message: str
+    code: str = ""
+    type: str = ""
+    name: str | None = None
+    tags: JsonDict = field(default_factory=JsonDict)
+    metadata: JsonDict = field(default_factory=JsonDict)
+    entity: str = field(default="", compare=False)
+
+    @classmethod
+    def of(cls, data: object, entity: str) -> Self:
+        """Return what *data* on the wire says of *entity*."""
+        if not is_object(data):
+            return cls(message=str(data), entity=entity)
+        return cls(
+            message=str(data.get("message") or ""),
+            code=str(data.get("code") or ""),
+            type=str(data.get("errorType") or data.get("type") or ""),
+            name=data.get("name"),
+            tags=plain(mapping(data.get("tags"))),
+            metadata=decoded_values(data.get("metadata")),
+            entity=entity,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened at one moment."""
+
+    id: str
+    name: str
+    tags: JsonDict = field(default_factory=JsonDict)
+    metadata: JsonDict = field(default_factory=JsonDict)
+    at: datetime | None = field(default=None, compare=False)
+
+    @classmethod
+    def of(cls, data: JsonDict) -> Self:
+        """Return what *data* on the wire says."""
+        return cls(
+            id=str(data.get("id", "")),
+            name=str(data.get("name", "")),
+            tags=plain(mapping(data.get("tags"))),
+            metadata=decoded_values(data.get("metadata")),
+            at=instant(data.get("timestamp")),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """What a person thought of a trace or a session."""
+
+    score: int | None = None
+    comment: str | None = None
+
+    @classmethod
+    def of(cls, data: JsonDict) -> Self:
+        """Return what *data* on the wire says."""
+        return cls(score=data.get("score"), comment=data.get("comment"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file, bytes or a URL put beside an entity; *content* is what was uploaded, *size* its bytes."""
+
+    id: str
+    type: str
+    name: str | None = None
+    mime_type: str | None = None
+    url: str | None = None
+    size: int | None = None
+    content: bytes | None = field(default=None, repr=False)
+    tags: JsonDict = field(default_factory=JsonDict)
+    metadata: JsonDict = field(default_factory=JsonDict)
+
+    @classmethod
+    def of(cls, commit: Commit) -> Self:
+        """Return what the *commit* that brought it says."""
+        data = commit.data
+        return cls(
+            id=str(data.get("id", "")),
+            type=str(data.get("type", "")),
+            name=data.get("name"),
+            mime_type=data.get("mimeType") or data.get("mime_type"),
+            url=data.get("url"),
+            size=None if commit.content is None else len(commit.content),
+            content=commit.content,
+            tags=plain(mapping(data.get("tags"))),
+            metadata=decoded_values(data.get("metadata")),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Evaluators asked for, and the variables given to them."""
+
+    evaluators: tuple[str, ...]
+    variables: JsonDict = field(default_factory=JsonDict)
+
+    @classmethod
+    def of(cls, data: JsonDict) -> Self:
+        """Return what *data* on the wire says."""
+        return cls(
+            evaluators=tuple(sorted(map(str, sequence(data.get("evaluators"))))),
+            variables=plain(mapping(data.get("variables"))),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionCall:
+    """A function that the model asked for, in a generation's result."""
+
+    id: str
+    name: str
+    arguments: Any = None
+
+    @classmethod
+    def of(cls, call: Any) -> Self:
+        """Return what a tool call in a result says."""
+        function = mapping(mapping(call).get("function"))
+        return cls(
+            id=str(mapping(call).get("id", "")),
+            name=str(function.get("name", "")),
+            arguments=decoded(function.get("arguments")),
+        )
+
+
+Record = Error | Event | Feedback | Attachment | Evaluation
