@@ -22,13 +22,13 @@ from maxim_gemini.testing.exceptions import CassetteError, CassetteNotFound, Sec
 
 from . import bodies, yaml_format
 from .differences import between, describe, nearest
-from .foreign import from_vcr
 from .interaction import Interaction, Origin
 from .matching import Meaning, meaning_of, without
 from .merging import added, missing, replaced
 from .scrubbing import Scrubber
 from .store import Shelf, lock_of
 from .stored import Spelling, response_of, stored_of, vcr_response
+from .vcr import from_vcr
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from . import bodies, yaml_reader
 from .content_encoding import Room
-from .foreign import from_vcr
 from .matching import Meaning, meaning, without
 from .stored import Stored, checked, pairs, request_of, response_of, spelling_of
+from .vcr import from_vcr
 from .yaml_format import INDENT, Block
 from .yaml_reader import tried
 

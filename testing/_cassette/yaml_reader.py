@@ -187,7 +187,7 @@ class _Lines:
 
 _decode: Final = json.JSONDecoder().raw_decode
 _CONSTANTS: Final[dict[str, bool | None]] = {"true": True, "false": False, "null": None}
-_KEY: Final = re.compile(r"""(?:([A-Za-z_][\w-]*)|("(?:[^"\\]|\\.)+")):(?: |$)""", re.ASCII)
+_KEY: Final = re.compile(r"""\A(?:([A-Za-z_][\w-]*)|("(?:[^"\\]|\\.)+")):(?: |$)""", re.ASCII)
 
 
 def _cut(line: str) -> tuple[str, str | None]:

@@ -192,8 +192,15 @@ def test_wrong_types_anywhere_are_read_or_one_error(
 # Regular expressions
 
 
-READERS = ["_cassette.events", "_cassette.matching", "_cassette.store", "_cassette.yaml_format", "_cassette.yaml_reader",
-           "_cassette.json_strings", "_http.wire"]  # fmt: skip
+READERS = [
+    "_cassette.events",
+    "_cassette.json_strings",
+    "_cassette.matching",
+    "_cassette.store",
+    "_cassette.yaml_format",
+    "_cassette.yaml_reader",
+    "_http.wire",
+]
 """What reads text of any length that others have written."""
 
 
