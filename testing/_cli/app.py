@@ -136,7 +136,7 @@ def show_cassette(
     full: Annotated[bool, typer.Option("--full", help="Print whole bodies, not their beginnings.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Print what was asked and answered."""
+    """Print the requests and answers of a cassette."""
     from .cassettes import show
 
     show(name, full=full, as_json=as_json)
@@ -153,13 +153,13 @@ def check_cassettes(
     paths: Annotated[list[Path] | None, typer.Argument(help="Files or folders; without any, the bundled ones.")] = None,
     max_age: Annotated[
         str | None,
-        typer.Option(help="Complain of cassettes older than 90d, 12w, 6m (months), 1y.", metavar="AGE"),
+        typer.Option(help="Report cassettes older than 90d, 12w, 6m (months), 1y.", metavar="AGE"),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Find broken, secret-holding and old cassettes.
+    """Find cassettes that are broken, hold secrets or are too old.
 
-    Exit code 1 where there is one.
+    Exit code 1 if there is one.
     """
     from .cassettes import check
 
@@ -196,7 +196,7 @@ def diff_cassettes(
 ) -> None:
     """Compare two cassettes: which questions and answers changed.
 
-    Exit code 1 where any did. Times, ids of answers and the layout of the files don't count.
+    Exit code 1 if any did. Times, ids of answers and the layout of the files don't count.
     """
     from .comparing import diff
 
@@ -206,8 +206,8 @@ def diff_cassettes(
 @cassettes.command(
     "scrub",
     epilog=_examples(
-        "maxim-gemini cassettes scrub tests           remove secrets, bring old files into today's form",
-        "maxim-gemini cassettes scrub tests --dry-run say what would change; exit code 1 if anything would",
+        "maxim-gemini cassettes scrub tests           remove secrets, rewrite old files in the current format",
+        "maxim-gemini cassettes scrub tests --dry-run only print what would change; exit code 1 if anything would",
     ),
 )
 def scrub_cassettes(
@@ -215,7 +215,7 @@ def scrub_cassettes(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Rewrite cassettes without secrets, in today's form."""
+    """Rewrite cassettes without secrets, in the current format."""
     from .cassettes import scrub
 
     raise typer.Exit(scrub(paths, dry_run=dry_run, as_json=as_json))
@@ -240,7 +240,7 @@ def record_cassettes(
     """Record the bundled cassettes anew.
 
     From the loopback server, or with --live from the real API.
-    A recording that says the same as before leaves its file as it is.
+    A file whose content has not changed is left as it is.
     """
     from .record import record
 
@@ -260,7 +260,7 @@ def serve(
         str | None, typer.Option("--cassette", "-c", help="A bundled cassette's name, or a file.", metavar="NAME")
     ] = None,
     script: Annotated[
-        Path | None, typer.Option("--script", "-s", help="A Python file that says `replies = [...]`.", metavar="FILE")
+        Path | None, typer.Option("--script", "-s", help="A Python file with `replies = [...]`.", metavar="FILE")
     ] = None,
     text: Annotated[str | None, typer.Option(help="The text of every answer, without a cassette or script.")] = None,
     pace: Annotated[Pace | None, typer.Option(help="How fast a cassette is played; by default instant.")] = None,
@@ -307,12 +307,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as exit:
         return exit.code if isinstance(exit.code, int) else FAILED if exit.code else 0
     except TestKitError as error:
-        console.complain(error)
+        console.error(error)
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read us has gone, as with `| head`; Python would complain once more when it closes stdout.
+        # The reader has gone, as with `| head`; Python would report that again when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except ModuleNotFoundError:
@@ -320,6 +320,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("MAXIM_GEMINI_DEBUG"):
             raise
-        console.complain(f"{type(error).__name__}: {error} (MAXIM_GEMINI_DEBUG=1 shows where)")
+        console.error(f"{type(error).__name__}: {error} (MAXIM_GEMINI_DEBUG=1 shows where)")
         return FAILED
     return 0

@@ -40,10 +40,10 @@ class Row:
     path: str
 
 
-# ---- finding
+# ---- files
 
 
-def found(paths: Sequence[Path]) -> list[Path]:
+def cassette_files(paths: Sequence[Path]) -> list[Path]:
     """Return the cassettes in *paths*, sorted; without any, the bundled ones.
 
     Raises:
@@ -79,7 +79,7 @@ def list_all(paths: Sequence[Path], *, as_json: bool) -> None:
     """Print what there is, one line for each; a file that can't be read is named and fails the command at the end."""
     rows: list[Row] = []
     broken: list[CassetteError] = []
-    for path in found(paths):
+    for path in cassette_files(paths):
         try:
             rows.append(_row(path))
         except CassetteError as error:
@@ -89,7 +89,7 @@ def list_all(paths: Sequence[Path], *, as_json: bool) -> None:
     else:
         _print_table(rows)
     for problem in broken:
-        console.complain(problem)
+        console.error(problem)
     if broken:
         raise SystemExit(1)
 
@@ -185,7 +185,7 @@ def _print_interaction(index: int, interaction: Interaction, *, full: bool) -> N
         return
     for line in describing.lines(interaction):
         out.print(f"{line.who:>9}  ", style="cyan", end="")
-        out.print(_beginning(line.says), soft_wrap=True)
+        out.print(_beginning(line.text), soft_wrap=True)
 
 
 def _print_bodies(interaction: Interaction) -> None:
@@ -215,9 +215,9 @@ def rename(old: Path, new: Path) -> None:
 
 
 def check(paths: Sequence[Path], *, max_age: str | None, as_json: bool) -> int:
-    """Say what is wrong with cassettes; return 1 where anything is."""
+    """Print the problems of cassettes; return 1 if there are any."""
     oldest = datetime.now(UTC) - age(max_age) if max_age else None
-    files = found(paths)
+    files = cassette_files(paths)
     if not files:
         return _none_in(paths)
     problems = {path: list(_problems(path, oldest)) for path in progress(files, "checking")}
@@ -239,8 +239,8 @@ def _problems(path: Path, oldest: datetime | None) -> Iterator[str]:
 
 
 def _none_in(paths: Sequence[Path]) -> int:
-    """Say that there is no cassette, which is no success: the folder is the wrong one, or its files were lost."""
-    console.complain(f"no cassettes in {', '.join(map(str, paths))}: name the folder or the file")
+    """Report that there is no cassette, which is no success: the folder is the wrong one, or its files were lost."""
+    console.error(f"no cassettes in {', '.join(map(str, paths))}: name the folder or the file")
     return 1
 
 
@@ -267,7 +267,7 @@ def _print_problems(wrong: dict[Path, list[str]], checked: int) -> None:
 
 def scrub(paths: Sequence[Path], *, dry_run: bool, as_json: bool) -> int:
     """Rewrite cassettes without secrets; return 1 where one can't be, or where a dry run finds something to do."""
-    files = found(paths)
+    files = cassette_files(paths)
     if not files:
         return _none_in(paths)
     states = {path: _scrubbed(path, dry_run=dry_run) for path in progress(files, "scrubbing")}

@@ -47,7 +47,7 @@ def problems(path: Path) -> Iterator[str]:
         findings = [*_in_values(cassette)]
     except CassetteError as error:
         yield str(error).removeprefix(f"{path}: ")
-        yield from _told(_in_bytes(path, "the file", Cassette(path).scrubber))
+        yield from _lines(_in_bytes(path, "the file", Cassette(path).scrubber))
         return
     if unsealed(text) is None:
         findings += _in_rest(text, str(path), cassette.scrubber, {finding.kind for finding in findings})
@@ -55,11 +55,11 @@ def problems(path: Path) -> Iterator[str]:
     for name in sorted(shelf.attachments() - needed):
         findings += _in_bytes(path.parent / name, f"the file {name!r} beside it", cassette.scrubber)
         yield f"the file {name!r} beside it is not needed: `maxim-gemini cassettes scrub` removes it"
-    yield from _told(findings)
+    yield from _lines(findings)
 
 
-def _told(findings: Iterator[Finding] | list[Finding]) -> Iterator[str]:
-    """Yield a line for each place where something was found."""
+def _lines(findings: Iterator[Finding] | list[Finding]) -> Iterator[str]:
+    """Yield a line for each place with a finding."""
     places = {finding.place: finding for finding in reversed([*findings])}
     for finding in reversed(places.values()):
         yield f"{finding}: take it out of use, then run `maxim-gemini cassettes scrub`"

@@ -21,7 +21,7 @@ _ANOTHER_EACH_TIME: Final = frozenset({"responseId", "createTime", "thoughtSigna
 
 
 class Pair(NamedTuple):
-    """An interaction of the old cassette and the one that took its place; either may be missing."""
+    """An interaction of the old cassette and its counterpart in the new one; either may be missing."""
 
     old: Interaction | None
     new: Interaction | None
@@ -30,13 +30,13 @@ class Pair(NamedTuple):
 def diff(old: str, new: str, *, as_json: bool) -> int:
     """Print what changed from *old* to *new*; return 1 where anything did."""
     cassettes = [Cassette.load(named(name)).interactions for name in (old, new)]
-    found = [(pair, list(_changes(pair))) for pair in _pairs(*cassettes)]
-    changed = [(pair, changes) for pair, changes in found if changes]
+    compared = [(pair, list(_changes(pair))) for pair in _pairs(*cassettes)]
+    changed = [(pair, changes) for pair, changes in compared if changes]
     if as_json:
         console.show_json([_as_data(pair, changes) for pair, changes in changed])
     else:
         _print(changed)
-        console.note(f"{len(found)} interactions, {len(changed)} changed" if changed else "no difference")
+        console.note(f"{len(compared)} interactions, {len(changed)} changed" if changed else "no difference")
     return 1 if changed else 0
 
 
@@ -67,13 +67,13 @@ def _changes(pair: Pair) -> Iterator[str]:
 
 
 def _answer(interaction: Interaction) -> dict[str, Any]:
-    """Return what counts of an answer: all of a whole one, what a stream says whatever its pieces."""
+    """Return what counts of an answer: its whole body, or the texts of a stream, however it was cut into events."""
     response = interaction.response
     about = {"status": response.status, "ended": response.ended}
     if describing.is_stream(interaction):
         texts: dict[str, str] = {}
         for line in describing.answer_lines(interaction):
-            texts[line.who] = line.says if line.who == "ended" else texts.get(line.who, "") + line.says
+            texts[line.who] = line.text if line.who == "ended" else texts.get(line.who, "") + line.text
         return about | {"stream": texts}
     body = _lasting(describing.loaded(response.body))
     return about | (body if is_object(body) else {"body": body})

@@ -1,4 +1,4 @@
-"""How the command line speaks: rich on a terminal, plain where it is piped or `NO_COLOR` is set."""
+"""Output of the command line: styled on a terminal, plain where it is piped or `NO_COLOR` is set."""
 
 from __future__ import annotations
 
@@ -62,20 +62,20 @@ def wrapped(pieces: Iterable[str], *, indent: int, width: int) -> Iterator[str]:
             column += len(word)
 
 
-def complain(message: object) -> None:
-    """Say in one line of its own what is wrong."""
+def error(message: object) -> None:
+    """Print an error on a line of its own."""
     err().print("maxim-gemini:", style="bold red", end=" ", soft_wrap=True)
     err().print(str(message), soft_wrap=True)
 
 
 def note(message: str) -> None:
-    """Say something on the side."""
+    """Print a note."""
     err().print(message, style="dim")
 
 
 def plain(line: str) -> None:
     """Print *line* for a program that reads it, tabs and all, and that may be waiting for it."""
-    print(shown(line), flush=True)  # noqa: T201  # the one place that talks to programs
+    print(shown(line), flush=True)  # noqa: T201  # the one place that prints for programs
 
 
 def show_json(value: Any) -> None:

@@ -122,7 +122,7 @@ def _say(who: str, what: str | Iterator[str], *, as_json: bool) -> None:
 
 
 def _say_what_next(*, live: bool) -> None:
-    said = (
+    summary = (
         "this is what your Maxim repository would show" if live else "nothing was sent: the trace went to a FakeLogger"
     )
-    console.note(f"{said}; `maxim-gemini --help` shows what else there is")
+    console.note(f"{summary}; `maxim-gemini --help` shows what else there is")

@@ -1,4 +1,4 @@
-"""What was asked and answered in an interaction, in a few lines.  (pure)"""
+"""An interaction in a few lines: its messages and its answer. Pure."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Json = Any
 
 
 class Line(NamedTuple):
-    """Who says what."""
+    """A message: who wrote it, and its text."""
 
     who: str
-    says: str
+    text: str
 
 
 def target(interaction: Interaction) -> str:
@@ -43,7 +43,7 @@ def outcome(interaction: Interaction) -> str:
 
 
 def is_stream(interaction: Interaction) -> bool:
-    """Whether the answer is a stream of events."""
+    """Return whether the answer is a stream of events."""
     return "event-stream" in interaction.response.header("content-type")
 
 
@@ -67,18 +67,17 @@ def loaded(body: bytes | str | None) -> Json:
 
 
 def lines(interaction: Interaction) -> Iterator[Line]:
-    """Yield what was said, in order: the request's messages, then the answer."""
-    asked = loaded(interaction.request.body)
-    yield from _merged(_asked(asked))
+    """Yield the messages in order: the request's, then the answer's."""
+    yield from _merged(_messages(loaded(interaction.request.body)))
     yield from answer_lines(interaction)
 
 
 def answer_lines(interaction: Interaction) -> list[Line]:
-    """Return what the answer says, the pieces of a stream joined."""
+    """Return the messages of the answer, the pieces of a stream joined."""
     return [*_merged(line for event in events(interaction) for line in _answered(event))]
 
 
-def _asked(body: Json) -> Iterator[Line]:
+def _messages(body: Json) -> Iterator[Line]:
     if not is_object(body):
         if body is not None:
             yield Line("request", str(body))
@@ -146,12 +145,12 @@ def _get(members: dict[str, Json], *names: str) -> Json:
     return next((members[name] for name in names if name in members), None)
 
 
-def _merged(said: Iterator[Line]) -> Iterator[Line]:
+def _merged(lines: Iterator[Line]) -> Iterator[Line]:
     """Join the pieces in which a stream brings one text."""
     last: Line | None = None
-    for line in said:
+    for line in lines:
         if last and last.who == line.who and line.who in ("model", "thought"):
-            last = Line(last.who, last.says + line.says)
+            last = Line(last.who, last.text + line.text)
             continue
         if last:
             yield last

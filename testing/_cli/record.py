@@ -33,7 +33,7 @@ _BETWEEN_PIECES: Final = 0.03
 """Seconds, so that one sees the demo's answer come in."""
 
 _AT_ONCE: Final = 4
-"""Flows that are recorded at once; the real API is asked one by one, because it counts requests per minute."""
+"""Flows that are recorded at once; the real API gets them one by one, because it counts requests per minute."""
 
 _LOOPBACK_PORT: Final = re.compile(r"(?<=://127\.0\.0\.1):\d+")
 
@@ -70,7 +70,8 @@ def record(names: Sequence[str], *, live: bool, folder: Path | None, as_json: bo
 
     with ThreadPoolExecutor(1 if live else _AT_ONCE) as pool:
         states = {
-            flow.name: said for flow, said in zip(chosen, _progress(pool.map(state, chosen), len(chosen)), strict=True)
+            flow.name: result
+            for flow, result in zip(chosen, _progress(pool.map(state, chosen), len(chosen)), strict=True)
         }
     if as_json:
         console.show_json(states)
@@ -93,7 +94,7 @@ def _recorded(flow: Flow, path: Path, *, live: bool) -> str:
     try:
         _record_live(flow, path) if live else _record_loopback(flow, path)
     except Exception as error:
-        # Whatever the real API or a program says against it, the others go on.
+        # Whatever fails here, the other flows go on.
         return f"failed: {type(error).__name__}: {error}"
     return "unchanged" if path.read_bytes() == before else "recorded"
 
@@ -112,7 +113,7 @@ def _record_live(flow: Flow, path: Path) -> None:
 
     key = os.environ.get("GEMINI_API_KEY") or os.environ.get("GOOGLE_API_KEY")
     client = Client(vertexai=True) if flow.backend == "vertex" else flow.client(api_key=key or "")
-    # Whether it is live is for the recorder to say: the environment may point to another host.
+    # Only the recorder knows whether it is live: the environment may point to another host.
     with closing(client), _recorder(flow, path, os.environ.get("GOOGLE_GEMINI_BASE_URL")):
         flow.play(client)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def build(data: Sequence[Path], *, output: Path | None, open_it: bool, as_json: bool) -> None:
-    """Write the page of *data* and say where it is."""
+    """Write the page of *data* and print its path."""
     tests = [test for path in data for test in read(path)]
     page = output or data[0].with_suffix(".html")
     write(page, tests)
@@ -23,14 +23,14 @@ def build(data: Sequence[Path], *, output: Path | None, open_it: bool, as_json: 
     if as_json:
         console.show_json({"page": str(page), **asdict(totals)})
     else:
-        console.out().print(f"{page}: {_said(totals)}", soft_wrap=True)
+        console.out().print(f"{page}: {_counts(totals)}", soft_wrap=True)
     if open_it:
         import webbrowser
 
         webbrowser.open(page.resolve().as_uri())
 
 
-def _said(totals: Totals) -> str:
+def _counts(totals: Totals) -> str:
     counts = {
         "test": totals.tests,
         "trace": totals.traces,

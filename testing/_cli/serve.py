@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOOK = 0.1
-"""Seconds between two looks at what was asked."""
+"""Seconds between two looks at the requests."""
 
 
 TEXT: Final = "Hello from maxim-gemini."
