@@ -41,6 +41,9 @@ ENOUGH: Final = 2_000
 SLICE: Final = 500
 """Logs after whose writing down other threads may run: a few milliseconds, as Python itself would switch threads."""
 
+REASONS: Final = 100
+"""Reasons that are told apart; error messages may have no end."""
+
 CROWDED: Final = 20_000
 """Logs that may wait to be made text of; who logs more waits until there are fewer."""
 
@@ -199,13 +202,13 @@ class Delivery:
             bell.ring()
 
     def close(self, timeout: float | None = None) -> bool:
-        """Wait until all is sent; keep on disk what is not, for the next process, and end the threads."""
+        """Wait until all is sent; keep on disk what is not, for the next process."""
         complete = self.flush(timeout)
         if complete:
             self._spool.tidy()
+            self._stop()
         else:
-            self._keep_all()
-        self._stop()
+            self._keep_all()  # the threads go on: the backend may come back before the end
         return complete
 
     def abandon(self) -> None:
@@ -273,6 +276,8 @@ class Delivery:
         return f"<Delivery {' '.join(f'{name}={getattr(self, name)}' for name in names)}>"
 
     def _lose(self, count: int, why: str) -> None:
+        if len(self._reasons) >= REASONS:
+            why = "other reasons"
         self._reasons[why] = self._reasons.get(why, 0) + count
         self.warn("lost", f"Logs are lost: {why}. See `client.delivery` for their number; this is the only warning.")
 
@@ -302,8 +307,8 @@ class Delivery:
     def _run(self) -> None:
         """Collect, and let two other threads send, until the last barrier."""
         with self._turn:  # those that were stopped before finish first
-            self._transport.open()
-            self._recover()
+            self._guarded(self._transport.open)
+            self._guarded(self._recover)
             workers = [
                 threading.Thread(target=self._work, args=work, name="maxim-gemini", daemon=True)
                 for work in (
@@ -318,7 +323,7 @@ class Delivery:
             for worker in workers:
                 worker.join()
             self._spool.tidy()
-            self._transport.close()
+            self._guarded(self._transport.close)
 
     def _work(
         self, name: str, outbox: Outbox, send: Callable[[list[Item]], None], when_idle: Callable[[], None]
@@ -328,10 +333,10 @@ class Delivery:
         while not self._guarded(lambda: sender.step(when_idle)):
             pass
 
-    def _guarded(self, step: Callable[[], bool]) -> bool:
+    def _guarded(self, step: Callable[[], bool | None]) -> bool:
         """Go on after a fault of ours: one bad step must not end the thread."""
         try:
-            return step()
+            return bool(step())
         except Exception as error:
             self.warn(f"fault: {type(error)}", f"The delivery of logs had trouble: {type(error).__name__}: {error}")
             time.sleep(0.1)

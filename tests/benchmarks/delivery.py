@@ -1,7 +1,7 @@
 """What arrives: the plain logger of maxim-py beside the delivery of a wrapped client, in one run.
 
     python tests/benchmarks/delivery.py              the whole table
-    python tests/benchmarks/delivery.py --quick      a tenth of the calls, an outage of five seconds
+    python tests/benchmarks/delivery.py --share 0.1 --away 5    a tenth of the calls, outages of five seconds
     python tests/benchmarks/delivery.py --only fork  rows whose name has that word
 
 Each cell is a process of its own and a backend of its own, both real, over loopback.
@@ -75,7 +75,7 @@ def rows(scale: float) -> list[Row]:
     ]
     lambda_ = Row(f"200 tasks x {few(20)}, on Lambda, 0.2 s", "tasks", 200, few(20), 0.2, end="lambda")
     calm = Row(f"200 tasks x {few(40)}, answers after 2 s", "tasks", 200, few(40), 0.2, reply=2.0)
-    return [*tasks, *threads, streams, *away, *ends, lambda_, calm]
+    return [*ends, lambda_, *away, *threads, calm, streams, *tasks]
 
 
 def resident() -> float:
@@ -163,6 +163,7 @@ def process(row: Row, port: int) -> None:
         deliver(logger, journal=True)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     memory = resident()
+    print("{}", flush=True)
     if row.work == "tasks":
         report["bare"] = asyncio.run(run_tasks(bare, row))
         report["lag"] = asyncio.run(run_tasks(client, row))
@@ -210,7 +211,6 @@ def measure(row: Row, switch: str, away: float) -> str:
     me = [sys.executable, __file__, "--row", json.dumps(vars(row)), "--port", str(port)]
     running = subprocess.Popen(me, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, text=True)
     outage = threading.Thread(target=have_an_outage, args=(port, row.outage, away))
-    outage.start()
     report: dict[str, float] = {}
     assert running.stdout is not None
     try:
@@ -218,7 +218,9 @@ def measure(row: Row, switch: str, away: float) -> str:
             if not line.startswith("{"):  # maxim-py greets
                 continue
             report.update(json.loads(line))
-            if row.end in ("SIGTERM", "SIGINT"):
+            if not outage.ident:
+                outage.start()
+            elif row.end in ("SIGTERM", "SIGINT"):
                 running.send_signal(getattr(signal, row.end))
         running.wait(200)
     finally:
@@ -258,7 +260,8 @@ def describe(row: Row, report: dict[str, float], summary: dict[str, int]) -> str
 def main() -> None:
     """Print the table, or be one of its processes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the calls, a short outage")
+    parser.add_argument("--share", type=float, default=1, help="share of the calls")
+    parser.add_argument("--away", type=float, default=60, help="seconds that the backend is away")
     parser.add_argument("--only", default="", help="rows whose name has this word")
     parser.add_argument("--row", type=json.loads, help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
@@ -271,10 +274,10 @@ def main() -> None:
             process(Row(**arguments.row), arguments.port)
     else:
         print("| what | plain logger | delivery |\n|---|---|---|", flush=True)
-        for row in rows(0.1 if arguments.quick else 1):
+        for row in rows(arguments.share):
             if arguments.only in row.name:
-                away = 5 if arguments.quick else 60
-                print(f"| {row.name} | {measure(row, 'off', away)} | {measure(row, 'on', away)} |", flush=True)
+                plain, ours = measure(row, "off", arguments.away), measure(row, "on", arguments.away)
+                print(f"| {row.name} | {plain} | {ours} |", flush=True)
 
 
 if __name__ == "__main__":

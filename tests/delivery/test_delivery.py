@@ -376,6 +376,20 @@ def test_logging_goes_on_after_a_cleanup(backend: Backend, logger: Logger) -> No
     assert backend.summary["disorder"] == 0
 
 
+def test_a_cleanup_during_an_outage_stops_nothing(
+    backend: Backend, logger: Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery_module, "CROWDED", 50)
+    deliver(logger, timeout=0.1)
+    backend.fail(503)
+    log_calls(logger, 1, "before")
+    logger.cleanup()
+    log_calls(logger, 100, "after")
+    backend.recover()
+    assert deliver(logger).flush()
+    assert (backend.summary["ended"], backend.summary["disorder"]) == (101, 0)
+
+
 def test_what_can_not_be_written_down_is_lost_alone(backend: Backend, logger: Logger) -> None:
     delivery = deliver(logger)
     deep: list[Any] = []
