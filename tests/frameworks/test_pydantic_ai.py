@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from maxim_gemini.testing import FakeLogger, GeminiServer, reply
+from maxim_gemini.testing import FakeLogger, GeminiRecorder, GeminiServer, reply
 
 pydantic_ai = pytest.importorskip("pydantic_ai", reason="pydantic-ai is installed in the environment `frameworks` only")
 
@@ -14,6 +14,8 @@ from pydantic_ai.models.google import GoogleModel
 from pydantic_ai.providers.google import GoogleProvider
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from maxim_gemini import MaximGeminiClient
 
 MODEL = "gemini-2.5-flash"
@@ -62,6 +64,23 @@ async def test_its_tools_are_tool_calls(agent: pydantic_ai.Agent, server: Gemini
     assert (call.name, call.arguments) == ("weather", {"city": "Paris"})
     assert "sunny in Paris" in str(call.result)
     logger.assert_complete(strict=True)
+
+
+async def test_a_run_with_tools_replays_though_their_calls_get_other_ids(
+    agent: pydantic_ai.Agent, server: GeminiServer, tmp_path: Path
+) -> None:
+    @agent.tool_plain
+    def weather(city: str) -> str:
+        return f"sunny in {city}"
+
+    server.reply(reply.function_call("weather", city="Paris"), reply.text("It is sunny."))
+    bodies = list[bytes]()
+    for mode in ("once", "none"):
+        with GeminiRecorder(tmp_path / "run.yaml", mode=mode, base_url=server.url, strict=True) as recorder:
+            result = await agent.run("How is the weather in Paris?")
+        assert result.output == "It is sunny."
+        bodies.append(recorder.requests[-1].body)
+    assert bodies[0] != bodies[1]
 
 
 async def test_an_error_reaches_pydantic_ai(agent: pydantic_ai.Agent, server: GeminiServer, logger: FakeLogger) -> None:
