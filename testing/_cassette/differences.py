@@ -53,10 +53,10 @@ class Difference(NamedTuple):
     def as_change(self) -> str:
         """Return the difference as a change from what was recorded."""
         if self.recorded is _ABSENT:
-            return f"{self.place}: added {_shown(self.sent)}"
+            return f"{self.path}: added {_shown(self.sent)}"
         if self.sent is _ABSENT:
-            return f"{self.place}: removed {_shown(self.recorded)}"
-        return f"{self.place}: {' -> '.join(_side_by_side(self.recorded, self.sent))}"
+            return f"{self.path}: removed {_shown(self.recorded)}"
+        return f"{self.path}: {' -> '.join(_side_by_side(self.recorded, self.sent))}"
 
 
 def differences(recorded: Any, sent: Any, path: str = "") -> Iterator[Difference]:
