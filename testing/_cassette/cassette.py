@@ -20,7 +20,7 @@ from vcr.record_mode import RecordMode
 
 from maxim_gemini.testing.exceptions import CassetteError, CassetteNotFound, SecretFound
 
-from . import bodies, yaml_format
+from . import yaml_format
 from .differences import between, describe, nearest
 from .interaction import Interaction, Origin
 from .matching import Meaning, meaning_of, without
@@ -299,14 +299,19 @@ class Cassette(VcrCassette):
         blocks: list[Block] = []
         for number, (now, former) in enumerate(self._places(old), 1):
             own = _Files(self._origin.shelf)
-            if found := list(dict.fromkeys(self._problems(now, own, number))):
+            block, found = self._looked_through(now, own, number)
+            is_date_kept |= now is former
+            if found:
                 problems += found
                 is_refused |= now is former
                 lost += 1
-            if not found or former is not None:
-                # Where the new answer can't be kept, the one that it would replace is.
-                blocks.append(_block(former if found and former else now, former, own.attach))
-                is_date_kept |= now is former
+                own.clear()
+            if former is not None and former is not now:
+                # What was there stays, where the new answer can't be kept, and where only the times differ.
+                before_it = former.block(own.attach)
+                block = before_it if block is None or block.timeless == before_it.timeless else block
+            if block is not None:
+                blocks.append(block)
                 files |= own
         head = Head.read(self._origin.head)
         if is_refused or (problems and blocks == before):
@@ -322,15 +327,19 @@ class Cassette(VcrCassette):
             raise _refusal(f"{self.path} was saved without {lost} of its interactions", problems)
         return True
 
-    def _problems(self, interaction: Interaction, files: _Files, number: int) -> Iterator[str]:
-        """Yield why *interaction* can't be written: what no file can hold, and secrets."""
+    def _looked_through(self, interaction: Interaction, files: _Files, number: int) -> tuple[Block | None, list[str]]:
+        """Return the text of *interaction*, or why it can't be kept: what no file can hold, and secrets."""
         try:
-            interaction.block(files.attach).text.encode()
-            for part, values in interaction.values._asdict().items():
-                yield from map(str, self.scrubber.found(values, f"interaction {number}, {part}"))
+            block = interaction.block(files.attach)
+            block.text.encode()
+            found = [
+                str(secret)
+                for part, values in interaction.values._asdict().items()
+                for secret in self.scrubber.found(values, f"interaction {number}, {part}")
+            ]
         except Exception as error:
-            files.clear()
-            yield f"interaction {number} can't be written: {type(error).__name__}"
+            return None, [f"interaction {number} can't be written: {type(error).__name__}"]
+        return (None if found else block), list(dict.fromkeys(found))
 
     def _on_disk(self) -> list[Interaction]:
         """Return what the file holds now, without its secrets if another tool wrote it."""
@@ -428,12 +437,3 @@ def _refusal(what: str, problems: list[str]) -> CassetteError:
         return CassetteError(f"{what}, because not all of it can be written:{listed}")
     advice = "Keep them out of the call, or give the recorder a scrubber that knows them"
     return SecretFound(f"{what}, because secrets are in it:{listed}\n{advice}")
-
-
-def _block(now: Interaction, former: Interaction | None, attach: bodies.Attach) -> Block:
-    """Return the text for *now*; that of *former* where only the times differ."""
-    block = now.block(attach)
-    if former is None or now is former:
-        return block
-    before = former.block(attach)
-    return before if before.timeless == block.timeless else block

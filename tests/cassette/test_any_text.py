@@ -140,3 +140,22 @@ def test_what_no_file_can_hold_takes_no_other_with_it(place: str) -> None:
     assert [body for _, body in found] == [answer("a").body, answer("b").body]
     assert "interaction 2 can't be" in str(error)
     assert str(error).count("a.yaml") == 1
+
+
+def test_a_picture_with_a_secret_is_never_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import base64
+
+    path = tmp_path / "a.yaml"
+    first = Cassette(path)
+    first.record(asked("a"), answer("old"))
+    first.save()
+    written: list[str] = []
+    replace = Path.replace
+    monkeypatch.setattr(Path, "replace", lambda self, to: (written.append(Path(to).name), replace(self, to))[1])
+    again = Cassette(path, scrubber=Blind({"hunter2-hunter2": "a password"}))
+    picture = base64.b64encode(bytes(9000)).decode()
+    again.record(asked("a"), answer("hunter2-hunter2", image=picture))
+    again.record(asked("b"), answer("new"))
+    with pytest.raises(SecretFound, match="without 1 of its"):
+        again.save()
+    assert written == ["a.yaml"]
