@@ -31,10 +31,14 @@ _RESOURCE: Final = re.compile(r"((?://[\w.-]+/)?projects/)[^/\s]+(?=/\S+\Z)")
 """A value that is the name of a resource and nothing else."""
 _BOUNDARY: Final = re.compile(r"boundary=\"?([^\";]+)")
 _SNAKE: Final = re.compile(r"_+([a-z0-9])")
+_UNSAID: Final = frozenset({("stream", "false"), ("include_input", "false")})
+"""What is so without being asked for: newer SDKs write it out."""
 _NOT_MEANT: Final = frozenset({"key", "prettyPrint", "$prettyPrint", "access_token"})
 _BYTES: Final = frozenset({"data", "thoughtSignature", "imageBytes", "videoBytes", "audioBytes", "bytesBase64Encoded"})
-_OWN: Final = frozenset({"args", "arguments", "response", "labels", "partialArgs", "text"})
+_OWN: Final = frozenset({"args", "arguments", "response", "labels", "partialArgs", "result", "text"})
 """Members whose insides are the application's words, where `user_id` is not `userId`."""
+_EMPTY: Final = frozenset({"generationConfig", "stream", "background"})
+"""Members of a body that say nothing where they are empty or false."""
 _SCHEMAS: Final = {
     "parameters": "parameters",
     "parametersJsonSchema": "parameters",
@@ -87,8 +91,8 @@ def meaning_of(request: Any) -> Meaning:
 def _address(uri: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     parts = urlsplit(uri)
     path = _PROJECT.sub("projects/*", _VERSION.sub(lambda match: match[1] or "", parts.path) or "/")
-    query = sorted(pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in _NOT_MEANT)
-    return path, tuple(query)
+    asked = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair not in _UNSAID]
+    return path, tuple(sorted(pair for pair in asked if pair[0] not in _NOT_MEANT))
 
 
 def _digest(data: bytes) -> str:
@@ -116,8 +120,9 @@ def _without_boundary(body: bytes, headers: Mapping[str, str]) -> bytes:
 def _body(body: Any) -> Any:
     if not is_object(body):
         return _value(body)
-    # The SDK sends an empty generationConfig along, some versions of it and some applications do not.
-    members = {key: value for key, value in _members(body).items() if key != "generationConfig" or value}
+    # The SDK sends an empty generationConfig along, and that there is to be no stream: some versions of it and some
+    # applications do not.
+    members = {key: value for key, value in _members(body).items() if key not in _EMPTY or value}
     calls = dict[str, str]()
     _count_calls(members, calls)
     return _with_counted_calls(members, calls) if calls else members

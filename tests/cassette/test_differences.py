@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.traffic import ADDRESS, asked
+from vcr.request import Request
 
 from maxim_gemini.testing._cassette.differences import between, describe, differences, nearest
 from maxim_gemini.testing._cassette.matching import meaning_of
@@ -69,6 +70,11 @@ def test_compares_addresses_too() -> None:
         "sent '/models/gemini-2.5-flash-lite:streamGenerateContent'",
         "query.alt: not recorded, sent 'sse'",
     ]
+
+
+def test_compares_requests_without_a_body() -> None:
+    recorded, sent = (Request("GET", f"{ADDRESS}?{query}", None, {}) for query in ("pageSize=1", "pageSize=2"))
+    assert describe(between(meaning_of(recorded), meaning_of(sent))) == ["query.pageSize: recorded '1' != sent '2'"]
 
 
 def test_finds_the_nearest() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from support.clients import client_over
-from support.interactions import both_sides, interactions_at, interactions_of, needs_interactions, shown
+from support.interactions import both_sides, error_class, interactions_at, interactions_of, needs_interactions, shown
 
 from maxim_gemini.testing import GeminiMock, GeminiServer, reply
 
@@ -36,11 +36,10 @@ def serving(place: str, *replies: Reply, is_async: bool = False) -> Iterator[Any
 
 
 def refused(call: Any) -> str:
-    from google.genai import _interactions_errors as errors
-
-    with pytest.raises(errors.BadRequestError) as caught:
+    with pytest.raises(error_class("BadRequestError")) as caught:
         call()
-    return str(caught.value.body["error"]["message"])
+    error: Any = caught.value
+    return str(error.body["error"]["message"])
 
 
 @places

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,12 @@ needs_interactions = pytest.mark.skipif(
 )
 
 both_sides = pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+
+
+def error_class(name: str) -> type[Exception]:
+    """Return the SDK's class of errors of that name: interactions have a hierarchy of their own."""
+    found: type[Exception] = getattr(importlib.import_module("google.genai._gaos.lib.compat_errors"), name)
+    return found
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from support.interactions import both_sides, interactions_at, needs_interactions, shown
+from support.interactions import both_sides, error_class, interactions_at, needs_interactions, shown
 
 from maxim_gemini.testing import GeminiMock, GeminiServer, reply
 from maxim_gemini.testing.exceptions import ScriptError
@@ -479,12 +479,10 @@ def test_a_word_that_is_wrong_is_refused(make: Any, message: str) -> None:
 @both_sides
 def test_a_request_without_a_reply_fails_at_once_and_says_why(is_async: bool) -> None:
     """google-genai sends a request for an interaction again after every 5xx, and reads only its own form of errors."""
-    from google.genai import _interactions_errors as errors
-
     with GeminiServer(strict=False) as server:
         with (
             interactions_at(server.url, is_async=is_async) as interactions,
-            pytest.raises(errors.UnprocessableEntityError, match="no reply is left for"),
+            pytest.raises(error_class("UnprocessableEntityError"), match="no reply is left for"),
         ):
             interactions.create(model=MODEL, input="hi")
         assert len(server.requests) == 1
