@@ -66,7 +66,8 @@ def storable(data: bytes) -> Any:
         return None
     try:
         value = json.loads(data.decode(), parse_constant=_refuse)
-        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair can't be written
+        if b"\\ud" in data or b"\\uD" in data:
+            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair can't be written
     except (ValueError, RecursionError):
         return None
     return value if _fits(value, DEEPEST) else None
