@@ -1,7 +1,7 @@
 """What the test kit raises.
 
     TestKitError
-    ├── CassetteError            something is wrong with a recording
+    ├── CassetteError            something is wrong with a cassette
     │   ├── CassetteNotFound     there is no such file
     │   ├── CassetteBroken       it can't be read: truncated, merge conflict, wrong version; names file and line
     │   ├── CassetteMiss         a request that is not in it
@@ -35,7 +35,7 @@ class TestKitError(Exception):
 
 
 class CassetteError(TestKitError):
-    """Something is wrong with a recording."""
+    """Something is wrong with a cassette."""
 
 
 class CassetteNotFound(CassetteError):

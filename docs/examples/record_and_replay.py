@@ -21,7 +21,7 @@ def count(client: genai.Client) -> None:
 
 
 with GeminiServer(reply.stream("One, ", "two, ", "three.")) as server:
-    with GeminiRecorder(file, mode="once", base_url=server.url) as recorder:
+    with GeminiRecorder(file, record="once", base_url=server.url) as recorder:
         count(recorder.client)
 
 with GeminiRecorder(file) as recorder:

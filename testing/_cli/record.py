@@ -122,7 +122,7 @@ def _recorder(flow: Flow, path: Path, base_url: str | None) -> GeminiRecorder:
     scrubber = _Portless.from_environment(also=((_LOOPBACK_PORT, ""),))
     return GeminiRecorder(
         path,
-        mode="rewrite",
+        record="rewrite",
         description=flow.description,
         base_url=base_url,
         cassette_options={"scrubber": scrubber},

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def maxim_gemini_config() -> Mapping[str, Any]:
-    """Say what markers can say, for a whole module or suite; override it, in any scope."""
+    """Default marker options as a dict. Override in a module or conftest, in any scope."""
     return {}
 
 
 @pytest.fixture
 def maxim_fake_logger(request: pytest.FixtureRequest) -> FakeLogger:
-    """Give a Maxim logger in memory: what would Maxim have received?"""
+    """A Maxim logger in memory, which shows what Maxim would have received."""
     with _needing("maxim_fake_logger"):
         from maxim_gemini.testing._logs.fake_logger import FakeLogger
     logger = FakeLogger()
@@ -41,7 +41,7 @@ def maxim_fake_logger(request: pytest.FixtureRequest) -> FakeLogger:
 def maxim_gemini_recorder(
     request: pytest.FixtureRequest, maxim_gemini_config: Mapping[str, Any], maxim_fake_logger: FakeLogger
 ) -> Iterator[GeminiRecorder]:
-    """Record the test's Gemini traffic once, and replay it from then on."""
+    """The recorder of the test: its Gemini traffic is recorded once, and replayed from then on."""
     with _needing(RECORDER_FIXTURE):
         from .recording import recording
     with recording(request, maxim_gemini_config, maxim_fake_logger) as recorder:
@@ -50,13 +50,13 @@ def maxim_gemini_recorder(
 
 @pytest.fixture
 def gemini_client(maxim_gemini_recorder: GeminiRecorder) -> Client:
-    """Give the client that `maxim_gemini_recorder.client` wraps; override it to use your own."""
+    """The client that `maxim_gemini_recorder.client` wraps. Override to use your own."""
     return maxim_gemini_recorder.default_client
 
 
 @pytest.fixture
 def gemini_mock(request: pytest.FixtureRequest) -> Iterator[GeminiMock]:
-    """Give a respx router that answers as Gemini; replies have to suffice and to be used up."""
+    """Scripted replies in this process, over every HTTP library. The test fails on missing or unused replies."""
     with _needing("gemini_mock"):
         from maxim_gemini.testing._replies.mock import GeminiMock
     with GeminiMock(strict=False) as mock:
@@ -66,7 +66,7 @@ def gemini_mock(request: pytest.FixtureRequest) -> Iterator[GeminiMock]:
 
 @pytest.fixture
 def gemini_server(request: pytest.FixtureRequest) -> Iterator[GeminiServer]:
-    """Give a Gemini on 127.0.0.1; replies have to suffice and to be used up."""
+    """Scripted replies from a server on 127.0.0.1. The test fails on missing or unused replies."""
     with _needing("gemini_server"):
         from maxim_gemini.testing._replies.server import GeminiServer
     with GeminiServer(strict=False) as server:
@@ -76,7 +76,7 @@ def gemini_server(request: pytest.FixtureRequest) -> Iterator[GeminiServer]:
 
 @pytest.fixture
 def maxim_api(request: pytest.FixtureRequest) -> Iterator[MaximApi]:
-    """Give Maxim's ingestion API, mocked: real loggers post to it, and it shows what they posted."""
+    """Maxim's ingestion API, mocked: real loggers post to it, and it shows what they posted."""
     with _needing("maxim_api"):
         from maxim_gemini.testing._logs.maxim_api import maxim_api
     with maxim_api() as api:

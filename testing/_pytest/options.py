@@ -26,7 +26,7 @@ MARKER_DECLARATION: Final = (
     "maxim_gemini(cassette=None, *, record=None, strict=None, pace=None, chunking=None, base_url=None, hosts=None, "
     "description=None, source=None, ignore=None, block_network=None): record the Gemini traffic of the test once, and "
     "replay it from then on. "
-    "cassette: the name of a recording instead of the test's own; record: a record mode; strict: an answer that is "
+    "cassette: the name of a cassette instead of the test's own; record: a record mode; strict: an answer that is "
     "recorded but not used is an error; block_network: False lets "
     "the test send to Gemini without a recorder; the rest as GeminiRecorder has it."
 )
@@ -68,8 +68,8 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="MODE",
         choices=MODES,
         default=None,
-        help="none: replay only (default). once: record where there is no recording. new_episodes: replay, and record "
-        "what is new. all: send and record everything. rewrite: like all, from an empty recording. verify: send, "
+        help="none: replay only (default). once: record where there is no cassette. new_episodes: replay, and record "
+        "what is new. all: send and record everything. rewrite: like all, from an empty cassette. verify: send, "
         "and fail where the shape of an answer has drifted. "
         f"Environment: {VARIABLE}.",
     )
@@ -87,7 +87,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--maxim-gemini-strict",
         action="store_true",
-        help="What is recorded but not used is an error: an answer in a test, a recording in the whole run.",
+        help="Fail on what is recorded but not used: answers that no test asked for, cassettes that no test uses.",
     )
     group.addoption(
         "--maxim-gemini-max-age",
@@ -101,16 +101,16 @@ def add_options(parser: pytest.Parser) -> None:
         default=None,
         help="Write what every test logged to this file: .html for people, .json for programs.",
     )
-    parser.addini("maxim_gemini_record", "Record mode where neither option, environment nor marker says one.")
+    parser.addini("maxim_gemini_record", "Record mode where no option, variable or marker gives one.")
     parser.addini(
         "maxim_gemini_ignore",
         "What of the bodies of requests does not matter for a replay: JSON paths, such as generationConfig.seed.",
         type="linelist",
     )
     parser.addini("maxim_gemini_block_network", "Refuse requests to Gemini that no recorder and no mock takes.")
-    parser.addini("maxim_gemini_strict", "What is recorded but not used is an error.", type="bool", default=False)
-    parser.addini("maxim_gemini_max_age", "Warn of recordings older than this, such as 90d.")
-    parser.addini("maxim_gemini_cassette_dir", "Folder of the recordings, beside each test file.", default="cassettes")
+    parser.addini("maxim_gemini_strict", "Fail on what is recorded but not used.", type="bool", default=False)
+    parser.addini("maxim_gemini_max_age", "Warn of cassettes older than this, such as 90d.")
+    parser.addini("maxim_gemini_cassette_dir", "Folder of the cassettes, beside each test file.", default="cassettes")
 
 
 def settings_of(config: pytest.Config, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -150,7 +150,7 @@ def blocks_network(config: pytest.Config, options: Namespace, environment: Mappi
 def as_mode(text: str) -> Mode:
     """Return *text* as a record mode; `ValueError` where it is none."""
     if text not in MODES:
-        raise ValueError(f"{text!r} is no record mode; there are {', '.join(MODES)}")
+        raise ValueError(f"unknown record mode {text!r}; choose from {', '.join(MODES)}")
     return cast("Mode", text)
 
 
@@ -172,7 +172,7 @@ def is_ci(environment: Mapping[str, str]) -> bool:
 
 _NOT_IN_CI = """\
 {said_by}={mode} would send live calls, and this is a CI job (the variable CI is set).
-  Nothing ran. Record on your machine and commit the recordings; to send live calls here all the same, \
+  Nothing ran. Record on your machine and commit the cassettes; to send live calls here all the same, \
 add --maxim-gemini-allow-ci"""
 
 

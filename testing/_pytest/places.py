@@ -1,10 +1,10 @@
-"""Where the recording of a test lies.
+"""Where the cassette of a test lies.
 
     tests/test_chat.py::TestTools::test_weather[a/b]
     tests/cassettes/test_chat/TestTools.test_weather[a-b].yaml
 
 A name said by the marker is looked for in the module's folder, then in the folder of all modules beside the test, then
-among the recordings that come with this package; where there is none of that name, the module's folder is its place.
+among the cassettes that come with this package; where there is none of that name, the module's folder is its place.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _UNSAFE = re.compile(r"""[<>?%*:|"'/\\\s\x00-\x1f\x7f]""")
 
 
 class Place(NamedTuple):
-    """A recording's file. One that came with this package is only ever read."""
+    """A cassette's file. One that came with this package is only ever read."""
 
     path: Path
     bundled: bool = False
 
 
 def module_folder(test_file: Path, folder: str) -> Path:
-    """Return the folder of the recordings of the tests in *test_file*."""
+    """Return the folder of the cassettes of the tests in *test_file*."""
     return test_file.parent / folder / test_file.stem
 
 
@@ -85,12 +85,12 @@ def file_name(name: str) -> str:
 
 
 def own_place(test_file: Path, name: str, folder: str) -> Place:
-    """Return where the recording of the test *name* lies."""
+    """Return where the cassette of the test *name* lies."""
     return Place(module_folder(test_file, folder) / (file_name(name) + SUFFIX))
 
 
 def named_place(test_file: Path, name: str, folder: str) -> Place:
-    """Return where the recording *name* lies, or is to be made; `ValueError` where it would leave the folders."""
+    """Return where the cassette *name* lies, or is to be made; `ValueError` where it would leave the folders."""
     relative = inside(name)
     module = module_folder(test_file, folder)
     for candidate in candidates(test_file, name, folder):
@@ -113,7 +113,7 @@ def bundled_names() -> list[str]:
 
 
 def bundled_name(path: Path) -> str:
-    """Return the name of a recording that came with this package; empty where *path* is none."""
+    """Return the name of a cassette that came with this package; empty where *path* is none."""
     folder = _bundled()
     return path.relative_to(folder).with_suffix("").as_posix() if path.is_relative_to(folder) else ""
 
@@ -123,16 +123,16 @@ def inside(name: str) -> Path:
     parts = re.split(r"[/\\]", name)
     if not name.strip() or "\0" in name or ".." in parts or "" in parts or ":" in parts[0]:
         raise ValueError(
-            f"{name!r} is no name of a recording: say a name, or folder/name, that stays in the recordings' folder"
+            f"{name!r} is not a cassette name: write a name, or folder/name, inside the folder of the cassettes"
         )
     path = Path(*parts)
     return path if path.suffix in SUFFIXES else path.with_name(path.name + SUFFIX)
 
 
 def clashing(names: Iterable[tuple[Path, str, str]]) -> dict[str, str]:
-    """Return which tests would share a recording by accident: node id to the node id of the other one.
+    """Return which tests would share a cassette by accident: node id to the node id of the other one.
 
-    *names* holds the file, name and node id of every test with a recording of its own. Names that differ only in case
+    *names* holds the file, name and node id of every test with a cassette of its own. Names that differ only in case
     clash, too: on some machines they are the same file.
     """
     first: dict[tuple[Path, str], tuple[str, str]] = {}

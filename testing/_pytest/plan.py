@@ -1,4 +1,4 @@
-"""Which recording a test uses, and how."""
+"""Which cassette a test uses, and how."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Plan(NamedTuple):
     """What a test's recorder is made from."""
 
     path: Path
-    mode: Mode
+    record: Mode
     advice: Adviser
     wishes: dict[str, Any]
     """Further keywords of the recorder."""
@@ -65,13 +65,13 @@ def keywords(plan: Plan, fresh: Mapping[str, int]) -> dict[str, Any]:
     A cassette that this run has made is added to. What this run has recorded is replayed, so that the tests see what
     a replay will give them; and a shared cassette is not emptied by its first test: the others may fail, or not run.
     """
-    mode, options = plan.mode, dict[str, Any]()
+    mode, options = plan.record, dict[str, Any]()
     if mode == "once" and fresh:
         mode = "new_episodes"
     elif mode in ("all", "rewrite") and (plan.is_shared or fresh):
         mode, options = "all", {"cassette_options": {"fresh": fresh}}
     # What is unused of a shared cassette is known when all its tests have run.
-    return {**plan.wishes, **options, "mode": mode, "strict": plan.strict and not plan.is_shared}
+    return {**plan.wishes, **options, "record": mode, "strict": plan.strict and not plan.is_shared}
 
 
 def _place(item: pytest.Item, choices: Choices, session: Session) -> Place:
@@ -99,8 +99,8 @@ def _tests(item: pytest.Item, place: Place, session: Session) -> list[str]:
 
 
 _CLASH = """\
-Two tests would share the recording {path}:
+Two tests would share the cassette {path}:
   {one}
   {other}
-Rename one of them, or its parameter with pytest.param(..., id="..."), or name a recording for each: \
+Rename one of them, or its parameter with pytest.param(..., id="..."), or name a cassette for each: \
 @pytest.mark.maxim_gemini(cassette="...")"""

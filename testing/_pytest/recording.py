@@ -35,7 +35,7 @@ def recording(
     session = session_of(request.config)
     state = session.current
     plan = plan_of(request.node, config, session)
-    writes = plan.mode not in ("none", "verify")
+    writes = plan.record not in ("none", "verify")
     if writes:
         # Given back when the test is over, and what it recorded is saved.
         state.closing.enter_context(session.ledger.turn(plan.path))
@@ -68,7 +68,7 @@ def _settle(session: Session, recorder: GeminiRecorder, plan: Plan, keep: bool) 
         if not keep:
             recorder.discard()
         recorder.save()
-        if recorder.outcome.recorded and plan.mode in ("once", "all", "rewrite"):
+        if recorder.outcome.recorded and plan.record in ("once", "all", "rewrite"):
             session.ledger.note(plan.path, recorder.cassette.asked())
     except TestKitError as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None

@@ -1,6 +1,6 @@
 """The run: what each test did is noted when it happens, and sent along with its report.
 
-What is needed only where a recording is used is imported there: this module is loaded in every run of pytest.
+What is needed only where a cassette is used is imported there: this module is loaded in every run of pytest.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class Session:
         self.settings = settings
         self.current = TestState()
         self.clashes: dict[str, str] = {}
-        """Tests that would share a recording by accident: node id to the other one's."""
+        """Tests that would share a cassette by accident: node id to the other one's."""
         self.modules: set[str] = set()
         """Test files with a test in this run."""
         self.partial: set[str] = set()

@@ -110,7 +110,7 @@ def rewritten(records: Iterable[TestRecord], is_whole: Callable[[str], bool]) ->
     return {
         cassette: (dict(_most(use.asked for _, use in uses)), uses[0][1])
         for cassette, uses in _by_cassette(records).items()
-        if all(use.mode == "rewrite" for _, use in uses)
+        if all(use.record == "rewrite" for _, use in uses)
         and len({tuple(use.ignore) for _, use in uses}) == 1
         and any(use.counts.get("recorded") for _, use in uses)
         and is_whole(cassette)

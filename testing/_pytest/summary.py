@@ -31,11 +31,11 @@ class Line(NamedTuple):
 
 def headline(records: Sequence[TestRecord], unused: Iterable[Shared] = ()) -> str:
     """Return the counts of the run: replayed, recorded, live, unused, missed."""
-    recordings = {use.cassette for record in records for use in record.uses if any(use.counts.values())}
+    cassettes = {use.cassette for record in records for use in record.uses if any(use.counts.values())}
     numbers = totals(records)
     numbers["unused"] += sum(shared.unused for shared in unused)
     counts = ", ".join(f"{count} {name}" for name, count in numbers.items())
-    return f"{counts} ({plural(len(recordings), 'recording')})"
+    return f"{counts} ({plural(len(cassettes), 'cassette')})"
 
 
 def details(

@@ -21,11 +21,11 @@ COUNTS: Final = ("replayed", "recorded", "live", "unused", "missed")
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One use of one recording by one test."""
+    """One use of one cassette by one test."""
 
     cassette: str
     """The file, from the root folder of the run where it is inside of it."""
-    mode: str = "none"
+    record: str = "none"
     counts: Mapping[str, int] = field(default_factory=dict[str, int])
     """How many answers were replayed, recorded, asked for live, not used; how many requests were missed."""
     recorded_at: str = ""
@@ -50,7 +50,7 @@ class Use:
 
 @dataclass(slots=True)
 class TestRecord:
-    """What one test did with recordings, and what it logged."""
+    """What one test did with cassettes, and what it logged."""
 
     __test__ = False
 
@@ -88,7 +88,7 @@ def totals(records: Iterable[TestRecord]) -> dict[str, int]:
 def use_of(recorder: GeminiRecorder, shown: str, plan: Plan | None = None) -> Use:
     """Return what *recorder* did, whose file is shown as *shown*; a bundled one has its name, and no age."""
     counts = {name: getattr(recorder.outcome, name) for name in COUNTS}
-    mode = plan.mode if plan else recorder.mode
+    mode = plan.record if plan else recorder.record
     use = Use(shown, mode, counts, exists=recorder.path.exists())
     if plan:
         use = replace(use, target=plan.advice.target)

@@ -31,7 +31,7 @@ class Telling:
         self._session = session
 
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[Any]) -> None:
-        """Fail a test that asked for what is in no recording, even where the application swallowed the error."""
+        """Fail a test that asked for what is in no cassette, even where the application swallowed the error."""
         error = call.excinfo.value if call.excinfo else None
         if call.when == "setup" and error is None:
             return  # the test is to run: what its fixtures swallowed is told with it
@@ -55,7 +55,7 @@ def _failed(text: str) -> pytest.ExceptionInfo[BaseException]:
 
 def _swallowed(errors: Sequence[str]) -> str:
     requests = "1 request" if len(errors) == 1 else f"{len(errors)} requests"
-    return "\n\n".join([f"{requests} had no answer in the recording; the error did not reach the test.", *errors])
+    return "\n\n".join([f"{requests} had no answer in the cassette; the error did not reach the test.", *errors])
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -69,7 +69,7 @@ class GeminiRecorder:
         self,
         cassette: str | PathLike[str],
         *,
-        mode: RecordMode = "none",
+        record: RecordMode = "none",
         client: Client | Callable[[], Client] | None = None,
         logger: Logger | None = None,
         pace: Pace = "instant",
@@ -86,12 +86,12 @@ class GeminiRecorder:
         autosave: bool = True,
         cassette_options: Mapping[str, Any] | None = None,
     ) -> None:
-        if mode not in get_args(RecordMode):
-            raise ValueError(f"mode={mode!r}: say one of {', '.join(get_args(RecordMode))}")
+        if record not in get_args(RecordMode):
+            raise ValueError(f"record must be one of {', '.join(get_args(RecordMode))}, got {record!r}")
         check(pace, chunking)
         self.path = Path(cassette)
         self._file = self.path.absolute()  # of the folder now, whatever it is in the block
-        self.mode: RecordMode = mode
+        self.record: RecordMode = record
         self.pace: Pace = pace
         self.chunking: Chunking = chunking
         self.strict = strict
@@ -116,7 +116,7 @@ class GeminiRecorder:
 
     def __repr__(self) -> str:
         state = self.outcome if self._tape else "not entered"
-        return f"<GeminiRecorder {self.path.as_posix()!r} mode={self.mode} {state}>"
+        return f"<GeminiRecorder {self.path.as_posix()!r} record={self.record} {state}>"
 
     # The block
 
@@ -242,7 +242,7 @@ class GeminiRecorder:
 
     @property
     def cassette(self) -> Cassette:
-        """The recording in use."""
+        """The cassette in use."""
         return self._entered().cassette
 
     @property
@@ -318,7 +318,7 @@ class GeminiRecorder:
         if self._advice is not None:
             return self._advice if isinstance(self._advice, str) else self._advice(request)
         mode = "rewrite" if self.path.exists() else "once"
-        return f'To record it: GeminiRecorder("{self.path.as_posix()}", mode="{mode}")'
+        return f'To record it: GeminiRecorder("{self.path.as_posix()}", record="{mode}")'
 
     # Inside
 
@@ -339,11 +339,11 @@ class GeminiRecorder:
         return self._tape
 
     def _load(self) -> Cassette:
-        vcr_mode = VcrMode.ALL if self.mode == "all" else VcrMode.NONE
+        vcr_mode = VcrMode.ALL if self.record == "all" else VcrMode.NONE
         options: dict[str, Any] = {"record_mode": vcr_mode, **self.cassette_options}
-        if self.mode == "rewrite":
+        if self.record == "rewrite":
             return Cassette(self._file, **options)
-        allow_missing = self.allow_missing or self.mode in ("once", "new_episodes", "all")
+        allow_missing = self.allow_missing or self.record in ("once", "new_episodes", "all")
         try:
             return Cassette.load(self._file, allow_missing=allow_missing, **options)
         except CassetteError as error:

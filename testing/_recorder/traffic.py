@@ -43,7 +43,7 @@ NO_CREDENTIALS: Final = (
 
 
 class Outcome(NamedTuple):
-    """What became of the requests of one recording or replay."""
+    """What became of the requests of one block."""
 
     replayed: int
     recorded: int
@@ -81,7 +81,7 @@ class Tape(Route):
         self._takes: list[_Take] = []
         self._last_was_live = False
         self._lock = threading.Lock()
-        mode, is_new = recorder.mode, not cassette.interactions
+        mode, is_new = recorder.record, not cassette.interactions
         self.replays = (
             mode in ("none", "new_episodes")
             or (mode == "once" and not is_new)
@@ -187,7 +187,7 @@ class Tape(Route):
         for take in self._takes:
             if take.watcher is not None:
                 take.watcher.end(LEFT_BY_READER)
-        if self._recorder.mode == "verify":
+        if self._recorder.record == "verify":
             self._compare()
 
     def save(self) -> None:
@@ -219,7 +219,7 @@ class Tape(Route):
 
     def unused(self) -> list[Interaction]:
         """Return what could have been asked for and was not."""
-        if self._recorder.mode in ("all", "rewrite"):
+        if self._recorder.record in ("all", "rewrite"):
             return []
         return [i for i in self.cassette.unplayed if not is_token_exchange(i.request.uri)]
 
@@ -234,7 +234,7 @@ class Tape(Route):
             lines = "\n".join(f"  number {_described(interaction)}" for interaction in unused)
             return CassetteUnused(
                 f"{self._recorder.path} holds {answers} that nothing asked for:\n{lines}\n\n"
-                "Record the file anew (mode 'rewrite'), or drop strict"
+                "Record it again with record='rewrite', or leave out strict"
             )
         return None
 

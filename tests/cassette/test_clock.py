@@ -54,7 +54,7 @@ def test_a_recording_says_when_it_was_made(tmp_path: Path, stopped: Callable[[],
     pause = Event()
     day = datetime.now(UTC).date()
     with loopback(serve) as server, stopped():
-        with GeminiRecorder(tmp_path / "a.yaml", mode="once", base_url=server.url) as recorder:
+        with GeminiRecorder(tmp_path / "a.yaml", record="once", base_url=server.url) as recorder:
             for _ in recorder.client.models.generate_content_stream(**ASK):
                 pass
         times = [chunk.at for chunk in recorder.cassette.interactions[0].response.chunks]

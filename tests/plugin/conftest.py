@@ -27,7 +27,9 @@ def _nothing_said_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loopback]:
     with loopback(talk) as server:
-        with GeminiRecorder(tmp_path_factory.mktemp("warm") / "up.yaml", mode="once", base_url=server.url) as recorder:
+        with GeminiRecorder(
+            tmp_path_factory.mktemp("warm") / "up.yaml", record="once", base_url=server.url
+        ) as recorder:
             recorder.client.models.generate_content(model="gemini-2.5-flash", contents="Hi")
         yield server
 

@@ -236,7 +236,7 @@ def test_tests_of_hypothesis_with_a_recorder_of_their_own(suite: pytest.Pytester
 from hypothesis import given, settings, strategies as st
 from maxim_gemini.testing import GeminiRecorder
 
-recorder = GeminiRecorder("own.yaml", mode=os.environ["MODE"], base_url=os.environ["GEMINI_AT"])
+recorder = GeminiRecorder("own.yaml", record=os.environ["MODE"], base_url=os.environ["GEMINI_AT"])
 
 @settings(max_examples=5, database=None, deadline=None)
 {examples[how]}
@@ -250,4 +250,4 @@ recorder = GeminiRecorder("own.yaml", mode=os.environ["MODE"], base_url=os.envir
     result.assert_outcomes(passed=1)
     assert len(gemini.asked) == 1
     assert " own.yaml" not in tail(result)
-    assert " replayed, 0 recorded, 0 live, 0 unused, 0 missed (1 recording)" in tail(result)
+    assert " replayed, 0 recorded, 0 live, 0 unused, 0 missed (1 cassette)" in tail(result)

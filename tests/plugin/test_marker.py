@@ -36,9 +36,9 @@ def test_a_slip_is_a_type_error_that_names_the_marker(mark: pytest.Mark, message
 
 
 def test_a_wrong_value_is_an_error_that_names_the_marker() -> None:
-    with pytest.raises(ValueError, match=r"maxim_gemini: 'onse' is no record mode; there are none, once, new_ep"):
+    with pytest.raises(ValueError, match=r"maxim_gemini: unknown record mode 'onse'; choose from none, once, new_ep"):
         from_marker(marked(record="onse"))
-    with pytest.raises(ValueError, match=r"maxim_gemini: '\.\./x' is no name of a recording"):
+    with pytest.raises(ValueError, match=r"maxim_gemini: '\.\./x' is not a cassette name"):
         from_marker(marked("../x"))
 
 

@@ -39,7 +39,10 @@ def test_the_ini_file_says_the_mode_and_the_marker_wins_over_it(suite: pytest.Py
     ("args", "said"),
     [
         (["--maxim-gemini-record=onse"], "*--maxim-gemini-record: invalid choice: 'onse' (choose from *"),
-        (["-o", "maxim_gemini_record=onse"], "*maxim_gemini_record: 'onse' is no record mode; there are none, once, *"),
+        (
+            ["-o", "maxim_gemini_record=onse"],
+            "*maxim_gemini_record: unknown record mode 'onse'; choose from none, *",
+        ),
         (
             ["--maxim-gemini-max-age=old"],
             "*--maxim-gemini-max-age: 'old' is not an age; write a number *",
@@ -58,7 +61,7 @@ def test_a_variable_that_makes_no_sense_is_refused(suite: pytest.Pytester, monke
     monkeypatch.setenv("MAXIM_GEMINI_RECORD", "yes")
     result = suite.runpytest_inprocess()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: MAXIM_GEMINI_RECORD: 'yes' is no record mode; there are none, once, *"])
+    result.stderr.fnmatch_lines(["ERROR: MAXIM_GEMINI_RECORD: unknown record mode 'yes'; choose from none, once, *"])
 
 
 @pytest.mark.parametrize("mode", ["once", "new_episodes", "all", "rewrite", "verify"])
@@ -72,7 +75,7 @@ def test_nothing_is_sent_live_in_ci(
     result.stderr.fnmatch_lines(
         [
             f"ERROR: --maxim-gemini-record={mode} would send live calls, and this is a CI job (the variable CI is*",
-            "  Nothing ran. Record on your machine and commit the recordings; *add --maxim-gemini-allow-ci",
+            "  Nothing ran. Record on your machine and commit the cassettes; *add --maxim-gemini-allow-ci",
         ]
     )
     assert not gemini.asked
@@ -103,7 +106,7 @@ def test_new_episodes_adds_what_is_new(suite: pytest.Pytester, gemini: Loopback)
     record(suite)
     suite.makepyfile(test_chat=HI_BYE)
     assert tail(record(suite, mode="new_episodes")).splitlines() == [
-        "1 replayed, 1 recorded, 1 live, 0 unused, 0 missed (1 recording)",
+        "1 replayed, 1 recorded, 1 live, 0 unused, 0 missed (1 cassette)",
         "recorded  cassettes/test_chat/test_hi.yaml: 1 answer",
     ]
     assert tail(suite.runpytest_inprocess()).startswith("2 replayed")
@@ -123,7 +126,7 @@ def test_rewrite_begins_anew(suite: pytest.Pytester, gemini: Loopback) -> None:
     record(suite)
     suite.makepyfile(test_chat=HI)
     record(suite, mode="rewrite").assert_outcomes(passed=1)
-    assert tail(suite.runpytest_inprocess()) == "1 replayed, 0 recorded, 0 live, 0 unused, 0 missed (1 recording)"
+    assert tail(suite.runpytest_inprocess()) == "1 replayed, 0 recorded, 0 live, 0 unused, 0 missed (1 cassette)"
 
 
 def test_verify_fails_where_the_shape_of_an_answer_has_drifted(suite: pytest.Pytester, gemini: Loopback) -> None:
@@ -131,7 +134,7 @@ def test_verify_fails_where_the_shape_of_an_answer_has_drifted(suite: pytest.Pyt
     record(suite)
     file = suite.path / "cassettes/test_chat/test_hi.yaml"
     before = file.read_bytes()
-    assert tail(record(suite, mode="verify")) == "0 replayed, 0 recorded, 1 live, 0 unused, 0 missed (1 recording)"
+    assert tail(record(suite, mode="verify")) == "0 replayed, 0 recorded, 1 live, 0 unused, 0 missed (1 cassette)"
     file.write_bytes(before.replace(b"promptTokenCount", b"promptTokens"))
     changed = file.read_bytes()
     assert changed != before
@@ -171,7 +174,7 @@ def test_a_bundled_recording_is_found_by_its_name_and_never_written_to(
     for mode in ("none", "once", "new_episodes", "all", "rewrite"):
         result = record(suite, mode=mode)
         result.assert_outcomes(passed=1)
-        assert tail(result) == "1 replayed, 0 recorded, 0 live, 0 unused, 0 missed (1 recording)"
+        assert tail(result) == "1 replayed, 0 recorded, 0 live, 0 unused, 0 missed (1 cassette)"
     assert bundled.read_bytes() == before
     assert len(gemini.asked) == 1
 
@@ -191,7 +194,7 @@ def test_the_recordings_of_this_package_are_there_for_everyone(suite: pytest.Pyt
     result = suite.runpytest_inprocess("--maxim-gemini-max-age=0d")
     result.assert_outcomes(passed=1)
     assert tail(result).splitlines() == [
-        "1 replayed, 0 recorded, 0 live, 1 unused, 0 missed (1 recording)",
+        "1 replayed, 0 recorded, 0 live, 1 unused, 0 missed (1 cassette)",
         "unused    chat_stream (bundled): 1 answer that "
         "test_the_recordings_of_this_package_are_there_for_everyone.py::test_greeting did not ask for",
     ]

@@ -147,7 +147,7 @@ def test_recorders_mocks_and_servers_are_not_touched(plain: pytest.Pytester) -> 
 
         def test_recorder(tmp_path, gemini_server):
             gemini_server.reply(reply.text("recorded"))
-            with GeminiRecorder(tmp_path / "one.yaml", mode="once", base_url=gemini_server.url) as recorder:
+            with GeminiRecorder(tmp_path / "one.yaml", record="once", base_url=gemini_server.url) as recorder:
                 assert ask(recorder.client) == "recorded"
             with GeminiRecorder(tmp_path / "one.yaml"):
                 assert ask(genai.Client(api_key="any")) == "recorded"

@@ -50,7 +50,7 @@ def test_any_name_gives_one_file_in_the_folder(name: str) -> None:
     "name", ["../x", "a/../../x", "/etc/passwd", "C:\\x", "C:x", "\\\\host\\x", "..", "", " ", "a//b", "a\0b"]
 )
 def test_a_name_that_leaves_the_folder_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="is no name of a recording"):
+    with pytest.raises(ValueError, match="is not a cassette name"):
         inside(name)
 
 

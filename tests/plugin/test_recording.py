@@ -29,14 +29,14 @@ def test_what_was_recorded_once_is_replayed_without_a_network(suite: pytest.Pyte
     result.assert_outcomes(passed=1)
     assert "maxim-gemini: record=once" in result.stdout.str()
     assert tail(result).splitlines() == [
-        "0 replayed, 1 recorded, 1 live, 0 unused, 0 missed (1 recording)",
+        "0 replayed, 1 recorded, 1 live, 0 unused, 0 missed (1 cassette)",
         "recorded  cassettes/test_chat/test_hi.yaml: 1 answer",
     ]
     assert len(gemini.asked) == 1
 
     result = suite.runpytest_inprocess()
     result.assert_outcomes(passed=1)
-    assert tail(result) == "1 replayed, 0 recorded, 0 live, 0 unused, 0 missed (1 recording)"
+    assert tail(result) == "1 replayed, 0 recorded, 0 live, 0 unused, 0 missed (1 cassette)"
     assert len(gemini.asked) == 1
 
 
@@ -46,7 +46,7 @@ def test_a_test_without_a_recording_fails_and_says_how_to_make_one(suite: pytest
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["E*To record it: pytest --maxim-gemini-record=once test_chat.py::test_hi"])
     assert tail(result).splitlines() == [
-        "0 replayed, 0 recorded, 0 live, 0 unused, 1 missed (1 recording)",
+        "0 replayed, 0 recorded, 0 live, 0 unused, 1 missed (1 cassette)",
         "missed    cassettes/test_chat/test_hi.yaml: no answer to 1 request of test_chat.py::test_hi",
         "To record what is missing: pytest --maxim-gemini-record=once test_chat.py::test_hi",
     ]
@@ -80,7 +80,7 @@ def test_a_miss_fails_the_test_even_where_the_application_swallows_it(suite: pyt
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "The test passed, but 1 request had no answer in the recording; the error did not reach the test.",
+            "The test passed, but 1 request had no answer in the cassette; the error did not reach the test.",
             "*:generateContent *",
         ]
     )
@@ -99,7 +99,7 @@ def test_a_test_that_failed_because_of_a_swallowed_miss_says_so(suite: pytest.Py
     )
     result = suite.runpytest_inprocess()
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["E*AssertionError*", "*1 request had no answer in the recording*"])
+    result.stdout.fnmatch_lines(["E*AssertionError*", "*1 request had no answer in the cassette*"])
 
 
 def test_a_miss_of_a_fixture_that_ends_is_told_once(suite: pytest.Pytester) -> None:
@@ -140,7 +140,7 @@ def test_a_swallowed_miss_of_a_fixture_that_ends_is_told(suite: pytest.Pytester)
     result.assert_outcomes(passed=1, errors=1)
     assert result.stdout.str().count("To record it:") == 1
     result.stdout.fnmatch_lines(
-        ["1 request had no answer in the recording; the error did not reach the test.", "*:generateContent *"]
+        ["1 request had no answer in the cassette; the error did not reach the test.", "*:generateContent *"]
     )
 
 
@@ -206,7 +206,7 @@ def test_a_recording_of_a_test_that_failed_is_not_kept(suite: pytest.Pytester, g
     result.assert_outcomes(failed=1)
     assert file.read_bytes() == before
     assert tail(result).splitlines() == [
-        "0 replayed, 0 recorded, 1 live, 0 unused, 0 missed (1 recording)",
+        "0 replayed, 0 recorded, 1 live, 0 unused, 0 missed (1 cassette)",
         "not saved cassettes/test_chat/test_hi.yaml: test_chat.py::test_hi did not pass; the file is as it was",
     ]
 
@@ -278,7 +278,7 @@ def test_two_tests_of_one_file_name_are_refused(suite: pytest.Pytester, gemini: 
     result.assert_outcomes(passed=1, errors=2)
     result.stdout.fnmatch_lines(
         [
-            "Two tests would share the recording cassettes/test_recorded/test_weather[[]a-b].yaml:",
+            "Two tests would share the cassette cassettes/test_recorded/test_weather[[]a-b].yaml:",
             "  test_recorded.py::test_weather[[]a/b]",
             "  test_recorded.py::test_weather[[]a:b]",
             "Rename one of them, or its parameter with pytest.param(..., id=*",
@@ -301,7 +301,7 @@ def test_a_name_that_leaves_the_folder_is_refused(suite: pytest.Pytester, gemini
     result = suite.runpytest_inprocess()
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
-        [f"ValueError: @pytest.mark.maxim_gemini: '{name}' is no name of a recording: say a name, *"]
+        [f"ValueError: @pytest.mark.maxim_gemini: '{name}' is not a cassette name: write a name, *"]
     )
     assert not gemini.asked
 
@@ -331,7 +331,7 @@ def test_a_recording_that_is_refused_is_not_counted(suite: pytest.Pytester, gemi
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*test_hi.yaml was not saved, because secrets are in it:", "*a Google API key in *"])
     assert tail(result).splitlines() == [
-        "0 replayed, 0 recorded, 1 live, 0 unused, 0 missed (1 recording)",
+        "0 replayed, 0 recorded, 1 live, 0 unused, 0 missed (1 cassette)",
         "not saved cassettes/test_chat/test_hi.yaml: test_chat.py::test_hi did not pass; the file is as it was",
     ]
 
@@ -372,7 +372,7 @@ def test_what_was_not_asked_for_is_told_and_an_error_if_strict(suite: pytest.Pyt
     result = suite.runpytest_inprocess()
     result.assert_outcomes(passed=1)
     assert tail(result).splitlines() == [
-        "1 replayed, 0 recorded, 0 live, 1 unused, 0 missed (1 recording)",
+        "1 replayed, 0 recorded, 0 live, 1 unused, 0 missed (1 cassette)",
         "unused    cassettes/test_chat/test_hi.yaml: 1 answer that test_chat.py::test_hi did not ask for",
         "To record all of it again: pytest --maxim-gemini-record=rewrite test_chat.py::test_hi",
     ]

@@ -65,7 +65,7 @@ def test_all_answers_are_kept_in_every_mode(suite: pytest.Pytester, gemini: Loop
         result = suite.runpytest_inprocess("--maxim-gemini-strict")
         result.assert_outcomes(passed=5)
         assert result.ret == 0
-        assert tail(result) == "6 replayed, 0 recorded, 0 live, 0 unused, 0 missed (1 recording)"
+        assert tail(result) == "6 replayed, 0 recorded, 0 live, 0 unused, 0 missed (1 cassette)"
     assert len(gemini.asked) == (10 if mode in ("all", "rewrite") else 5)
     record(suite, mode="verify").assert_outcomes(passed=5)
 
@@ -80,7 +80,7 @@ def test_workers_keep_each_others_answers(
         assert held(shared(suite)) == 5
     result = suite.runpytest_inprocess("--maxim-gemini-strict", *workers)
     assert result.ret == 0
-    assert tail(result) == "6 replayed, 0 recorded, 0 live, 0 unused, 0 missed (1 recording)"
+    assert tail(result) == "6 replayed, 0 recorded, 0 live, 0 unused, 0 missed (1 cassette)"
 
 
 def test_a_cassette_that_a_fixture_names_is_shared_too(suite: pytest.Pytester, gemini: Loopback) -> None:
@@ -109,7 +109,7 @@ def test_dead_answers_go_when_all_tests_have_recorded_anew(suite: pytest.Pyteste
         assert "unused" not in tail(suite.runpytest_inprocess(*part)).replace(" 0 unused", "")
     result = suite.runpytest_inprocess()
     assert tail(result).splitlines() == [
-        "5 replayed, 0 recorded, 0 live, 1 unused, 0 missed (1 recording)",
+        "5 replayed, 0 recorded, 0 live, 1 unused, 0 missed (1 cassette)",
         "unused    cassettes/test_chat/shared.yaml: 1 answer that none of its 4 tests asked for",
         "To record all of it again: pytest --maxim-gemini-record=rewrite test_chat.py",
     ]

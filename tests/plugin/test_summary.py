@@ -24,14 +24,14 @@ def test_the_headline_counts_the_run() -> None:
         test_of("a", Use("one.yaml", counts=counts(replayed=2, unused=1)), Use("two.yaml", counts=counts(missed=1))),
         test_of("b", Use("one.yaml", counts=counts(replayed=3)), Use("nothing asked.yaml", counts=counts())),
     ]
-    assert headline(records) == "5 replayed, 0 recorded, 0 live, 1 unused, 1 missed (2 recordings)"
+    assert headline(records) == "5 replayed, 0 recorded, 0 live, 1 unused, 1 missed (2 cassettes)"
 
 
 def test_each_line_names_the_file_and_the_test() -> None:
     uses = [
         Use("a.yaml", counts=counts(unused=2, missed=1)),
-        Use("b.yaml", mode="once", counts=counts(live=3, recorded=3)),
-        Use("c.yaml", mode="all", counts=counts(live=1), kept=True),
+        Use("b.yaml", record="once", counts=counts(live=3, recorded=3)),
+        Use("c.yaml", record="all", counts=counts(live=1), kept=True),
     ]
     assert details([test_of("test_x.py::test_y", *uses)], ["d.yaml"], max_age=None) == [
         Line("missed", "a.yaml: no answer to 1 request of test_x.py::test_y"),

@@ -140,7 +140,7 @@ async def test_every_library_records_the_same_and_plays_the_others(
     assert live == [live[0]] * len(live)
     files = [tmp_path / f"{edge}.yaml" for edge in EDGE_IDS]
     for edge, path in zip(EDGES, files, strict=True):
-        with GeminiRecorder(path, mode="once", hosts=[url]):
+        with GeminiRecorder(path, record="once", hosts=[url]):
             assert await received(*edge, method, f"{url}/{name}") == live[0]
     assert [answers_in(path) for path in files] == [answers_in(files[0])] * len(files)
     for path in files:

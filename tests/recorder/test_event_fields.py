@@ -65,7 +65,7 @@ async def read(client: genai.Client, is_async: bool) -> tuple[list[Any], float]:
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 def test_a_stream_of_the_interactions_api_is_readable_and_keeps_its_pace(tmp_path: Path, is_async: bool) -> None:
     path = tmp_path / "a.yaml"
-    with loopback(slowly) as server, GeminiRecorder(path, mode="once", base_url=server.url) as recorder:
+    with loopback(slowly) as server, GeminiRecorder(path, record="once", base_url=server.url) as recorder:
         live, _ = asyncio.run(read(client_over("httpx", server.url), is_async))
     (interaction,) = recorder.cassette.interactions
     assert interaction.values.response["body"]["events"] == [
@@ -111,7 +111,7 @@ def test_a_reader_who_has_read_everything_has_not_left(tmp_path: Path, library: 
     http = pytest.importorskip(library)
     with (
         loopback(serve) as server,
-        GeminiRecorder(tmp_path / "a.yaml", mode="once", base_url=server.url) as recorder,
+        GeminiRecorder(tmp_path / "a.yaml", record="once", base_url=server.url) as recorder,
         http.Client() as client,
         client.stream("POST", server.url, content=b"x") as response,
     ):
@@ -156,7 +156,7 @@ def test_every_recorded_stream_of_the_interactions_api_replays_as_it_was(tmp_pat
     found = []
     with loopback(serve) as server:
         for mode in ("once", "none"):
-            with GeminiRecorder(path, mode=mode, base_url=server.url) as recorder:
+            with GeminiRecorder(path, record=mode, base_url=server.url) as recorder:
                 client = client_over("httpx", server.url)
                 found.append([asyncio.run(_events(client)) for _ in streams])
                 asyncio.run(closed(client))

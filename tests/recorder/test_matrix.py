@@ -54,7 +54,7 @@ def ask(library: str, is_async: bool, is_stream: bool, base_url: str | None) -> 
 @pytest.mark.parametrize("recorded", EDGES, ids=EDGE_IDS)
 def test_a_recording_replays_over_every_library(tmp_path: Path, recorded: tuple[str, bool], is_stream: bool) -> None:
     cassette = tmp_path / "hello.yaml"
-    with loopback(serve) as server, GeminiRecorder(cassette, mode="once") as recorder:
+    with loopback(serve) as server, GeminiRecorder(cassette, record="once") as recorder:
         live = ask(*recorded, is_stream, server.url)
     assert live == (TEXTS if is_stream else ["".join(TEXTS)])
     assert recorder.outcome == (0, 1, 1, 0, 0)

@@ -88,7 +88,7 @@ def test_another_error_keeps_its_place_and_is_noted(hello: Path) -> None:
 
 def test_a_miss_saves_nothing(hello: Path) -> None:
     before = hello.read_bytes()
-    with pytest.raises(CassetteMiss), GeminiRecorder(hello, mode="once") as recorder:
+    with pytest.raises(CassetteMiss), GeminiRecorder(hello, record="once") as recorder:
         recorder.bare_client.models.generate_content(**ASK)
     assert hello.read_bytes() == before
 
@@ -96,7 +96,7 @@ def test_a_miss_saves_nothing(hello: Path) -> None:
 def test_before_the_block_there_is_nothing_to_ask(hello: Path) -> None:
     recorder = GeminiRecorder(hello)
     assert (recorder.misses, recorder.outcome) == ([], (0, 0, 0, 0, 0))
-    assert repr(recorder) == f"<GeminiRecorder {hello.as_posix()!r} mode=none not entered>"
+    assert repr(recorder) == f"<GeminiRecorder {hello.as_posix()!r} record=none not entered>"
     with pytest.raises(RuntimeError, match="enter it first"):
         _ = recorder.client
     with recorder, pytest.raises(RuntimeError, match="is in use"):

@@ -59,21 +59,21 @@ def test_none_without_a_file_says_how_to_record_it(tmp_path: Path) -> None:
 def test_once_records_where_there_is_no_file_and_then_replays(tmp_path: Path, server: Loopback) -> None:
     path = tmp_path / "new" / "once.yaml"
     for outcome in ((0, 2, 2, 0, 0), (2, 0, 0, 0, 0)):
-        with GeminiRecorder(path, mode="once", base_url=server.url) as recorder:
+        with GeminiRecorder(path, record="once", base_url=server.url) as recorder:
             assert [ask(recorder), ask(recorder)] == ["live 1", "live 2"]
         assert recorder.outcome == outcome
     assert len(server.asked) == 2
 
 
 def test_once_with_a_file_does_not_record(tmp_path: Path, server: Loopback) -> None:
-    with pytest.raises(CassetteMiss), GeminiRecorder(one(tmp_path), mode="once", base_url=server.url) as recorder:
+    with pytest.raises(CassetteMiss), GeminiRecorder(one(tmp_path), record="once", base_url=server.url) as recorder:
         ask(recorder, "unknown")
     assert server.asked == []
 
 
 def test_new_episodes_records_what_is_not_there(tmp_path: Path, server: Loopback) -> None:
     path = one(tmp_path)
-    with GeminiRecorder(path, mode="new_episodes", base_url=server.url) as recorder:
+    with GeminiRecorder(path, record="new_episodes", base_url=server.url) as recorder:
         assert [ask(recorder, "new"), ask(recorder), ask(recorder, "new")] == ["live 1", "recorded", "live 2"]
     assert recorder.outcome == (1, 2, 2, 0, 0)
     with GeminiRecorder(path) as recorder:
@@ -81,13 +81,13 @@ def test_new_episodes_records_what_is_not_there(tmp_path: Path, server: Loopback
 
 
 def test_new_episodes_replays_without_credentials(tmp_path: Path) -> None:
-    with GeminiRecorder(one(tmp_path), mode="new_episodes") as recorder:
+    with GeminiRecorder(one(tmp_path), record="new_episodes") as recorder:
         assert ask(recorder) == "recorded"
 
 
 def test_all_sends_everything_and_keeps_what_was_not_asked_for(tmp_path: Path, server: Loopback) -> None:
     path = cassette(tmp_path / "two.yaml", (call("Hi"), says("recorded")), (call("Bye"), says("kept")))
-    with GeminiRecorder(path, mode="all", base_url=server.url) as recorder:
+    with GeminiRecorder(path, record="all", base_url=server.url) as recorder:
         assert ask(recorder) == "live 1"
     assert recorder.outcome == (0, 1, 1, 0, 0)
     with GeminiRecorder(path, strict=True) as recorder:
@@ -96,7 +96,7 @@ def test_all_sends_everything_and_keeps_what_was_not_asked_for(tmp_path: Path, s
 
 def test_rewrite_begins_anew(tmp_path: Path, server: Loopback) -> None:
     path = one(tmp_path)
-    with GeminiRecorder(path, mode="rewrite", base_url=server.url) as recorder:
+    with GeminiRecorder(path, record="rewrite", base_url=server.url) as recorder:
         assert ask(recorder, "other") == "live 1"
     with GeminiRecorder(path) as recorder:
         assert ask(recorder, "other") == "live 1"
@@ -106,7 +106,7 @@ def test_rewrite_begins_anew(tmp_path: Path, server: Loopback) -> None:
 def test_rewrite_of_nothing_at_all_keeps_the_old_file(tmp_path: Path, server: Loopback) -> None:
     path = one(tmp_path)
     before = path.read_bytes()
-    with GeminiRecorder(path, mode="rewrite", base_url=server.url):
+    with GeminiRecorder(path, record="rewrite", base_url=server.url):
         pass
     assert path.read_bytes() == before
 
@@ -114,7 +114,7 @@ def test_rewrite_of_nothing_at_all_keeps_the_old_file(tmp_path: Path, server: Lo
 def test_verify_passes_where_only_the_words_differ(tmp_path: Path, server: Loopback) -> None:
     path = one(tmp_path)
     before = path.read_bytes()
-    with GeminiRecorder(path, mode="verify", base_url=server.url) as recorder:
+    with GeminiRecorder(path, record="verify", base_url=server.url) as recorder:
         assert ask(recorder) == "live 1"
     assert (recorder.outcome, recorder.drifts) == ((0, 0, 1, 0, 0), [])
     assert path.read_bytes() == before
@@ -133,22 +133,22 @@ def test_verify_fails_on_what_is_not_recorded(tmp_path: Path, server: Loopback) 
 
 
 def _verify(path: Path, server: Loopback) -> None:
-    with GeminiRecorder(path, mode="verify", base_url=server.url) as recorder:
+    with GeminiRecorder(path, record="verify", base_url=server.url) as recorder:
         ask(recorder)
 
 
 def test_an_unknown_mode_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="mode='twice': say one of none, once, new_episodes, all, rewrite, verify"):
-        GeminiRecorder(tmp_path / "x.yaml", mode="twice")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"record must be one of none, once, .*, verify, got 'twice'"):
+        GeminiRecorder(tmp_path / "x.yaml", record="twice")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("mode", ["once", "new_episodes", "all", "rewrite"])
 def test_what_fails_is_not_saved(tmp_path: Path, server: Loopback, mode: Any) -> None:
     path = tmp_path / "never.yaml" if mode == "once" else one(tmp_path)
     before = path.read_bytes() if path.exists() else None
-    with pytest.raises(ZeroDivisionError), GeminiRecorder(path, mode=mode, base_url=server.url) as recorder:
+    with pytest.raises(ZeroDivisionError), GeminiRecorder(path, record=mode, base_url=server.url) as recorder:
         raise ZeroDivisionError(ask(recorder, "unknown"))
-    with GeminiRecorder(path, mode=mode, base_url=server.url) as recorder:
+    with GeminiRecorder(path, record=mode, base_url=server.url) as recorder:
         ask(recorder, "unknown")
         recorder.discard()
     assert (path.read_bytes() if path.exists() else None) == before
@@ -157,7 +157,7 @@ def test_what_fails_is_not_saved(tmp_path: Path, server: Loopback, mode: Any) ->
 _UNUSED = r"""two\.yaml holds 1 answer that nothing asked for:
   number 2: POST /models/gemini-2\.5-flash:generateContent 'Unused'
 
-Record the file anew \(mode 'rewrite'\), or drop strict"""
+Record it again with record='rewrite', or leave out strict"""
 
 
 def test_what_nobody_asked_for_is_told_and_strict_makes_it_an_error(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def _strict(path: Path) -> None:
 
 
 def test_recorded_files_say_where_they_come_from(tmp_path: Path, server: Loopback) -> None:
-    with GeminiRecorder(tmp_path / "head.yaml", mode="once", base_url=server.url, description="Says hi.") as recorder:
+    with GeminiRecorder(tmp_path / "head.yaml", record="once", base_url=server.url, description="Says hi.") as recorder:
         ask(recorder)
     head = recorder.cassette.head
     assert (head.source, head.description) == ("loopback", "Says hi.")
@@ -189,7 +189,7 @@ def test_the_file_is_that_of_the_folder_where_the_recorder_was_made(
 ) -> None:
     (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path)
-    recorder = GeminiRecorder("cassettes/a.yaml", mode="once", base_url=server.url)
+    recorder = GeminiRecorder("cassettes/a.yaml", record="once", base_url=server.url)
     monkeypatch.chdir("other")
     with recorder:
         assert ask(recorder) == "live 1"
@@ -213,7 +213,7 @@ def test_an_answer_that_cannot_be_kept_takes_no_other_with_it(tmp_path: Path) ->
     path = tmp_path / "a.yaml"
     with loopback(serve) as running:
         options = {"scrubber": Blind({"hunter2-hunter2": "a password"})}
-        recorder = GeminiRecorder(path, mode="once", base_url=running.url, cassette_options=options)
+        recorder = GeminiRecorder(path, record="once", base_url=running.url, cassette_options=options)
         with pytest.raises(SecretFound, match="saved without 1 of its interactions"), recorder:
             assert [ask(recorder, prompt) for prompt in ("a", "b", "c")] == ["one", "hunter2-hunter2", "three"]
     with GeminiRecorder(path, base_url=running.url) as again:

@@ -101,7 +101,7 @@ def test_recording_uses_the_key_of_the_environment(tmp_path: Path, monkeypatch: 
         reply.whole(plain("live"))
 
     path = tmp_path / "live.yaml"
-    with loopback(serve) as server, GeminiRecorder(path, mode="once", base_url=server.url) as recorder:
+    with loopback(serve) as server, GeminiRecorder(path, record="once", base_url=server.url) as recorder:
         recorder.client.models.generate_content(**ASK)
     assert server.asked[0].headers["x-goog-api-key"] == "the-real-key-of-the-environment"
     assert "the-real-key-of-the-environment" not in path.read_text(encoding="utf-8")
@@ -240,7 +240,7 @@ def test_it_works_without_pytest(hello: Path) -> None:
 def test_it_shows_itself(hello: Path) -> None:
     with GeminiRecorder(hello) as recorder:
         pass
-    assert repr(recorder).startswith(f"<GeminiRecorder {hello.as_posix()!r} mode=none Outcome(replayed=0,")
+    assert repr(recorder).startswith(f"<GeminiRecorder {hello.as_posix()!r} record=none Outcome(replayed=0,")
 
 
 def test_an_answer_without_a_body_replays(tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def test_it_replays_over_every_library(
     tmp_path: Path, flow: Callable[[Side], Awaitable[Any]], library: str, is_async: bool
 ) -> None:
     path = tmp_path / f"{flow.__name__}.yaml"
-    with loopback(gemini := Gemini()) as server, GeminiRecorder(path, mode="once") as recorder:
+    with loopback(gemini := Gemini()) as server, GeminiRecorder(path, record="once") as recorder:
         gemini.url = server.url
         live = play(flow, library, is_async, server.url)
     assert gemini.uploaded == (CONTENT if flow is files else b"")
@@ -166,7 +166,7 @@ def test_an_upload_in_several_parts_replays(tmp_path: Path, is_async: bool, monk
 
     library = EDGES[-1][0] if is_async else EDGES[0][0]
     path = tmp_path / "upload.yaml"
-    with loopback(gemini := Gemini()) as server, GeminiRecorder(path, mode="once") as recorder:
+    with loopback(gemini := Gemini()) as server, GeminiRecorder(path, record="once") as recorder:
         gemini.url = server.url
         assert play(upload, library, is_async, server.url) == "files/abc"
     assert (gemini.uploaded, recorder.outcome.live) == (CONTENT, 4)
@@ -194,7 +194,7 @@ def test_the_waits_of_an_upload_that_gets_no_status_are_skipped(
         return (await side.get(side.files.upload(file=io.BytesIO(CONTENT), config={"mime_type": "image/png"}))).name
 
     path = tmp_path / "upload.yaml"
-    with loopback(gemini := Slow()) as server, GeminiRecorder(path, mode="once") as recorder:
+    with loopback(gemini := Slow()) as server, GeminiRecorder(path, record="once") as recorder:
         gemini.url = server.url
         assert play(upload, library, is_async, server.url) == "files/abc"
     assert recorder.waits == []
@@ -221,7 +221,7 @@ def test_interactions_replay_and_retry_without_waiting(tmp_path: Path, is_async:
         return (await side.get(side.interactions.create(model="gemini-2.5-flash", input="Hi"))).id
 
     library, path = EDGES[0][0], tmp_path / "interaction.yaml"
-    with loopback(serve) as server, GeminiRecorder(path, mode="once"):
+    with loopback(serve) as server, GeminiRecorder(path, record="once"):
         assert play(interact, library, is_async, server.url) == "i1"
     slept.clear()
     with GeminiRecorder(path, strict=True) as recorder:

@@ -74,7 +74,7 @@ async def test_while_recording_retries_wait(tmp_path: Path) -> None:
         answer = says("ok") if next(answers) == 200 else fails(429, "RESOURCE_EXHAUSTED")
         reply.whole(answer.body, answer.status, answer.headers)
 
-    with loopback(serve) as server, GeminiRecorder(tmp_path / "live.yaml", mode="once") as recorder:
+    with loopback(serve) as server, GeminiRecorder(tmp_path / "live.yaml", record="once") as recorder:
         async with opened(EDGES[0][0], server.url, retry_options={**RETRY, "initial_delay": 0.3}) as client:
             begin = time.monotonic()
             assert client.models.generate_content(**ASK).text == "ok"

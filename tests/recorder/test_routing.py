@@ -315,13 +315,13 @@ async def test_two_overlapping_recorders_in_two_tasks_do_not_mix(tmp_path: Path,
     second_is_in, first_is_out = asyncio.Event(), asyncio.Event()
 
     async def first() -> None:
-        async with GeminiRecorder(tmp_path / "first.yaml", mode="once", base_url=live.url) as recorder:
+        async with GeminiRecorder(tmp_path / "first.yaml", record="once", base_url=live.url) as recorder:
             await second_is_in.wait()
             await recorder.bare_client.aio.models.generate_content(model=MODEL, contents="from the first")
         first_is_out.set()
 
     async def second() -> None:
-        async with GeminiRecorder(tmp_path / "second.yaml", mode="once", base_url=live.url) as recorder:
+        async with GeminiRecorder(tmp_path / "second.yaml", record="once", base_url=live.url) as recorder:
             second_is_in.set()
             await first_is_out.wait()
             await recorder.bare_client.aio.models.generate_content(model=MODEL, contents="from the second")
@@ -384,7 +384,7 @@ async def test_parallel_recording_keeps_the_order_in_which_was_asked(tmp_path: P
         reply.whole(plain("ok"))
 
     with loopback(slow_first) as server:
-        async with GeminiRecorder(tmp_path / "order.yaml", mode="once") as recorder, opened("httpx", server.url) as c:
+        async with GeminiRecorder(tmp_path / "order.yaml", record="once") as recorder, opened("httpx", server.url) as c:
 
             async def ask(n: int) -> None:
                 await asyncio.sleep(n * 0.02)

@@ -134,7 +134,7 @@ async def test_others_traffic_and_keys_are_never_in_a_cassette(tmp_path: Path, l
 
     path = tmp_path / "mine.yaml"
     secret = {"x-maxim-api-key": "a-secret-of-maxim"}
-    with loopback(serve) as server, GeminiRecorder(path, mode="once"):
+    with loopback(serve) as server, GeminiRecorder(path, record="once"):
         async with opened(library, server.url) as client:
             if is_async:
                 await client.aio.models.generate_content(**ASK)

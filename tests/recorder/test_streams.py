@@ -41,7 +41,7 @@ class Gated:
 @pytest.mark.parametrize("library", SYNC_LIBRARIES)
 def test_an_event_arrives_before_the_next_is_sent_while_recording(tmp_path: Path, library: str) -> None:
     server = Gated()
-    with loopback(server) as at, GeminiRecorder(tmp_path / "s.yaml", mode="once") as recorder:
+    with loopback(server) as at, GeminiRecorder(tmp_path / "s.yaml", record="once") as recorder:
         seen = []
         client = client_over(library, at.url)
         for chunk in client.models.generate_content_stream(**ASK):
@@ -57,7 +57,7 @@ def test_an_event_arrives_before_the_next_is_sent_while_recording(tmp_path: Path
 async def test_an_event_arrives_before_the_next_is_sent_while_recording_async(tmp_path: Path, library: str) -> None:
     server = Gated()
     with loopback(server) as at:
-        async with GeminiRecorder(tmp_path / "s.yaml", mode="once"):
+        async with GeminiRecorder(tmp_path / "s.yaml", record="once"):
             seen = []
             client = client_over(library, at.url)
             async for chunk in await client.aio.models.generate_content_stream(**ASK):
@@ -110,7 +110,7 @@ BROKEN = {"httpx": "RemoteProtocolError", "httpx2": "RemoteProtocolError", "aioh
 @pytest.mark.parametrize(("library", "is_async"), EDGES, ids=EDGE_IDS)
 def test_a_stream_left_early_is_kept_as_far_as_it_was_read(tmp_path: Path, library: str, is_async: bool) -> None:
     path = tmp_path / "left.yaml"
-    with loopback(endless) as server, GeminiRecorder(path, mode="once") as recorder:
+    with loopback(endless) as server, GeminiRecorder(path, record="once") as recorder:
         texts, _ = asyncio.run(read(client_over(library, server.url), is_async, most=2))
     assert texts == ["0 ", "1 "]
     (interaction,) = recorder.cassette.interactions
@@ -128,7 +128,7 @@ async def test_a_stream_still_open_at_the_end_of_the_block_is_kept_as_far_as_it_
     stream: Any
     with loopback(endless) as server:
         client = client_over(library, server.url)
-        async with GeminiRecorder(tmp_path / "open.yaml", mode="once") as recorder:
+        async with GeminiRecorder(tmp_path / "open.yaml", record="once") as recorder:
             if is_async:
                 stream = await client.aio.models.generate_content_stream(**ASK)
                 chunk = await anext(stream)
@@ -144,7 +144,7 @@ async def test_a_stream_still_open_at_the_end_of_the_block_is_kept_as_far_as_it_
 @pytest.mark.parametrize(("library", "is_async"), EDGES, ids=EDGE_IDS)
 def test_reading_on_where_the_recorded_reader_left_is_a_miss(tmp_path: Path, library: str, is_async: bool) -> None:
     path = tmp_path / "left.yaml"
-    with loopback(endless) as server, GeminiRecorder(path, mode="once"):
+    with loopback(endless) as server, GeminiRecorder(path, record="once"):
         asyncio.run(read(client_over(library, server.url), is_async, most=2))
     read_on: tuple[list[str], str] = ([], "")
     with pytest.raises(CassetteMiss, match="left this answer after 2 events"), GeminiRecorder(path):
@@ -165,7 +165,7 @@ def test_the_message_about_an_answer_that_was_left_holds_no_key_and_no_project(t
                     return
 
     with loopback(endless) as server:
-        with GeminiRecorder(path, mode="once", base_url=server.url):
+        with GeminiRecorder(path, record="once", base_url=server.url):
             ask(server.url, 1)
         with pytest.raises(CassetteMiss, match="left this answer") as caught, GeminiRecorder(path, base_url=server.url):
             ask(server.url, None)
@@ -177,7 +177,7 @@ def test_the_message_about_an_answer_that_was_left_holds_no_key_and_no_project(t
 @pytest.mark.parametrize(("library", "is_async"), EDGES, ids=EDGE_IDS)
 def test_a_stream_that_broke_is_kept_and_breaks_again(tmp_path: Path, library: str, is_async: bool) -> None:
     path = tmp_path / "broken.yaml"
-    with loopback(dropping) as server, GeminiRecorder(path, mode="once") as recorder:
+    with loopback(dropping) as server, GeminiRecorder(path, record="once") as recorder:
         live = asyncio.run(read(client_over(library, server.url), is_async))
     assert live == (["0 ", "1 ", "2 "], BROKEN[library])
     assert recorder.cassette.interactions[0].response.ended == BROKEN[library]
@@ -203,7 +203,7 @@ async def test_a_cancelled_stream_is_kept_as_far_as_it_went(tmp_path: Path, libr
 
     released = threading.Event()
     with loopback(one_and_silence) as server:
-        async with GeminiRecorder(tmp_path / "c.yaml", mode="once") as recorder:
+        async with GeminiRecorder(tmp_path / "c.yaml", record="once") as recorder:
             client = client_over(library, server.url)
             task = asyncio.create_task(consume(client))
             await seen.wait()
@@ -223,7 +223,7 @@ def test_a_whole_answer_is_complete(tmp_path: Path) -> None:
 
     for library, is_async in EDGES:
         path = tmp_path / f"{library}{is_async}.yaml"
-        with loopback(serve) as server, GeminiRecorder(path, mode="once") as recorder:
+        with loopback(serve) as server, GeminiRecorder(path, record="once") as recorder:
             asyncio.run(read(client_over(library, server.url), is_async))
         assert [i.response.ended for i in recorder.cassette.interactions] == [COMPLETE]
 
@@ -246,7 +246,7 @@ def test_an_encoded_answer_is_kept_decoded(tmp_path: Path) -> None:
 
     for library, is_async in EDGES:
         path = tmp_path / f"{library}{is_async}.yaml"
-        with loopback(serve) as server, GeminiRecorder(path, mode="once") as recorder:
+        with loopback(serve) as server, GeminiRecorder(path, record="once") as recorder:
             assert asyncio.run(call(library, is_async, server.url)) == "zipped"
         (interaction,) = recorder.cassette.interactions
         assert interaction.response.body == plain("zipped")

@@ -42,7 +42,7 @@ VALUES = {
 def twice(path: Path, ask: Callable[[Any], Any], *replies: Any) -> tuple[Any, Any]:
     """Return what *ask* gave while it was recorded, and what it gave on replay."""
     with GeminiServer(*replies, strict=False) as server:
-        with GeminiRecorder(path, mode="once", base_url=server.url) as recorder:
+        with GeminiRecorder(path, record="once", base_url=server.url) as recorder:
             recorded = ask(recorder.client)
         with GeminiRecorder(path, base_url=server.url) as recorder:
             return recorded, ask(recorder.client)
@@ -78,7 +78,7 @@ def test_two_requests_that_differ_in_no_secret_get_their_own_answers(tmp_path: P
 
     path = tmp_path / "a.yaml"
     with GeminiServer(reply.text("about 1"), reply.text("about 2"), strict=False) as server:
-        with GeminiRecorder(path, mode="once", base_url=server.url) as recorder:
+        with GeminiRecorder(path, record="once", base_url=server.url) as recorder:
             assert (ask(recorder.client, "1"), ask(recorder.client, "2")) == ("about 1", "about 2")
         with GeminiRecorder(path, base_url=server.url) as recorder:
             assert (ask(recorder.client, "2"), ask(recorder.client, "1")) == ("about 2", "about 1")
@@ -89,7 +89,7 @@ def test_two_prompts_about_projects_get_their_own_answers(tmp_path: Path, text: 
     path = tmp_path / "a.yaml"
     with GeminiServer(reply.text("about alpha"), reply.text("about beta"), strict=False) as server:
         for mode, order in (("once", ("alpha", "beta")), ("none", ("beta", "alpha"))):
-            with GeminiRecorder(path, mode=mode, base_url=server.url) as recorder:
+            with GeminiRecorder(path, record=mode, base_url=server.url) as recorder:
                 for name in order:
                     answer = recorder.client.models.generate_content(model=MODEL, contents=text.format(name))
                     assert answer.text == f"about {name}"

@@ -180,7 +180,7 @@ def logged() -> None:
 
 
 def recorded(path: Path) -> None:
-    with GeminiRecorder(path, mode="once", pace="recorded", chunking="torn", strict=True) as recorder:
+    with GeminiRecorder(path, record="once", pace="recorded", chunking="torn", strict=True) as recorder:
         assert_type(recorder, GeminiRecorder)
         assert_type(recorder.client, MaximGeminiClient)
         assert_type(recorder.wrap(genai.Client()), MaximGeminiClient)
