@@ -76,7 +76,7 @@ async def test_a_run_with_tools_replays_though_their_calls_get_other_ids(
     server.reply(reply.function_call("weather", city="Paris"), reply.text("It is sunny."))
     bodies = list[bytes]()
     for mode in ("once", "none"):
-        with GeminiRecorder(tmp_path / "run.yaml", mode=mode, base_url=server.url, strict=True) as recorder:
+        with GeminiRecorder(tmp_path / "run.yaml", record=mode, base_url=server.url, strict=True) as recorder:
             result = await agent.run("How is the weather in Paris?")
         assert result.output == "It is sunny."
         bodies.append(recorder.requests[-1].body)
