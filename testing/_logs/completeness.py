@@ -80,7 +80,7 @@ def _birth(node: Node, *, strict: bool) -> Iterator[Finding]:
     for birth in node.births[1:]:
         yield "created twice, which resets its start time and tags", birth
     if node.births[0].action != "create" and not _VALID_ID.fullmatch(node.id):
-        yield "invalid id, so that nothing said about it later is kept: letters, digits, - and _ only", node.births[0]
+        yield "invalid id, so that later commits about it are dropped: letters, digits, - and _ only", node.births[0]
 
 
 def _births_below(node: Node) -> list[Commit]:
@@ -115,8 +115,8 @@ def _after_the_end(node: Node) -> Iterator[Finding]:
         return
     end = node.ends[0]
     for commit in node.later:
-        if _later(commit, end) and (said := _ANSWER_KEYS.get(node.kind, set()) & commit.data.keys()):
-            yield f"{' and '.join(sorted(said))} after its end", commit
+        if _later(commit, end) and (answer := _ANSWER_KEYS.get(node.kind, set()) & commit.data.keys()):
+            yield f"{' and '.join(sorted(answer))} after its end", commit
     if node.kind in ("trace", "span"):
         for child in node.children:
             if child.births and _later(child.births[0], end):
@@ -136,8 +136,8 @@ def _lost(node: Node) -> Iterator[Finding]:
 
 
 def _unanswered(tree: Tree) -> frozenset[str]:
-    """Return the ids of the function calls that models asked for and whose answer was never sent to one."""
+    """Return the ids of function calls whose results were never sent to the model."""
     generations = [view for node in tree.walk() if isinstance(view := view_of(node), Generation)]
-    asked = {call.id for generation in generations for call in generation.tool_calls}
+    called = {call.id for generation in generations for call in generation.tool_calls}
     answered = {str(message.get("tool_call_id")) for generation in generations for message in generation.messages}
-    return frozenset(asked - answered)
+    return frozenset(called - answered)

@@ -1,4 +1,4 @@
-"""What was received, whoever received it: the views, the checks and the renderings in one place."""
+"""What was received, by a fake logger or a mocked API: views, checks and renderings in one place."""
 
 from __future__ import annotations
 

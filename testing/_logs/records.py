@@ -111,7 +111,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """Evaluators asked for, and the variables given to them."""
+    """Evaluators requested, and the variables given to them."""
 
     evaluators: tuple[str, ...]
     variables: JsonDict = field(default_factory=JsonDict)
@@ -127,7 +127,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionCall:
-    """A function that the model asked for, in a generation's result."""
+    """A function call of the model, in a generation's result."""
 
     id: str
     name: str

@@ -222,17 +222,17 @@ def _messages(generation: Generation) -> Iterator[tuple[str, str]]:
     if hidden:
         yield "…", f"{_count('earlier message', hidden)} not shown"
     for message in messages[hidden:]:
-        yield str(message.get("role", "?")), _said(message)
+        yield str(message.get("role", "?")), _message_text(message)
 
 
 def _answers(generation: Generation) -> Iterator[tuple[str, str]]:
     choices = generation.choices
     for number, choice in enumerate(choices, 1):
         label = "answer" if len(choices) == 1 else f"answer {number}"
-        yield label, _said(mapping(choice.get("message"))) or f"nothing ({choice.get('finish_reason')})"
+        yield label, _message_text(mapping(choice.get("message"))) or f"nothing ({choice.get('finish_reason')})"
 
 
-def _said(message: JsonDict) -> str:
+def _message_text(message: JsonDict) -> str:
     calls = [_called(mapping(mapping(call).get("function"))) for call in sequence(message.get("tool_calls"))]
     return " ".join(filter(None, [_one_line(_content_text(message.get("content"))), ", ".join(calls)]))
 

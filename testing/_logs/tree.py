@@ -42,7 +42,7 @@ class Node:
 
     @property
     def data(self) -> dict[str, Any]:
-        """Its values by their wire names, everything that was said about it taken together."""
+        """Its values by their wire names, folded from all commits about it."""
         if self._data is None:
             self._data = self._folded()
         return self._data
@@ -75,7 +75,7 @@ class Node:
             node = node.parent
 
     def inside(self, other: Node) -> bool:
-        """Whether it is *other*, or somewhere below it."""
+        """Return whether it is *other*, or somewhere below it."""
         return any(node is other for node in self.upwards())
 
     def _folded(self) -> dict[str, Any]:

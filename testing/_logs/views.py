@@ -1,6 +1,6 @@
 """What Maxim would show: sessions, traces, spans, generations, tool calls, as typed, read-only views.
 
-A view says what had been received when it was asked for. Two views are equal if they say the same.
+A view shows what had been received when it was made. Two views with the same content are equal.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class View:
 
     @property
     def data(self) -> JsonDict:
-        """Everything said about it, as it stood on the wire."""
+        """Its fields, as they came over the wire."""
         return plain(self._node.data)
 
     @property
@@ -141,7 +141,7 @@ class View:
 
     @property
     def created(self) -> bool:
-        """Whether it was ever begun; else it is only spoken of."""
+        """Whether it was created, and not only mentioned."""
         return bool(self._node.births)
 
     @property
@@ -172,7 +172,7 @@ class View:
 
     @property
     def evaluations(self) -> tuple[Evaluation, ...]:
-        """The evaluators asked for."""
+        """The evaluators requested."""
         return tuple(Evaluation.of(commit.data) for commit in self._node.records("evaluate"))
 
     @property
@@ -233,7 +233,7 @@ class Holder:
 
     @property
     def tool_calls(self) -> Views[ToolCall]:
-        """The functions that were run, or asked for, in it."""
+        """The function calls in it, run or only requested."""
         return self._inside(ToolCall)
 
     @property
@@ -319,7 +319,7 @@ class Trace(_Scope):
 
     @property
     def input(self) -> str | None:
-        """What was asked."""
+        """The input."""
         return self._node.data.get("input")
 
     @property
@@ -336,7 +336,7 @@ class Span(_Scope):
 
     @property
     def input(self) -> str | None:
-        """What was asked."""
+        """The input."""
         given = self._node.data.get("input")
         return given.get("value") if is_object(given) else given
 

@@ -1,13 +1,21 @@
 """Scripted replies: what Gemini says, how real servers write it, and who answers which request.
 
-request.py    what a client asked, read from method, URL and body
-saying.py     `Reply` and what it is made of: events, pauses, failures; replies add up
+request.py    `GeminiRequest`: what a client sends, read from method, URL and body
+validation.py malformed requests, refused as real servers refuse them
+model.py      `Reply` and what it is made of: events, pauses, failures; replies add up
+building.py   the words of `maxim_gemini.testing.reply`
 style.py      how a model family on a backend writes: which fields, how it counts, where it cuts
 failures.py   the bodies of real errors
 usage.py      token counts that add up as measured
-writing.py    a reply and a request -> status, headers and bytes
+composing.py  the steps of a reply as a model family sends them
+render.py     a reply and a request -> status, headers and bytes
 reading.py    recorded bytes -> a reply
-script.py     which reply answers which request, and what was asked
+player.py     what every player has: the requests that it keeps, and what went wrong
+script.py     which reply answers which request
+cassette_player.py  a cassette that answers requests
+mock.py       `GeminiMock`: a script in this process
+server.py     `GeminiServer`: a script or a cassette over real HTTP
+flows.py      the bundled flows: a program and the script that answers it
 interaction_words.py    what only interactions have, in words
 interaction_steps.py    the parts of a reply as steps of an interaction, and as the deltas of its stream
 interaction_usage.py    their token counts

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from .model import Document
 
 DIMENSIONS: Final = 8
-"""Numbers in an embedding that nobody scripted and whose size nobody asked for."""
+"""Numbers in an embedding without a scripted reply or a requested size."""
+
+
+_LARGEST: Final = 3072
+"""Numbers in the largest embedding of a real model."""
 
 
 def document_json(document: Document, request: GeminiRequest) -> Any:
@@ -36,13 +40,13 @@ def _prediction(vector: list[float]) -> dict[str, Any]:
 
 def counted_tokens(request: GeminiRequest) -> dict[str, Any]:
     """Return the answer to a count of tokens."""
-    asked: Any = request.field("generateContentRequest")
-    contents: list[Any] = (asked.get("contents") or []) if asked else request.contents
+    inner: Any = request.field("generateContentRequest")
+    contents: list[Any] = (inner.get("contents") or []) if inner else request.contents
     counts = by_modality(part for content in contents for part in parts_of(content))
-    said = {"totalTokens": sum(counts.values()), "promptTokensDetails": details(counts)}
+    answer = {"totalTokens": sum(counts.values()), "promptTokensDetails": details(counts)}
     if request.backend == "vertex":
-        return {**said, "totalBillableCharacters": sum(len(text_of(content)) for content in contents)}
-    return said
+        return {**answer, "totalBillableCharacters": sum(len(text_of(content)) for content in contents)}
+    return answer
 
 
 def computed_tokens(request: GeminiRequest) -> dict[str, Any]:
@@ -61,23 +65,31 @@ def _tokens_info(content: Any) -> dict[str, Any]:
 
 
 def embeddings(request: GeminiRequest) -> list[list[float]]:
-    """Return a vector for each content of *request*: the same for the same text, of the size that is asked for."""
+    """Return a vector for each content of *request*: the same for the same text, of the requested size.
+
+    Raises:
+        ValueError: no model gives vectors of that size.
+    """
     match request.action:
         case "predict":
-            size = _asked_size(request.field("parameters"))
+            size = _requested_size(request.field("parameters"))
             texts = [str(instance.get("content", "")) for instance in request.field("instances") or ()]
         case "embedContent":
-            size = _asked_size(request.field("embedContentConfig"))
+            size = _requested_size(request.field("embedContentConfig"))
             texts = [text_of(request.field("content"))]
         case _:
-            asked: list[Any] = request.field("requests") or []
-            size = _asked_size(asked[0].get("embedContentConfig", asked[0]) if asked else None)  # Vertex: of its own
-            texts = [text_of(one.get("content")) for one in asked]
+            requests: list[Any] = request.field("requests") or []
+            first = requests[0] if requests else {}
+            size = _requested_size(first.get("embedContentConfig", first))  # Vertex has a config of its own
+            texts = [text_of(one.get("content")) for one in requests]
     return [_vector(text, size) for text in texts]
 
 
-def _asked_size(fields: Any) -> int:
-    return int(fields.get("outputDimensionality", DIMENSIONS)) if fields else DIMENSIONS
+def _requested_size(fields: Any) -> int:
+    size = fields.get("outputDimensionality", fields.get("output_dimensionality", DIMENSIONS)) if fields else DIMENSIONS
+    if not isinstance(size, int) or not 1 <= size <= _LARGEST:
+        raise ValueError(f"outputDimensionality must be 1 to {_LARGEST}, got {size!r}")
+    return size
 
 
 def _vector(text: str, size: int) -> list[float]:

@@ -37,7 +37,7 @@ _CORES: Final = {"httpcore2": "httpx2", "httpcore": "httpx"}
 
 
 class GeminiMock(Scripted):
-    """Gemini as a respx router: answers a script, and shows what was asked."""
+    """Gemini as a respx router: answers from a script, and shows the requests."""
 
     __test__ = False
 
@@ -53,7 +53,7 @@ class GeminiMock(Scripted):
 
     @property
     def router(self) -> respx.MockRouter:
-        """The respx router of the library that google-genai uses unasked."""
+        """The respx router of the library that google-genai uses by default."""
         if not self.routers:
             raise ScriptError("this mock is not in use: take its router inside `with GeminiMock(...) as mock:`")
         return next(iter(self.routers.values()))
@@ -101,8 +101,8 @@ def _router(core: str, answer: Callable[[GeminiRequest], Answer]) -> Generator[r
     def respond(request: httpx.Request) -> httpx.Response | None:
         if not is_gemini_traffic(str(request.url), request.headers):
             return None
-        asked = GeminiRequest.of(request.method, str(request.url), request.headers.items(), request.content)
-        answered = answer(asked)
+        sent = GeminiRequest.of(request.method, str(request.url), request.headers.items(), request.content)
+        answered = answer(sent)
         heads = list(answered.headers)
         if answered.sent and isinstance(answered.sent[0], Disconnect):
             raise _broken(errors, "Server disconnected without sending a response.")

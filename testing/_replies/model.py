@@ -111,7 +111,7 @@ class Gate:
         """Wait until it is open, in a thread of the reply's own; raise `ScriptError` after *seconds*."""
         self.reach()
         if not self._opened.wait(seconds):
-            raise ScriptError(f"a reply waited {seconds:g} s at a gate that nobody opened: call gate.open()")
+            raise ScriptError(f"a reply waited {seconds:g} s at a closed gate: call gate.open()")
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,16 +141,16 @@ class Resources:
         return say.resource({}) if self._files.pop(name, None) else _forbidden("File", name)
 
     def _cache(self, request: GeminiRequest, parent: str) -> Reply:
-        asked: dict[str, Any] = request.json or {}
+        fields: dict[str, Any] = request.json or {}
         name = f"{parent}/cache-{len(self._caches) + 1}"
         tokens = sum(detail["tokenCount"] for detail in counted_tokens(request)["promptTokensDetails"])
-        shown = {"displayName": asked["displayName"]} if "displayName" in asked else {}
+        shown = {"displayName": fields["displayName"]} if "displayName" in fields else {}
         self._caches[name] = {
             "name": name,
-            "model": asked.get("model", ""),
+            "model": fields.get("model", ""),
             "createTime": _MOMENT,
             "updateTime": _MOMENT,
-            "expireTime": asked.get("expireTime", _LATER),
+            "expireTime": fields.get("expireTime", _LATER),
             **shown,
             "usageMetadata": {"totalTokenCount": tokens},
         }
@@ -173,7 +173,10 @@ class Resources:
 
 
 def _embedded(request: GeminiRequest, _: str) -> Reply:
-    return say.embedding(*embeddings(request))
+    try:
+        return say.embedding(*embeddings(request))
+    except ValueError as error:
+        return say.error(400, f"Request contains an invalid argument. ({error})")
 
 
 def _listed_models(request: GeminiRequest, parent: str) -> Reply:

@@ -1,4 +1,4 @@
-"""Which reply answers which request, and what was asked."""
+"""Which reply answers which request."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Rule:
 
 
 class Script(Player):
-    """Replies by order, by model, by what is asked. Safe to use from several threads.
+    """Replies by order, by model, by the request. Safe to use from several threads.
 
     ```python
     script = Script(reply.text("first"), reply.error(429))
@@ -84,7 +84,7 @@ class Script(Player):
         return f"<Script {self.log.count} requests, {len(self.unused)} replies left>"
 
     def reply(self, *replies: Answering) -> None:
-        """Add *replies* for whoever asks, in order, each once."""
+        """Add *replies* for any request, in order, each once."""
         self._order.reply(*replies)
 
     def always(self, reply: Answering) -> None:
@@ -202,7 +202,7 @@ def _awaited(reply: Awaitable[Any]) -> Any:
 
 
 def _is_for(answering: Answering, request: GeminiRequest) -> bool:
-    """Whether the next reply in order is meant for *request*: models take any, other methods what fits them."""
+    """Return whether the next reply in order is meant for *request*: models take any, other methods what fits them."""
     if request.generates or request.interaction_call == "create":
         return True
     if request.interaction_call:

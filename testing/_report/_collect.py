@@ -32,8 +32,8 @@ def traces_of(received: Received) -> list[JsonDict]:
     traces = [_shown(trace, problems, pictures) for trace in received.traces]
     traces.sort(key=lambda trace: trace.get("started_at", 0.0))
     orphans = [_prepared(orphan, pictures) for orphan in received.as_dict().get("orphans", ())]
-    told = {problem for trace in traces for problem in trace["problems"]}
-    left = [str(problem) for problem in problems if str(problem) not in told]
+    shown = {problem for trace in traces for problem in trace["problems"]}
+    left = [str(problem) for problem in problems if str(problem) not in shown]
     return [*traces, _stray(orphans, left)] if orphans or left else traces
 
 

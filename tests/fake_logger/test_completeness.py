@@ -164,7 +164,7 @@ WRONG: dict[Callable[[Logger], None], str] = {
     result_of_a_generation_never_created: "generation g: never created (commit 0: generation g result)",
     invalid_id: "trace t 1: dropped: invalid id 't 1': only letters, digits, - and _ are allowed "
     "(commit 0: trace t 1 create)",
-    invalid_id_of_a_child: "generation g 1: invalid id, so that nothing said about it later is kept: "
+    invalid_id_of_a_child: "generation g 1: invalid id, so that later commits about it are dropped: "
     "letters, digits, - and _ only (commit 1: trace t add-generation)",
     unserialisable: "generation g: 'odd' can't be serialised and is left out: ValueError: Circular reference detected "
     "(commit 2: generation g update)",

@@ -215,3 +215,11 @@ def test_a_page_that_is_no_number_is_an_error_400(query: str) -> None:
 def test_half_a_surrogate_pair_is_counted_and_embedded(server: GeminiServer, action: str) -> None:
     content = {"parts": [{"text": "half \ud83d"}]}
     assert post(server, json.dumps({"contents": [content], "content": content}).encode(), action)[0] == 200
+
+
+@pytest.mark.parametrize("size", [0, -1, 10**9, "many", 1.5, [8]])
+def test_an_embedding_of_an_impossible_size_is_an_error_400(server: GeminiServer, size: Any) -> None:
+    value = {"requests": [{"content": {"parts": [{"text": "hi"}]}, "outputDimensionality": size}]}
+    status, answer = post(server, json.dumps(value).encode(), "batchEmbedContents")
+    assert (status, answer["error"]["status"]) == (400, "INVALID_ARGUMENT")
+    assert "outputDimensionality must be 1 to 3072" in answer["error"]["message"]
