@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .marker import from_marker
+from .options import MARKER
 from .places import clashing, named_place, node_id, own_place, test_name
-from .session import MARKER
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

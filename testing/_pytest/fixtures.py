@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .session import MARKER, RECORDER_FIXTURE, session_of
+from .options import MARKER, RECORDER_FIXTURE
+from .session import session_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping

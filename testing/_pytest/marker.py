@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from .options import as_mode
+from .options import MARKER, as_mode
 from .places import inside
-from .session import MARKER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 Mode: TypeAlias = Literal["none", "once", "new_episodes", "all", "rewrite", "verify"]
 MODES: Final[tuple[str, ...]] = get_args(Mode)
 VARIABLE: Final = "MAXIM_GEMINI_RECORD"
+MARKER: Final = "maxim_gemini"
+RECORDER_FIXTURE: Final = "maxim_gemini_recorder"
+CLIENT_FIXTURE: Final = "gemini_client"
 
 _DURATION = re.compile(r"(\d+)\s*([hdwmy]?)")
 _HOURS: Final = {"h": 1, "d": 24, "": 24, "w": 24 * 7, "m": 24 * 30, "y": 24 * 365}

@@ -13,8 +13,9 @@ from maxim_gemini.testing.exceptions import CassetteDrift, TestKitError
 
 from . import fixtures
 from .closing import clients_to_close
+from .options import CLIENT_FIXTURE, MARKER, RECORDER_FIXTURE
 from .plan import keywords, plan_of
-from .session import CLIENT_FIXTURE, MARKER, RECORDER_FIXTURE, session_of
+from .session import session_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping

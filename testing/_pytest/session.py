@@ -16,6 +16,7 @@ from maxim_gemini.testing.exceptions import TestKitError
 
 from . import parameters
 from .network import Network
+from .options import MARKER, RECORDER_FIXTURE
 from .sharing import Ledger
 
 if TYPE_CHECKING:
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from .sharing import Shared
     from .tally import TestRecord, Use
 
-MARKER: Final = "maxim_gemini"
-RECORDER_FIXTURE: Final = "maxim_gemini_recorder"
-CLIENT_FIXTURE: Final = "gemini_client"
 ATTRIBUTE: Final = "maxim_gemini"
 """Where a test's report, and a worker's output, carry our data: both reach the controller of pytest-xdist."""
 
