@@ -23,21 +23,29 @@ if TYPE_CHECKING:
         MaximGeminiAsyncModels,
     )
     from .client import MaximGeminiChats, MaximGeminiChatSession, MaximGeminiClient, MaximGeminiModels
+    from .interactions import MaximGeminiAsyncInteractions, MaximGeminiInteractions
 
 __all__ = [
     "Delivery",
     "MaximGeminiAsyncChatSession",
     "MaximGeminiAsyncChats",
     "MaximGeminiAsyncClient",
+    "MaximGeminiAsyncInteractions",
     "MaximGeminiAsyncModels",
     "MaximGeminiChatSession",
     "MaximGeminiChats",
     "MaximGeminiClient",
+    "MaximGeminiInteractions",
     "MaximGeminiModels",
     "deliver",
 ]
 
-_HOMES = {"Delivery": "._core.delivery", "deliver": "._core.maxim_writer"}
+_HOMES = {
+    "Delivery": "._core.delivery",
+    "MaximGeminiAsyncInteractions": ".interactions",
+    "MaximGeminiInteractions": ".interactions",
+    "deliver": "._core.maxim_writer",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ._core.delivery import Delivery
     from ._core.logger import Logger
+    from .interactions import MaximGeminiAsyncInteractions
 
 
 class MaximGeminiAsyncModels(TracedModels, AsyncModels, sdk_class=AsyncModels):
@@ -149,6 +150,18 @@ class MaximGeminiAsyncClient(Wrapper, AsyncClient, sdk_class=AsyncClient):
     def chats(self) -> MaximGeminiAsyncChats:
         """The chats, traced."""
         return self._part(self._wrapped.chats, MaximGeminiAsyncChats)
+
+    @property
+    def interactions(self) -> MaximGeminiAsyncInteractions:
+        """The interactions, traced; the SDK's own before google-genai 2.9, which has others."""
+        try:  # as heavy as the rest together, and the SDK imports it late, too
+            from .interactions import MaximGeminiAsyncInteractions
+        except ImportError:
+            found: MaximGeminiAsyncInteractions = self._wrapped.interactions
+            return found
+        return self._once("interactions", self._wrapped.interactions, MaximGeminiAsyncInteractions)
+
+        return self._once("interactions", self._wrapped.interactions, MaximGeminiAsyncInteractions)
 
     async def __aenter__(self) -> Self:
         await self._wrapped.__aenter__()

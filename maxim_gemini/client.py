@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ._core.delivery import Delivery
     from ._core.logger import Logger
+    from .interactions import MaximGeminiInteractions
 
 
 class MaximGeminiModels(TracedModels, Models, sdk_class=Models):
@@ -151,6 +152,18 @@ class MaximGeminiClient(Wrapper, Client, sdk_class=Client):
     def chats(self) -> MaximGeminiChats:
         """The chats, traced."""
         return self._part(self._wrapped.chats, MaximGeminiChats)
+
+    @property
+    def interactions(self) -> MaximGeminiInteractions:
+        """The interactions, traced; the SDK's own before google-genai 2.9, which has others."""
+        try:  # as heavy as the rest together, and the SDK imports it late, too
+            from .interactions import MaximGeminiInteractions
+        except ImportError:
+            found: MaximGeminiInteractions = self._wrapped.interactions
+            return found
+        return self._once("interactions", self._wrapped.interactions, MaximGeminiInteractions)
+
+        return self._once("interactions", self._wrapped.interactions, MaximGeminiInteractions)
 
     @property
     def aio(self) -> MaximGeminiAsyncClient:

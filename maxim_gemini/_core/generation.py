@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias, T
 
 from .logger import FileDataAttachment, UrlAttachment, new_id
 from .secrets import redacted
-from .values import ATTACHMENT_LIMIT, as_text, words_of
+from .values import ATTACHMENT_LIMIT, as_text, mapping, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -140,7 +140,8 @@ class Outcome(NamedTuple):
             return STOPPED_EARLY
         if isinstance(error, asyncio.CancelledError):
             return CANCELLED
-        code, status = getattr(error, "code", None), getattr(error, "status", None)
+        code = getattr(error, "code", getattr(error, "status_code", None))
+        status = getattr(error, "status", None) or _status_in(getattr(error, "body", None))
         message = getattr(error, "message", None) or words_of(error)
         described = {
             "message": redacted(str(message)),
@@ -148,6 +149,14 @@ class Outcome(NamedTuple):
             "type": status if isinstance(status, str) and status else type(error).__name__,
         }
         return cls(error=described)
+
+
+def _status_in(body: Any) -> Any:
+    """Return the status that an error's *body* names: a word such as `invalid_request`, in one of two forms."""
+    if isinstance(body, list):
+        body = next(iter(body), None)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    error = mapping((mapping(body) or {}).get("error")) or {}
+    return error.get("status") or error.get("code")
 
 
 SUCCESS: Final = Outcome()
@@ -205,7 +214,10 @@ class Generation:
             about["name"] = trace.labels.generation_name
         if trace.labels.generation_tags:
             about["tags"] = dict(trace.labels.generation_tags)
-        self._log.attempt("begin the generation", self._log.commits.begin_generation, trace.id, about)
+        if trace.span_id is None:
+            self._log.attempt("begin the generation", self._log.commits.begin_generation, trace.id, about)
+        else:
+            self._log.attempt("begin the generation", trace.holder.add, self._log, "generation", about)
         for attachment in request.attachments:
             self._attach(attachment, "input")
         self._sent_at = start.clock if start else time.perf_counter()

@@ -59,8 +59,12 @@ def without_labels(config: Any) -> Any:
     if not has_labels(headers := headers_in(config)):
         return config
     options = _get(config, "http_options", "httpOptions")
-    theirs = {key: value for key, value in headers.items() if not key.lower().startswith(_PREFIX)}
-    return _with(config, _with(options, theirs, "headers"), "http_options", "httpOptions")
+    return _with(config, _with(options, without_labels_in(headers), "headers"), "http_options", "httpOptions")
+
+
+def without_labels_in(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *headers* without `x-maxim-*`."""
+    return {key: value for key, value in headers.items() if not key.lower().startswith(_PREFIX)}
 
 
 def labels_in(headers: Any, log: Log) -> Labels:

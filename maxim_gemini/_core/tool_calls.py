@@ -68,11 +68,12 @@ def in_openai_form(call_id: str, name: str | None, args: Any) -> dict[str, Any]:
 class ToolCall:
     """A function that the model asked for."""
 
-    __slots__ = ("asked_at", "call", "id", "is_done", "is_open", "session_id", "trace_id")
+    __slots__ = ("asked_at", "call", "holder", "id", "is_done", "is_open", "session_id", "trace_id")
 
     def __init__(self, call_id: str, call: FunctionCall, trace: Trace) -> None:
         self.id = call_id
         self.call = call
+        self.holder = trace.holder
         self.trace_id = trace.id
         self.session_id = trace.labels.session_id
         self.asked_at = datetime.now(UTC)
@@ -89,7 +90,7 @@ class ToolCall:
             "args": arguments_text(self.call.args),
             "start_timestamp": at,
         }
-        log.attempt("begin the tool call", lambda: log.logger.trace_add_tool_call(self.trace_id, config))
+        log.attempt("begin the tool call", self.holder.add, log, "tool_call", config)
 
     def succeed(self, log: Log, result: str) -> None:
         """Log what the function returned."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .generation import STOPPED_EARLY, SUCCESS, Generation, Outcome
 from .logger import Log, new_id
@@ -19,16 +19,39 @@ if TYPE_CHECKING:
     from .tool_calls import Conversation
 
 
+class Holder(NamedTuple):
+    """A trace or a span, in which other entities stand."""
+
+    kind: str
+    id: str
+
+    def add(self, log: Log, entity: str, config: Any) -> None:
+        """Begin a `generation`, `tool_call` or `retrieval` in it."""
+        getattr(log.logger, f"{self.kind}_add_{entity}")(self.id, config)
+
+
 class Trace:
     """Whose the trace of one call is, and what is to be logged on it: its own, or one that the caller ends.
 
-    All that the call consists of share it.
+    All that the call consists of share it. With *span_name* it stands in a span of the trace.
     """
 
-    __slots__ = ("id", "is_local", "labels", "log", "name")
+    __slots__ = ("_session_name", "_span_name", "id", "is_local", "labels", "log", "name", "span_id")
 
-    def __init__(self, log: Log, labels: Labels, name: str, trace_id: str = "") -> None:
+    def __init__(
+        self,
+        log: Log,
+        labels: Labels,
+        name: str,
+        trace_id: str = "",
+        *,
+        session_name: str = "Chat session",
+        span_name: str | None = None,
+    ) -> None:
         self.log = log
+        self._session_name = session_name
+        self._span_name = span_name
+        self.span_id: str | None = None
         self.labels = labels
         self.name = name
         self.is_local = labels.trace_id is None
@@ -51,7 +74,7 @@ class Trace:
             if (session_id := self.labels.session_id) is not None:
                 config["session_id"] = session_id
                 if self.log.is_new(session_id):
-                    session: Any = {"id": session_id, "name": "Chat session"}
+                    session: Any = {"id": session_id, "name": self._session_name}
                     self.log.attempt("begin the session", lambda: self.log.logger.session(session))
             if tags:
                 config["tags"] = dict(tags)
@@ -59,6 +82,15 @@ class Trace:
         else:
             for key, value in (tags or {}).items():
                 self.log.attempt("tag the trace", self._tag, key, value)
+        if self._span_name is not None:
+            self.span_id = new_id()
+            span: Any = {"id": self.span_id, "name": self._span_name}
+            self.log.attempt("begin the span", lambda: self.log.logger.trace_add_span(self.id, span))
+
+    @property
+    def holder(self) -> Holder:
+        """What holds the generations and tool calls: the span if there is one, else the trace."""
+        return Holder("trace", self.id) if self.span_id is None else Holder("span", self.span_id)
 
     def _tag(self, key: str, value: str) -> None:
         self.log.logger.trace_add_tag(self.id, key, value)
@@ -68,7 +100,9 @@ class Trace:
         self.log.attempt("add the error", lambda: self.log.logger.trace_add_error(self.id, error))
 
     def close(self, text: str) -> None:
-        """End the trace with its output if it is ours."""
+        """End the span, and the trace with its output if it is ours."""
+        if (span_id := self.span_id) is not None:
+            self.log.attempt("end the span", lambda: self.log.logger.span_end(span_id))
         if self.is_local:
             self.log.attempt("end the trace", self.log.commits.end_trace, self.id, text)
 

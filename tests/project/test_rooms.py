@@ -22,6 +22,9 @@ PURE = [
     "maxim_gemini/_generate_content/parameters.py",
     "maxim_gemini/_generate_content/parts.py",
     "maxim_gemini/_generate_content/pieces.py",
+    "maxim_gemini/_interactions/request.py",
+    "maxim_gemini/_interactions/result.py",
+    "maxim_gemini/_interactions/steps.py",
     "testing/_http/wire.py",
     "testing/_logs/views.py",
 ]

@@ -20,10 +20,12 @@ from maxim_gemini import (
     MaximGeminiAsyncChats,
     MaximGeminiAsyncChatSession,
     MaximGeminiAsyncClient,
+    MaximGeminiAsyncInteractions,
     MaximGeminiAsyncModels,
     MaximGeminiChats,
     MaximGeminiChatSession,
     MaximGeminiClient,
+    MaximGeminiInteractions,
     MaximGeminiModels,
     deliver,
 )
@@ -96,6 +98,8 @@ def wrapped() -> MaximGeminiClient:
     assert_type(client.models, MaximGeminiModels)
     assert_type(client.chats, MaximGeminiChats)
     assert_type(client.aio, MaximGeminiAsyncClient)
+    assert_type(client.interactions, MaximGeminiInteractions)
+    assert_type(client.aio.interactions, MaximGeminiAsyncInteractions)
     assert_type(client.aio.models, MaximGeminiAsyncModels)
     assert_type(client.aio.chats, MaximGeminiAsyncChats)
     client.files.list()

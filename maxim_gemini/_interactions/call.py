@@ -1,0 +1,158 @@
+"""One `interactions.create`: its trace, one generation for each remote call, what Google ran, the agent's span."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from .._core.generation import SUCCESS, Outcome, Request
+from .._core.logger import WARNINGS, new_id
+from .._core.secrets import redacted
+from .._core.trace import Call
+from .._core.values import arguments_text, as_text
+from .chains import Chains
+from .request import read_parameters, read_request
+from .result import InteractionAnswer, ServerTool, documents_of, server_tools
+
+if TYPE_CHECKING:
+    from .._core.generation import Generation
+    from .._core.logger import Log
+    from .._core.tool_calls import Conversation
+    from .._core.trace import Trace
+    from .steps import JsonDict
+
+R = TypeVar("R")
+
+RUNNING: Final = frozenset({"in_progress", "queued"})
+"""Statuses of an interaction in the background that goes on."""
+
+ABANDONED: Final = Outcome("abandoned")
+
+
+class InteractionCall(Call):
+    """One call with *body*, the fields of its request as the application gave them"""
+
+    __slots__ = ("_answer", "_body", "_conversation", "_last", "is_streamed")
+
+    def __init__(self, trace: Trace, conversation: Conversation, body: JsonDict) -> None:
+        unsent = partial(_read, body, trace.log)
+        super().__init__(trace, conversation, set(), describe=_described, unsent=unsent)
+        self._body = body
+        self._conversation = conversation
+        self._answer: InteractionAnswer | None = None
+        self._last: Generation | None = None
+        self.is_streamed = False
+
+    def send(self, *, streamed: bool, continues: bool) -> Generation:
+        """Begin the generation of one remote call, which is about to be made."""
+        self._settle(SUCCESS)
+        self.is_streamed = streamed
+        request = _read(self._body, self.log)
+        if continues:  # the functions were answered in the first request
+            request.answers.clear()
+        parameters = self.log.attempt("read the parameters", read_parameters, self._body) or {}
+        model = str(self._body.get("model") or self._body.get("agent") or "")
+        answer = InteractionAnswer(partial(self._conversation.new_id, self.log))
+        self._last = self.begin(model, request, parameters, answer, streamed=streamed, continues=continues)
+        self._answer = answer
+        return self._last
+
+    @property
+    def generation(self) -> Generation | None:
+        """The generation of the latest remote call."""
+        return self._last
+
+    def add(self, response: Any) -> None:
+        """Take in an interaction that was read again, or an event of it."""
+        if self._last is not None:
+            self._last.add(response)
+
+    def received(self, response: R) -> R:
+        """Take in the whole answer of a remote call, and give it back."""
+        self.log.attempt("read the answer", self._receive, response)
+        return response
+
+    def _receive(self, response: Any) -> None:
+        interaction = response if hasattr(response, "status") else _raw_json(response)
+        if interaction is None or self._last is None:
+            return
+        self._last.add(interaction)
+        if self._head().get("status") not in RUNNING:
+            self._settle(SUCCESS)
+
+    def goes_on(self) -> bool:
+        """Return whether the interaction runs in the background: it is then kept until a later call shows its end."""
+        head = self._head()
+        if head.get("status") not in RUNNING or not head.get("id"):
+            return False
+        self._remember(head)
+        oldest = self._chains.run(str(head["id"]), self)
+        if oldest is not None:
+            oldest.end(ABANDONED)
+        return True
+
+    def end(self, outcome: Outcome) -> None:
+        """End what is still open."""
+        self._settle(outcome)
+        super().end(outcome)
+
+    def _settle(self, outcome: Outcome) -> None:
+        """End the generation, log what Google ran in it, remember where it belongs."""
+        answer, self._answer = self._answer, None
+        if answer is None or self._last is None:
+            return
+        self._last.end(outcome)
+        interaction = answer.interaction
+        self._remember(interaction.head)
+        for tool in self.log.attempt("read what Google ran", server_tools, interaction) or ():
+            self.log.attempt("log what Google ran", self._log_tool, tool)
+        if answer.steps.unknown:
+            WARNINGS.debug("unknown parts of an interaction: %s", ", ".join(sorted(set(answer.steps.unknown))))
+
+    def _head(self) -> JsonDict:
+        return self._answer.interaction.head if self._answer else {}
+
+    def _remember(self, head: JsonDict) -> None:
+        session_id = self.trace.labels.session_id
+        if session_id and head.get("id"):
+            self._chains.remember(str(head["id"]), session_id)
+
+    @property
+    def _chains(self) -> Chains:
+        return self.log.shared(Chains)
+
+    def _log_tool(self, tool: ServerTool) -> None:
+        logger, holder, run_id = self.log.logger, self.trace.holder, new_id()
+        if tool.is_retrieval:
+            config: Any = {"id": run_id, "name": tool.name}
+            holder.add(self.log, "retrieval", config)
+            logger.retrieval_input(run_id, redacted(arguments_text(tool.arguments)))
+            logger.retrieval_output(run_id, [redacted(text) for text in documents_of(tool.output)])
+            return
+        arguments = redacted(arguments_text(tool.arguments))
+        config = {"id": run_id, "name": tool.name, "description": "Run by Google", "args": arguments}
+        holder.add(self.log, "tool_call", config)
+        output = redacted(as_text("" if tool.output is None else tool.output))
+        if tool.is_error:
+            error: Any = {"message": output, "code": "", "type": ""}
+            logger.tool_call_error(run_id, error)
+        else:
+            logger.tool_call_result(run_id, output)
+
+
+def _raw_json(response: Any) -> Any:
+    """Return what a raw response holds, as far as it has been read; `None` where it holds no JSON."""
+    try:
+        return json.loads(response.http_response.content)
+    except Exception:  # a stream, or not read yet
+        return None
+
+
+def _read(body: JsonDict, log: Log) -> Request:
+    request = log.attempt("read the request", read_request, body)
+    return request or Request({"role": "user", "content": "[input that could not be read]"})
+
+
+def _described(value: Any) -> tuple[str, bool]:
+    return as_text(value), False

@@ -1,0 +1,255 @@
+"""The one place that leans on the inner workings of google-genai's interactions.
+
+`tests/interactions/test_sdk.py` fails when they move.
+
+- The classes of `client.interactions`, which the SDK imports from here only when they are first used.
+- `_send_create_once`: one remote call, since 2.34; automatic continuation makes several in one `create`. Before that,
+  `create` is recorded as a whole.
+- A stream reads its events from `generator`; the SDK itself puts generators around it, and a `close` on the object.
+- Headers of the client stand in `sdk_configuration.security.default_headers`.
+
+What stands in for the user's interactions during a call has the very same `__dict__`; only what is defined
+here differs.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+from google.genai._gaos.google_genai import AsyncGeminiNextGenInteractions, GeminiNextGenInteractions
+
+from .._core.generation import STOPPED_EARLY, SUCCESS, Outcome
+from .._core.headers import has_labels, without_labels_in
+from .._core.streams import stream, stream_async
+
+if TYPE_CHECKING:
+    from .._core.generation import Generation
+    from .call import InteractionCall
+
+__all__ = ["AsyncGeminiNextGenInteractions", "GeminiNextGenInteractions"]
+
+
+class _OfOneCall:
+    """What sync and async interactions have in common during one call."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, interactions: Any, call: InteractionCall) -> None:
+        object.__setattr__(self, "__dict__", _unlabelled(interactions.__dict__))
+        self._call = call
+
+    def _send(self, prepared: Any, args: tuple[Any, ...]) -> Generation:
+        """Begin the generation of one remote call; with a token in *args* it goes on with the one before."""
+        return self._call.send(streamed=bool(prepared.stream), continues=bool(args[2:3] and args[2]))
+
+
+class RecordedInteractions(_OfOneCall, GeminiNextGenInteractions):
+    """The interactions of one call: what the user's do, with a record of each remote call."""
+
+    __slots__ = ()
+
+    def _send_create_once(self, prepared: Any, *args: Any, **more: Any) -> Any:
+        generation = self._send(prepared, args)
+        with generation.until_read():
+            send: Any = getattr(super(), "_send_create_once")  # noqa: B009  # google-genai before 2.34 has none
+            response = send(prepared, *args, **more)
+        if is_stream(response):
+            response.generator = RecordedEvents(response.generator, generation)
+            return response
+        return self._call.received(response)
+
+
+class RecordedAsyncInteractions(_OfOneCall, AsyncGeminiNextGenInteractions):
+    """The same with `await`."""
+
+    __slots__ = ()
+
+    async def _send_create_once(self, prepared: Any, *args: Any, **more: Any) -> Any:
+        generation = self._send(prepared, args)
+        with generation.until_read():
+            send: Any = getattr(super(), "_send_create_once")  # noqa: B009
+            response = await send(prepared, *args, **more)
+        if is_stream(response):
+            response.generator = RecordedAsyncEvents(response.generator, generation)
+            return response
+        return self._call.received(response)
+
+
+class RecordedEvents(Iterator[Any]):
+    """The events of one remote call. No generator: dropped, it lets go of the SDK's own as if it were not there."""
+
+    __slots__ = ("_events", "_generation")
+
+    def __init__(self, events: Any, generation: Generation) -> None:
+        self._events = events
+        self._generation = generation
+
+    def __next__(self) -> Any:
+        try:
+            event = next(self._events)
+        except BaseException as error:
+            self._generation.end(SUCCESS if isinstance(error, StopIteration) else Outcome.of(error))
+            raise
+        return self._generation.add(event)
+
+    def close(self) -> None:
+        """Close the SDK's own events."""
+        self._events.close()
+
+
+class RecordedAsyncEvents(AsyncIterator[Any]):
+    """The same with `await`."""
+
+    __slots__ = ("_events", "_generation")
+
+    def __init__(self, events: Any, generation: Generation) -> None:
+        self._events = events
+        self._generation = generation
+
+    async def __anext__(self) -> Any:
+        try:
+            event = await anext(self._events)
+        except BaseException as error:
+            self._generation.end(SUCCESS if isinstance(error, StopAsyncIteration) else Outcome.of(error))
+            raise
+        return self._generation.add(event)
+
+    async def aclose(self) -> None:
+        """Close the SDK's own events."""
+        await self._events.aclose()
+
+
+def hooks_remote_calls(interactions: Any) -> bool:
+    """Return whether *interactions* are the SDK's own, with a hook for each remote call."""
+    kinds = (GeminiNextGenInteractions, AsyncGeminiNextGenInteractions)
+    return type(interactions) in kinds and hasattr(interactions, "_send_create_once")
+
+
+def is_stream(response: Any) -> bool:
+    """Return whether *response* is one of the SDK's streams of events."""
+    return hasattr(response, "generator") and hasattr(response, "close")
+
+
+def is_interaction(response: Any) -> bool:
+    """Return whether *response* is an interaction, and not the raw response that an accessor was asked for."""
+    return hasattr(response, "status") and hasattr(response, "id")
+
+
+def recording(response: Any, generation: Generation, call: InteractionCall) -> Any:
+    """Return what a `create` that is not the SDK's own gave, recorded as one generation."""
+    if not is_stream(response):
+        return call.received(response)
+    events = RecordedEvents if hasattr(response, "__next__") else RecordedAsyncEvents
+    response.generator = events(response.generator, generation)
+    return response
+
+
+def parsed_by(response: Any, call: InteractionCall, end_with: Any) -> Any:
+    """Return a raw *response* whose `parse` gives a recorded stream; *end_with* has it end *call*."""
+    parse = response.parse
+
+    def taken(parsed: Any) -> Any:
+        generation = call.generation
+        if is_stream(parsed) and generation is not None:
+            return end_with(recording(parsed, generation, call), call)
+        return call.received(parsed) if is_interaction(parsed) else parsed
+
+    async def awaited(parsed: Any) -> Any:
+        return taken(await parsed)
+
+    def parsing(*args: Any, **named: Any) -> Any:
+        parsed = parse(*args, **named)
+        return awaited(parsed) if hasattr(parsed, "__await__") else taken(parsed)
+
+    response.parse = parsing
+    return response
+
+
+def ending(opened: Any, call: InteractionCall) -> Any:
+    """Return the stream *opened*, which ends *call* whichever way it ends."""
+    opened.generator = stream(call, opened.generator)
+    close = _close_of(opened)
+
+    def closing() -> None:
+        try:
+            close()
+        finally:
+            call.end(STOPPED_EARLY)
+
+    opened.close = closing
+    return opened
+
+
+def ending_async(opened: Any, call: InteractionCall) -> Any:
+    """The same with `await`."""
+    opened.generator = stream_async(call, opened.generator)
+    close = _close_of(opened)
+
+    async def closing() -> None:
+        try:
+            await close()
+        finally:
+            call.end(STOPPED_EARLY)
+
+    opened.close = closing
+    return opened
+
+
+def watching(opened: Any, see: Any) -> Any:
+    """Return the stream *opened* of an interaction that is read again; *see* is called with every event."""
+    events = opened.generator
+
+    def watched() -> Iterator[Any]:
+        for event in events:
+            see(event)
+            yield event
+
+    opened.generator = watched()
+    return opened
+
+
+def watching_async(opened: Any, see: Any) -> Any:
+    """The same with `await`."""
+    events = opened.generator
+
+    async def watched() -> AsyncIterator[Any]:
+        async for event in events:
+            see(event)
+            yield event
+
+    opened.generator = watched()
+    return opened
+
+
+def headers_of(interactions: Any) -> Any:
+    """Return the headers that the client of *interactions* sends with every request."""
+    return _default_headers(getattr(interactions, "sdk_configuration", None))
+
+
+def _close_of(opened: Any) -> Any:
+    """Return how *opened* is closed, without keeping it alive: only the application decides how long it lives."""
+    return getattr(opened, "__dict__", {}).get("close") or partial(_close_known, type(opened).close, ref(opened))
+
+
+def _close_known(close: Any, known: Any) -> Any:
+    return close(known())
+
+
+def _default_headers(configuration: Any) -> Any:
+    return getattr(getattr(configuration, "security", None), "default_headers", None)
+
+
+def _unlabelled(state: dict[str, Any]) -> dict[str, Any]:
+    """Return the state of interactions that don't send `x-maxim-*` headers; the very same where there are none."""
+    configuration = state.get("sdk_configuration")
+    headers = _default_headers(configuration)
+    if configuration is None or not has_labels(headers):
+        return state
+    security = configuration.security.model_copy(update={"default_headers": without_labels_in(headers)})
+    quiet = copy.copy(configuration)
+    quiet.security = security
+    return {**state, "sdk_configuration": quiet}

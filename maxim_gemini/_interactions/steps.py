@@ -1,0 +1,205 @@
+"""An interaction's steps, folded from its whole answer or from the events of a stream.
+
+Two schemas are on record: `steps` (since May 2026) and `outputs` (before); events that the SDK does not know keep their
+raw JSON, so both are read as plain JSON data. Pure: no logger, no network, and nothing that was passed in is changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, TypeAlias
+
+JsonDict: TypeAlias = dict[str, Any]
+
+MEDIA: Final = frozenset({"image", "audio", "video", "document"})
+
+_FIRST_SCHEMA: Final = {
+    "interaction.start": "interaction.created",
+    "interaction.complete": "interaction.completed",
+    "content.start": "step.start",
+    "content.delta": "step.delta",
+    "content.stop": "step.stop",
+}
+"""Events of the first schema, and what they are called now."""
+
+_KNOWN: Final = frozenset({*_FIRST_SCHEMA.values(), "interaction.status_update", "error"})
+
+# Where a step under way keeps what comes in pieces: no step of Gemini's has such names.
+_PIECES: Final = "_pieces"
+_ARGUMENTS: Final = "_arguments"
+
+
+def plain(value: Any) -> Any:
+    """Return *value*, an object of the SDK or JSON data already, as plain JSON data."""
+    dump = getattr(value, "model_dump", None)
+    if dump is not None and not isinstance(value, type):
+        return dump(mode="json", by_alias=True, exclude_none=True, warnings=False)
+    if isinstance(value, Mapping):
+        members: Mapping[Any, Any] = value  # pyright: ignore[reportUnknownVariableType]
+        return {str(key): plain(item) for key, item in members.items()}
+    return [plain(item) for item in listed(value)] if isinstance(value, list | tuple) else value
+
+
+def listed(value: Any) -> list[Any]:
+    """Return *value* as a list: its items if it is one, itself if it is anything else, none if it is nothing."""
+    if isinstance(value, list | tuple):
+        return list(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return [] if value is None else [value]
+
+
+class Interaction(NamedTuple):
+    """An interaction as far as it is known, in plain JSON data."""
+
+    head: JsonDict
+    """Its fields but for the steps: id, status, model or agent ..."""
+    steps: list[JsonDict]
+    """Its steps, in the form of the newer schema."""
+    usage: JsonDict | None
+    """The last running total."""
+    error: JsonDict | None
+    """What an error event said."""
+
+
+class Steps:
+    """Folds an interaction: from a whole answer, or event by event."""
+
+    __slots__ = ("_by_index", "_error", "_head", "_usage", "unknown")
+
+    def __init__(self) -> None:
+        self.unknown: list[str] = []
+        """Kinds of events and deltas that this module does not know."""
+        self._head: JsonDict = {}
+        self._usage: JsonDict | None = None
+        self._error: JsonDict | None = None
+        self._by_index: dict[int, JsonDict] = {}
+
+    def folded(self) -> Interaction:
+        """Return the interaction so far."""
+        steps = [_whole(self._by_index[index]) for index in sorted(self._by_index)]
+        return Interaction(self._head, steps, self._usage, self._error)
+
+    def add_interaction(self, interaction: Any) -> None:
+        """Take in a whole interaction; steps that it leaves out stay as they are."""
+        data: JsonDict = plain(interaction)
+        steps = data.pop("steps", None)
+        if not steps and "outputs" in data:
+            steps = [_as_step(output) for output in data.pop("outputs") or ()]
+        self._read_head(data)
+        if steps:
+            self._by_index = {index: dict(step) for index, step in enumerate(steps)}
+
+    def add_event(self, event: Any) -> None:
+        """Take in one event of a stream."""
+        delta = getattr(event, "delta", None)
+        text = getattr(delta, "text", None)
+        if isinstance(text, str) and getattr(delta, "type", None) == "text":  # nine of ten events
+            _add_text(self._step(event.index, "model_output"), text)
+            self._read_usage(getattr(event, "metadata", None))
+            return
+        data: JsonDict = plain(event)
+        kind = str(data.get("event_type") or data.get("type") or "")
+        self._read_event(_FIRST_SCHEMA.get(kind, kind), data)
+
+    def _read_event(self, kind: str, data: JsonDict) -> None:
+        if kind not in _KNOWN:
+            self.unknown.append(kind)
+            return
+        self._read_usage(data.get("metadata"))
+        if kind == "error":
+            error = data.get("error")
+            if isinstance(error, dict) and error:  # empty ones occur in mid-stream, and mean nothing
+                self._error = error
+        elif kind in ("interaction.created", "interaction.completed"):
+            self.add_interaction(data.get("interaction") or {})
+        elif kind == "interaction.status_update":
+            names = {"interaction_id": "id", "status": "status", "continuation_token": "continuation_token"}
+            self._read_head({name: data[key] for key, name in names.items() if data.get(key)} | _usage_in(data))
+        elif kind == "step.start":
+            self._by_index[_index(data)] = dict(data["step"]) if "step" in data else _as_step(data.get("content") or {})
+        elif kind == "step.delta":
+            self._read_delta(self._step(_index(data), "model_output"), dict(data.get("delta") or {}))
+        else:
+            self._read_head(_usage_in(data))
+
+    def _step(self, index: int, kind: str) -> JsonDict:
+        return self._by_index.setdefault(index, {"type": kind})
+
+    def _read_head(self, data: JsonDict) -> None:
+        if usage := data.pop("usage", None):
+            self._usage = usage
+        self._head |= {name: value for name, value in data.items() if value not in (None, "")}
+
+    def _read_usage(self, metadata: Any) -> None:
+        if metadata and (totals := plain(metadata)):
+            self._usage = totals.get("total_usage") or totals.get("usage") or self._usage
+
+    def _read_delta(self, step: JsonDict, delta: JsonDict) -> None:
+        kind = delta.pop("type", "")
+        if kind == "text":
+            _add_text(step, delta.get("text") or "")
+        elif kind in ("text_annotation_delta", "text_annotation"):
+            _add_text(step, "").setdefault("annotations", []).extend(delta.get("annotations") or [delta])
+        elif kind == "thought_summary":
+            step.setdefault("summary", []).append(delta.get("content"))
+        elif kind == "arguments_delta":
+            step.setdefault(_ARGUMENTS, []).append(delta.get("arguments") or "")
+        elif kind in MEDIA:
+            _add_media(step, {"type": kind, **delta})
+        else:  # a tool's call or result, a signature: whole values, of which an empty one says nothing
+            if kind not in ("thought_signature", step.get("type")):
+                self.unknown.append(kind)
+            step |= {name: value for name, value in delta.items() if value not in (None, "")}
+
+
+def _index(data: JsonDict) -> int:
+    index = data.get("index")
+    return index if isinstance(index, int) else 0
+
+
+def _usage_in(data: JsonDict) -> JsonDict:
+    return {"usage": data["usage"]} if data.get("usage") else {}
+
+
+def _as_step(output: JsonDict) -> JsonDict:
+    """Return an output of the first schema as a step: text and media stood alone there."""
+    if output.get("type") in MEDIA or output.get("type") == "text":
+        return {"type": "model_output", "content": [output] if len(output) > 1 else []}
+    return dict(output)
+
+
+def _add_text(step: JsonDict, text: str) -> JsonDict:
+    """Add *text* to the text that *step* ends with, and return that."""
+    content: list[JsonDict] = step.setdefault(_PIECES, [])
+    if not content or content[-1]["type"] != "text":
+        content.append({"type": "text", "text": []})
+    content[-1]["text"].append(text)
+    return content[-1]
+
+
+def _add_media(step: JsonDict, media: JsonDict) -> None:
+    """Add *media* to *step*; audio comes in pieces of one sound."""
+    content: list[JsonDict] = step.setdefault(_PIECES, [])
+    data = [media.pop("data")] if "data" in media else []
+    if data and content and media["type"] == "audio" and content[-1] == {**media, "data": content[-1].get("data")}:
+        content[-1]["data"] += data
+    else:
+        content.append({**media, "data": data} if data else media)
+
+
+def _whole(step: JsonDict) -> JsonDict:
+    """Return *step* with what came in pieces put together."""
+    whole = {name: value for name, value in step.items() if name not in (_PIECES, _ARGUMENTS)}
+    if content := step.get(_PIECES):
+        texts = [{**item, "text": "".join(item["text"])} if item["type"] == "text" else item for item in content]
+        whole["content"] = [*whole.get("content", ()), *texts]
+    if arguments := step.get(_ARGUMENTS):
+        whole["arguments"] = _arguments("".join(arguments))
+    return whole
+
+
+def _arguments(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:  # the stream was left, or broke, in the middle of them
+        return text

@@ -1,0 +1,128 @@
+"""How a call of `client.interactions` begins and ends, the same for sync and async."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .._core.generation import SUCCESS
+from .._core.headers import NO_LABELS, Labels, checked_id, has_labels, labels_in
+from .._core.logger import new_id
+from .._core.proxy import Unrecorded, Wrapper
+from .._core.tool_calls import Conversation
+from .._core.trace import Trace
+from . import sdk
+from .call import RUNNING, InteractionCall
+from .chains import Chains
+from .steps import plain
+
+if TYPE_CHECKING:
+    from .._core.logger import Log
+
+R = TypeVar("R")
+
+
+class TracedInteractions(Wrapper):
+    """What sync and async interactions have in common."""
+
+    _conversation: Conversation
+
+    def _wrap(self, wrapped: Any, log: Log, keep: Any = None) -> None:
+        """Stand in for interactions; all of one logger are one conversation, joined by ids."""
+        super()._wrap(wrapped, log, keep)
+        self._conversation = log.shared(Conversation)
+
+    def _begin(
+        self, request: dict[str, Any], trace_id: str | None, session_id: str | None, generation_name: str | None
+    ) -> InteractionCall | None:
+        """Return the call that makes *request*; take `x-maxim-*` headers out of it."""
+        of_headers = self._labels_of(request)
+        ids = checked_id(self._log, "trace_id", trace_id), checked_id(self._log, "session_id", session_id)
+        labels = (
+            Labels(*ids, generation_name).over(of_headers).over(labels_in(sdk.headers_of(self._wrapped), self._log))
+        )
+        return self._log.attempt("begin the call", self._begin_call, request, labels)
+
+    def _labels_of(self, request: dict[str, Any]) -> Labels:
+        headers: Any = request.get("extra_headers")
+        if not has_labels(headers):
+            return NO_LABELS
+        request["extra_headers"] = {
+            key: value for key, value in headers.items() if not key.lower().startswith("x-maxim-")
+        }
+        return self._log.attempt("read the headers", labels_in, headers, self._log) or NO_LABELS
+
+    def _begin_call(self, request: dict[str, Any], labels: Labels) -> InteractionCall:
+        body = _body_of(request)
+        if labels.trace_id is None and labels.session_id is None:
+            before = body.get("previous_interaction_id")
+            labels = labels._replace(session_id=self._chains.session_of(before) or new_id())
+        agent = f"Agent: {body['agent']}" if body.get("agent") else None
+        trace = Trace(self._log, labels, "Interaction", session_name="Interactions", span_name=agent)
+        return InteractionCall(trace, self._conversation, body)
+
+    @property
+    def _unrecorded(self) -> Unrecorded:
+        """The methods that the user's object has."""
+        return Unrecorded(self._wrapped, self._replaced)
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether `create` is the SDK's own, and comes to a hook for each remote call."""
+        return "create" not in self._replaced and sdk.hooks_remote_calls(self._wrapped)
+
+    def _answered(self, response: R, call: InteractionCall) -> R:
+        """End *call*, whose whole answer is there, unless it goes on in the background."""
+        if not self._log.attempt("read the status", call.goes_on):
+            call.end(SUCCESS)
+        return response
+
+    def _answered_raw(self, response: Any, call: InteractionCall, end_with: Any) -> Any:
+        """End *call* with its raw response; a stream is read when the application parses it, and then ends it."""
+        if call.is_streamed:
+            return sdk.parsed_by(response, call, end_with)
+        return self._answered(response, call)
+
+    def _seen(self, interaction: R) -> R:
+        """End what ran in the background, where *interaction*, just read again, has come to its end; give it back."""
+        self._log.attempt("read an interaction", self._see, interaction)
+        return interaction
+
+    def _see(self, interaction: Any) -> None:
+        status, interaction_id = getattr(interaction, "status", None), getattr(interaction, "id", None)
+        if not interaction_id or status in RUNNING:
+            return
+        call = self._chains.end(str(interaction_id))
+        if call is not None:
+            call.add(interaction)
+            call.end(SUCCESS)
+
+    def _saw_event(self, interaction_id: str, event: Any) -> None:
+        """Take in an event of a stream that reads a running interaction again."""
+        self._log.attempt("read an event", self._see_event, interaction_id, event)
+
+    def _see_event(self, interaction_id: str, event: Any) -> None:
+        call = self._chains.running(interaction_id)
+        if call is None:
+            return
+        call.add(event)
+        if getattr(event, "event_type", None) == "interaction.completed":
+            self._chains.end(interaction_id)
+            call.end(SUCCESS)
+
+    @property
+    def _chains(self) -> Chains:
+        return self._log.shared(Chains)
+
+
+def _body_of(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that *request* sends: its own keywords, or those of a request object."""
+    given = request.get("request")
+    if given is not None:
+        body: dict[str, Any] = plain(given)
+        return dict(body.get("body") or body)
+    return {name: value for name, value in request.items() if name not in _NOT_SENT}
+
+
+_NOT_SENT = frozenset(
+    {"api_version", "extra_headers", "extra_query", "extra_body", "timeout", "automatic_continuation"}
+)

@@ -1,0 +1,210 @@
+"""`client.interactions` and `client.aio.interactions`, traced; imported when they are first used, as the SDK does."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ._core.generation import Outcome
+from ._core.logger import Log
+from ._interactions import sdk
+from ._interactions.traced import TracedInteractions
+
+if TYPE_CHECKING:
+    from ._core.logger import Logger
+
+
+class MaximGeminiInteractions(
+    TracedInteractions, sdk.GeminiNextGenInteractions, sdk_class=sdk.GeminiNextGenInteractions
+):
+    """`client.interactions`: each `create` is a trace, a chain of them a session."""
+
+    def __init__(self, interactions: sdk.GeminiNextGenInteractions, logger: Logger) -> None:
+        self._wrap(interactions, Log(logger))
+
+    def create(
+        self,
+        *,
+        trace_id: str | None = None,
+        session_id: str | None = None,
+        generation_name: str | None = None,
+        **request: Any,
+    ) -> Any:
+        """Create an interaction as the SDK does; log into the trace *trace_id*, else into the session of its chain."""
+        call = self._begin(request, trace_id, session_id, generation_name)
+        if call is None:
+            return self._unrecorded.create(**request)
+        with call.ending_on_error():
+            if self._is_plain:
+                response = sdk.RecordedInteractions(self._wrapped, call).create(**request)
+            else:
+                generation = call.send(streamed=bool(request.get("stream")), continues=False)
+                with generation.until_read():
+                    response = sdk.recording(self._unrecorded.create(**request), generation, call)
+        if sdk.is_stream(response):
+            return sdk.ending(response, call)
+        return self._answered(response, call)
+
+    def get(self, id: str, **request: Any) -> Any:
+        """Read an interaction as the SDK does; one that ran in the background ends with it."""
+        response = self._unrecorded.get(id, **request)
+        if sdk.is_stream(response):
+            return sdk.watching(response, partial(self._saw_event, id))
+        return self._seen(response)
+
+    def cancel(self, id: str, **request: Any) -> Any:
+        """Cancel an interaction as the SDK does."""
+        return self._seen(self._unrecorded.cancel(id, **request))
+
+    @property
+    def with_raw_response(self) -> Any:
+        """The same methods, which return the raw HTTP response."""
+        return _RawAccessor("with_raw_response", self._wrapped, self._begin, self._answered_raw)
+
+    @property
+    def with_streaming_response(self) -> Any:
+        """The same methods, which return a context manager around the HTTP response, whose body is not read yet."""
+        return _RawAccessor("with_streaming_response", self._wrapped, self._begin, self._answered_raw)
+
+
+class MaximGeminiAsyncInteractions(
+    TracedInteractions, sdk.AsyncGeminiNextGenInteractions, sdk_class=sdk.AsyncGeminiNextGenInteractions
+):
+    """`client.aio.interactions`: each `create` is a trace, a chain of them a session."""
+
+    def __init__(self, interactions: sdk.AsyncGeminiNextGenInteractions, logger: Logger) -> None:
+        self._wrap(interactions, Log(logger))
+
+    async def create(
+        self,
+        *,
+        trace_id: str | None = None,
+        session_id: str | None = None,
+        generation_name: str | None = None,
+        **request: Any,
+    ) -> Any:
+        """Create an interaction as the SDK does; log into the trace *trace_id*, else into the session of its chain."""
+        call = self._begin(request, trace_id, session_id, generation_name)
+        if call is None:
+            return await self._unrecorded.create(**request)
+        with call.ending_on_error():
+            if self._is_plain:
+                response = await sdk.RecordedAsyncInteractions(self._wrapped, call).create(**request)
+            else:
+                generation = call.send(streamed=bool(request.get("stream")), continues=False)
+                with generation.until_read():
+                    response = sdk.recording(await self._unrecorded.create(**request), generation, call)
+        if sdk.is_stream(response):
+            return sdk.ending_async(response, call)
+        return self._answered(response, call)
+
+    async def get(self, id: str, **request: Any) -> Any:
+        """Read an interaction as the SDK does; one that ran in the background ends with it."""
+        response = await self._unrecorded.get(id, **request)
+        if sdk.is_stream(response):
+            return sdk.watching_async(response, partial(self._saw_event, id))
+        return self._seen(response)
+
+    async def cancel(self, id: str, **request: Any) -> Any:
+        """Cancel an interaction as the SDK does."""
+        return self._seen(await self._unrecorded.cancel(id, **request))
+
+    @property
+    def with_raw_response(self) -> Any:
+        """The same methods, which return the raw HTTP response."""
+        return _AsyncRawAccessor("with_raw_response", self._wrapped, self._begin, self._answered_raw)
+
+    @property
+    def with_streaming_response(self) -> Any:
+        """The same methods, which return a context manager around the HTTP response, whose body is not read yet."""
+        return _AsyncRawAccessor("with_streaming_response", self._wrapped, self._begin, self._answered_raw)
+
+
+class _Accessor:
+    """The raw accessor *name* of wrapped interactions; what is not traced is the SDK's own."""
+
+    def __init__(self, name: str, interactions: Any, begin: Any, answered: Any) -> None:
+        self._name = name
+        self._of_the_sdk = interactions
+        self._begin_call = begin
+        self._answered = answered
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(getattr(self._of_the_sdk, self._name), attribute)
+
+    def _begin(self, kind: Any, ids: tuple[Any, Any, Any], request: dict[str, Any]) -> tuple[Any, Any]:
+        call = self._begin_call(request, *ids)
+        recorded = self._of_the_sdk if call is None else kind(self._of_the_sdk, call)
+        return getattr(recorded, self._name).create, call
+
+
+class _RawAccessor(_Accessor):
+    def create(
+        self,
+        *,
+        trace_id: str | None = None,
+        session_id: str | None = None,
+        generation_name: str | None = None,
+        **request: Any,
+    ) -> Any:
+        """Create an interaction as the SDK's accessor does."""
+        create, call = self._begin(sdk.RecordedInteractions, (trace_id, session_id, generation_name), request)
+        if call is None:
+            return create(**request)
+        with call.ending_on_error():
+            response = create(**request)
+        if hasattr(response, "__enter__") and not hasattr(response, "parse"):
+            return _Opened(response, call)
+        return self._answered(response, call, sdk.ending)
+
+
+class _AsyncRawAccessor(_Accessor):
+    def create(
+        self,
+        *,
+        trace_id: str | None = None,
+        session_id: str | None = None,
+        generation_name: str | None = None,
+        **request: Any,
+    ) -> Any:
+        """Create an interaction as the SDK's accessor does."""
+        create, call = self._begin(sdk.RecordedAsyncInteractions, (trace_id, session_id, generation_name), request)
+        if call is None:
+            return create(**request)
+        if self._name == "with_streaming_response":
+            with call.ending_on_error():
+                return _Opened(create(**request), call)
+        return self._awaited(create, call, request)
+
+    async def _awaited(self, create: Any, call: Any, request: dict[str, Any]) -> Any:
+        with call.ending_on_error():
+            response = await create(**request)
+        return self._answered(response, call, sdk.ending_async)
+
+
+class _Opened:
+    """The SDK's context manager around an HTTP response, and with it the end of the call."""
+
+    def __init__(self, manager: Any, call: Any) -> None:
+        self._manager = manager
+        self._call = call
+
+    def __enter__(self) -> Any:
+        with self._call.ending_on_error():
+            return sdk.parsed_by(self._manager.__enter__(), self._call, sdk.ending)
+
+    def __exit__(self, *exception: Any) -> Any:
+        try:
+            return self._manager.__exit__(*exception)
+        finally:
+            self._call.end(Outcome.of(exception[1]))
+
+    async def __aenter__(self) -> Any:
+        with self._call.ending_on_error():
+            return sdk.parsed_by(await self._manager.__aenter__(), self._call, sdk.ending_async)
+
+    async def __aexit__(self, *exception: Any) -> Any:
+        try:
+            return await self._manager.__aexit__(*exception)
+        finally:
+            self._call.end(Outcome.of(exception[1]))
