@@ -108,7 +108,7 @@ def error_of(call: Any) -> Any:
 def recorded(path: Path, scenario: Scenario, *, is_async: bool = False, library: str = "httpx") -> Any:
     with (
         GeminiServer(*scenario.script) as server,
-        GeminiRecorder(path, mode="once", base_url=server.url),
+        GeminiRecorder(path, record="once", base_url=server.url),
         interactions_of(client_over(library, server.url), is_async=is_async) as interactions,
     ):
         return scenario.play(interactions)
