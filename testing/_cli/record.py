@@ -14,6 +14,7 @@ from maxim_gemini.testing import GeminiRecorder, GeminiServer, cassettes, reply
 from maxim_gemini.testing._cassette.scrubbing import Scrubber
 from maxim_gemini.testing._http.sdk import closing
 from maxim_gemini.testing._replies.flows import FLOWS, Flow
+from maxim_gemini.testing._replies.interaction_flows import INTERACTION_FLOWS
 from maxim_gemini.testing.exceptions import TestKitError
 
 from . import console, demo
@@ -26,8 +27,16 @@ if TYPE_CHECKING:
 
     from maxim_gemini import MaximGeminiClient
 
-_NOT_AT_WILL: Final = frozenset({"blocked", "empty", "retry", "safety", "server_error", "stream_error"})
+_NOT_AT_WILL: Final = frozenset(
+    {
+        *("blocked", "empty", "retry", "safety", "server_error", "stream_error"),
+        *("interaction_continuation", "interaction_stream_error"),
+    }
+)
 """Flows that the real API does not show because someone wants to see them."""
+
+_SLOW: Final = frozenset({"interaction_agent", "interaction_background"})
+"""Flows that the real API takes minutes for, while they ask again and again."""
 
 _BETWEEN_PIECES: Final = 0.03
 """Seconds, so that one sees the demo's answer come in."""
@@ -50,7 +59,7 @@ def flows() -> dict[str, Flow]:
     """Return every flow that is recorded, by name: those of the table, and the demo."""
     pieces = (reply.stream(piece) + reply.wait(_BETWEEN_PIECES) for piece in demo.PIECES)
     script = (reply.function_call("get_weather", city="Kyiv"), reduce(add, pieces))
-    return {**FLOWS, demo.CASSETTE: Flow(demo.CASSETTE, demo.DESCRIPTION, script, _play_demo)}
+    return {**FLOWS, **INTERACTION_FLOWS, demo.CASSETTE: Flow(demo.CASSETTE, demo.DESCRIPTION, script, _play_demo)}
 
 
 def _play_demo(client: Client) -> list[str]:
@@ -132,6 +141,8 @@ def _recorder(flow: Flow, path: Path, base_url: str | None) -> GeminiRecorder:
 def _not_live(flow: Flow) -> str:
     if flow.name.removeprefix("vertex_") in _NOT_AT_WILL:
         return "the real API does not do this at will"
+    if flow.name.removeprefix("vertex_") in _SLOW:
+        return "the real API takes minutes for this"
     if (flow.backend == "vertex") != _on_vertex():
         return "the environment is set for the other backend"
     return ""

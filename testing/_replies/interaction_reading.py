@@ -24,16 +24,23 @@ if TYPE_CHECKING:
     from .request import Backend
 
 _STREAM: Final = re.compile(rb"(?:event: |: )")
-_PLAIN: Final = re.compile(rb'\{\s*"error":\s*\{\s*"(?:code": "|message": "[^\n]*"code": ?")|\[\s*\{\s*"error"')
 _STATUSES: Final = {code_of(status): int(status) for status in http.HTTPStatus if status >= 400}
 _CONTENTS: Final = frozenset({"text", "image", "audio", "video", "document"})
 
 
 def is_interaction(data: bytes) -> bool:
-    """Return whether *data* is an answer of the Interactions API."""
-    if _STREAM.match(data) or _PLAIN.match(data):
+    """Return whether *data* is an answer of the Interactions API: the codes of its errors are names."""
+    if _STREAM.match(data):
         return True
-    return b'"interaction"' in data and is_object(value := _json(data)) and value.get("object") == "interaction"
+    if b'"interaction"' not in data and b'"error"' not in data[:40]:
+        return False
+    value = _json(data)
+    if is_list(value):
+        return bool(value) and is_object(value[0]) and "error" in value[0]
+    if not is_object(value):
+        return False
+    error = value.get("error")
+    return value.get("object") == "interaction" or (is_object(error) and isinstance(error.get("code"), str))
 
 
 def _json(data: bytes) -> Any:

@@ -417,6 +417,14 @@ def test_an_error_has_the_form_of_interactions(server: GeminiServer, said: Reply
         assert answer.headers["content-type"] == "application/json; charset=UTF-8"
 
 
+@pytest.mark.parametrize("said", [reply.error(429), reply.error(400), reply.error(404, "No."), reply.text("Paris.")])
+def test_what_was_written_is_read_again(server: GeminiServer, said: Reply) -> None:
+    for stream in (False, True):
+        answer = answered(server, said, stream=stream)
+        again = answered(server, reply.parse(answer.content, status=answer.status_code), stream=stream)
+        assert (again.status_code, again.text) == (answer.status_code, answer.text)
+
+
 def test_a_bad_key_is_refused_in_the_form_of_the_rest_of_the_api(server: GeminiServer) -> None:
     answer = answered(server, reply.error(400))
     assert answer.text.startswith('[{\n  "error": {\n    "code": 400,\n    "message": "API key not valid.')
