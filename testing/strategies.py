@@ -24,18 +24,41 @@ from maxim_gemini.testing import reply
 from maxim_gemini.testing._replies import building
 from maxim_gemini.testing._replies.building import BLOCK_REASONS, FINISH_REASONS, HARM_CATEGORIES
 from maxim_gemini.testing._replies.failures import STATUSES
-from maxim_gemini.testing._replies.model import Reply
+from maxim_gemini.testing._replies.interaction_words import STATUSES as INTERACTION_STATUSES
+from maxim_gemini.testing._replies.model import InteractionSettings, Reply
 
 if TYPE_CHECKING:
     from google.genai import types
 
     from maxim_gemini.testing._replies.request import Backend
 
-__all__ = ["Turn", "configs", "contents", "conversations", "errors", "responses", "streams"]
+__all__ = [
+    "Turn",
+    "configs",
+    "contents",
+    "conversations",
+    "errors",
+    "interaction_streams",
+    "interactions",
+    "responses",
+    "streams",
+]
 
 NEW_REASON: Final = "A_REASON_OF_TOMORROW"
 """A finish reason that no SDK knows yet."""
 
+NEW_STATUS: Final = "status_of_tomorrow"
+"""A status of an interaction that no SDK knows yet."""
+
+_SERVER_TOOLS: Final = (
+    "file_search",
+    "google_maps",
+    "retrieval",
+    "mcp_server_tool",
+    "tool_search",
+    "processing",
+    "dance",
+)
 _NASTY_TEXTS: Final = (
     "",
     " ",
@@ -142,6 +165,21 @@ def errors() -> st.SearchStrategy[Reply]:
         st.builds(reply.error, code, message, details=_maybe(st.lists(detail, max_size=2))),
         st.builds(reply.error, st.just(429), retry_after=st.sampled_from([0.0, 0.5, 23.0])),
     )
+
+
+def interactions() -> st.SearchStrategy[Reply]:
+    """Generate the answer to one plain request for an interaction."""
+    return st.builds(add, _few(_steps()).map(_sum), _interaction_settings())
+
+
+def interaction_streams(*, broken: bool = False) -> st.SearchStrategy[Reply]:
+    """Generate the stream of one interaction; with *broken*, it ends in an event of an error or breaks off."""
+    pieces = st.lists(_texts(), min_size=1, max_size=8).map(lambda texts: reply.stream(*texts))
+    ahead = st.integers(0, 3).map(reply.keep_alive)
+    said = _few(st.one_of(_steps(), pieces, *[_odd_deltas(), _odd_events()] * 3)).map(_sum)
+    stream = st.tuples(ahead, said, _interaction_settings()).map(lambda parts: _sum([*parts]))
+    begun = st.builds(add, st.just(reply.event()), stream)
+    return st.builds(add, begun, st.one_of(errors(), st.just(reply.disconnect()))) if broken else stream
 
 
 def conversations(*, streaming: bool = False) -> st.SearchStrategy[list[Turn]]:
@@ -267,6 +305,87 @@ def _rest() -> st.SearchStrategy[Reply]:
     named = st.builds(reply.response, model_version=_maybe(_names()), response_id=_maybe(_names()))
     unknown = _json().map(lambda value: reply.response(fieldOfTomorrow=value))
     return st.one_of(st.just(Reply(())), counts, named, unknown)
+
+
+@cache
+def _steps() -> st.SearchStrategy[Reply]:
+    """Generate steps of an interaction of every kind; hollow and unknown ones, too."""
+    signature = _maybe(_BYTES)
+    args = st.dictionaries(_texts(), _json(), max_size=3)
+    hollow: list[dict[str, Any]] = [
+        {"type": "model_output"},
+        {"content": [], "type": "model_output"},
+        {"content": [{"type": "hologram", "depth": 3}], "type": "model_output"},
+        {"content": [{"text": "", "annotations": [], "type": "text"}], "type": "model_output"},
+        {"type": "thought"},
+        {"summary": [], "type": "thought"},
+        {"id": "c1", "type": "function_call", "name": "f"},
+        {"content": [{"text": "again", "type": "text"}], "type": "user_input"},
+        {"type": "step_of_tomorrow"},
+    ]
+    return st.one_of(
+        st.builds(reply.text, _texts(), signature=signature),
+        st.builds(reply.thought, _texts(), signature=signature),
+        st.builds(reply.function_call, _names(), args, call_id=_maybe(_names()), signature=signature),
+        st.builds(reply.blob, _BYTES, st.sampled_from(["image/png", "audio/wav", "video/mp4", "application/pdf"])),
+        st.builds(reply.code, _texts(), code_id=_maybe(_names())),
+        st.builds(reply.code_result, _texts(), outcome=_outcomes(), code_id=_maybe(_names())),
+        st.lists(_texts(), max_size=3).map(lambda queries: reply.google_search(*queries)),
+        _texts().map(lambda text: reply.grounding(("https://example.com", text), queries=[text], text=text)),
+        st.just(reply.url_context("https://example.com")),
+        st.sampled_from(_SERVER_TOOLS).flatmap(_server_tools),
+        st.just(reply.server_tool("dance", {"moves": 2}, ["bow"])),
+        st.sampled_from(hollow).map(reply.step),
+        _json().map(lambda value: reply.step({"type": "step_of_tomorrow", "fieldOfTomorrow": value})),
+    )
+
+
+def _server_tools(kind: str) -> st.SearchStrategy[Reply]:
+    """Generate the call and the result of a tool; those of an MCP server have names and a text."""
+    if kind != "mcp_server_tool":
+        return st.booleans().map(lambda failed: reply.server_tool(kind, {}, [{}], is_error=failed))
+    return _texts().map(lambda text: reply.server_tool(kind, {"query": text}, text, name="find", server_name="library"))
+
+
+def _odd_deltas() -> st.SearchStrategy[Reply]:
+    """Generate steps that stream in deltas of an unknown kind, or of a kind of another step."""
+    odd: list[dict[str, Any]] = [
+        {"type": "delta_of_tomorrow", "moves": 2},
+        {"text": "", "type": "text"},
+        {"arguments": '{"a', "type": "arguments_delta"},
+        {"signature": "", "type": "thought_signature"},
+    ]
+    return st.lists(st.sampled_from(odd), max_size=3).map(
+        lambda deltas: reply.step({"type": "model_output", "content": []}, deltas=deltas)
+    )
+
+
+def _odd_events() -> st.SearchStrategy[Reply]:
+    usage = {"total_tokens": 3, "total_input_tokens": 1, "total_output_tokens": 2}
+    events: list[dict[str, Any]] = [
+        {"event_type": "interaction.danced"},
+        {"index": 99, "event_type": "step.stop"},
+        {"index": 0, "event_type": "step.stop", "metadata": {"total_usage": usage}},
+        {"interaction_id": "v1_a", "status": NEW_STATUS, "event_type": "interaction.status_update"},
+    ]
+    return st.sampled_from(events).map(reply.interaction_event)
+
+
+@cache
+def _interaction_settings() -> st.SearchStrategy[Reply]:
+    """Generate what an interaction says of itself; half of the time nothing that is out of the ordinary."""
+    status = st.sampled_from([*INTERACTION_STATUSES, NEW_STATUS]).map(lambda said: {"status": said})
+    less = st.sampled_from(["usage", "model", "object", "created"]).map(lambda name: {name: None})
+    more = _json().map(lambda value: {"fieldOfTomorrow": value})
+    errors = _texts().map(lambda text: {"errors": [{"code": "internal", "message": text}]})
+    fields = st.one_of(status, less, more, errors).map(lambda said: Reply((), interaction=InteractionSettings(said)))
+    older = st.just(reply.interaction(schema="outputs"))
+    return st.one_of(st.just(Reply(())), st.just(Reply(())), fields, older, _rest_of_usage())
+
+
+def _rest_of_usage() -> st.SearchStrategy[Reply]:
+    count = _maybe(st.integers(0, 9999))
+    return st.builds(reply.usage, count, count, count, tool_use=count, cached=count, total=count)
 
 
 def _sum(replies: list[Reply]) -> Reply:

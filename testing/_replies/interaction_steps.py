@@ -170,6 +170,9 @@ def unfit(event: Event) -> str:
             kind = next((name for name in part if name not in ("thought", "thoughtSignature")), "")
             if kind not in _PARTS:
                 return f"part {kind!r}"
+            unknown = set(part) - {kind, "thought", "thoughtSignature"}
+            if unknown:
+                return f"part with {sorted(unknown)[0]!r}"
             if kind == "functionCall" and not {"name", "args"} <= part[kind].keys():
                 return "arguments of a call piece by piece"
         if candidate.fields.get("finishReason", "STOP") not in ("STOP", "MAX_TOKENS"):

@@ -449,6 +449,7 @@ def test_an_error_in_a_stream_is_its_last_event(server: GeminiServer) -> None:
         (reply.stopped("SAFETY"), "an interaction has no finish reason SAFETY"),
         (reply.candidates(reply.text("a"), reply.text("b")), "an interaction has no second candidate"),
         (reply.part({"toolCall": {}}), "an interaction has no part 'toolCall'"),
+        (reply.part({"text": "a", "fieldOfTomorrow": 1}), "an interaction has no part with 'fieldOfTomorrow'"),
         (reply.logprobs(("a", -1.0)), "an interaction has no logprobsResult"),
         (reply.text("a") + reply.interaction(polls=1), "polls=1 is for a request with background=True"),
         (reply.text("a") + reply.error(503), "an error after content can only come in a stream"),
