@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from ._logs.views import View as View
     from ._logs.views import Views as Views
     from ._recorder.recorder import GeminiRecorder as GeminiRecorder
-    from ._recorder.recorder import RecordMode as RecordMode
     from ._recorder.traffic import Outcome as Outcome
+    from ._recorder.traffic import RecordMode as RecordMode
     from ._replies.mock import GeminiMock as GeminiMock
     from ._replies.model import Gate as Gate
     from ._replies.model import Reply as Reply
@@ -66,8 +66,8 @@ _MODULES: dict[str, str] = {
     "_logs.received": "Received",
     "_logs.records": "Attachment Error Evaluation Event Feedback FunctionCall",
     "_logs.views": "Generation Retrieval Session Span ToolCall Trace View Views",
-    "_recorder.recorder": "GeminiRecorder RecordMode",
-    "_recorder.traffic": "Outcome",
+    "_recorder.recorder": "GeminiRecorder",
+    "_recorder.traffic": "Outcome RecordMode",
     "_replies.mock": "GeminiMock",
     "_replies.model": "Gate Reply",
     "_replies.request": "GeminiRequest",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from maxim_gemini.testing._logs.received import Received
     from maxim_gemini.testing._recorder.recorder import GeminiRecorder
+    from maxim_gemini.testing._recorder.watchers import EndedRecorder
     from maxim_gemini.testing._replies.script import Scripted
 
     from .collecting import User
@@ -296,7 +297,7 @@ class Session:
                 report=self._report,
             )
 
-    def ended(self, recorder: GeminiRecorder, plan: Plan | None = None) -> None:
+    def ended(self, recorder: EndedRecorder, plan: Plan | None = None) -> None:
         """Count what *recorder* did."""
         # A recorder that a test made for itself in a temporary folder is nothing to tell of.
         if recorder in self.current.recorders or recorder.path.resolve().is_relative_to(self.config.rootpath):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from maxim_gemini.testing._logs.received import Received
-    from maxim_gemini.testing._recorder.recorder import GeminiRecorder
+    from maxim_gemini.testing._recorder.watchers import EndedRecorder
 
     from .plan import Plan
 
@@ -85,7 +85,7 @@ def totals(records: Iterable[TestRecord]) -> dict[str, int]:
     return {name: sums[name] for name in COUNTS}
 
 
-def use_of(recorder: GeminiRecorder, shown: str, plan: Plan | None = None) -> Use:
+def use_of(recorder: EndedRecorder, shown: str, plan: Plan | None = None) -> Use:
     """Return what *recorder* did, whose file is shown as *shown*; a bundled one has its name, and no age."""
     counts = {name: getattr(recorder.outcome, name) for name in COUNTS}
     mode = plan.record if plan else recorder.record

@@ -5,15 +5,27 @@ from __future__ import annotations
 import functools
 import inspect
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
+    from types import TracebackType
 
-    from .recorder import GeminiRecorder
+
+class Block(Protocol):
+    """What `with` and `async with` take."""
+
+    def __enter__(self) -> object: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+    async def __aenter__(self) -> object: ...
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
 
 
-def decorated(block: GeminiRecorder, function: Callable[..., Any]) -> Callable[..., Any]:
+def decorated(block: Block, function: Callable[..., Any]) -> Callable[..., Any]:
     """Return *function*, of the same kind as it is, with *block* around each call."""
 
     async def recorded_async_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
@@ -52,7 +64,7 @@ def decorated(block: GeminiRecorder, function: Callable[..., Any]) -> Callable[.
     return functools.wraps(function)(recorded)
 
 
-def decorate_tests(block: GeminiRecorder, tests: type) -> None:
+def decorate_tests(block: Block, tests: type) -> None:
     """Put *block* around each method of *tests* that is a test by its name, inherited ones included."""
     names = [name for name in dir(tests) if name.startswith("test") and callable(getattr(tests, name))]
     if not names:

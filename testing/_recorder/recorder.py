@@ -12,19 +12,19 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, get_args
 
 from vcr.record_mode import RecordMode as VcrMode
 
 from maxim_gemini.testing._cassette import Cassette, json_paths
 from maxim_gemini.testing._http import routed, sdk
-from maxim_gemini.testing._http.delivery import Chunking, Fault, Faults, Pace, check, events_of
+from maxim_gemini.testing._http.delivery import Chunking, Fault, Pace, check
 from maxim_gemini.testing._replies.request import GeminiRequest
 from maxim_gemini.testing.exceptions import CassetteError, CassetteMiss, RequestNotCaught
 
 from . import watchers as _watchers
 from .decorating import decorate_tests, decorated
-from .traffic import Outcome, Tape
+from .traffic import Outcome, RecordMode, Settings, Traffic
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -35,18 +35,8 @@ if TYPE_CHECKING:
 
     from maxim_gemini import MaximGeminiClient
     from maxim_gemini.testing._cassette import Interaction
-    from maxim_gemini.testing._http.exchange import Response
     from maxim_gemini.testing._logs.fake_logger import FakeLogger
     from maxim_gemini.testing._logs.maxim import Logger
-
-RecordMode: TypeAlias = Literal["none", "once", "new_episodes", "all", "rewrite", "verify"]
-"""VCR's record modes.
-
-`none` replays and never sends; `once` records where there is no file and else replays; `new_episodes` replays and
-records what is not there; `all` sends everything, and keeps of the file what was not asked for; `rewrite` sends
-everything and starts the file anew; `verify` sends everything, keeps nothing, and fails where the shape of an answer
-has drifted.
-"""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -109,13 +99,12 @@ class GeminiRecorder:
         self._given_client = client
         self._given_logger = logger
         self._stack: ExitStack | None = None
-        self._tape: Tape | None = None
-        self._faults: list[Fault] = []
+        self._traffic: Traffic | None = None
         self._discarded = False
         self._failed = False
 
     def __repr__(self) -> str:
-        state = self.outcome if self._tape else "not entered"
+        state = self.outcome if self._traffic else "not entered"
         return f"<GeminiRecorder {self.path.as_posix()!r} record={self.record} {state}>"
 
     # The block
@@ -124,9 +113,10 @@ class GeminiRecorder:
         if self._stack is not None:
             raise RuntimeError(f"{self!r} is in use: make a second GeminiRecorder for a second block")
         self._forget()
-        self._tape = Tape(self, self._load())
+        settings = self._settings()
+        self._traffic = Traffic(settings, self._load(settings))
         with ExitStack() as stack:
-            stack.enter_context(routed(self._tape, everywhere=self.everywhere))
+            stack.enter_context(routed(self._traffic, everywhere=self.everywhere))
             self._stack = stack.pop_all()
         return self
 
@@ -177,11 +167,11 @@ class GeminiRecorder:
         Raises:
             CassetteError: it can't be written, or a secret is in it; the old file is still there.
         """
-        tape = self._entered()
-        if self._failed or self._discarded or tape.errors or not tape.records:
+        traffic = self._entered()
+        if self._failed or self._discarded or traffic.errors or not traffic.records:
             return
         try:
-            tape.save()
+            traffic.save()
         except CassetteError:
             self.discard()
             raise
@@ -219,11 +209,11 @@ class GeminiRecorder:
         """A bare client that fits the cassette: with the environment's key to record, a made-up one to replay."""
         from google import genai
 
-        tape = self._entered()
+        traffic = self._entered()
         options: dict[str, Any] = {"base_url": self.base_url} if self.base_url else {}
-        if not tape.sends or (self.base_url or "").startswith("http://"):
+        if not traffic.sends or (self.base_url or "").startswith("http://"):
             options |= sdk.options_without_tls()
-        return genai.Client(http_options=options or None, **tape.credentials())  # type: ignore[arg-type]
+        return genai.Client(http_options=options or None, **traffic.credentials())  # type: ignore[arg-type]
 
     @functools.cached_property
     def client(self) -> MaximGeminiClient:
@@ -259,12 +249,12 @@ class GeminiRecorder:
     @property
     def misses(self) -> list[CassetteMiss]:
         """The errors of requests that the cassette could not answer, even those that the application swallowed."""
-        return self._tape.misses if self._tape else []
+        return self._traffic.misses if self._traffic else []
 
     @property
     def errors(self) -> list[CassetteError]:
         """What requests got instead of an answer: the misses, and what of the cassette can't be read."""
-        return list(self._tape.errors) if self._tape else []
+        return list(self._traffic.errors) if self._traffic else []
 
     @property
     def unused(self) -> list[Interaction]:
@@ -279,10 +269,10 @@ class GeminiRecorder:
     @property
     def outcome(self) -> Outcome:
         """The requests of the block, counted."""
-        tape = self._tape
-        if tape is None:
+        traffic = self._traffic
+        if traffic is None:
             return Outcome(0, 0, 0, 0, 0)
-        return Outcome(tape.replayed, tape.recorded, tape.live, len(tape.unused()), len(tape.misses))
+        return Outcome(traffic.replayed, traffic.recorded, traffic.live, len(traffic.unused()), len(traffic.misses))
 
     # Faults
 
@@ -306,39 +296,37 @@ class GeminiRecorder:
         damaged = frozenset(events or (0,))
         return self._add(Fault(corrupt=damaged, least_events=min(damaged) + 1, times=times))
 
-    def faults_for(self, response: Response) -> Faults:
-        """Return what the faults in force do to *response*, and count it against their number of times."""
-        faults, events = Faults(), len(events_of(response))
-        for fault in tuple(self._faults):
-            fault.apply(faults, events)
-        return faults
-
-    def advice_for(self, request: Request | None) -> str:
-        """Return what to do where *request*, or the whole file, is not there."""
-        if self._advice is not None:
-            return self._advice if isinstance(self._advice, str) else self._advice(request)
-        mode = "rewrite" if self.path.exists() else "once"
-        return f'To record it: GeminiRecorder("{self.path.as_posix()}", record="{mode}")'
-
     # Inside
 
+    def _settings(self) -> Settings:
+        return Settings(
+            path=self.path,
+            record=self.record,
+            pace=self.pace,
+            chunking=self.chunking,
+            strict=self.strict,
+            base_url=self.base_url,
+            hosts=self.hosts,
+            description=self.description,
+            source=self.source,
+            advice=self._advice,
+        )
+
     def _add(self, fault: Fault) -> Fault:
-        self._entered()
-        self._faults.append(fault)
+        self._entered().faults.append(fault)
         return fault
 
     def _forget(self) -> None:
-        self._faults.clear()
         self._discarded = self._failed = False
         for made in ("client", "bare_client", "default_client", "logger"):
             self.__dict__.pop(made, None)
 
-    def _entered(self) -> Tape:
-        if self._tape is None:
+    def _entered(self) -> Traffic:
+        if self._traffic is None:
             raise RuntimeError(f"{self!r}: enter it first: `with GeminiRecorder(...) as recorder:`")
-        return self._tape
+        return self._traffic
 
-    def _load(self) -> Cassette:
+    def _load(self, settings: Settings) -> Cassette:
         vcr_mode = VcrMode.ALL if self.record == "all" else VcrMode.NONE
         options: dict[str, Any] = {"record_mode": vcr_mode, **self.cassette_options}
         if self.record == "rewrite":
@@ -348,17 +336,21 @@ class GeminiRecorder:
             return Cassette.load(self._file, allow_missing=allow_missing, **options)
         except CassetteError as error:
             if not self._file.exists():
-                error.add_note(self.advice_for(None))
+                error.add_note(settings.advice_for(None))
             raise
 
     def _conclude(self, error: BaseException | None) -> None:
-        tape = self._entered()
-        tape.close()
+        traffic = self._entered()
+        traffic.close()
         self._failed = error is not None
         if self.autosave:
             self.save()
-        problem = tape.problem()
-        if not_caught := tape.not_caught():
+        problem = traffic.problem()
+        if traffic.passed:
+            not_caught = (
+                f"requests to {', '.join(dict.fromkeys(traffic.passed))} went past {self!r}: sent by a thread, a task "
+                "or a context that is older than its block. To catch them, too: everywhere=True"
+            )
             if error is None and problem is None:
                 warnings.warn(not_caught, RequestNotCaught, stacklevel=3)
             else:
@@ -367,7 +359,7 @@ class GeminiRecorder:
             return
         if error is None:
             raise problem
-        if error not in tape.errors:
+        if error not in traffic.errors:
             error.add_note(str(problem))
 
 

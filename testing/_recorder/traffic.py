@@ -6,12 +6,12 @@ import functools
 import threading
 from dataclasses import dataclass
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, NoReturn, TypeAlias
 from urllib.parse import urlsplit
 
 from maxim_gemini.testing import _clock
 from maxim_gemini.testing._http import LEFT_BY_READER, Delivery, Live, Route, sdk
-from maxim_gemini.testing._http.delivery import deliver, events_of
+from maxim_gemini.testing._http.delivery import Faults, deliver, events_of
 from maxim_gemini.testing._http.gemini_hosts import (
     host_of,
     is_among,
@@ -25,15 +25,22 @@ from maxim_gemini.testing.exceptions import CassetteDrift, CassetteError, Casset
 from .drift import drift
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from vcr.request import Request
 
     from maxim_gemini.testing._cassette import Cassette, Interaction
+    from maxim_gemini.testing._http.delivery import Chunking, Fault, Pace
     from maxim_gemini.testing._http.exchange import Response
 
-    from .recorder import GeminiRecorder
+RecordMode: TypeAlias = Literal["none", "once", "new_episodes", "all", "rewrite", "verify"]
+"""VCR's record modes.
 
+`none` replays and never sends; `once` records where there is no file and else replays; `new_episodes` replays and
+records what is not there; `all` sends everything, and keeps what was not requested; `rewrite` sends everything and
+starts the file anew; `verify` sends everything, keeps nothing, and fails where the shape of an answer has drifted.
+"""
 
 NO_CREDENTIALS: Final = (
     "Recording sends to Gemini and needs credentials: set GEMINI_API_KEY (or GOOGLE_API_KEY), or for Vertex "
@@ -52,6 +59,30 @@ class Outcome(NamedTuple):
     missed: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What holds for one block, whatever is set on its recorder meanwhile."""
+
+    path: Path
+    """The cassette, as errors show it."""
+    record: RecordMode
+    pace: Pace
+    chunking: Chunking
+    strict: bool
+    base_url: str | None
+    hosts: frozenset[str]
+    description: str | None
+    source: str | None
+    advice: str | Callable[[Request | None], str] | None
+
+    def advice_for(self, request: Request | None) -> str:
+        """Return what to do where *request*, or the whole file, is missing."""
+        if self.advice is not None:
+            return self.advice if isinstance(self.advice, str) else self.advice(request)
+        mode = "rewrite" if self.path.exists() else "once"
+        return f'To record it: GeminiRecorder("{self.path.as_posix()}", record="{mode}")'
+
+
 @dataclass(slots=True)
 class _Take:
     """A request that went live, and what came back."""
@@ -61,13 +92,15 @@ class _Take:
     watcher: Live | None = None
 
 
-class Tape(Route):
+class Traffic(Route):
     """One block's traffic."""
 
-    def __init__(self, recorder: GeminiRecorder, cassette: Cassette) -> None:
-        self._recorder = recorder
+    def __init__(self, settings: Settings, cassette: Cassette) -> None:
+        self._settings = settings
         self.cassette = cassette
-        self.hosts: set[str] = set(recorder.hosts)
+        self.hosts: set[str] = set(settings.hosts)
+        self.faults: list[Fault] = []
+        """What happens to replayed answers on their way."""
         self.requests: list[Request] = []
         self.waits: list[float] = []
         self.errors: list[CassetteError] = []
@@ -81,7 +114,7 @@ class Tape(Route):
         self._takes: list[_Take] = []
         self._last_was_live = False
         self._lock = threading.Lock()
-        mode, is_new = recorder.record, not cassette.interactions
+        mode, is_new = settings.record, not cassette.interactions
         self.replays = (
             mode in ("none", "new_episodes")
             or (mode == "once" and not is_new)
@@ -141,7 +174,6 @@ class Tape(Route):
         with self._lock:
             self.replayed += 1
             self._last_was_live = False
-        recorder = self._recorder
 
         def overrun() -> NoReturn:
             events, address = len(events_of(recorded)), self.cassette.scrubber.address(request.uri)
@@ -152,11 +184,18 @@ class Tape(Route):
 
         return deliver(
             recorded,
-            pace=recorder.pace,
-            chunking=recorder.chunking,
-            faults=recorder.faults_for(recorded),
+            pace=self._settings.pace,
+            chunking=self._settings.chunking,
+            faults=self._faults_for(recorded),
             overrun=overrun,
         )
+
+    def _faults_for(self, response: Response) -> Faults:
+        # Each fault counts the answers that it has hit.
+        faults, events = Faults(), len(events_of(response))
+        for fault in tuple(self.faults):
+            fault.apply(faults, events)
+        return faults
 
     def _send(self, request: Request) -> Live:
         if sdk.is_made_up(request.headers) and is_gemini_host(urlsplit(request.uri).hostname or ""):
@@ -172,7 +211,7 @@ class Tape(Route):
         return take.watcher
 
     def _miss(self, text: str, request: Request | None = None) -> CassetteMiss:
-        miss = CassetteMiss(f"{text}\n\n{self._recorder.advice_for(request)}")
+        miss = CassetteMiss(f"{text}\n\n{self._settings.advice_for(request)}")
         self._note(miss)
         return miss
 
@@ -187,7 +226,7 @@ class Tape(Route):
         for take in self._takes:
             if take.watcher is not None:
                 take.watcher.end(LEFT_BY_READER)
-        if self._recorder.record == "verify":
+        if self._settings.record == "verify":
             self._compare()
 
     def save(self) -> None:
@@ -219,7 +258,7 @@ class Tape(Route):
 
     def unused(self) -> list[Interaction]:
         """Return what could have been asked for and was not."""
-        if self._recorder.record in ("all", "rewrite"):
+        if self._settings.record in ("all", "rewrite"):
             return []
         return [i for i in self.cassette.unplayed if not is_token_exchange(i.request.uri)]
 
@@ -229,23 +268,14 @@ class Tape(Route):
             return self.errors[0]
         if self.drifts:
             return CassetteDrift(f"{self.cassette.path}: live answers have another shape:\n" + "\n".join(self.drifts))
-        if self._recorder.strict and (unused := self.unused()):
+        if self._settings.strict and (unused := self.unused()):
             answers = "1 answer" if len(unused) == 1 else f"{len(unused)} answers"
             lines = "\n".join(f"  number {_described(interaction)}" for interaction in unused)
             return CassetteUnused(
-                f"{self._recorder.path} holds {answers} that nothing asked for:\n{lines}\n\n"
+                f"{self._settings.path} holds {answers} that nothing asked for:\n{lines}\n\n"
                 "Record it again with record='rewrite', or leave out strict"
             )
         return None
-
-    def not_caught(self) -> str | None:
-        """Return what to say of requests that went out past this block; `None` where there were none."""
-        if not self.passed:
-            return None
-        return (
-            f"requests to {', '.join(dict.fromkeys(self.passed))} went past {self._recorder!r}: sent by a thread, a "
-            "task or a context that is older than its block. To catch them, too: everywhere=True"
-        )
 
     def _compare(self) -> None:
         for take in self._takes:
@@ -262,8 +292,8 @@ class Tape(Route):
         head = self.cassette.head
         head.recorded_at = _clock.now().isoformat(timespec="seconds")
         head.sdk = f"google-genai {__version__}"
-        head.source = self._recorder.source or self._source()
-        head.description = self._recorder.description or head.description
+        head.source = self._settings.source or self._source()
+        head.description = self._settings.description or head.description
 
     def _source(self) -> str:
         hosts = {host_of(take.request.uri) for take in self._takes}
@@ -278,7 +308,7 @@ class Tape(Route):
         if self.sends and (not self.replays or sdk.finds_credentials()):
             if sdk.finds_credentials():
                 return {}
-            if self._recorder.base_url:
+            if self._settings.base_url:
                 return {"api_key": sdk.MADE_UP_KEY}
             raise CassetteError(NO_CREDENTIALS)
         paths = [urlsplit(interaction.request.uri).path for interaction in self.cassette.interactions]

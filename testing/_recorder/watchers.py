@@ -1,19 +1,39 @@
-"""Who is told when a recorder ends: the pytest plugin, which counts for a whole run.
+"""Who learns that a recorder has ended: the pytest plugin, which counts for a whole run.
 
-Imports nothing, so that the plugin can watch recorders without importing them.
+Imports nothing when it runs, so that the plugin can watch recorders without importing them.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
+    from pathlib import Path
 
-    from .recorder import GeminiRecorder
+    from maxim_gemini.testing._cassette import Cassette, Interaction
 
-Watcher: TypeAlias = "Callable[[GeminiRecorder], None]"
+    from .traffic import Outcome, RecordMode
+
+
+class EndedRecorder(Protocol):
+    """What a watcher can see of a recorder that has ended."""
+
+    path: Path
+    record: RecordMode
+
+    @property
+    def outcome(self) -> Outcome: ...
+    @property
+    def discarded(self) -> bool: ...
+    @property
+    def unused(self) -> Sequence[Interaction]: ...
+    @property
+    def cassette(self) -> Cassette: ...
+
+
+Watcher: TypeAlias = "Callable[[EndedRecorder], None]"
 
 _watchers: list[Watcher] = []
 
@@ -28,7 +48,7 @@ def watching(watcher: Watcher) -> Generator[None]:
         _watchers.remove(watcher)
 
 
-def ended(recorder: GeminiRecorder) -> None:
-    """Tell the innermost watcher that *recorder* has ended."""
+def ended(recorder: EndedRecorder) -> None:
+    """Call the innermost watcher with *recorder*."""
     if _watchers:
         _watchers[-1](recorder)
