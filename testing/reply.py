@@ -9,59 +9,49 @@ reply.text("Let me see.") + reply.function_call("weather", city="Paris")
 reply.error(429)
 ```
 
-Replies add up with `+`. What is not said is filled in as real servers do: counts that add up, ids, finish reason,
-signatures, in the style of the backend and of the model family that is asked. What no real server sends is refused,
+Replies add up with `+`. What is left out is filled in as real servers do: counts that add up, ids, finish reason,
+signatures, in the style of the backend and of the model family that is requested. What no real server sends is refused,
 unless `raw` asks for it.
 """
 
 from __future__ import annotations
 
-from maxim_gemini.testing._replies.building import (
-    audio,
-    blob,
-    blocked,
-    candidates,
-    citations,
-    code,
-    code_result,
-    disconnect,
-    embedding,
-    empty,
-    error,
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import inf
+from typing import Any, Final, Literal
+
+from maxim_gemini.testing._replies import assembly
+from maxim_gemini.testing._replies.assembly import (
+    beside,
+    checked_json,
+    checked_text,
+    combined,
     event,
-    finish,
-    function_call,
-    grounding,
-    hold,
-    image,
-    logprobs,
-    max_tokens,
-    part,
-    partial_call,
-    raw,
-    resource,
-    response,
-    safety_ratings,
-    stall,
-    stopped,
-    stream,
-    text,
-    thought,
-    token_count,
-    url_context,
-    usage,
-    wait,
+    only_events,
+    prompt_feedback,
 )
-from maxim_gemini.testing._replies.interaction_words import (
-    google_search,
-    interaction,
-    interaction_event,
-    keep_alive,
-    server_tool,
-    step,
+from maxim_gemini.testing._replies.model import (
+    Candidate,
+    Disconnect,
+    Document,
+    Event,
+    Gate,
+    Hold,
+    InteractionEvent,
+    InteractionSettings,
+    InteractionStep,
+    Json,
+    KeepAlive,
+    Pause,
+    Reply,
+    Schema,
+    Verbatim,
 )
-from maxim_gemini.testing._replies.model import Gate, Reply
 from maxim_gemini.testing._replies.reading import parse
+from maxim_gemini.testing.exceptions import ScriptError
 
 __all__ = [
     "Gate",
@@ -108,3 +98,490 @@ __all__ = [
     "usage",
     "wait",
 ]
+
+FINISH_REASONS: Final = frozenset(
+    [
+        "STOP",
+        "MAX_TOKENS",
+        "SAFETY",
+        "RECITATION",
+        "LANGUAGE",
+        "OTHER",
+        "BLOCKLIST",
+        "PROHIBITED_CONTENT",
+        "SPII",
+        "MALFORMED_FUNCTION_CALL",
+        "IMAGE_SAFETY",
+        "UNEXPECTED_TOOL_CALL",
+        "IMAGE_PROHIBITED_CONTENT",
+        "NO_IMAGE",
+        "IMAGE_RECITATION",
+        "IMAGE_OTHER",
+        "MODEL_ARMOR",
+        "TOO_MANY_TOOL_CALLS",
+        "MISSING_THOUGHT_SIGNATURE",
+        "MALFORMED_RESPONSE",
+    ]
+)
+"""The finish reasons that servers are known to send."""
+
+BLOCK_REASONS: Final = frozenset(
+    ["SAFETY", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "IMAGE_SAFETY", "MODEL_ARMOR", "JAILBREAK"]
+)
+"""The reasons for which a prompt is known to be blocked."""
+
+HARM_CATEGORIES: Final = (
+    "HARM_CATEGORY_SEXUALLY_EXPLICIT",
+    "HARM_CATEGORY_HATE_SPEECH",
+    "HARM_CATEGORY_HARASSMENT",
+    "HARM_CATEGORY_DANGEROUS_CONTENT",
+)
+"""The categories in which safety is rated, in the order of real servers."""
+
+PIXEL: Final = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+"""A PNG of one pixel."""
+
+INTERACTION_STATUSES: Final = (
+    "in_progress", "queued", "requires_action", "completed", "failed", "cancelled", "incomplete", "budget_exceeded",
+    "idle", "requires_continuation",
+)  # fmt: skip
+"""The statuses that an interaction is known to have."""
+
+_CUT_OFF: Final = frozenset({"SAFETY", "PROHIBITED_CONTENT", "BLOCKLIST", "SPII", "IMAGE_SAFETY"})
+
+
+def text(text: str, *, signature: str | bytes | None = None) -> Reply:
+    """Answer *text*. A stream cuts it as the requested model family does; `stream` sets the cuts itself."""
+    return assembly.part({"text": checked_text(text), **_signed(signature)})
+
+
+def stream(*pieces: str) -> Reply:
+    """Answer *pieces*, each in an event of its own; a plain request gets them joined."""
+    if not pieces:
+        raise ScriptError("reply.stream() needs at least one piece: give it the text of each event")
+    return assembly.pieces(*pieces)
+
+
+def thought(text: str, *, signature: str | bytes | None = None) -> Reply:
+    """Show a thought, as models do whose config includes them."""
+    return assembly.part({"text": checked_text(text), "thought": True, **_signed(signature)})
+
+
+def function_call(
+    name: str,
+    args: Json | None = None,
+    /,
+    *,
+    call_id: str | None = None,
+    signature: str | bytes | None = None,
+    **more: Any,
+) -> Reply:
+    """Call the function *name* with *args*, or with keyword arguments; `a + b` is a parallel call."""
+    if args is not None and not isinstance(args, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ScriptError(f"the arguments of {name!r} are an object, not {args!r}: give a mapping or keyword arguments")
+    call = {"name": name, "args": checked_json({**(args or {}), **more}), **({"id": call_id} if call_id else {})}
+    return assembly.part({"functionCall": call, **_signed(signature)})
+
+
+def partial_call(name: str, /, *, signature: str | bytes | None = None, **args: str) -> Reply:
+    """Call *name* with text arguments that arrive piece by piece, as Vertex streams them on request."""
+    opening: dict[str, Any] = {"functionCall": {"name": name, "willContinue": True}, **_signed(signature)}
+    pieces = [piece for key, value in args.items() for piece in _partial(key, value)]
+    calls: list[Json] = [opening, *({"functionCall": piece} for piece in [*pieces, {}])]
+    return Reply(tuple(Event((Candidate(parts=(call,)),)) for call in calls))
+
+
+def _partial(key: str, value: str) -> list[dict[str, Any]]:
+    path = f"$.{key}"
+    piece = {"jsonPath": path, "stringValue": value, "willContinue": True}
+    return [
+        {"partialArgs": [piece], "willContinue": True},
+        {"partialArgs": [{"jsonPath": path, "stringValue": ""}], "willContinue": True},
+    ]
+
+
+def image(data: bytes = PIXEL, mime_type: str = "image/png", *, signature: str | bytes | None = None) -> Reply:
+    """Send a picture; a PNG of one pixel, if no *data* are given."""
+    return blob(data, mime_type, signature=signature)
+
+
+def audio(data: bytes = bytes(480), mime_type: str = "audio/L16;codec=pcm;rate=24000") -> Reply:
+    """Send sound; ten milliseconds of silence, if no *data* are given."""
+    return blob(data, mime_type)
+
+
+def blob(data: bytes, mime_type: str, *, signature: str | bytes | None = None) -> Reply:
+    """Send *data* inline."""
+    if not data or "/" not in mime_type:
+        raise ScriptError(f"inline data need bytes and a MIME type, not {data[:20]!r} and {mime_type!r}")
+    inline = {"mimeType": mime_type, "data": base64.b64encode(data).decode()}
+    return assembly.part({"inlineData": inline, **_signed(signature)})
+
+
+def code(
+    code: str, *, language: str = "PYTHON", code_id: str | None = None, signature: str | bytes | None = None
+) -> Reply:
+    """Show the code that the model is about to run."""
+    fields = {"language": language, "code": checked_text(code), **({"id": code_id} if code_id else {})}
+    return assembly.part({"executableCode": fields, **_signed(signature)})
+
+
+def code_result(
+    output: str | None, *, outcome: str = "OUTCOME_OK", code_id: str | None = None, signature: str | bytes | None = None
+) -> Reply:
+    """Show what the code gave."""
+    fields = {
+        "outcome": outcome,
+        **({} if output is None else {"output": output}),
+        **({"id": code_id} if code_id else {}),
+    }
+    return assembly.part({"codeExecutionResult": fields, **_signed(signature)})
+
+
+def part(fields: Json) -> Reply:
+    """Send a part of any other kind, in the wire's own words: `{"toolCall": {...}}`, `{"fileData": {...}}`."""
+    if not fields:
+        raise ScriptError("a part without fields has no content: use reply.empty() for a content without parts")
+    return assembly.part(checked_json(fields))
+
+
+def empty(role: str | None = "model") -> Reply:
+    """Answer a content without parts; without *role*, too, it is an empty object."""
+    return Reply((Event((Candidate(parts=(), role=role),), loose=True),))
+
+
+def candidates(*replies: Reply) -> Reply:
+    """Give several candidates, one for each of *replies*."""
+    if len(replies) < 2:
+        raise ScriptError(f"several candidates are at least two, not {len(replies)}")
+    rows = [only_events(reply) for reply in replies]
+    events: list[Event] = []
+    for place in range(max(map(len, rows))):
+        joined = Event()
+        for index, row in enumerate(rows):
+            if place < len(row):
+                joined = joined + _renumbered(row[place], index, final=place == len(row) - 1)
+        events.append(joined)
+    return replace(combined(replies), steps=tuple(events))
+
+
+def _renumbered(event: Event, index: int, *, final: bool) -> Event:
+    ends = {"finishReason": "STOP"} if final else {}
+    numbered = [replace(c, index=index, fields={**ends, **c.fields}) for c in event.candidates]
+    return replace(event, candidates=tuple(numbered), loose=False)
+
+
+def finish(reason: str = "STOP", message: str | None = None) -> Reply:
+    """End the candidate: completes the event before it, or is an end without content."""
+    if reason not in FINISH_REASONS:
+        known = ", ".join(sorted(FINISH_REASONS))
+        raise ScriptError(f"unknown finish reason {reason!r}: choose from {known}; reply.raw sends any")
+    return beside(finishReason=reason, **({} if message is None else {"finishMessage": message}))
+
+
+def max_tokens(text: str | None = None) -> Reply:
+    """Break off at the token limit: after *text*, or after thinking alone."""
+    return (empty() if text is None else assembly.part({"text": text})) + finish("MAX_TOKENS")
+
+
+def stopped(reason: str = "SAFETY", text: str | None = None) -> Reply:
+    """Stop the answer for *reason*: `SAFETY`, `RECITATION` ...; *text* is what came before."""
+    content = assembly.part({"text": text}) if text else empty(role=None)
+    rated = safety_ratings({HARM_CATEGORIES[3]: "HIGH"}, blocked=True) if reason in _CUT_OFF else Reply(())
+    return content + finish(reason) + rated
+
+
+def blocked(reason: str = "SAFETY", message: str | None = None) -> Reply:
+    """Block the prompt: no candidates."""
+    if reason not in BLOCK_REASONS:
+        raise ScriptError(f"unknown block reason {reason!r}: choose from {', '.join(sorted(BLOCK_REASONS))}")
+    feedback: dict[str, Any] = {"blockReason": reason}
+    if reason == "SAFETY":
+        feedback["safetyRatings"] = _ratings({HARM_CATEGORIES[1]: "HIGH"}, blocked=False)
+    if message is not None:
+        feedback["blockReasonMessage"] = message
+    return prompt_feedback(feedback)
+
+
+def safety_ratings(probabilities: Mapping[str, str] | None = None, *, blocked: bool = False) -> Reply:
+    """Rate the candidate's safety: *probabilities* by harm category, `NEGLIGIBLE` for the others."""
+    return beside(safetyRatings=_ratings(probabilities or {}, blocked=blocked))
+
+
+def _ratings(probabilities: Mapping[str, str], *, blocked: bool) -> list[dict[str, Any]]:
+    categories = [*HARM_CATEGORIES, *(name for name in probabilities if name not in HARM_CATEGORIES)]
+    return [
+        {
+            "category": category,
+            "probability": probabilities.get(category, "NEGLIGIBLE"),
+            **({"blocked": True} if blocked and category in probabilities else {}),
+        }
+        for category in categories
+    ]
+
+
+def grounding(
+    *sources: tuple[str, str], queries: Sequence[str] = (), text: str = "", metadata: Json | None = None
+) -> Reply:
+    """Ground the answer: *sources* are (URI, title) pairs, *queries* what was searched, *text* the supported piece.
+
+    *metadata* are the wire's own words instead.
+    """
+    if metadata is not None:
+        return beside(groundingMetadata=dict(metadata))
+    fields: dict[str, Any] = {}
+    if queries:
+        fields["searchEntryPoint"] = {"renderedContent": f"<div>{', '.join(queries)}</div>"}
+    fields["groundingChunks"] = [{"web": {"uri": uri, "title": title}} for uri, title in sources]
+    fields["groundingSupports"] = [
+        {"segment": {"endIndex": len(text.encode()), "text": text}, "groundingChunkIndices": list(range(len(sources)))}
+    ]
+    if queries:
+        fields["webSearchQueries"] = list(queries)
+    return beside(groundingMetadata=fields)
+
+
+def url_context(*urls: str, metadata: Json | None = None) -> Reply:
+    """List *urls* as read; *metadata* are the wire's own words instead."""
+    read = [{"retrievedUrl": url, "urlRetrievalStatus": "URL_RETRIEVAL_STATUS_SUCCESS"} for url in urls]
+    return beside(urlContextMetadata=dict(metadata) if metadata is not None else {"urlMetadata": read})
+
+
+def citations(*sources: Json) -> Reply:
+    """Cite *sources*: `{"startIndex": 0, "endIndex": 9, "uri": "https://..."}`."""
+    return beside(citationMetadata={"citationSources": [dict(source) for source in sources]})
+
+
+def logprobs(*tokens: tuple[str, float], result: Json | None = None) -> Reply:
+    """Give the log probability of each token; *result* is the wire's own words instead."""
+    if result is not None:
+        return beside(logprobsResult=dict(result))
+    chosen = [
+        {"token": token, "logProbability": value, "tokenId": 1000 + at} for at, (token, value) in enumerate(tokens)
+    ]
+    return beside(
+        logprobsResult={"topCandidates": [{"candidates": [one]} for one in chosen], "chosenCandidates": chosen}
+    )
+
+
+def usage(
+    prompt: int | None = None,
+    candidates: int | None = None,
+    thoughts: int | None = None,
+    *,
+    tool_use: int | None = None,
+    cached: int | None = None,
+    total: int | None = None,
+    prompt_details: Mapping[str, int] | None = None,
+    candidates_details: Mapping[str, int] | None = None,
+    tool_use_details: Mapping[str, int] | None = None,
+    cached_details: Mapping[str, int] | None = None,
+    service_tier: str | None = None,
+    traffic_type: str | None = None,
+    **more: Any,
+) -> Reply:
+    """Give the token counts; those left out are counted. Details are tokens by modality: `{"TEXT": 7}`.
+
+    *more* are the wire's own words.
+    """
+    counts = {
+        "promptTokenCount": prompt,
+        "candidatesTokenCount": candidates,
+        "totalTokenCount": total,
+        "cachedContentTokenCount": cached,
+        "trafficType": traffic_type,
+        "promptTokensDetails": _details(prompt_details),
+        "cacheTokensDetails": _details(cached_details),
+        "candidatesTokensDetails": _details(candidates_details),
+        "toolUsePromptTokenCount": tool_use,
+        "toolUsePromptTokensDetails": _details(tool_use_details),
+        "thoughtsTokenCount": thoughts,
+        "serviceTier": service_tier,
+        **more,
+    }
+    given = {name: value for name, value in counts.items() if value is not None}
+    negative = next((name for name, value in given.items() if isinstance(value, int) and value < 0), None)
+    if negative:
+        raise ScriptError(f"{negative} can't be {given[negative]}: counts are 0 or more")
+    return Reply((Event(usage=given, completes=True),))
+
+
+def _details(counts: Mapping[str, int] | None) -> list[dict[str, Any]] | None:
+    if counts is None:
+        return None
+    return [{"modality": modality, "tokenCount": tokens} for modality, tokens in counts.items()]
+
+
+def response(
+    *,
+    model_version: str | None = None,
+    response_id: str | None = None,
+    create_time: str | None = None,
+    backend: Literal["gemini", "vertex"] | None = None,
+    **more: Any,
+) -> Reply:
+    """Set the model version, the response id, the time (RFC 3339) and the style; *more* are the wire's own words."""
+    fields = {"modelVersion": model_version, "createTime": create_time, "responseId": response_id, **more}
+    return assembly.described(backend, {name: value for name, value in fields.items() if value is not None})
+
+
+def error(
+    code: int,
+    message: str | None = None,
+    *,
+    status: str | None = None,
+    details: Sequence[Json] | None = None,
+    retry_after: float | None = None,
+) -> Reply:
+    """Fail with the HTTP status *code*, in the words of real servers; after `reply.stream(...)`, in mid-stream.
+
+    *retry_after* is the delay in seconds that the error's details advise.
+    """
+    if retry_after is not None:
+        delay = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{retry_after:g}s"}
+        details = [*(details or ()), delay]
+    return assembly.failure(code, message, status=status, details=details)
+
+
+def raw(*contents: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
+    """Send what no real server would: bytes or text as they are, or JSON values as events; a plain answer is one."""
+    heads = tuple((headers or {}).items())
+    if len(contents) == 1 and isinstance(contents[0], bytes | str):
+        body = contents[0].encode() if isinstance(contents[0], str) else contents[0]
+        return Reply((Verbatim(body, status=status, headers=heads),))
+    return Reply((Verbatim(events=contents, status=status, headers=heads),))
+
+
+def embedding(*vectors: Sequence[float]) -> Reply:
+    """Answer a request for embeddings with *vectors*, one for each content."""
+    if not vectors or not all(vectors):
+        raise ScriptError("an embedding is one or more numbers: reply.embedding([0.1, 0.2])")
+    return Reply((Document("embedding", [list(vector) for vector in vectors]),))
+
+
+def token_count(total: int, *, cached: int | None = None) -> Reply:
+    """Answer a request for the count of tokens."""
+    counts = {"totalTokens": total, **({} if cached is None else {"cachedContentTokenCount": cached})}
+    return Reply((Document("tokens", {**counts, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": total}]}),))
+
+
+def resource(value: Json | None, **headers: str) -> Reply:
+    """Answer any other method with *value*: a file, a cache, a list of models."""
+    named = tuple((name.replace("_", "-"), header) for name, header in headers.items())
+    return Reply((Document("resource", value, named),))
+
+
+def wait(seconds: float) -> Reply:
+    """Send nothing for *seconds*."""
+    if not seconds >= 0:
+        raise ScriptError(f"a wait is 0 seconds or more, not {seconds!r}")
+    return Reply((Pause(seconds),))
+
+
+def stall() -> Reply:
+    """Send nothing more, and keep the connection open until the client gives up."""
+    return Reply((Pause(inf),))
+
+
+def hold(gate: Gate) -> Reply:
+    """Send nothing more until the test opens *gate*."""
+    return Reply((Hold(gate),))
+
+
+def disconnect() -> Reply:
+    """Break the connection: before the answer, between events, or in the middle of a plain answer."""
+    return Reply((Disconnect(),))
+
+
+def interaction(
+    *,
+    status: str | None = None,
+    interaction_id: str | None = None,
+    polls: int | None = None,
+    continuation_token: str | None = None,
+    errors: Sequence[Json] | None = None,
+    schema: Schema = "steps",
+    **fields: Any,
+) -> Reply:
+    """Set what only an interaction has; *fields* are the wire's own words, `None` leaves one out.
+
+    *polls* is how often a background interaction is still in progress when it is polled. With a
+    *continuation_token* the next request goes on where this answer stops. *errors*, `{"code": ..., "message": ...}`,
+    make it a failed one. *schema* `outputs` is how it was written until May 2026.
+    """
+    if status is not None and status not in INTERACTION_STATUSES:
+        raise ScriptError(f"unknown status of an interaction {status!r}: choose from {', '.join(INTERACTION_STATUSES)}")
+    if polls is not None and polls < 0:
+        raise ScriptError(f"polls is 0 or more, not {polls}")
+    named = {"id": interaction_id, "status": status, "continuation_token": continuation_token}
+    named["errors"] = [dict(error) for error in errors] if errors is not None else None  # type: ignore[assignment]
+    own = {name: value for name, value in named.items() if value is not None}
+    return Reply((), interaction=InteractionSettings({**own, **fields}, polls, schema))
+
+
+def step(fields: Json, *, deltas: Sequence[Json] | None = None) -> Reply:
+    """Add a step of any kind in the wire's own words: `{"type": "processing_call", "id": "a1"}`.
+
+    *deltas* are those in which it streams, where they are not to be as real servers cut it.
+    """
+    if "type" not in fields:
+        raise ScriptError(f"a step has a type, and {dict(fields)!r} has none")
+    return Reply((InteractionStep(dict(fields), None if deltas is None else tuple(map(dict, deltas))),))
+
+
+def google_search(*queries: str, suggestions: str | None = None) -> Reply:
+    """Search the web for *queries*; *suggestions* is the HTML that an application is to show.
+
+    `grounding` gives the sources besides, and answers `generate_content`, too.
+    """
+    shown = suggestions if suggestions is not None else f"<div>{', '.join(queries)}</div>"
+    arguments = {"queries": list(queries)}
+    return server_tool("google_search", arguments, [{"search_suggestions": shown}], search_type="web_search")
+
+
+def server_tool(
+    kind: str, arguments: Json | None = None, result: Any = None, *, is_error: bool = False, **named: str
+) -> Reply:
+    """Run a tool on the server: `file_search`, `google_maps`, `retrieval`, `mcp_server_tool`, `tool_search` ...
+
+    ```python
+    reply.server_tool("mcp_server_tool", {"query": "whales"}, "12 hits", name="find", server_name="library")
+    ```
+
+    *named* stands in the call beside its id, `name` and `server_name` in the result, too.
+    """
+    if not kind or kind.endswith(("_call", "_result")):
+        raise ScriptError(f"a server tool is named without _call and _result, not {kind!r}")
+    both: dict[str, Any] = {name: named[name] for name in ("name", "server_name") if name in named}
+    call: dict[str, Any] = {"id": None, "type": f"{kind}_call", **both}
+    call |= {} if arguments is None else {"arguments": dict(arguments)}
+    answer: dict[str, Any] = {"call_id": None, "type": f"{kind}_result", **both}
+    answer |= ({} if result is None else {"result": result}) | ({"is_error": True} if is_error else {})
+    return Reply((InteractionStep({**call, **named}), InteractionStep(answer)))
+
+
+def keep_alive(count: int = 1) -> Reply:
+    """Send *count* comments that keep a stream open, as the Interactions API does while a model thinks."""
+    return Reply((KeepAlive(),) * count)
+
+
+def interaction_event(fields: Json) -> Reply:
+    """Add an event to an interaction's stream in the wire's own words; a plain answer is without it.
+
+    One that a stream begins or ends with takes the place of the usual one.
+    """
+    return Reply((InteractionEvent(dict(fields)),))
+
+
+def _signed(signature: str | bytes | None) -> dict[str, str]:
+    if signature is None:
+        return {}
+    if isinstance(signature, bytes):
+        return {"thoughtSignature": base64.b64encode(signature).decode()}
+    try:
+        base64.b64decode(signature, validate=True)
+    except (binascii.Error, ValueError):
+        raise ScriptError(f"a signature is standard base64 or bytes, not {signature[:40]!r}") from None
+    return {"thoughtSignature": signature}

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for what is sent to Gemini and for what it says back.
+"""Hypothesis strategies for what is sent to Gemini and for its answers.
 
 Answers are replies of the scripted vocabulary, so that they can be played by `GeminiMock` and by `GeminiServer`. They
 lean to the nasty shapes: no candidates, no content, no parts, unknown reasons and fields, thoughts, several candidates,
@@ -14,18 +14,17 @@ def test_never_crashes(answer):
 
 from __future__ import annotations
 
-from functools import cache, reduce
+from functools import cache
 from operator import add
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from hypothesis import strategies as st
 
 from maxim_gemini.testing import reply
-from maxim_gemini.testing._replies import building
-from maxim_gemini.testing._replies.building import BLOCK_REASONS, FINISH_REASONS, HARM_CATEGORIES
+from maxim_gemini.testing._replies.assembly import beside, combined, prompt_feedback
 from maxim_gemini.testing._replies.failures import STATUSES
-from maxim_gemini.testing._replies.interaction_words import STATUSES as INTERACTION_STATUSES
 from maxim_gemini.testing._replies.model import InteractionSettings, Reply
+from maxim_gemini.testing.reply import BLOCK_REASONS, FINISH_REASONS, HARM_CATEGORIES, INTERACTION_STATUSES
 
 if TYPE_CHECKING:
     from google.genai import types
@@ -76,7 +75,7 @@ _BYTES: Final = st.binary(min_size=1, max_size=24)
 
 
 class Turn(NamedTuple):
-    """A message of the user, and what Gemini says to it."""
+    """A message of the user, and Gemini's reply."""
 
     message: Any
     reply: Reply
@@ -125,15 +124,8 @@ def configs(backend: Backend = "gemini") -> st.SearchStrategy[types.GenerateCont
 def responses() -> st.SearchStrategy[Reply]:
     """Generate the answer to one plain request."""
     several = st.lists(_candidates(), min_size=2, max_size=3).map(lambda each: reply.candidates(*each))
-    said = st.one_of(
-        _candidates(),
-        _candidates(),
-        several,
-        several,
-        _hollow(),
-        _blocked(),
-    )
-    return st.builds(add, said, _rest())
+    answers = st.one_of(_candidates(), _candidates(), several, several, _hollow(), _blocked())
+    return st.builds(add, answers, _rest())
 
 
 def streams(*, broken: bool = False) -> st.SearchStrategy[Reply]:
@@ -145,10 +137,10 @@ def streams(*, broken: bool = False) -> st.SearchStrategy[Reply]:
         st.builds(reply.event, _parts(), _parts()),
         st.integers(0, 99).map(lambda count: reply.event(reply.usage(prompt=count))),
     )
-    events = st.lists(event, min_size=1, max_size=6).map(_sum)
+    events = st.lists(event, min_size=1, max_size=6).map(combined)
     whole = st.one_of(
         st.builds(add, events, _ends()),
-        st.tuples(events, _ends(), _rest()).map(lambda said: _sum([*said])),
+        st.tuples(events, _ends(), _rest()).map(combined),
         st.lists(_texts(), min_size=1, max_size=8).map(lambda pieces: reply.stream(*pieces)),
         _blocked(),
     )
@@ -169,15 +161,15 @@ def errors() -> st.SearchStrategy[Reply]:
 
 def interactions() -> st.SearchStrategy[Reply]:
     """Generate the answer to one plain request for an interaction."""
-    return st.builds(add, _few(_steps()).map(_sum), _interaction_settings())
+    return st.builds(add, _few(_steps()).map(combined), _interaction_settings())
 
 
 def interaction_streams(*, broken: bool = False) -> st.SearchStrategy[Reply]:
     """Generate the stream of one interaction; with *broken*, it ends in an event of an error or breaks off."""
     pieces = st.lists(_texts(), min_size=1, max_size=8).map(lambda texts: reply.stream(*texts))
     ahead = st.integers(0, 3).map(reply.keep_alive)
-    said = _few(st.one_of(_steps(), pieces, *[_odd_deltas(), _odd_events()] * 3)).map(_sum)
-    stream = st.tuples(ahead, said, _interaction_settings()).map(lambda parts: _sum([*parts]))
+    steps = _few(st.one_of(_steps(), pieces, *[_odd_deltas(), _odd_events()] * 3)).map(combined)
+    stream = st.tuples(ahead, steps, _interaction_settings()).map(combined)
     begun = st.builds(add, st.just(reply.event()), stream)
     return st.builds(add, begun, st.one_of(errors(), st.just(reply.disconnect()))) if broken else stream
 
@@ -189,10 +181,10 @@ def conversations(*, streaming: bool = False) -> st.SearchStrategy[list[Turn]]:
     return st.lists(st.builds(Turn, message, answer), min_size=1, max_size=4)
 
 
-def _config(**said: Any) -> types.GenerateContentConfig:
+def _config(**options: Any) -> types.GenerateContentConfig:
     from google.genai import types
 
-    return types.GenerateContentConfig(**{name: value for name, value in said.items() if value is not None})
+    return types.GenerateContentConfig(**{name: value for name, value in options.items() if value is not None})
 
 
 @cache
@@ -218,9 +210,9 @@ def _names() -> st.SearchStrategy[str]:
 
 @cache
 def _candidates() -> st.SearchStrategy[Reply]:
-    """Generate what one candidate says, and how it ends."""
-    said = st.lists(_parts(), min_size=1, max_size=4).map(_sum)
-    return st.one_of(said, st.builds(add, said, _ends()), st.builds(add, said, _ends()))
+    """Generate the content of one candidate, and its end."""
+    content = st.lists(_parts(), min_size=1, max_size=4).map(combined)
+    return st.one_of(content, st.builds(add, content, _ends()), st.builds(add, content, _ends()))
 
 
 @cache
@@ -257,9 +249,9 @@ def _unknown_part(text: str, value: Any) -> Reply:
 def _ends() -> st.SearchStrategy[Reply]:
     """Generate the end of a candidate: a reason, known or not, and what else may stand beside the content."""
     unknown = [*[NEW_REASON] * 4, "FINISH_REASON_UNSPECIFIED"]
-    reason = st.sampled_from([*sorted(FINISH_REASONS), *unknown]).map(lambda said: building.beside(finishReason=said))
-    message = _maybe(_texts()).map(lambda said: Reply(()) if said is None else building.beside(finishMessage=said))
-    beside = st.one_of(
+    reason = st.sampled_from([*sorted(FINISH_REASONS), *unknown]).map(lambda name: beside(finishReason=name))
+    message = _maybe(_texts()).map(lambda text: Reply(()) if text is None else beside(finishMessage=text))
+    others = st.one_of(
         st.just(Reply(())),
         st.builds(reply.safety_ratings, st.just({HARM_CATEGORIES[0]: "HIGH"}), blocked=st.booleans()),
         _texts().map(lambda text: reply.grounding(("https://example.com", text), queries=[text])),
@@ -267,19 +259,19 @@ def _ends() -> st.SearchStrategy[Reply]:
         st.just(reply.url_context("https://example.com")),
         st.just(reply.citations({"startIndex": 0, "endIndex": 9, "uri": "https://example.com"})),
         _texts().map(lambda text: reply.logprobs((text, -0.5))),
-        st.builds(building.average_logprobs, st.floats(-10, 0)),
-        _json().map(lambda value: building.beside(fieldOfTomorrow=value)),
+        st.floats(-10, 0).map(lambda value: beside(avgLogprobs=value)),
+        _json().map(lambda value: beside(fieldOfTomorrow=value)),
     )
-    return st.tuples(reason, message, beside).map(lambda said: _sum([*said]))
+    return st.tuples(reason, message, others).map(combined)
 
 
 @cache
 def _hollow() -> st.SearchStrategy[Reply]:
-    """Generate answers that say nothing: no candidates, no content, no parts."""
+    """Generate answers without content: no candidates, no content, no parts."""
     return st.one_of(
         st.just(reply.event()),
         st.builds(reply.usage, st.integers(0, 99)),
-        st.just(building.index(0)),
+        st.just(beside(index=0)),
         st.just(reply.empty()),
         st.just(reply.empty(role=None)),
         st.builds(reply.finish, st.just("MALFORMED_FUNCTION_CALL"), _texts()),
@@ -294,7 +286,7 @@ def _blocked() -> st.SearchStrategy[Reply]:
 
 
 def _blocked_for(reason: str) -> Reply:
-    return building.prompt_feedback({"blockReason": reason})
+    return prompt_feedback({"blockReason": reason})
 
 
 @cache
@@ -373,12 +365,12 @@ def _odd_events() -> st.SearchStrategy[Reply]:
 
 @cache
 def _interaction_settings() -> st.SearchStrategy[Reply]:
-    """Generate what an interaction says of itself; half of the time nothing that is out of the ordinary."""
-    status = st.sampled_from([*INTERACTION_STATUSES, NEW_STATUS]).map(lambda said: {"status": said})
+    """Generate the settings of an interaction; half of the time nothing that is out of the ordinary."""
+    status = st.sampled_from([*INTERACTION_STATUSES, NEW_STATUS]).map(lambda name: {"status": name})
     less = st.sampled_from(["usage", "model", "object", "created"]).map(lambda name: {name: None})
     more = _json().map(lambda value: {"fieldOfTomorrow": value})
     errors = _texts().map(lambda text: {"errors": [{"code": "internal", "message": text}]})
-    fields = st.one_of(status, less, more, errors).map(lambda said: Reply((), interaction=InteractionSettings(said)))
+    fields = st.one_of(status, less, more, errors).map(lambda each: Reply((), interaction=InteractionSettings(each)))
     older = st.just(reply.interaction(schema="outputs"))
     return st.one_of(st.just(Reply(())), st.just(Reply(())), fields, older, _rest_of_usage())
 
@@ -386,10 +378,6 @@ def _interaction_settings() -> st.SearchStrategy[Reply]:
 def _rest_of_usage() -> st.SearchStrategy[Reply]:
     count = _maybe(st.integers(0, 9999))
     return st.builds(reply.usage, count, count, count, tool_use=count, cached=count, total=count)
-
-
-def _sum(replies: list[Reply]) -> Reply:
-    return reduce(add, replies)
 
 
 def _sent_texts() -> st.SearchStrategy[types.Part]:
@@ -475,7 +463,7 @@ def _object_schemas() -> st.SearchStrategy[types.Schema]:
 
     leaf = st.sampled_from([types.Schema(type=types.Type.STRING), types.Schema(type=types.Type.INTEGER)])
     properties = st.dictionaries(_names(), leaf, min_size=1, max_size=3)
-    return properties.map(lambda said: types.Schema(type=types.Type.OBJECT, properties=said, required=[*said][:1]))
+    return properties.map(lambda each: types.Schema(type=types.Type.OBJECT, properties=each, required=[*each][:1]))
 
 
 def _as_dict(model: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 request.py    `GeminiRequest`: what a client sends, read from method, URL and body
 validation.py malformed requests, refused as real servers refuse them
 model.py      `Reply` and what it is made of: events, pauses, failures; replies add up
-building.py   the words of `maxim_gemini.testing.reply`
+assembly.py   replies in the wire's own words, for the vocabulary `maxim_gemini.testing.reply` and the readers
 style.py      how a model family on a backend writes: which fields, how it counts, where it cuts
 failures.py   the bodies of real errors
 usage.py      token counts that add up as measured
@@ -16,7 +16,6 @@ cassette_player.py  a cassette that answers requests
 mock.py       `GeminiMock`: a script in this process
 server.py     `GeminiServer`: a script or a cassette over real HTTP
 flows.py      the bundled flows: a program and the script that answers it
-interaction_words.py    what only interactions have, in words
 interaction_steps.py    the parts of a reply as steps of an interaction, and as the deltas of its stream
 interaction_usage.py    their token counts
 interaction_writing.py  a reply and a request for an interaction -> status, headers and bytes

@@ -16,8 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from maxim_gemini.testing import reply
-
-from .building import PIXEL
+from maxim_gemini.testing.reply import PIXEL
 
 if TYPE_CHECKING:
     from google.genai import Client

@@ -1,4 +1,4 @@
-"""Recorded bytes of an interaction -> the reply that says the same, in words where words can say it."""
+"""Recorded bytes of an interaction -> the equal reply, in words where there are words for it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import http
 import json
 import re
 from functools import reduce
+from itertools import pairwise
 from operator import add
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,11 +14,11 @@ from maxim_gemini.testing._http import wire
 from maxim_gemini.testing._json_types import is_list, is_object
 from maxim_gemini.testing.exceptions import ScriptError
 
-from . import building as say
-from . import interaction_words
+from . import assembly
+from .assembly import checked_text
 from .interaction_steps import JOINING, Steps, compact, joined, partial, streamed, streamed_outputs
 from .interaction_writing import EVENTS, code_of, ending_event, opening_events
-from .model import InteractionSettings, InteractionStep, Json, Reply, Schema
+from .model import InteractionEvent, InteractionSettings, InteractionStep, Json, KeepAlive, Reply, Schema
 
 if TYPE_CHECKING:
     from .interaction_steps import Streamed
@@ -51,22 +52,22 @@ def _json(data: bytes) -> Any:
 
 
 def parse_interaction(data: bytes, *, status: int, backend: Backend) -> Reply:
-    """Return the reply that the recorded body *data* is; raise `ScriptError` where the vocabulary can't say it."""
+    """Return the reply that the recorded body *data* is; raise `ScriptError` where there are no words for it."""
     if _STREAM.match(data):
-        return say.exactly(_stream(data, backend), say.response(backend=backend))
+        return assembly.exactly(_stream(data, backend), assembly.described(backend, {}))
     value = _json(data)
     if is_list(value):
         error: Json = value[0]["error"]
-        return say.error(status) if status == error["code"] == 400 else say.error(status, error["message"])
+        return assembly.failure(status, None if status == error["code"] == 400 else error["message"])
     if is_object(value) and "error" in value:
-        return say.error(status, value["error"]["message"], status=value["error"]["code"])
+        return assembly.failure(status, value["error"]["message"], status=value["error"]["code"])
     if not is_object(value) or value.get("object") != "interaction":
         raise ScriptError(f"this is no interaction: {data[:60]!r}")
     schema: Schema = "outputs" if "outputs" in value or value.get("role") else "steps"
     fields = {name: item for name, item in value.items() if name not in ("steps", "outputs")}
     steps = [_as_step(item) for item in value.get(schema, ())]
-    said = [_step(step, steps[place - 1] if place else {}) for place, step in enumerate(steps)]
-    return say.exactly(*said, _settings(fields, schema, value), say.response(backend=backend))
+    replies = [_step(step, before) for before, step in pairwise([{}, *steps])]
+    return assembly.exactly(*replies, _settings(fields, schema, value), assembly.described(backend, {}))
 
 
 def _settings(fields: Json, schema: Schema, shown: Json) -> Reply:
@@ -78,10 +79,10 @@ def _as_step(output: Json) -> Json:
 
 
 def _step(step: Json, before: Json) -> Reply:
-    """Return a whole *step* in words, where those say exactly it and don't join it to the one *before*."""
+    """Return a whole *step* in words, where those are written exactly so and don't join it to the one *before*."""
     joins = step.get("type") in JOINING and step.get("type") == before.get("type")
-    said = None if joins else _in_words(step)
-    return said or Reply((InteractionStep(step),))
+    reply = None if joins else _in_words(step)
+    return reply or Reply((InteractionStep(step),))
 
 
 def _in_words(step: Json) -> Reply | None:
@@ -89,33 +90,37 @@ def _in_words(step: Json) -> Reply | None:
     try:
         match step:
             case {"type": "model_output", "content": [*contents]} if contents:
-                said = reduce(add, [_content(content) for content in contents])
+                reply = reduce(add, [_content(content) for content in contents])
             case {"type": "thought", "summary": [{"text": str(text)}]}:
-                said = say.thought(text, signature=step.get("signature"))
-            case {"type": "thought", "signature": str(signature)}:
-                said = say.thought("", signature=signature)
+                reply = _signed({"text": checked_text(text), "thought": True}, step)
+            case {"type": "thought", "signature": str()}:
+                reply = _signed({"text": "", "thought": True}, step)
             case {"type": "function_call", "name": str(name)} if is_object(step.get("arguments")):
-                said = say.function_call(
-                    name, step["arguments"], call_id=step.get("id"), signature=step.get("signature")
-                )
+                identity = {"id": step["id"]} if step.get("id") else {}
+                reply = _signed({"functionCall": {"name": name, "args": step["arguments"], **identity}}, step)
             case _:
                 return None
     except (ScriptError, KeyError):
         return None
-    return said if [*map(compact, _again(said))] == [compact(step)] else None
+    return reply if [*map(compact, _written(reply))] == [compact(step)] else None
 
 
-def _again(said: Reply) -> list[Json]:
-    """Return the steps that words are; an empty signature, which only streams have, stays."""
+def _signed(part: Json, step: Json) -> Reply:
+    signature = step.get("signature")
+    return assembly.part(part if signature is None else {**part, "thoughtSignature": signature})
+
+
+def _written(reply: Reply) -> list[Json]:
+    """Return the steps as which *reply* is written; an empty signature, which only streams have, stays."""
     steps = Steps("")
-    parts = [part for event in said.events for part in steps.of_event(event)]
+    parts = [part for event in reply.events for part in steps.of_event(event)]
     return [reduce(joined, parts)] if parts and parts[0]["type"] in JOINING else parts
 
 
 def _content(content: Json) -> Reply:
     if content["type"] == "text":
-        return say.stream(content["text"])
-    return say.part({"inlineData": {"mimeType": content["mime_type"], "data": content["data"]}})
+        return assembly.pieces(content["text"])
+    return assembly.part({"inlineData": {"mimeType": content["mime_type"], "data": content["data"]}})
 
 
 def _stream(data: bytes, backend: Backend) -> Reply:
@@ -130,24 +135,24 @@ def _stream(data: bytes, backend: Backend) -> Reply:
     opening, ending = [*map(compact, opening_events(fields, schema))], compact(ending_event(fields, schema))
     settings = _settings(fields, schema, events[0] if events else {})
     shown = [compact(_by_name(event, opening_events(fields, schema))) for event in events[:2]]
-    said: list[Reply] = [interaction_words.keep_alive()] * ahead
+    replies = [Reply((KeepAlive(),))] * ahead
     rest = events[2:] if shown == opening else events
     if shown == opening and len(rest) == 1 and rest[0].get("event_type") == "error":
-        said.append(say.event())
+        replies.append(assembly.event())
     if rest and compact(_by_name(rest[-1], [ending_event(fields, schema)])) == ending:
         rest = rest[:-1]
     resumed = bool(rest) and rest[0].get("event_type") == f"{word}.stop"
-    said += _groups(rest[1:] if resumed else rest, word, schema, backend, rest[0]["index"] + 1 if resumed else 0)
-    return reduce(add, said, settings)
+    replies += _groups(rest[1:] if resumed else rest, word, schema, backend, rest[0]["index"] + 1 if resumed else 0)
+    return reduce(add, replies, settings)
 
 
 def _by_name(event: Json, expected: list[dict[str, Any]]) -> Json:
-    """Return *event* with its names in the order of the *expected* one that says the same: some are sorted."""
+    """Return *event* with its names in the order of the *expected* one that equals it: some are sorted."""
     return next((one for one in expected if one == event), event)
 
 
 def _events_of(data: bytes) -> tuple[int, list[dict[str, Any]], bool]:
-    """Return how many comments come first, the events, and whether the stream says that it is done."""
+    """Return how many comments come first, the events, and whether the stream ends with [DONE]."""
     blocks = wire.split_events(data)
     ahead = next((place for place, block in enumerate(blocks) if block != b": keep-alive\n\n"), len(blocks))
     events: list[dict[str, Any]] = []
@@ -163,8 +168,8 @@ def _events_of(data: bytes) -> tuple[int, list[dict[str, Any]], bool]:
 
 
 def _groups(events: list[dict[str, Any]], word: str, schema: Schema, backend: Backend, index: int) -> list[Reply]:
-    """Return the steps among *events*, numbered from *index*, in words; what those can't say stays an event."""
-    said: list[Reply] = []
+    """Return the steps among *events*, numbered from *index*, in words; what has none stays an event."""
+    replies: list[Reply] = []
     before: Json = {}
     place = 0
     while place < len(events):
@@ -177,17 +182,17 @@ def _groups(events: list[dict[str, Any]], word: str, schema: Schema, backend: Ba
             start: Json = event.get("step") or event.get("content") or {}
             joins = set(start) == {"type"} and before == start
             words = None if joins else _group(group, start, index, word, schema, backend)
-            said.append(words or reduce(add, map(interaction_words.interaction_event, group)))
+            replies.append(words or Reply(tuple(map(InteractionEvent, group))))
             before = start if words else {}
             index += 1
         elif event.get("event_type") == "error":
             code, message = event["error"]["code"], event["error"]["message"]
-            said.append(say.error(_STATUSES.get(code, 500), message, status=code))
+            replies.append(assembly.failure(_STATUSES.get(code, 500), message, status=code))
         else:
-            said.append(interaction_words.interaction_event(event))
+            replies.append(Reply((InteractionEvent(event),)))
             before = {}
         place = end + 1
-    return said
+    return replies
 
 
 def _group(
@@ -213,7 +218,7 @@ def _group(
         return None
     if len(parts) > 1 and set(start) != {"type"}:
         return None
-    words = [said for part in parts if (said := _in_words(part)) is not None]
+    words = [reply for part in parts if (reply := _in_words(part)) is not None]
     if len(words) == len(parts):
         return reduce(add, words)
     step = reduce(joined, parts) if len(parts) > 1 else parts[0]

@@ -11,7 +11,8 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from . import building as say
+from maxim_gemini.testing import reply
+
 from .documents import computed_tokens, counted_tokens, embeddings
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ class Resources:
         self._uploads: dict[str, tuple[dict[str, Any], bytearray]] = {}
         self._caches: dict[str, dict[str, Any]] = {}
         self._routes: list[tuple[str, re.Pattern[str], Callable[[GeminiRequest, str], Reply]]] = [
-            ("POST", re.compile(r"/(.+):countTokens"), lambda request, _: say.resource(counted_tokens(request))),
-            ("POST", re.compile(r"/(.+):computeTokens"), lambda request, _: say.resource(computed_tokens(request))),
+            ("POST", re.compile(r"/(.+):countTokens"), lambda request, _: reply.resource(counted_tokens(request))),
+            ("POST", re.compile(r"/(.+):computeTokens"), lambda request, _: reply.resource(computed_tokens(request))),
             ("POST", re.compile(r"/(.+):(?:batchEmbedContents|embedContent|predict)"), _embedded),
             ("GET", re.compile(r"/(models|publishers/google/models|tunedModels)"), _listed_models),
             ("GET", re.compile(r"/((?:projects/.*)?(?:publishers/google/)?models/[^/:]+)"), _model),
@@ -70,7 +71,7 @@ class Resources:
             found = pattern.fullmatch(request.resource)
             if found and method == request.method:
                 wrong = [name for name in ("pageToken", "pageSize") if not request.query.get(name, "0").isdecimal()]
-                return say.error(400, f"The {wrong[0]} is not valid.") if wrong else respond(request, found[1])
+                return reply.error(400, f"The {wrong[0]} is not valid.") if wrong else respond(request, found[1])
         return None
 
     def _upload(self, request: GeminiRequest, _: str) -> Reply:
@@ -80,18 +81,18 @@ class Resources:
             return self._start_upload(request)
         started = self._uploads.get(request.query.get("upload_id", ""))
         if started is None:
-            return say.error(404, "Requested upload was not found.")
+            return reply.error(404, "Requested upload was not found.")
         file, data = started
         stored = sum(map(len, self._data.values())) + sum(len(begun) for _, begun in self._uploads.values())
         if stored + len(request.body) > self._keep_bytes:
-            return say.error(
+            return reply.error(
                 429, f"The uploaded files exceed the limit: {self._keep_bytes} bytes. (keep_bytes is the limit.)"
             )
         data += request.body
         if "finalize" not in command:
-            return say.resource(None, x_goog_upload_status="active")
+            return reply.resource(None, x_goog_upload_status="active")
         del self._uploads[request.query["upload_id"]]
-        return say.resource({"file": self._stored(file, bytes(data), request)}, x_goog_upload_status="final")
+        return reply.resource({"file": self._stored(file, bytes(data), request)}, x_goog_upload_status="final")
 
     def _start_upload(self, request: GeminiRequest) -> Reply:
         number = len(self._files) + len(self._uploads) + 1
@@ -103,7 +104,7 @@ class Resources:
         upload_id = f"upload-{number}"
         self._uploads[upload_id] = (file, bytearray())
         url = f"{request.origin}{request.path}?upload_id={upload_id}&upload_protocol=resumable"
-        return say.resource(None, x_goog_upload_url=url, x_goog_upload_status="active", content_type="text/plain")
+        return reply.resource(None, x_goog_upload_url=url, x_goog_upload_status="active", content_type="text/plain")
 
     def _stored(self, file: dict[str, Any], data: bytes, request: GeminiRequest) -> dict[str, Any]:
         name = file["name"]
@@ -126,19 +127,19 @@ class Resources:
         return self._files[name]
 
     def _file(self, _: GeminiRequest, name: str) -> Reply:
-        return say.resource(self._files[name]) if name in self._files else _forbidden("File", name)
+        return reply.resource(self._files[name]) if name in self._files else _forbidden("File", name)
 
     def _listed_files(self, request: GeminiRequest, _: str) -> Reply:
-        return say.resource(_page("files", list(self._files.values()), request))
+        return reply.resource(_page("files", list(self._files.values()), request))
 
     def _download(self, _: GeminiRequest, name: str) -> Reply:
         if name not in self._files:
             return _forbidden("File", name)
-        return say.raw(self._data[name], headers={"content-type": self._files[name]["mimeType"]})
+        return reply.raw(self._data[name], headers={"content-type": self._files[name]["mimeType"]})
 
     def _delete_file(self, _: GeminiRequest, name: str) -> Reply:
         self._data.pop(name, None)
-        return say.resource({}) if self._files.pop(name, None) else _forbidden("File", name)
+        return reply.resource({}) if self._files.pop(name, None) else _forbidden("File", name)
 
     def _cache(self, request: GeminiRequest, parent: str) -> Reply:
         fields: dict[str, Any] = request.json or {}
@@ -154,40 +155,40 @@ class Resources:
             **shown,
             "usageMetadata": {"totalTokenCount": tokens},
         }
-        return say.resource(self._caches[name])
+        return reply.resource(self._caches[name])
 
     def _cached(self, _: GeminiRequest, name: str) -> Reply:
-        return say.resource(self._caches[name]) if name in self._caches else _forbidden("CachedContent", name)
+        return reply.resource(self._caches[name]) if name in self._caches else _forbidden("CachedContent", name)
 
     def _listed_caches(self, request: GeminiRequest, _: str) -> Reply:
-        return say.resource(_page("cachedContents", list(self._caches.values()), request))
+        return reply.resource(_page("cachedContents", list(self._caches.values()), request))
 
     def _update_cache(self, request: GeminiRequest, name: str) -> Reply:
         if name not in self._caches:
             return _forbidden("CachedContent", name)
         self._caches[name] |= {"expireTime": request.field("expireTime") or _LATER}
-        return say.resource(self._caches[name])
+        return reply.resource(self._caches[name])
 
     def _delete_cache(self, _: GeminiRequest, name: str) -> Reply:
-        return say.resource({}) if self._caches.pop(name, None) else _forbidden("CachedContent", name)
+        return reply.resource({}) if self._caches.pop(name, None) else _forbidden("CachedContent", name)
 
 
 def _embedded(request: GeminiRequest, _: str) -> Reply:
     try:
-        return say.embedding(*embeddings(request))
+        return reply.embedding(*embeddings(request))
     except ValueError as error:
-        return say.error(400, f"Request contains an invalid argument. ({error})")
+        return reply.error(400, f"Request contains an invalid argument. ({error})")
 
 
 def _listed_models(request: GeminiRequest, parent: str) -> Reply:
     if parent == "tunedModels":
-        return say.resource({})
+        return reply.resource({})
     field = "publisherModels" if request.backend == "vertex" else "models"
-    return say.resource(_page(field, [_model_json(f"{parent}/{model}") for model in MODELS], request))
+    return reply.resource(_page(field, [_model_json(f"{parent}/{model}") for model in MODELS], request))
 
 
 def _model(_: GeminiRequest, name: str) -> Reply:
-    return say.resource(_model_json(name))
+    return reply.resource(_model_json(name))
 
 
 def _model_json(name: str) -> dict[str, Any]:
@@ -218,4 +219,4 @@ def _forbidden(kind: str, name: str) -> Reply:
     short: Json = {
         "File": f"You do not have permission to access the File {name.partition('/')[2]} or it may not exist."
     }
-    return say.error(403, short.get(kind, f"{kind} not found (or permission denied)"))
+    return reply.error(403, short.get(kind, f"{kind} not found (or permission denied)"))

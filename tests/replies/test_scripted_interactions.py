@@ -473,7 +473,10 @@ def test_what_only_interactions_have_is_refused_elsewhere() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: reply.interaction(status="danced"), "no interaction has the status 'danced': take one of in_progress"),
+        (
+            lambda: reply.interaction(status="danced"),
+            "of an interaction 'danced': choose from in_progress",
+        ),
         (lambda: reply.interaction(polls=-1), "polls is 0 or more, not -1"),
         (lambda: reply.step({"moves": 2}), "a step has a type"),
         (lambda: reply.server_tool("file_search_call"), "named without _call and _result, not 'file_search_call'"),

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from maxim_gemini.testing import GeminiMock, reply, strategies
-from maxim_gemini.testing._replies import building
-from maxim_gemini.testing._replies.building import FINISH_REASONS
+from maxim_gemini.testing._replies.assembly import beside
+from maxim_gemini.testing.reply import FINISH_REASONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,6 +129,6 @@ def test_coverage_of_part_kinds_and_finish_reasons(record_property: Any) -> None
 
 @pytest.mark.parametrize("reason", sorted({*FINISH_REASONS, strategies.NEW_REASON}))
 def test_the_sdk_reads_every_finish_reason(client: genai.Client, reason: str) -> None:
-    response = asked(client, reply.text("a") + building.beside(finishReason=reason), "gemini-2.5-flash")
+    response = asked(client, reply.text("a") + beside(finishReason=reason), "gemini-2.5-flash")
     assert response.candidates
     assert response.candidates[0].finish_reason == reason
