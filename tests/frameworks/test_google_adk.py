@@ -31,7 +31,14 @@ def weather(city: str) -> dict[str, str]:
 @pytest.fixture
 def agent(client: MaximGeminiClient) -> Agent:
     model = Gemini(model=MODEL, client=client)
-    return Agent(name="forecaster", model=model, instruction="Be brief.", tools=[weather])
+    one_session = types.HttpOptions(headers={"x-maxim-session-id": "one-run"})  # each request is a trace of its own
+    return Agent(
+        name="forecaster",
+        model=model,
+        instruction="Be brief.",
+        tools=[weather],
+        generate_content_config=types.GenerateContentConfig(http_options=one_session),
+    )
 
 
 async def run(agent: Agent, said: str, mode: StreamingMode = StreamingMode.NONE) -> str:
@@ -71,6 +78,7 @@ async def test_its_tools_are_tool_calls(agent: Agent, server: GeminiServer, logg
     server.reply(reply.function_call("weather", city="Paris"), reply.text("It is sunny."))
 
     assert await run(agent, "How is the weather in Paris?") == "It is sunny."
+    logger.session_end("one-run")  # who names a session ends it
 
     (call,) = logger.tool_calls
     assert (call.name, call.arguments) == ("weather", {"city": "Paris"})

@@ -57,6 +57,7 @@ async def test_its_tools_are_tool_calls(agent: pydantic_ai.Agent, server: Gemini
 
     one_session = {"extra_headers": {"x-maxim-session-id": "one-run"}}  # each request is a trace of its own
     result = await agent.run("How is the weather in Paris?", model_settings=one_session)
+    logger.session_end("one-run")  # who names a session ends it
 
     assert result.output == "It is sunny."
     assert [generation.finish_reason for generation in logger.generations]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from google.genai import _interactions_errors as sdk_errors
 from support.interaction_calls import MODEL, Interactions, SyncCalls, function_call, interaction, output
+from support.interactions import error_class
 
 if TYPE_CHECKING:
     from google import genai
@@ -162,12 +162,12 @@ async def test_headers_of_the_client_are_read_and_not_sent(
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "kind", "error"),
+    ("status", "body", "error"),
     [
-        (400, {"error": {"message": "Invalid input.", "code": "invalid_request"}}, sdk_errors.BadRequestError,
+        (400, {"error": {"message": "Invalid input.", "code": "invalid_request"}},
          ("400", "invalid_request")),
         (400, [{"error": {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT"}}],
-         sdk_errors.BadRequestError, ("400", "INVALID_ARGUMENT")),
+         ("400", "INVALID_ARGUMENT")),
     ],
 )  # fmt: skip
 async def test_an_error_reaches_the_caller_and_the_generation(
@@ -178,10 +178,10 @@ async def test_an_error_reaches_the_caller_and_the_generation(
     logger: FakeLogger,
     status: int,
     body: Any,
-    kind: type[Exception],
     error: tuple[str, str],
 ) -> None:
     served.answers(body, body, status=status)
+    kind = error_class("BadRequestError")
     with pytest.raises(kind) as bare:
         await calls.create(raw)
     with pytest.raises(kind) as wrapped:
