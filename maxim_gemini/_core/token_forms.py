@@ -235,6 +235,8 @@ FORMS: Final[tuple[Form, ...]] = (
 
 def tokens(text: str) -> list[Secret]:
     """Return the secrets in *text* that have a known form, in their order; none overlaps another."""
+    if len(text) < _SHORTEST:
+        return []
     return without_overlaps(_armored(text) + list(_marked(text)))
 
 
@@ -308,7 +310,8 @@ def _tree(words: Iterable[str]) -> str:
     return f"(?:{alternatives})"
 
 
-_WORD: Final = re.compile(r"[A-Za-z0-9_.~+/:=%@-]{14,}")
+_SHORTEST: Final = 14
+_WORD: Final = re.compile(rf"[A-Za-z0-9_.~+/:=%@-]{{{_SHORTEST},}}")
 _LONG: Final = 1024
 """Characters from which on a word is data, with a secret in it only at the start of a part."""
 _MARKS: Final = sorted({mark for form in FORMS for mark in form.marks})

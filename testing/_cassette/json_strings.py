@@ -9,8 +9,10 @@ import json
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from .edits import Edit
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
 
 class Literal(NamedTuple):
@@ -57,17 +59,10 @@ class Literal(NamedTuple):
         return places
 
 
-class Edit(NamedTuple):
-    """A change of a text."""
-
-    start: int
-    end: int
-    new: str
-
-
 _LITERAL: Final = re.compile(r'"((?:[^"\\\r\n]++|\\[^\r\n])*+)(?:"(\s{0,100}:)?|(?=\\?(?:[\r\n]|\Z)))')
 _ESCAPE: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.")
 _STARTS: Final = re.compile(r"\A\s*(?:[\[{]|(?:data|event|id|retry|:)[^\n]*[\r\n])")
+_parse: Final = json.JSONDecoder(strict=False).decode
 
 
 def is_json_like(text: str) -> bool:
@@ -80,7 +75,7 @@ def is_json(text: str) -> bool:
     if text[:5] in ("data:", "event"):
         return True
     try:
-        json.loads(text, strict=False)
+        _parse(text)
     except (ValueError, RecursionError):
         return False
     return True
@@ -94,13 +89,3 @@ def literals(text: str) -> Iterator[Literal]:
         belongs = bool(name) and not text[after : match.start()].strip()
         yield Literal(match.start(1), match[1], name if belongs and not is_name else "", is_name)
         name, after = (match[1], match.end()) if is_name else ("", -1)
-
-
-def applied(text: str, edits: Sequence[Edit]) -> str:
-    """Return *text* with *edits*, which are in order and don't overlap."""
-    parts: list[str] = []
-    at = 0
-    for start, end, new in edits:
-        parts += (text[at:start], new)
-        at = end
-    return "".join((*parts, text[at:]))

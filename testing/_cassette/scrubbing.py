@@ -12,15 +12,13 @@ Pure, but for the environment variables that `Scrubber.from_environment` reads.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import os
 import re
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from vcr.request import Request
@@ -30,13 +28,14 @@ from maxim_gemini.testing._http.exchange import Chunk, Response
 from maxim_gemini.testing._json_types import is_list, is_object
 from maxim_gemini.testing._printable import REDACTED
 
-from . import last_scan
-from .json_strings import Edit, Literal, applied, is_json, is_json_like, literals
+from . import base64_text, last_scan
+from .edits import Edit, applied, applied_to_chunks, ordered
+from .json_strings import Literal, is_json, is_json_like, literals
 from .requests import body_of
 from .secret_text import is_password, is_secret_parameter, looks_random, names_secret, secrets_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from .last_scan import Finding
 
@@ -86,16 +85,12 @@ _STREAMED: Final = frozenset({
 })  # fmt: skip
 """Members that come in several pieces, in the events of a stream or the contents of a chat."""
 
-_BASE64: Final = re.compile(
-    r"[A-Za-z0-9+/_-]{60,100}(?:(?:(?:\\r)?\\n|\r?\n)[ \t]{0,16}[A-Za-z0-9+/_-]{4,100}={0,2})+"
-    r"|[A-Za-z0-9+/_-]{16,}={0,2}"
-)
-_LINE_END: Final = re.compile(r"(?:\\r)?\\n[ \t]*|\r?\n[ \t]*")
-_ONLY_BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{256,}={0,2}")
-_LONG_WORD: Final = re.compile(rb"[A-Za-z0-9_.~+/:=%@-]{14}")
-_SHORT_RUN: Final = 2048
-"""Characters up to which a run of base64 may begin behind the segments of a path."""
 _DEEPEST: Final = 2
+_REPEATED: Final = 200
+"""Characters up to which a text is worth remembering as one without secrets."""
+_MOST_REMEMBERED: Final = 4096
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -148,12 +143,20 @@ class Scrubber:
 
     def text(self, text: str) -> str:
         """Return *text* without secrets."""
-        return applied(text, self._edits(text, _DEEPEST))
+        if text in self._clean_texts:
+            return text
+        edits = self._edits(text)
+        if not edits and len(text) <= _REPEATED:
+            _remember(text, self._clean_texts)
+        return applied(text, edits)
 
-    def data(self, data: bytes) -> bytes:
-        """Return *data* without secrets; what is not text loses nothing but tokens."""
+    def data(self, data: bytes, depth: int = _DEEPEST) -> bytes:
+        """Return *data* without secrets, also in base64 in it, so many levels deep.
+
+        What is not text loses nothing but tokens.
+        """
         text, encoding = _decoded(data)
-        edits = self._edits(text, _DEEPEST, binary=encoding != "utf-8")
+        edits = self._edits(text, depth, binary=encoding != "utf-8")
         return applied(text, edits).encode(encoding) if edits else data
 
     def value(self, value: Any) -> Any:
@@ -220,10 +223,9 @@ class Scrubber:
 
     def _chunks(self, response: Response) -> tuple[Chunk, ...]:
         """Return the body in its chunks; each change falls into the chunk where it begins."""
-        body = response.body
-        text, encoding = _decoded(body)
-        edits = self._edits(text, _DEEPEST, binary=encoding != "utf-8")
-        return _with(edits, text, encoding, response.chunks) if edits else response.chunks
+        text, encoding = _decoded(response.body)
+        edits = self._edits(text, binary=encoding != "utf-8")
+        return applied_to_chunks(response.chunks, text, encoding, edits) if edits else response.chunks
 
     def _knowing(self, request: Request, response: Response) -> Scrubber:
         """Return a scrubber that also knows what this exchange itself was authorised with."""
@@ -244,7 +246,14 @@ class Scrubber:
         projects = {*_PROJECT_IN_PATH.findall(parts.path)}
         projects |= {value for name, value in headers if name.lower() == "x-goog-user-project"}
         known = self.projects | {name for name in projects if _is_secret(name)}
-        return replace(self, secrets={**secrets, **self.secrets}, projects=known)
+        if secrets.keys() <= self.secrets.keys() and known == self.projects:
+            return self
+        # Most exchanges are authorised as the one before.
+        key = (frozenset(secrets), known)
+        scrubber = self._latest.get(key) or replace(self, secrets={**secrets, **self.secrets}, projects=known)
+        self._latest.clear()
+        self._latest[key] = scrubber
+        return scrubber
 
     def _keeps(self, header: str) -> bool:
         name = header.lower()
@@ -262,7 +271,7 @@ class Scrubber:
 
     # What to change in a text
 
-    def _edits(self, text: str, depth: int, *, binary: bool = False) -> list[Edit]:
+    def _edits(self, text: str, depth: int = _DEEPEST, *, binary: bool = False) -> list[Edit]:
         """Return what to change in *text*, in order."""
         if binary:
             edits = [Edit(secret.start, secret.end, REDACTED) for secret in tokens(text)]
@@ -270,13 +279,13 @@ class Scrubber:
             edits = [*self._in_json(text)] if is_json_like(text) else []
             edits += self._places(text) if not is_json(text) else ()
             edits += self._projects(text)
-            edits += self._in_base64(text, depth) if depth else ()
+            edits += base64_text.edits(text, partial(self.data, depth=depth - 1)) if depth else ()
         edits += [Edit(*match.span(), new) for pattern, new in self.also for match in pattern.finditer(text)]
-        return _ordered([*edits, *self._known(text)])
+        return ordered([*edits, *self._known(text)])
 
     def _places(self, text: str) -> Iterator[Edit]:
-        found = tokens(text) if _ONLY_BASE64.fullmatch(text) else secrets_in(text)
-        yield from (Edit(secret.start, secret.end, REDACTED) for secret in found)
+        secrets = tokens(text) if base64_text.is_only_base64(text) else secrets_in(text)
+        yield from (Edit(secret.start, secret.end, REDACTED) for secret in secrets)
         if text[:1] in ("{", "[") and is_json(text):
             yield from self._in_json(text)
         yield from self._known(text)
@@ -284,18 +293,17 @@ class Scrubber:
     def _in_json(self, text: str) -> Iterator[Edit]:
         """Yield what to change in a JSON *text*: in each string, and in those that are pieces of one."""
         streamed: dict[str, list[Literal]] = {}
-        harmless: set[tuple[str, str]] = set()  # much is said again in every event
         for literal in literals(text):
             if literal.name in _STREAMED:
                 streamed.setdefault(literal.name, []).append(literal)
-            if len(literal.source) < _SHORTEST - 3 or (literal.name, literal.source) in harmless:
+            if len(literal.source) < _SHORTEST - 3 or literal[1:] in self._clean_literals:
                 continue
             value = literal.value
             spans = [(edit.start, edit.end) for edit in self._places(value)]
             if literal.name and (span := names_secret(literal.name, value)):
                 spans.append(span)
-            if not spans:
-                harmless.add((literal.name, literal.source))
+            if not spans and len(literal.source) <= _REPEATED:
+                _remember(literal[1:], self._clean_literals)
             yield from literal.edits(spans, REDACTED)
         for pieces in streamed.values():
             if pieces[1:]:
@@ -313,6 +321,22 @@ class Scrubber:
             ]
             for number, start, end in touched:
                 yield from pieces[number].edits([(start, end)], REDACTED if number == touched[0][0] else "")
+
+    # Much is the same in every exchange, and in every event of a stream: it is looked through once.
+
+    @cached_property
+    def _clean_texts(self) -> set[str]:
+        return set()
+
+    @cached_property
+    def _clean_literals(self) -> set[tuple[str, str, bool]]:
+        """The sources and names of literals, and whether they are names."""
+        return set()
+
+    @cached_property
+    def _latest(self) -> dict[tuple[frozenset[str], frozenset[str]], Scrubber]:
+        """The scrubber of the last exchange that had secrets of its own, by these and by its projects."""
+        return {}
 
     @cached_property
     def _forms(self) -> list[str]:
@@ -345,59 +369,11 @@ class Scrubber:
             for match in _PROJECT_IN_ERROR.finditer(text):
                 yield Edit(*match.span(match.lastindex or 0), REDACTED)
 
-    def _in_base64(self, text: str, depth: int) -> Iterator[Edit]:
-        harmless: set[str] = set()
-        for match in _BASE64.finditer(text):
-            run = match[0]
-            if run in harmless:
-                continue
-            for start in _starts_of_base64(run):
-                code = run[start:] if run.isprintable() and "\\" not in run else _LINE_END.sub("", run[start:])
-                data = _base64_decoded(code)
-                if _may_hold_secrets(data) and (clean := self._clean(data, depth - 1)) != data:
-                    yield Edit(match.start() + start, match.end(), _base64_encoded(clean, code))
-                    break
-            else:
-                harmless.add(run)
 
-    def _clean(self, data: bytes, depth: int) -> bytes:
-        text, encoding = _decoded(data)
-        edits = self._edits(text, depth, binary=encoding != "utf-8")
-        return applied(text, edits).encode(encoding) if edits else data
-
-
-def _starts_of_base64(run: str) -> Iterator[int]:
-    """Yield where base64 may begin in *run*: at its start, or behind a segment of a path."""
-    yield 0
-    if len(run) <= _SHORT_RUN:
-        yield from [match.end() for match in re.finditer("/", run) if len(run) - match.end() >= 16][:16]
-
-
-def _may_hold_secrets(data: bytes) -> bool:
-    """Return whether *data* is text, or has a word in it that is long enough for a key."""
-    if _LONG_WORD.search(data):
-        return True
-    try:
-        return bool(data.decode())
-    except UnicodeDecodeError:
-        return False
-
-
-def _base64_decoded(code: str) -> bytes:
-    """Return what *code* stands for; nothing where it is no base64."""
-    plain = code.rstrip("=")
-    if len(plain) % 4 == 1:
-        plain = plain[:-1]
-    try:
-        return base64.b64decode(plain + "=" * (-len(plain) % 4), altchars=b"-_" if "-" in code or "_" in code else None)
-    except (ValueError, binascii.Error):
-        return b""
-
-
-def _base64_encoded(data: bytes, former: str) -> str:
-    """Return *data* in the alphabet of the *former* code, padded if that was."""
-    code = base64.b64encode(data, altchars=b"-_" if "-" in former or "_" in former else None).decode()
-    return code if former.endswith("=") or len(former) % 4 == 0 else code.rstrip("=")
+def _remember(item: T, items: set[T]) -> None:
+    if len(items) >= _MOST_REMEMBERED:
+        items.clear()
+    items.add(item)
 
 
 def _decoded(data: bytes) -> tuple[str, str]:
@@ -406,44 +382,6 @@ def _decoded(data: bytes) -> tuple[str, str]:
         return data.decode(), "utf-8"
     except UnicodeDecodeError:
         return data.decode("latin-1"), "latin-1"
-
-
-def _ordered(edits: Iterable[Edit]) -> list[Edit]:
-    """Return *edits* in their order; of two that overlap, what both cover."""
-    kept: list[Edit] = []
-    for edit in sorted(edits, key=lambda edit: (edit.start, -edit.end)):
-        if not kept or edit.start >= kept[-1].end:
-            kept.append(edit)
-        elif edit.end > kept[-1].end:
-            kept[-1] = Edit(kept[-1].start, edit.end, kept[-1].new)
-    return kept
-
-
-def _with(edits: Sequence[Edit], text: str, encoding: str, chunks: Sequence[Chunk]) -> tuple[Chunk, ...]:
-    """Return *chunks* of the encoded *text* with *edits*; a change belongs to the chunk where it begins."""
-    pieces: list[tuple[int, bytes]] = []  # where each began in the received body, and what it is now
-    before = at = 0
-    for edit in (*edits, Edit(len(text), len(text), "")):
-        kept = text[at : edit.start].encode(encoding)
-        pieces += [(before, kept), (before + len(kept), edit.new.encode(encoding))]
-        before += len(kept) + len(text[edit.start : edit.end].encode(encoding))
-        at = edit.end
-    ends = [*accumulate(len(chunk.data) for chunk in chunks)]
-    parts = [bytearray() for _ in chunks]
-    number = 0
-    for index, (start, data) in enumerate(pieces):
-        if index % 2:  # what was changed is not torn
-            while number < len(ends) - 1 and ends[number] <= start:
-                number += 1
-            parts[number] += data
-            continue
-        while data:
-            while number < len(ends) - 1 and ends[number] <= start:
-                number += 1
-            size = len(data) if number == len(ends) - 1 else ends[number] - start
-            parts[number] += data[:size]
-            start, data = start + size, data[size:]
-    return tuple(Chunk(bytes(part), chunk.at) for part, chunk in zip(parts, chunks, strict=True))
 
 
 def _is_key_variable(name: str, value: str) -> bool:

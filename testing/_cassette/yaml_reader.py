@@ -56,9 +56,11 @@ def read(text: str, name: str = "the cassette") -> Document:
     Raises:
         CassetteBroken: it is no version-1 cassette, or not a whole one; the message names file and line.
     """
-    _refuse_damage(text, name)
     above = yaml_format.unsealed(text)
-    return _by_layout(above, name) if above is not None else _by_yaml(text, name)
+    if above is not None:
+        return _by_layout(above, name)
+    _refuse_damage(text, name)
+    return _by_yaml(text, name)
 
 
 def _refuse_damage(text: str, name: str) -> None:
