@@ -31,7 +31,34 @@ def patches(library: Library) -> Iterable[Patch]:
     return (
         Patch(library.HTTPTransport, "handle_request", functools.partial(_routing, library)),
         Patch(library.AsyncHTTPTransport, "handle_async_request", functools.partial(_async_routing, library)),
+        Patch(library.Client, "send", functools.partial(_refusing, library)),
+        Patch(library.AsyncClient, "send", functools.partial(_async_refusing, library)),
     )
+
+
+def _refusing(library: Library, send: Callable[..., Any]) -> Callable[..., Any]:
+    def send_unless_refused(self: Any, request: Any, **options: Any) -> Any:
+        _check_closed(library, self, request)
+        return send(self, request, **options)
+
+    return send_unless_refused
+
+
+def _async_refusing(library: Library, send: Callable[..., Any]) -> Callable[..., Any]:
+    async def send_unless_refused(self: Any, request: Any, **options: Any) -> Any:
+        _check_closed(library, self, request)
+        return await send(self, request, **options)
+
+    return send_unless_refused
+
+
+def _check_closed(library: Library, client: Any, request: Any) -> None:
+    """Refuse what a closed client is to send to Gemini: its own error would hide that the test lacks a recorder.
+
+    google-genai closes its client when it is collected, as in `genai.Client().models.generate_content(...)`.
+    """
+    if client.is_closed and route_for(library.__name__, str(request.url), request.headers) is None:
+        check_blocks(str(request.url))
 
 
 def core_patches(core: Library) -> Iterable[Patch]:

@@ -59,6 +59,18 @@ async def asked(client: genai.Client, *, is_async: bool) -> str | None:
     return client.models.generate_content(**ASK).text
 
 
+@pytest.mark.parametrize(("library", "is_async"), EDGES, ids=EDGE_IDS)
+async def test_a_client_that_was_let_go_of_is_refused_in_the_same_words(
+    library: str, is_async: bool, block: Block
+) -> None:
+    """google-genai closes it: "the client has been closed" would say nothing of the fixture that is missing."""
+    async with opened(library) as client:
+        pass
+    with pytest.raises(RequestRefused, match=r"Use the fixture\."):
+        await asked(client, is_async=is_async)
+    assert len(block.refused) == 1
+
+
 @pytest.mark.parametrize("base_url", [None, VERTEX])
 @pytest.mark.parametrize(("library", "is_async"), EDGES, ids=EDGE_IDS)
 async def test_a_forgotten_fixture_sends_nothing(
