@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ._logs.completeness import Problem as Problem
     from ._logs.fake_logger import FakeLogger as FakeLogger
     from ._logs.fake_logger import fake_maxim as fake_maxim
-    from ._logs.maxim_api import maxim_api as maxim_api
+    from ._logs.maxim_api import MaximApi as MaximApi
     from ._logs.received import Received as Received
     from ._logs.records import Attachment as Attachment
     from ._logs.records import Error as Error
@@ -62,7 +62,7 @@ _MODULES: dict[str, str] = {
     "_http.delivery": "Chunking Fault Pace",
     "_logs.completeness": "Problem",
     "_logs.fake_logger": "FakeLogger fake_maxim",
-    "_logs.maxim_api": "maxim_api",
+    "_logs.maxim_api": "MaximApi",
     "_logs.received": "Received",
     "_logs.records": "Attachment Error Evaluation Event Feedback FunctionCall",
     "_logs.views": "Generation Retrieval Session Span ToolCall Trace View Views",

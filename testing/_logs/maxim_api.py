@@ -1,6 +1,6 @@
 """Maxim's ingestion API, mocked: a real `maxim.logger.Logger` runs against it, threads, flushes, uploads and all.
 
-    with maxim_api() as api:
+    with MaximApi() as api:
         logger = api.logger()
         logger.trace({"id": "t"}).end()
         api.flush()
@@ -16,10 +16,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Self
 from urllib.parse import unquote
 
 import httpx
@@ -33,8 +33,8 @@ from .received import Received
 from .tree import Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
     from pathlib import Path
+    from types import TracebackType
 
 Endpoint = Literal["log", "repository", "upload-url", "upload"]
 Failure = int | Literal["timeout", "refused", "disconnected"]
@@ -93,7 +93,7 @@ class _Fault:
 
 
 class MaximApi(Received):
-    """The mocked API: what it was sent, and how it is to answer.
+    """Maxim's ingestion API at *base_url*, mocked inside `with` for every real logger of the process.
 
     *key* is the API key that it accepts (any, by default); *repositories* the log repositories that exist (all).
     """
@@ -116,8 +116,25 @@ class MaximApi(Received):
         self._faults: list[_Fault] = []
         self._writers = RealWriters(base_url)
         self._lock = threading.Lock()
+        self._open = ExitStack()
         self.router = Router(assert_all_called=False)
         self._route()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as opened:
+            for context in (without_waiting(self.waits), self.router, self._writers.watched()):
+                opened.enter_context(context)
+            self._open = opened.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # The real loggers stop, and what they keep on disk is removed.
+        self._open.__exit__(kind, error, traceback)
+
+    def __repr__(self) -> str:
+        return f"<MaximApi {self.base_url}: {len(self.posts)} posts, {len(self.uploads)} uploads>"
 
     def logger(self, id: str = "log-repository", *, raise_exceptions: bool = False) -> Logger:
         """Return a new real logger that posts here; so does one that the application makes by itself."""
@@ -160,12 +177,6 @@ class MaximApi(Received):
         """What the real loggers keep on disk, to send it later."""
         lines = [(batch, line) for batch, file in enumerate(self._writers.spills) for line in _lines(file)]
         return tuple(Commit.parse(line, index=index, batch=batch) for index, (batch, line) in enumerate(lines))
-
-    @contextmanager
-    def standing_in(self) -> Generator[MaximApi]:
-        """Take Maxim's place; at the end, stop the real loggers and remove what they keep on disk."""
-        with without_waiting(self.waits), self.router, self._writers.watched():
-            yield self
 
     def _tree(self) -> Tree:
         with self._lock:
@@ -230,9 +241,6 @@ class MaximApi(Received):
     def _missing(self, repository: str) -> Failure | None:
         return 404 if self.repositories is not None and repository not in self.repositories else None
 
-    def __repr__(self) -> str:
-        return f"<MaximApi {self.base_url}: {len(self.posts)} posts, {len(self.uploads)} uploads>"
-
 
 def _differences(missing: Counter[tuple[str, str, str]], more: Counter[tuple[str, str, str]], given: int) -> str:
     lines = [f"{missing.total()} of {given} logs did not arrive, {more.total()} arrived too often:"]
@@ -248,24 +256,12 @@ def _lines(file: Path) -> list[str]:
 
 def _answer(request: httpx.Request, failure: Failure | None, body: object) -> httpx.Response:
     if isinstance(failure, str):
-        raise _EXCEPTIONS[failure](f"{failure}, as asked for by the test", request=request)
+        raise _EXCEPTIONS[failure](f"{failure}, as the test set it", request=request)
     if failure is None:
         return httpx.Response(200, json=body)
-    return httpx.Response(failure, json={"error": {"message": f"HTTP {failure}, as asked for by the test"}})
+    return httpx.Response(failure, json={"error": {"message": f"HTTP {failure}, as the test set it"}})
 
 
 def _unknown(request: httpx.Request) -> httpx.Response:
-    message = f"the mocked Maxim API knows no {request.method} {request.url.path}"
+    message = f"the mocked Maxim API has no route for {request.method} {request.url.path}"
     return httpx.Response(404, json={"error": {"message": message}})
-
-
-@contextmanager
-def maxim_api(
-    *,
-    base_url: str = "https://app.getmaxim.ai",
-    key: str | None = None,
-    repositories: frozenset[str] | set[str] | None = None,
-) -> Generator[MaximApi]:
-    """Stand in for Maxim at *base_url*, for every real logger in the process."""
-    with MaximApi(base_url=base_url, key=key, repositories=repositories).standing_in() as api:
-        yield api

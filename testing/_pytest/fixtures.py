@@ -79,8 +79,8 @@ def gemini_server(request: pytest.FixtureRequest) -> Iterator[GeminiServer]:
 def maxim_api(request: pytest.FixtureRequest) -> Iterator[MaximApi]:
     """Maxim's ingestion API, mocked: real loggers post to it, and it shows what they posted."""
     with _needing("maxim_api"):
-        from maxim_gemini.testing._logs.maxim_api import maxim_api
-    with maxim_api() as api:
+        from maxim_gemini.testing._logs.maxim_api import MaximApi
+    with MaximApi() as api:
         session_of(request.config).current.log_to(api)
         yield api
 

@@ -24,12 +24,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from support.maxim_flows import answer, generation_config
 
-from maxim_gemini.testing import FakeLogger, maxim_api
+from maxim_gemini.testing import FakeLogger, MaximApi
 
 if TYPE_CHECKING:
     from maxim.logger import Logger
-
-    from maxim_gemini.testing._logs.maxim_api import MaximApi
 
 SIZES = (1_000, 5_000, 10_000)
 BURSTS = (30, 1_000)
@@ -86,7 +84,7 @@ class Ratios(NamedTuple):
 
 def ratios(size: int, rounds: int = 15) -> Ratios:
     """Return the ratios for bursts of that many generations; fake and real take turns to be first."""
-    with maxim_api() as api:
+    with MaximApi() as api:
         real = api.logger()
         _pair(api, real, 100, turn=0)  # what is only done the first time
         pairs = [_pair(api, real, size, turn) for turn in range(rounds)]

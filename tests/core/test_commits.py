@@ -9,7 +9,7 @@ import pytest
 from maxim.logger import Logger
 
 from maxim_gemini._core.logger import Commits, Log, Methods
-from maxim_gemini.testing import FakeLogger, maxim_api
+from maxim_gemini.testing import FakeLogger, MaximApi
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +79,7 @@ def test_a_commit_is_the_one_that_maxim_pys_own_methods_give(what: Callable[[Met
 
 
 def test_maxim_pys_own_loggers_are_told_by_commits() -> None:
-    with maxim_api() as api:
+    with MaximApi() as api:
         assert type(Log(api.logger()).commits) is Commits
     assert type(Log(FakeLogger()).commits) is Commits
 

@@ -15,7 +15,7 @@ from support.own_log import own_messages
 
 from maxim_gemini._core import logger as core_logger
 from maxim_gemini._core.logger import Ledger, Log, is_valid_id, new_id
-from maxim_gemini.testing import FakeLogger, maxim_api
+from maxim_gemini.testing import FakeLogger, MaximApi
 
 
 def test_a_sink_hears_every_commit() -> None:
@@ -40,7 +40,7 @@ def test_one_logger_has_one_ledger_whoever_asks() -> None:
 
 
 def test_what_waits_in_a_real_writers_queue_has_been_heard() -> None:
-    with maxim_api() as api:
+    with MaximApi() as api:
         logger = api.logger()
         assert isinstance(logger.writer.queue, queue.Queue)
         logger.writer.queue.put(CommitLog(Entity.TRACE, "early", "create", {}))
@@ -66,7 +66,7 @@ def test_what_has_to_wait_for_a_writers_queue_is_done_before_the_next_commit(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MAXIM_GEMINI_DELIVERY", "off")
-    with maxim_api() as api:
+    with MaximApi() as api:
         logger, done = api.logger(), list[str]()
         log = Log(logger)
         log.when_free(lambda: done.append("at once"))

@@ -27,7 +27,7 @@ from maxim_gemini import MaximGeminiClient
 from maxim_gemini._core import generation as core_generation
 from maxim_gemini._generate_content import call as content_call
 from maxim_gemini._generate_content.messages import read_request
-from maxim_gemini.testing import maxim_api, reply
+from maxim_gemini.testing import MaximApi, reply
 from maxim_gemini.testing._http import wire
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ async def test_a_stream_dropped_inside_of_the_writers_queue_waits_for_it(
     """The garbage collector may run while a thread holds the lock of the queue: no deadlock, and nothing is lost."""
     monkeypatch.setenv("MAXIM_GEMINI_DELIVERY", "off")
     gemini.does(endless)
-    with maxim_api() as api:
+    with MaximApi() as api:
         logger = api.logger()
         stream = MaximGeminiClient(raw, logger).models.generate_content_stream(model=MODEL, contents="Hi")
         next(stream)
@@ -173,7 +173,7 @@ async def test_a_stream_closed_while_another_thread_holds_the_queue_ends_at_once
     """Only the thread that drops it inside of the queue must wait with the end."""
     monkeypatch.setenv("MAXIM_GEMINI_DELIVERY", "off")
     gemini.does(endless)
-    with maxim_api() as api:
+    with MaximApi() as api:
         logger = api.logger()
         stream = MaximGeminiClient(raw, logger).models.generate_content_stream(model=MODEL, contents="Hi")
         next(stream)

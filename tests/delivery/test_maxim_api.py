@@ -8,13 +8,13 @@ import pytest
 from maxim.logger import FileDataAttachment
 
 from maxim_gemini import deliver
-from maxim_gemini.testing import maxim_api
+from maxim_gemini.testing import MaximApi
 from maxim_gemini.testing.exceptions import NotDelivered
 
 
 @pytest.mark.parametrize("wrapped", [True, False])
 def test_all_that_a_logger_was_given_is_delivered(wrapped: bool) -> None:
-    with maxim_api() as api:
+    with MaximApi() as api:
         logger = api.logger()
         if wrapped:
             deliver(logger)
@@ -29,7 +29,7 @@ def test_all_that_a_logger_was_given_is_delivered(wrapped: bool) -> None:
 
 @pytest.mark.parametrize("wrapped", [True, False])
 def test_what_a_failing_backend_keeps_back_is_named(wrapped: bool) -> None:
-    with maxim_api() as api:
+    with MaximApi() as api:
         logger = api.logger()
         if wrapped:
             deliver(logger)
@@ -44,7 +44,7 @@ def test_what_a_failing_backend_keeps_back_is_named(wrapped: bool) -> None:
 
 
 def test_a_log_that_arrives_twice_is_named() -> None:
-    with maxim_api() as api:
+    with MaximApi() as api:
         logger = api.logger()
         logger.trace({"id": "t"})
         api.flush()
@@ -56,7 +56,7 @@ def test_a_log_that_arrives_twice_is_named() -> None:
 
 
 def test_a_slow_backend_delays_no_caller() -> None:
-    with maxim_api() as api:
+    with MaximApi() as api:
         logger = api.logger()
         deliver(logger)
         api.slow(0.3)
@@ -70,7 +70,7 @@ def test_a_slow_backend_delays_no_caller() -> None:
 
 @pytest.mark.parametrize("failure", [429, 503, "timeout", "refused", "disconnected"])
 def test_after_a_restart_the_next_logger_sends_what_was_kept(failure: int) -> None:
-    with maxim_api() as api:
+    with MaximApi() as api:
         logger = api.logger()
         deliver(logger)
         api.fail(failure)
@@ -91,7 +91,7 @@ def test_after_a_restart_the_next_logger_sends_what_was_kept(failure: int) -> No
 
 def test_a_killed_process_loses_what_waits_unless_it_keeps_a_journal() -> None:
     for journal in (False, True):
-        with maxim_api() as api:
+        with MaximApi() as api:
             logger = api.logger()
             delivery = deliver(logger, journal=journal)
             api.fail(503)
@@ -108,7 +108,7 @@ def test_a_killed_process_loses_what_waits_unless_it_keeps_a_journal() -> None:
 
 
 def test_nothing_is_sent_after_the_end_of_the_context(monkeypatch: pytest.MonkeyPatch) -> None:
-    with maxim_api() as api:
+    with MaximApi() as api:
         logger = api.logger()
         delivery = deliver(logger)
         api.fail(503)

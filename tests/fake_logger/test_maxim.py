@@ -13,7 +13,7 @@ from maxim.logger.components.types import CommitLog, Entity
 from maxim.logger.writer import LogWriter
 from support.maxim_versions import MAXIM
 
-from maxim_gemini.testing import FakeLogger, maxim_api
+from maxim_gemini.testing import FakeLogger, MaximApi
 from maxim_gemini.testing._logs.maxim import encoded
 from maxim_gemini.testing._logs.tree import BIRTHS, RECORDS
 
@@ -25,14 +25,14 @@ def _own_public(value: object) -> set[str]:
 
 
 def test_a_fake_logger_holds_what_a_real_one_holds() -> None:
-    with maxim_api() as api:
+    with MaximApi() as api:
         real, fake = api.logger(), FakeLogger()
         assert _own_public(fake) == _own_public(real)
         assert _own_public(real.writer) <= _own_public(fake.writer)
 
 
 def test_the_private_names_are_there() -> None:
-    with maxim_api() as api:
+    with MaximApi() as api:
         writer: Any = api.logger().writer
         assert writer._LogWriter__flush_thread.is_alive()
         assert MAXIM < (3, 14, 20) or writer._LogWriter__in_flight == 0
@@ -81,7 +81,7 @@ def _actions(source: str) -> set[str]:
 
 
 def test_a_real_logger_flushes_by_the_clock_only() -> None:
-    with maxim_api() as api:
+    with MaximApi() as api:
         logger = api.logger()
         assert isinstance(logger, Logger)
         logger.trace({"id": "t"}).end()

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import pytest
 
-from maxim_gemini.testing import FakeLogger, maxim_api
+from maxim_gemini.testing import FakeLogger, MaximApi
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from maxim.logger import Logger
 
-    from maxim_gemini.testing._logs.maxim_api import MaximApi
     from maxim_gemini.testing._logs.received import Received
 
 
@@ -44,7 +43,7 @@ def in_memory() -> Generator[MaximEnd]:
 @contextmanager
 def over_the_wire() -> Generator[MaximEnd]:
     """Log with a real logger into the mocked API."""
-    with maxim_api() as api:
+    with MaximApi() as api:
 
         def received() -> Received:
             api.flush()
@@ -59,7 +58,7 @@ ENDS = (in_memory, over_the_wire)
 @contextmanager
 def also_over_the_wire(logger: FakeLogger) -> Generator[MaximApi]:
     """Send all that *logger* hears with a real logger, too; at the end both must show the same."""
-    with maxim_api() as api:
+    with MaximApi() as api:
         logger.writer.sinks.append(api.logger(logger.id).writer)
         yield api
         api.flush()

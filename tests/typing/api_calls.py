@@ -54,6 +54,7 @@ from maxim_gemini.testing import (
     Generation,
     IncompleteTrace,
     Interaction,
+    MaximApi,
     NotDelivered,
     NotTheOnlyOne,
     Outcome,
@@ -76,7 +77,6 @@ from maxim_gemini.testing import (
     View,
     Views,
     fake_maxim,
-    maxim_api,
     reply,
     strategies,
 )
@@ -224,7 +224,7 @@ def scripted() -> None:
         assert_type(server.requests[0].text, str)
     with GeminiMock(said) as mock:
         mock.reply(reply.function_call("weather", city="Paris"), reply.blocked("SAFETY"))
-    with maxim_api(key="any") as api:
+    with MaximApi(key="any") as api:
         takes_a_logger(api.logger())
         api.fail(429, on="log", times=1)
         api.flush()
