@@ -120,6 +120,17 @@ def test_no_method_that_makes_model_calls_is_new_to_us(wrapper: Any, wrapped: ty
 
 
 @pytest.mark.parametrize(("wrapper", "wrapped"), PAIRS)
+@pytest.mark.parametrize("misspelt", ["loger", "api_key"])
+def test_a_keyword_that_no_constructor_has_is_an_error(
+    logger: FakeLogger, wrapper: Any, wrapped: type, misspelt: str
+) -> None:
+    """It would be lost without a word; `api_key` is the SDK's, and belongs to the client that is wrapped."""
+    target = object.__new__(wrapped)
+    with pytest.raises(TypeError, match=f"unexpected keyword argument '{misspelt}'"):
+        wrapper(target, logger, **{misspelt: "x"})
+
+
+@pytest.mark.parametrize(("wrapper", "wrapped"), PAIRS)
 def test_methods_take_what_the_sdks_take_and_more(wrapper: Any, wrapped: Any) -> None:
     for name in OURS[wrapper] & public(wrapped):
         mine, theirs = getattr(wrapper, name), getattr(wrapped, name)
