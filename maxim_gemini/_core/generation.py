@@ -107,11 +107,11 @@ class Answer(Protocol):
         ...
 
     def add(self, response: Any) -> list[RequestedCall]:
-        """Take in a response or a chunk of it; return the functions that it asks for."""
+        """Take in a response or a chunk of it; return the functions that it requests."""
         ...
 
     def finish(self) -> list[RequestedCall]:
-        """Close what was left open when the last chunk had come; return the functions that this asks for."""
+        """Close what was left open when the last chunk had come; return the functions that this requests."""
         ...
 
     def result(self, response_id: str, model: str) -> dict[str, Any]:
@@ -119,7 +119,7 @@ class Answer(Protocol):
         ...
 
     def metadata(self) -> dict[str, Any]:
-        """Return what the answer says beside its result."""
+        """Return the metadata of the answer, which is no part of its result."""
         ...
 
 
@@ -214,13 +214,13 @@ class Generation:
             about["name"] = trace.labels.generation_name
         if trace.labels.generation_tags:
             about["tags"] = dict(trace.labels.generation_tags)
+        self._sent_at = start.clock if start else time.perf_counter()
         if trace.span_id is None:
-            self._log.attempt("begin the generation", self._log.commits.begin_generation, trace.id, about)
+            self._log.commits.begin_generation(trace.id, about)
         else:
-            self._log.attempt("begin the generation", trace.holder.add, self._log, "generation", about)
+            trace.holder.add(self._log, "generation", about)
         for attachment in request.attachments:
             self._attach(attachment, "input")
-        self._sent_at = start.clock if start else time.perf_counter()
 
     def add(self, response: R) -> R:
         """Take in a response, or one chunk of it, and give it back."""

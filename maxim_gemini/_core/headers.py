@@ -13,7 +13,7 @@ _PREFIX: Final = "x-maxim-"
 
 
 class Labels(NamedTuple):
-    """What a call says about its place in Maxim."""
+    """Where a call belongs in Maxim, and what it is called there."""
 
     trace_id: str | None = None
     session_id: str | None = None
@@ -21,11 +21,14 @@ class Labels(NamedTuple):
     trace_tags: Mapping[str, str] | None = None
     generation_tags: Mapping[str, str] | None = None
 
-    def over(self, others: Labels) -> Labels:
-        """Return these labels, with *others* where there are none here."""
-        if others is NO_LABELS:
-            return self
-        return others._replace(**{name: value for name, value in self._asdict().items() if value is not None})
+    def over(self, *others: Labels) -> Labels:
+        """Return these labels; where there are none here, those of the first of *others* that has any."""
+        labels = self
+        for other in others:
+            if other is not NO_LABELS:
+                known = {name: value for name, value in labels._asdict().items() if value is not None}
+                labels = other._replace(**known)
+        return labels
 
 
 NO_LABELS: Final = Labels()
@@ -35,8 +38,8 @@ def split_labels(config: Any, log: Log) -> tuple[Labels, Any]:
     """Return the labels that the `x-maxim-*` headers in *config* give, and a config without these headers."""
     if config is None:
         return NO_LABELS, None
-    headers = headers_in(config)
-    return (labels_in(headers, log), without_labels(config)) if has_labels(headers) else (NO_LABELS, config)
+    labels = labels_in(headers_in(config), log)
+    return labels, config if labels is NO_LABELS else without_labels(config)
 
 
 def headers_in(config: Any) -> Any:

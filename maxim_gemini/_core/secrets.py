@@ -6,13 +6,14 @@ Pure. Forms are those of `token_forms`; here are the names and the places that g
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, Final, cast
 
 from . import token_forms
 
 REDACTED: Final = "[redacted]"
 
-# Names that say so: of a parameter in a URL, of a member, of a setting. Written without `-`, `_` and capitals.
+# Names of secrets: of a parameter in a URL, of a member, of a setting. Written without `-`, `_` and capitals.
 _KEY_NAMES: Final = (
     "api[-_]?key|api[-_]?key[-_]?string|access[-_]?key|secret[-_]?key|private[-_]?key|signing[-_]?key|auth[-_]?key|"
     "(?:access|refresh|auth|id|session|security|bearer|csrf|oauth)[-_]?token|client[-_]?secret|"
@@ -77,15 +78,26 @@ def without_credentials(settings: Any) -> Any:
     return settings
 
 
-def _member(name: Any, value: Any) -> Any:
-    plain = re.sub(r"[^a-z0-9]", "", str(name).lower())
+def _member(name: object, value: Any) -> Any:
+    plain = _plain(str(name))
     if plain in _NO_SECRETS_INSIDE:
         return value
-    if plain in _ALL_SECRET_INSIDE or (_SECRET_NAME.fullmatch(plain) and not isinstance(value, (dict, list))):
+    if plain in _ALL_SECRET_INSIDE or (_is_secret(plain) and not isinstance(value, (dict, list))):
         return _emptied(value)
     if plain in _ADDRESSES and isinstance(value, str):
         return _RANDOM_SEGMENT.sub(REDACTED, value)
     return without_credentials(value)
+
+
+# An application sends the same few names with every request, and both patterns take longer than all else of a config.
+@lru_cache(maxsize=1024)
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+@lru_cache(maxsize=1024)
+def _is_secret(plain: str) -> bool:
+    return _SECRET_NAME.fullmatch(plain) is not None
 
 
 def _emptied(value: Any, name: str = "") -> Any:
@@ -95,7 +107,7 @@ def _emptied(value: Any, name: str = "") -> Any:
         value = dump(mode="json", exclude_none=True)
     if isinstance(value, dict):
         members = cast("dict[str, Any]", value).items()
-        return {key: _emptied(one, re.sub(r"[^a-z0-9]", "", str(key).lower())) for key, one in members}
+        return {key: _emptied(one, _plain(str(key))) for key, one in members}
     if isinstance(value, (list, tuple)):
         return [_emptied(one, name) for one in cast("list[Any]", value)]
     return value if name in _NO_SECRET_NAME or value is None or isinstance(value, bool) else REDACTED

@@ -100,18 +100,18 @@ class Trace:
         self.log.attempt("add the error", lambda: self.log.logger.trace_add_error(self.id, error))
 
     def close(self, text: str) -> None:
-        """End the span, and the trace with its output if it is ours."""
+        """End the span, and the trace with its output if it is ours; the call guards it."""
         if (span_id := self.span_id) is not None:
             self.log.attempt("end the span", lambda: self.log.logger.span_end(span_id))
         if self.is_local:
-            self.log.attempt("end the trace", self.log.commits.end_trace, self.id, text)
+            self.log.commits.end_trace(self.id, text)
 
 
 class Call:
     """One call of the application: its trace, one generation for each remote call, and the functions run in between.
 
-    *describe* returns what a function returned as text, and whether that is how it says that it has failed; *unsent*
-    the request, for the input of the trace where none was ever sent.
+    *describe* gives what a function returned as text, and whether it failed; *unsent* the request, for the input of the
+    trace where none was ever sent.
     """
 
     __slots__ = (
@@ -233,7 +233,7 @@ class Call:
 
 
 class NoCall:
-    """What stands in for a call that could not begin: the SDK's call goes on without a trace."""
+    """Stands in for a call that could not begin: the SDK's call goes on without a trace."""
 
     def __enter__(self) -> NoCall:
         return self

@@ -56,9 +56,9 @@ def mapping(value: Any) -> dict[str, Any] | None:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
-def as_json(value: Any) -> str:
+def as_json(value: object) -> str:
     """Write *value* as JSON; what JSON does not know is written as text."""
-    return json.dumps(value, ensure_ascii=False, default=_as_plain)
+    return _ENCODER.encode(value)
 
 
 def as_text(value: Any) -> str:
@@ -105,6 +105,9 @@ def _as_plain(value: Any) -> Any:
         items: Any = value  # pyright: ignore[reportUnknownVariableType]
         return list(items)
     return str(value)
+
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, default=_as_plain)  # `json.dumps` would make one each time
 
 
 def size_of(data: bytes) -> str:

@@ -91,8 +91,8 @@ class Chatting:
     )
 
     def __init__(self, log: Log, chat: Any, labels: Labels, *, is_local_trace: bool) -> None:
-        labels = labels.over(labels_in(headers_in(sdk.config_of(chat)), log))
-        labels = labels.over(labels_in(sdk.headers_of(sdk.models_of(chat)), log))
+        of_chat = labels_in(headers_in(sdk.config_of(chat)), log)
+        labels = labels.over(of_chat, labels_in(sdk.headers_of(sdk.models_of(chat)), log))
         self._log = log
         self._first_trace_id = labels.trace_id if is_local_trace else None
         self._labels = labels._replace(trace_id=None) if is_local_trace else labels
@@ -125,7 +125,7 @@ class Chatting:
         if self._is_over:
             self._begin_session()
         of_headers, config = split_labels(config, self._log)
-        labels = Labels(generation_name=generation_name).over(of_headers).over(self._labels)
+        labels = Labels(generation_name=generation_name).over(of_headers, self._labels)
         first, self._first_trace_id = self._first_trace_id, None
         trace_id = first if first is not None and of_headers.trace_id is None else ""
         self._trace = Trace(self._log, labels, "Chat turn", trace_id)

@@ -47,7 +47,7 @@ class TracedModels(Wrapper):
         if (above := call_above(models, log)) is not None:  # which ends it, too
             return self._recorded(models, above, self._replaced), NoCall(), request
         labels = Labels(checked_id(log, "trace_id", trace_id), None, generation_name)
-        labels = labels.over(of_headers).over(labels_in(sdk.headers_of(models), log))
+        labels = labels.over(of_headers, labels_in(sdk.headers_of(models), log))
         trace = Trace(log, labels, "Gemini call")
         call = ContentCall(trace, self._conversation, set(), request["contents"], config)
         return self._recorded(models, call, self._replaced, records_tools=True), call, request

@@ -61,7 +61,7 @@ class Choice:
         return {"index": index, "message": message, "logprobs": None, "finish_reason": self.finish_reason}
 
     def remarks(self) -> dict[str, Any]:
-        """Return what the choice says beside the answer."""
+        """Return what belongs to the choice and is no part of its message."""
         if not (self.metadata.merged or self.thoughts or self.others):
             return {}
         remarks = dict(self.metadata.merged)
@@ -87,7 +87,7 @@ class ContentAnswer:
         self.created = int(time.time())
 
     def add(self, response: types.GenerateContentResponse) -> list[RequestedCall]:
-        """Take in a response or a chunk; return the functions that its first candidate asks for."""
+        """Take in a response or a chunk; return the functions that its first candidate requests."""
         if response.candidates is None and (
             body := getattr(getattr(response, "sdk_http_response", None), "body", None)
         ):
@@ -116,8 +116,13 @@ class ContentAnswer:
 
     def finish(self) -> list[RequestedCall]:
         """Close what was left open when the last chunk had come, calls in pieces; return the first candidate's."""
-        requested = {index: self._complete(choice) for index, choice in self._choices.items()}
-        return requested.get(0, [])
+        requested: list[RequestedCall] = []
+        for index, choice in self._choices.items():
+            if choice.partial is not None:
+                calls = self._complete(choice)
+                if index == 0:
+                    requested = calls
+        return requested
 
     @property
     def text(self) -> str:
@@ -149,7 +154,7 @@ class ContentAnswer:
         return result
 
     def metadata(self) -> dict[str, Any]:
-        """Return what the answer says beside its result."""
+        """Return the metadata of the answer, which is no part of its result."""
         metadata = dict(self._metadata)
         for index in sorted(self._choices):
             if remarks := self._choices[index].remarks():

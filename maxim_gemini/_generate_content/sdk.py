@@ -45,22 +45,17 @@ _SDK_CLASSES: Final = (Models, AsyncModels, Chat, AsyncChat)
 _SDK_FILES: Final = {models_of_the_sdk.__file__, chats_of_the_sdk.__file__}
 
 
-class _Found:
-    """A method that is called though the user's object has an attribute of that name: a data descriptor goes first."""
-
-    def __init__(self, method: Any) -> None:
-        self._method = method
-
-    def __get__(self, instance: Any, owner: type) -> Any:
-        return self if instance is None else MethodType(self._method, instance)
-
-    def __set__(self, instance: Any, value: Any) -> None:
-        vars(instance)[self._method.__name__] = value
-
-
 def recorded(method: T) -> T:
-    """Have *method* called instead of the one that the user's object has, and that it goes on to."""
-    return cast("T", _Found(method))
+    """Have *method* called instead of the one that the user's object has, and that it goes on to.
+
+    A property goes before an attribute of that name; one written in Python would cost each call two functions more.
+    """
+
+    def write(instance: object, value: object) -> None:
+        vars(instance)[name] = value
+
+    name: str = cast("Any", method).__name__
+    return cast("T", property(partial(MethodType, cast("Any", method)), write))
 
 
 class Target:
