@@ -1,6 +1,6 @@
 """A Maxim logger, as the wrapper uses it: it knows what was logged, and it never raises.
 
-The one place that leans on more of maxim-py than a logger's methods: a writer's `sinks` hear every commit, its `queue`
+The one place that leans on more of maxim-py than a logger's methods: a writer's `sinks` get every commit, its `queue`
 holds those that came before us, and it takes commits; `test_maxim.py` and `test_commits.py` fail when they move.
 """
 
@@ -161,7 +161,7 @@ def _is_busy(logger: Logger) -> bool:
 
 
 class Methods:
-    """What every call says, by the methods of its logger."""
+    """What every call logs, by the methods of its logger."""
 
     __slots__ = ("_logger",)
 

@@ -1,4 +1,4 @@
-"""Tool calls: functions that the model asked for, run by the SDK or answered by the application later."""
+"""Tool calls: functions that the model requested, run by the SDK or answered by the application later."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Unanswered calls that are kept in mind where no chat bounds them.
 _REMEMBERED: Final = 1024
 
-# Ids that Gemini gave, and how often: one that came twice says nothing of whose call it is.
+# Ids that Gemini gave, and how often: one that came twice may belong to either call.
 _REMEMBERED_IDS: Final = 65_536
 
 
@@ -43,21 +43,21 @@ class FunctionCall(Protocol):
 
 
 class RequestedCall(NamedTuple):
-    """A function that the model asked for, under the id that Maxim knows it by."""
+    """A function that the model requested, under the id that Maxim knows it by."""
 
     id: str
     call: FunctionCall
 
 
 class FunctionAnswer(NamedTuple):
-    """What the application says a function returned; *call* is the call in the contents that it answers."""
+    """What a function returned, as the application sends it; *call* is the call in the contents that it answers."""
 
     call: FunctionCall | None
     id: str | None
     name: str | None
     text: str
     failure: str | None = None
-    """The error, where it says nothing else."""
+    """The error, where there is nothing else."""
 
 
 def in_openai_form(call_id: str, name: str | None, args: Any) -> dict[str, Any]:
@@ -66,9 +66,9 @@ def in_openai_form(call_id: str, name: str | None, args: Any) -> dict[str, Any]:
 
 
 class ToolCall:
-    """A function that the model asked for."""
+    """A function that the model requested."""
 
-    __slots__ = ("asked_at", "call", "holder", "id", "is_done", "is_open", "session_id", "trace_id")
+    __slots__ = ("call", "holder", "id", "is_done", "is_open", "requested_at", "session_id", "trace_id")
 
     def __init__(self, call_id: str, call: FunctionCall, trace: Trace) -> None:
         self.id = call_id
@@ -76,12 +76,12 @@ class ToolCall:
         self.holder = trace.holder
         self.trace_id = trace.id
         self.session_id = trace.labels.session_id
-        self.asked_at = datetime.now(UTC)
+        self.requested_at = datetime.now(UTC)
         self.is_open = False
         self.is_done = False
 
     def begin(self, log: Log, at: datetime, description: str = "") -> None:
-        """Log that the function is run, or was asked for, at the time *at*."""
+        """Log that the function is run, or was requested, at the time *at*."""
         self.is_open = True
         config: Any = {
             "id": self.id,
@@ -104,9 +104,9 @@ class ToolCall:
         log.attempt("end the tool call", lambda: log.logger.tool_call_error(self.id, error))
 
     def answer(self, log: Log, answer: FunctionAnswer) -> None:
-        """Log what the application tells the model that the function returned."""
+        """Log what the function returned, as the application sends it to the model."""
         if not self.is_open:
-            self.begin(log, self.asked_at)
+            self.begin(log, self.requested_at)
         if answer.failure is not None:
             self.fail(log, answer.failure)
         else:
@@ -184,7 +184,7 @@ def _forget_the_oldest(kept: dict[Any, Any], limit: int) -> None:
 class ToolRuns:
     """The function calls of one call of the application.
 
-    *describe* returns what a function returned as text, and whether that is how it says that it has failed.
+    *describe* returns what a function returned as text, and whether it failed.
     """
 
     __slots__ = ("_conversation", "_describe", "_log", "_trace", "_unsettled")
@@ -197,7 +197,7 @@ class ToolRuns:
         self._unsettled: list[ToolCall] = []
 
     def expect(self, calls: list[RequestedCall]) -> None:
-        """Take note of what the model asked for."""
+        """Take note of what the model requested."""
         self._unsettled += [ToolCall(one.id, one.call, self._trace) for one in calls]
 
     def answered(self, answers: Sequence[FunctionAnswer]) -> None:
@@ -216,7 +216,7 @@ class ToolRuns:
                 call.answer(self._log, answer)
 
     def ran(self, run: Sequence[FunctionCall | FunctionAnswer]) -> None:
-        """Take note of what something else ran: calls, some of which the model was seen asking for, and answers."""
+        """Take note of what something else ran: calls, some of which were expected, and answers."""
         expected, self._unsettled = self._unsettled, []
         for one in run:
             if isinstance(one, FunctionAnswer):
@@ -235,7 +235,7 @@ class ToolRuns:
         unsettled, self._unsettled = self._unsettled, []
         for call in unsettled:
             if not call.is_done:
-                call.begin(self._log, call.asked_at)
+                call.begin(self._log, call.requested_at)
                 self._conversation.wait(call)
 
     @contextmanager

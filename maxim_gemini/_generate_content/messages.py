@@ -24,7 +24,7 @@ _ROLES: Final = {"model": "assistant"}
 
 
 def read_request(contents: Any, system: Any, id_of: Callable[[types.FunctionCall], str | None]) -> Request:
-    """Return what *contents* and a *system* instruction ask; *id_of* knows the ids of calls that Gemini gave none."""
+    """Return the request that *contents* and *system* make; *id_of* knows the ids of calls that Gemini gave none."""
     if system is None and isinstance(contents, str):
         return Request({"role": "user", "content": contents})
     reader = _Reader(id_of)
@@ -100,7 +100,7 @@ class _Reader:
         self.request.messages.append(message)
 
     def _described(self, part: str | types.Part) -> str:
-        """Return what *part* says as text; put what it carries beside it."""
+        """Return *part* as text; keep what it carries as an attachment."""
         if isinstance(part, str):
             return part
         if part.text is not None:
@@ -193,7 +193,7 @@ def system_of(config: Any) -> Any:
 def function_answer(
     call: types.FunctionCall | None, response: types.FunctionResponse, attachments: list[Attachment]
 ) -> FunctionAnswer:
-    """Return what *response* says that a function returned; add the media in it to *attachments*."""
+    """Return what a function returned, as *response* has it; add the media in it to *attachments*."""
     failure = failure_in(response.response)
     text = answer_text(response, attachments)
     return FunctionAnswer(call, response.id, response.name, text, None if failure is None else readable(failure))

@@ -29,7 +29,7 @@ class PartialCall:
         self._add_args(first)
 
     def add(self, piece: types.FunctionCall) -> None:
-        """Add what *piece* says about the arguments."""
+        """Add the arguments that are in *piece*."""
         self._id = self._id or piece.id
         self._args.update(_unfinished(piece.args or {}))
         self._add_args(piece)

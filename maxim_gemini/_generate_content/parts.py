@@ -1,4 +1,4 @@
-"""One part of a content: what it says, what it carries; and what applications give for one.
+"""One part of a content: its text, what it carries; and what applications give for one.
 
 Pure: nothing here talks to a logger or to the network, and nothing that was passed in is changed.
 """
@@ -87,13 +87,13 @@ def returned(response: Any) -> Any:
 
 
 def failure_in(response: Any) -> Any:
-    """Return the error in what a function returned, where that is all it says."""
+    """Return the error in what a function returned, where there is nothing else."""
     members = mapping(response)
     return members["error"] if members is not None and list(members) == ["error"] else None
 
 
 def answer_text(response: types.FunctionResponse, attachments: list[Attachment]) -> str:
-    """Return what the application says a function returned, as text; add the media in it to *attachments*."""
+    """Return what a function returned, as text; add the media in *response* to *attachments*."""
     parts = getattr(response, "parts", None) or ()  # not in every google-genai
     media = [attachment for attachment in map(attached, parts) if attachment]
     texts = [result_text(returned(response.response), attachments)] if response.response or not media else []

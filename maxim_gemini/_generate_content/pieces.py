@@ -1,4 +1,4 @@
-"""What Google says about an answer beside its text, put together from the chunks of a stream.
+"""The metadata of an answer, beside its text, put together from the chunks of a stream.
 
 Sources, queries and supports come early or late, once or again and again, alone or with those that came before; log
 probabilities are those of each chunk's own tokens. Pure: no chunk is kept or changed.
@@ -29,7 +29,7 @@ class Pieces:
         self._places: dict[int, dict[str, int]] = {}
 
     def add(self, name: str, piece: Any) -> None:
-        """Merge *piece* into what there is under *name*; one that says nothing changes nothing."""
+        """Merge *piece* into what there is under *name*; an empty one changes nothing."""
         if piece:
             self._add(self.merged, name, piece)
 

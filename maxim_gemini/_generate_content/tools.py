@@ -83,7 +83,7 @@ def _recorded_session(session: Any, runs: ToolRuns) -> Any:
 
 
 def describe_result(value: Any) -> tuple[str, bool]:
-    """Return what a function returned, as text, and whether that is how an MCP server says that a tool has failed."""
+    """Return what a function returned, as text, and whether it is an MCP server's error."""
     if _is_from_mcp(value, "CallToolResult") and getattr(value, "is_error", getattr(value, "isError", False)):
         return readable(value), True
     return result_text(value, []), False
