@@ -325,7 +325,7 @@ def _steps() -> st.SearchStrategy[Reply]:
         st.lists(_texts(), max_size=3).map(lambda queries: reply.google_search(*queries)),
         _texts().map(lambda text: reply.grounding(("https://example.com", text), queries=[text], text=text)),
         st.just(reply.url_context("https://example.com")),
-        st.sampled_from(_SERVER_TOOLS).flatmap(_server_tools),
+        st.sampled_from([*_SERVER_TOOLS, *["mcp_server_tool"] * 3]).flatmap(_server_tools),
         st.just(reply.server_tool("dance", {"moves": 2}, ["bow"])),
         st.sampled_from(hollow).map(reply.step),
         _json().map(lambda value: reply.step({"type": "step_of_tomorrow", "fieldOfTomorrow": value})),
@@ -342,12 +342,12 @@ def _server_tools(kind: str) -> st.SearchStrategy[Reply]:
 def _odd_deltas() -> st.SearchStrategy[Reply]:
     """Generate steps that stream in deltas of an unknown kind, or of a kind of another step."""
     odd: list[dict[str, Any]] = [
-        {"type": "delta_of_tomorrow", "moves": 2},
+        *[{"type": "delta_of_tomorrow", "moves": 2}] * 4,
         {"text": "", "type": "text"},
         {"arguments": '{"a', "type": "arguments_delta"},
         {"signature": "", "type": "thought_signature"},
     ]
-    return st.lists(st.sampled_from(odd), max_size=3).map(
+    return st.lists(st.sampled_from(odd), min_size=1, max_size=4).map(
         lambda deltas: reply.step({"type": "model_output", "content": []}, deltas=deltas)
     )
 
@@ -366,13 +366,13 @@ def _odd_events() -> st.SearchStrategy[Reply]:
 @cache
 def _interaction_settings() -> st.SearchStrategy[Reply]:
     """Generate the settings of an interaction; half of the time nothing that is out of the ordinary."""
-    status = st.sampled_from([*INTERACTION_STATUSES, NEW_STATUS]).map(lambda name: {"status": name})
-    less = st.sampled_from(["usage", "model", "object", "created"]).map(lambda name: {name: None})
+    status = st.sampled_from([*INTERACTION_STATUSES, *[NEW_STATUS] * 6]).map(lambda name: {"status": name})
+    less = st.sampled_from(["usage", "usage", "model", "object", "created"]).map(lambda name: {name: None})
     more = _json().map(lambda value: {"fieldOfTomorrow": value})
     errors = _texts().map(lambda text: {"errors": [{"code": "internal", "message": text}]})
     fields = st.one_of(status, less, more, errors).map(lambda each: Reply((), interaction=InteractionSettings(each)))
     older = st.just(reply.interaction(schema="outputs"))
-    return st.one_of(st.just(Reply(())), st.just(Reply(())), fields, older, _rest_of_usage())
+    return st.one_of(st.just(Reply(())), st.just(Reply(())), fields, fields, older, _rest_of_usage())
 
 
 def _rest_of_usage() -> st.SearchStrategy[Reply]:

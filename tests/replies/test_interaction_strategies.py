@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from google import genai
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, Phase, given, settings
 from support.interactions import needs_interactions, shown
 
 from maxim_gemini.testing import GeminiMock, strategies
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 
 MODEL = "gemini-3.8-flash"
 REQUEST = GeminiRequest.of("POST", "https://generativelanguage.googleapis.com/v1/interactions", (), b"{}")
+
+BROKEN = strategies.interaction_streams(broken=True)
 
 quick = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 pytestmark = [
@@ -66,7 +67,7 @@ def test_the_sdk_reads_every_stream_to_its_end(client: genai.Client, answer: Rep
 
 
 @quick
-@given(answer=strategies.interaction_streams(broken=True))
+@given(answer=BROKEN)
 def test_broken_streams_end_in_an_error(client: genai.Client, answer: Reply) -> None:
     seen: list[Any] = []
     error: Exception | None = None
@@ -108,15 +109,14 @@ def kinds_in(answer: Reply) -> Iterator[str]:
 def test_coverage_of_steps_deltas_and_events(record_property: Any) -> None:
     seen: Counter[str] = Counter()
 
-    @given(
-        st.tuples(
-            strategies.interactions(), strategies.interaction_streams(), strategies.interaction_streams(broken=True)
-        )
-    )
-    def generate(answers: tuple[Reply, ...]) -> None:
-        seen.update({kind for answer in answers for kind in kinds_in(answer)})
+    for strategy in (strategies.interactions(), strategies.interaction_streams(), BROKEN):
 
-    generate()
+        @settings(max_examples=500, derandomize=True, database=None, deadline=None, phases=[Phase.generate])
+        @given(strategy)
+        def generate(answer: Reply) -> None:
+            seen.update(set(kinds_in(answer)))
+
+        generate()
     record_property("coverage", {kind: count for kind, count in seen.items() if len(kind) < 40})
     steps = {"model_output", "thought", "function_call", "google_search_call", "mcp_server_tool_result", "dance_call"}
     odd = {"step_of_tomorrow", "delta_of_tomorrow", "interaction.danced", "fieldOfTomorrow", strategies.NEW_STATUS}
