@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from maxim_gemini.testing._cassette import Interaction
 
-_ANOTHER_EACH_TIME: Final = frozenset({"responseId", "createTime", "thoughtSignature"})
+_ANOTHER_EACH_TIME: Final = frozenset({"responseId", "createTime", "thoughtSignature", "signature", "call_id"})
+_OF_AN_INTERACTION: Final = _ANOTHER_EACH_TIME | {"id", "created", "updated", "previous_interaction_id"}
+_ARGUMENTS: Final = frozenset({"args", "arguments"})
 
 
 class Pair(NamedTuple):
@@ -36,7 +38,8 @@ def diff(old: str, new: str, *, as_json: bool) -> int:
         console.show_json([_as_data(pair, changes) for pair, changes in changed])
     else:
         _print(changed)
-        console.note(f"{len(compared)} interactions, {len(changed)} changed" if changed else "no difference")
+        noun = "interaction" if len(compared) == 1 else "interactions"
+        console.note(f"{len(compared)} {noun}, {len(changed)} changed" if changed else "no difference")
     return 1 if changed else 0
 
 
@@ -69,7 +72,7 @@ def _changes(pair: Pair) -> Iterator[str]:
 def _answer(interaction: Interaction) -> dict[str, Any]:
     """Return what counts of an answer: its whole body, or the texts of a stream, however it was cut into events."""
     response = interaction.response
-    about = {"status": response.status, "ended": response.ended}
+    about = {"http_status": response.status, "ended": response.ended}
     if describing.is_stream(interaction):
         texts: dict[str, str] = {}
         for line in describing.answer_lines(interaction):
@@ -79,11 +82,20 @@ def _answer(interaction: Interaction) -> dict[str, Any]:
     return about | (body if is_object(body) else {"body": body})
 
 
-def _lasting(value: Any) -> Any:
-    """Return *value* without what is another in every answer."""
-    if is_object(value):
-        return {name: _lasting(member) for name, member in value.items() if name not in _ANOTHER_EACH_TIME}
-    return [_lasting(item) for item in value] if is_list(value) else value
+def _lasting(value: Any, name: str = "") -> Any:
+    """Return *value*, the member *name* of an answer, without what is another in every answer."""
+    if name in _ARGUMENTS:
+        return value  # the application's own names
+    if is_list(value):
+        return [_lasting(item) for item in value]
+    if not is_object(value):
+        return value
+    dropped = _ANOTHER_EACH_TIME
+    if value.get("object") == "interaction":
+        dropped = _OF_AN_INTERACTION
+    elif name == "functionCall" or str(value.get("type")).endswith("_call"):
+        dropped = _ANOTHER_EACH_TIME | {"id"}
+    return {key: _lasting(member, key) for key, member in value.items() if key not in dropped}
 
 
 def _print(changed: Sequence[tuple[Pair, list[str]]]) -> None:

@@ -105,8 +105,28 @@ def _answered(event: Json) -> Iterator[Line]:
                 yield Line("ended", reason)
     elif is_object(feedback := event.get("promptFeedback")) and (blocked := feedback.get("blockReason")):
         yield Line("blocked", blocked)
+    elif "event_type" in event:
+        yield from _interaction_event(event)
     elif "usageMetadata" not in event or len(event) > 3:
         yield Line("answer", json.dumps(event, ensure_ascii=False))
+
+
+def _interaction_event(event: dict[str, Json]) -> Iterator[Line]:
+    """Yield what an event of a streamed interaction adds: not what opens or closes something, nor signatures."""
+    match event:
+        case {"event_type": "interaction.completed", "interaction": {"status": status}}:
+            yield Line("ended", str(status))
+        case {"delta": {"type": "text", "text": text}}:
+            yield Line("model", str(text))
+        case {"delta": {"type": "thought_summary", "content": {"text": text}}}:
+            yield Line("thought", str(text))
+        case {"delta": {"arguments": str(arguments)}}:
+            yield Line("arguments", arguments)
+        case {"delta": {"type": "thought_signature"}} | {"step": {"type": "thought" | "model_output"}}:
+            pass
+        case {"delta": {**members}} | {"step": {**members}}:
+            shown = {name: member for name, member in members.items() if name not in ("id", "call_id", "signature")}
+            yield Line("step", json.dumps(shown, ensure_ascii=False))
 
 
 def _content(content: Json, role: str) -> Iterator[Line]:
@@ -149,7 +169,7 @@ def _merged(lines: Iterator[Line]) -> Iterator[Line]:
     """Join the pieces in which a stream brings one text."""
     last: Line | None = None
     for line in lines:
-        if last and last.who == line.who and line.who in ("model", "thought"):
+        if last and last.who == line.who and line.who in ("model", "thought", "arguments"):
             last = Line(last.who, last.text + line.text)
             continue
         if last:
