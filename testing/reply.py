@@ -1,4 +1,4 @@
-"""What Gemini says, in words: one vocabulary for mocks, the loopback server and the strategies.
+"""What Gemini answers, in words: one vocabulary for mocks, the loopback server and the strategies.
 
 ```python
 from maxim_gemini.testing import reply
@@ -258,11 +258,11 @@ def candidates(*replies: Reply) -> Reply:
         raise ScriptError(f"several candidates are at least two, not {len(replies)}")
     rows = [only_events(reply) for reply in replies]
     events: list[Event] = []
-    for place in range(max(map(len, rows))):
+    for position in range(max(map(len, rows))):
         joined = Event()
         for index, row in enumerate(rows):
-            if place < len(row):
-                joined = joined + _renumbered(row[place], index, final=place == len(row) - 1)
+            if position < len(row):
+                joined = joined + _renumbered(row[position], index, final=position == len(row) - 1)
         events.append(joined)
     return replace(combined(replies), steps=tuple(events))
 

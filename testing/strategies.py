@@ -282,11 +282,8 @@ def _hollow() -> st.SearchStrategy[Reply]:
 
 def _blocked() -> st.SearchStrategy[Reply]:
     reason = st.sampled_from(sorted(BLOCK_REASONS))
-    return st.one_of(st.builds(reply.blocked, reason, _maybe(_texts())), st.just(_blocked_for(NEW_REASON)))
-
-
-def _blocked_for(reason: str) -> Reply:
-    return prompt_feedback({"blockReason": reason})
+    unknown = prompt_feedback({"blockReason": NEW_REASON})
+    return st.one_of(st.builds(reply.blocked, reason, _maybe(_texts())), st.just(unknown))
 
 
 @cache

@@ -60,13 +60,13 @@ def problems(tree: Tree, *, strict: bool = False) -> list[Problem]:
 
 
 def _problems_of(node: Node, may_stay_open: frozenset[str], *, strict: bool) -> Iterator[Problem]:
-    found = [
+    findings = [
         *_birth(node, strict=strict),
         *_end(node, may_stay_open, strict=strict),
         *_after_the_end(node),
         *_lost(node),
     ]
-    return (Problem(node.kind, node.id, what, commit) for what, commit in found)
+    return (Problem(node.kind, node.id, what, commit) for what, commit in findings)
 
 
 Finding = tuple[str, Commit | None]

@@ -43,7 +43,7 @@ class _Mutable(Exception):
 def _frozen(value: Any) -> Any:
     """Copy what can change later; cheaper than encoding, which is left for when someone looks.
 
-    Every commit runs through here: leaves are told apart where they stand, without a call for each.
+    Every commit runs through here: leaves are recognised in the loop, without a call for each.
     """
     kind: type[object] = value.__class__
     if kind is dict:
@@ -60,7 +60,7 @@ def _frozen(value: Any) -> Any:
 
 
 class _Entry(NamedTuple):
-    """One commit as it came: what it said at that moment, and why it was dropped, if it was."""
+    """One commit as it came: its content at that moment, and why it was dropped, if it was."""
 
     log: CommitLog
     action: str

@@ -6,7 +6,7 @@ in-memory ones set the same attributes by themselves), and the singleton behind 
 """
 
 # pyright: reportMissingTypeStubs=false
-# maxim-py and filetype are annotated, but do not say so with a py.typed.
+# maxim-py and filetype are annotated, but have no py.typed.
 
 from __future__ import annotations
 
@@ -130,12 +130,12 @@ def _forget_maxim(successor: Maxim | None) -> None:
 
 
 def real_logger(id: str, base_url: str, key: str, *, raise_exceptions: bool) -> Logger:
-    """Return a real logger; it flushes when it is asked to, or has many logs."""
+    """Return a real logger; it flushes on request, or when it has many logs."""
     return Logger({"id": id}, key, base_url, raise_exceptions=raise_exceptions)
 
 
 class _Overlaid:
-    """A module, some of its functions replaced: maxim-py sees the replacements, and nobody else."""
+    """A module, some of its functions replaced: only maxim-py sees the replacements."""
 
     def __init__(self, module: ModuleType, **replaced: object) -> None:
         self._module = module

@@ -22,7 +22,7 @@ V = TypeVar("V", bound=View)
 
 
 class Received(TraceHolder):
-    """The base of everything that can say what Maxim received."""
+    """The base of everything that shows what Maxim received."""
 
     def _tree(self) -> Tree:
         raise NotImplementedError
@@ -71,8 +71,8 @@ class Received(TraceHolder):
         """
         __tracebackhide__ = True
         tree = self._tree()
-        if found := problems(tree, strict=strict):
-            raise IncompleteTrace(_complaint(tree, found))
+        if unmet := problems(tree, strict=strict):
+            raise IncompleteTrace(_complaint(tree, unmet))
 
     def snapshot(self) -> JsonDict:
         """Return everything as plain data with stable ids (`trace-1`) and without clock values."""
@@ -90,10 +90,10 @@ class Received(TraceHolder):
         return self.render()
 
 
-def _complaint(tree: Tree, found: list[Problem]) -> str:
+def _complaint(tree: Tree, unmet: list[Problem]) -> str:
     marks: dict[tuple[str, str], list[str]] = {}
-    for problem in found:
+    for problem in unmet:
         if problem.commit is None or not problem.what.startswith("dropped"):
             marks.setdefault((problem.kind, problem.id), []).append(problem.what)
-    listed = "\n".join(f"  {problem}" for problem in found)
+    listed = "\n".join(f"  {problem}" for problem in unmet)
     return f"what Maxim received is not complete:\n{listed}\n\n{render(tree, color=False, marks=marks)}"

@@ -64,7 +64,7 @@ def render(
 
 
 def _wants_color(terminal: bool) -> bool:
-    """Say what the two variables that people agree on say; logs of CI services ask for colour without a terminal."""
+    """Return whether to use colour; NO_COLOR and FORCE_COLOR decide, the second for CI logs, which are no terminal."""
     return not os.environ.get("NO_COLOR") and (terminal or bool(os.environ.get("FORCE_COLOR")))
 
 
@@ -76,7 +76,11 @@ def _lines(tree: Tree, title: str, marks: Marks, columns: int) -> Iterator[Line]
         yield from _drawn(branch, "", "", "", columns)
     for commit, reason in tree.dropped:
         what = f"{commit.entity} {commit.id} {commit.action}"
-        head: Line = [(f"{MARK} dropped ", "bold red"), (what, "red"), *_words(f" {reason}", "dim")]
+        head: Line = [
+            (f"{MARK} dropped ", "bold red"),
+            (what, "red"),
+            *((f" {word}", "dim") for word in reason.split()),
+        ]
         yield from _flowing(head, [], [("  ", "")], columns)
 
 
@@ -117,10 +121,6 @@ def _flowing(pieces: Line, first: Line, further: Line, columns: int) -> Iterator
     yield line
 
 
-def _words(text: str, style: str) -> Line:
-    return [(f" {word}", style) for word in text.split()]
-
-
 def _branches(nodes: Sequence[Node], marks: Marks, blamed: Set[Node]) -> list[_Branch]:
     """Return a branch for each of a few entities; of many, for the first and for those that lead to an offender."""
     few = nodes if len(nodes) <= _ENTITIES_SHOWN + 1 else nodes[:_ENTITIES_SHOWN]
@@ -135,18 +135,15 @@ def _branch(node: Node, marks: Marks, blamed: Set[Node]) -> _Branch:
     wrong = marks.get((node.kind, node.id), ())
     mark: Line = [(f"{MARK} ", "bold red")] if wrong else []
     reasons: list[Line] = [[(f"{MARK} {reason}", "bold red")] for reason in wrong]
-    notes = [_note(label, text, style) for label, text, style in _notes(view)]
+    notes: list[Line] = [[(f"{label:<9} ", style or "dim"), (text, style)] for label, text, style in _notes(view)]
     return _Branch([*mark, *_head(view)], [*reasons, *notes], _branches(node.children, marks, blamed))
 
 
 def _head(view: View) -> Line:
     facts = [(f"  {text}", style) for text, style in _facts(view) if text]
     name: Line = [(f" {view.name}", "bold")] if view.name else []
-    return [(view.kind.replace("_", " ").capitalize(), "bold cyan"), *name, (f"  {_short(view.id)}", "dim"), *facts]
-
-
-def _short(id: str) -> str:
-    return f"{id[:8]}…" if len(id) >= 32 else id
+    id = f"{view.id[:8]}…" if len(view.id) >= 32 else view.id
+    return [(view.kind.replace("_", " ").capitalize(), "bold cyan"), *name, (f"  {id}", "dim"), *facts]
 
 
 def _facts(view: View) -> Iterator[Piece]:
@@ -178,10 +175,6 @@ def _tokens(usage: JsonDict) -> str:
     prompt = usage.get("prompt_tokens", usage.get("input_tokens"))
     completion = usage.get("completion_tokens", usage.get("output_tokens"))
     return "" if prompt is None and completion is None else f"{prompt or 0:,} → {completion or 0:,} tokens"
-
-
-def _note(label: str, text: str, style: str) -> Line:
-    return [(f"{label:<9} ", style or "dim"), (text, style)]
 
 
 Note = tuple[str, str, str]
@@ -238,7 +231,7 @@ def _message_text(message: JsonDict) -> str:
 
 
 def _content_text(content: object) -> object:
-    """Return what a message says; of a part that is no text, its type."""
+    """Return the text of a message; of a part that is not text, its type."""
     if not is_list(content):
         return content or ""
     parts = [mapping(part) for part in content]
@@ -293,7 +286,7 @@ def _cells(text: str) -> int:
 
 
 def _cut(line: Line, columns: int) -> Line:
-    """Shorten the end of a line that is too long, saying how many characters are left out."""
+    """Shorten the end of a line that is too long, and show how many characters are left out."""
     if _width(line) <= columns:
         return line
     room = columns - len(f"… +{sum(len(text) for text, _ in line):,}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from maxim_gemini.testing._json_types import JsonDict, filled, is_list, is_object, mapping
+from maxim_gemini.testing._json_types import JsonDict, filled, is_list, is_object
 
 from .views import view_of
 
@@ -53,7 +53,7 @@ class _StableIds:
 
     def applied(self, exported: JsonDict) -> JsonDict:
         return {
-            key: [self._dropped(item) if key == "dropped" else self._entity(item) for item in group]
+            key: [self._value(item, timed=False) if key == "dropped" else self._entity(item) for item in group]
             for key, group in exported.items()
         }
 
@@ -91,9 +91,6 @@ class _StableIds:
     def _record(self, kind: str, record: JsonDict) -> JsonDict:
         renamed = self._value({key: value for key, value in record.items() if key != "id"}, timed=True)
         return {"id": self._name(kind, record.get("id", "")), **renamed}
-
-    def _dropped(self, dropped: JsonDict) -> JsonDict:
-        return mapping(self._value(dropped, timed=False))
 
     def _value(self, value: Any, *, timed: bool) -> Any:
         if isinstance(value, str):

@@ -129,7 +129,7 @@ class Tree:
             parent.children.append(node)
 
     def _parent(self, node: Node) -> Node | None:
-        """Say where an entity belongs: in the span or session that it names, else where it was added."""
+        """Return the parent of an entity: the span or session that it names, else where it was added."""
         if not node.births:
             return None
         birth = node.births[-1]

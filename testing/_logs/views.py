@@ -49,7 +49,7 @@ class Views(Sequence[V], Generic[V]):
     def __getitem__(self, key: slice) -> Views[V]: ...
     def __getitem__(self, key: SupportsIndex | str | slice) -> V | Views[V]:
         if isinstance(key, str):
-            return self._with_id(key) or self.named(key).only
+            return next((view for view in self._views if view.id == key), None) or self.named(key).only
         return Views(self._views[key], self._what) if isinstance(key, slice) else self._views[key]
 
     def __len__(self) -> int:
@@ -77,9 +77,6 @@ class Views(Sequence[V], Generic[V]):
         if len(self._views) != 1:
             raise NotTheOnlyOne(f"expected exactly one {self._what}, found {_listed(self._views)}")
         return self._views[0]
-
-    def _with_id(self, id: str) -> V | None:
-        return next((view for view in self._views if view.id == id), None)
 
 
 def _listed(views: Sequence[View]) -> str:

@@ -40,8 +40,8 @@ def _in_one(reply: Reply) -> list[Step]:
     whole = events[0]
     for event in events[1:]:
         whole = _joined(whole, event)
-    place = max(place for place, step in enumerate(reply.steps) if isinstance(step, Event)) + 1 - len(events)
-    steps.insert(place, whole)
+    position = max(position for position, step in enumerate(reply.steps) if isinstance(step, Event)) + 1 - len(events)
+    steps.insert(position, whole)
     return steps
 
 
@@ -88,7 +88,7 @@ def _cut(steps: list[Step], request: GeminiRequest, style: Style) -> list[Step]:
 
 
 def _calls(step: Step) -> bool:
-    """Whether *step* is a loose event of nothing but function calls."""
+    """Return whether *step* is a loose event of nothing but function calls."""
     if not (isinstance(step, Event) and step.loose):
         return False
     parts = [part for candidate in step.candidates for part in candidate.parts or ()]
@@ -129,8 +129,8 @@ def _with_empty_end(steps: list[Step], style: Style) -> list[Step]:
     ):
         return steps
     end = Candidate(candidate.index, ({"text": ""},), candidate.fields)
-    said = replace(last, candidates=(replace(candidate, fields={}),), usage=None)
-    return [*steps[:-1], said, replace(last, candidates=(end,))]
+    content = replace(last, candidates=(replace(candidate, fields={}),), usage=None)
+    return [*steps[:-1], content, replace(last, candidates=(end,))]
 
 
 def _signed(steps: list[Step], style: Style, seed: str) -> list[Step]:
@@ -143,7 +143,7 @@ def _signed(steps: list[Step], style: Style, seed: str) -> list[Step]:
     if any("thoughtSignature" in part for part in parts):
         carrier = None
     return [
-        _with_parts(step, lambda part, place: _signed_part(part, part is carrier, f"{seed}{place}"))
+        _with_parts(step, lambda part, position: _signed_part(part, part is carrier, f"{seed}{position}"))
         if isinstance(step, Event)
         else step
         for step in steps
@@ -154,7 +154,7 @@ def _with_parts(event: Event, change: Callable[[Json, int], Json]) -> Event:
     def changed(candidate: Candidate) -> Candidate:
         if not candidate.parts:
             return candidate
-        return replace(candidate, parts=tuple(change(part, place) for place, part in enumerate(candidate.parts)))
+        return replace(candidate, parts=tuple(change(part, position) for position, part in enumerate(candidate.parts)))
 
     return replace(event, candidates=tuple(map(changed, event.candidates)))
 
@@ -168,13 +168,13 @@ def _signed_part(part: Json, signs: bool, seed: str) -> Json:
 
 def _signature(seed: str) -> str:
     """Return what looks like a thought signature: standard base64 of a length-prefixed secret."""
-    secret = b"".join(hashlib.sha256(f"{seed}{place}".encode()).digest() for place in range(4))
+    secret = b"".join(hashlib.sha256(f"{seed}{position}".encode()).digest() for position in range(4))
     return base64.b64encode(b"\x0a" + bytes([len(secret)]) + secret).decode()
 
 
 def _finished(steps: list[Step], request: GeminiRequest, style: Style) -> list[Step]:
-    """Return the steps with every candidate's index and end, and with what the end of an answer says."""
-    last = max((place for place, step in enumerate(steps) if isinstance(step, Event)), default=-1)
+    """Return the steps with every candidate's index and end, and with what the end of an answer adds."""
+    last = max((position for position, step in enumerate(steps) if isinstance(step, Event)), default=-1)
     broken = any(isinstance(step, Disconnect | Failure) for step in steps[last + 1 :])
     streams = request.action == "streamGenerateContent"
     grounded = streams and any(
@@ -182,9 +182,9 @@ def _finished(steps: list[Step], request: GeminiRequest, style: Style) -> list[S
     )
     ends: Json = {"groundingMetadata": {}} if grounded and not style.on_vertex else {}
     finished: list[Step] = []
-    for place, step in enumerate(steps):
+    for position, step in enumerate(steps):
         if isinstance(step, Event):
-            final = place == last and not (broken and streams)
+            final = position == last and not (broken and streams)
             step = replace(
                 step,
                 candidates=tuple(_finished_candidate(c, final, streams, style, ends) for c in step.candidates),
@@ -200,16 +200,13 @@ def _finished_candidate(candidate: Candidate, final: bool, streams: bool, style:
     if style.says_index or candidate.index:
         fields.setdefault("index", candidate.index)
     if final:
+        calls = any("functionCall" in part for part in candidate.parts or ())
         fields.setdefault("finishReason", "STOP")
-        if fields["finishReason"] == "STOP" and style.announces_calls and _has_calls(candidate):
+        if fields["finishReason"] == "STOP" and style.announces_calls and calls:
             fields.setdefault("finishMessage", "Model generated function call(s).")
         if style.says_logprobs and not streams and candidate.parts:
             fields.setdefault("avgLogprobs", _average_logprob(candidate))
     return replace(candidate, fields=fields)
-
-
-def _has_calls(candidate: Candidate) -> bool:
-    return any("functionCall" in part for part in candidate.parts or ())
 
 
 def _average_logprob(candidate: Candidate) -> float:
@@ -218,14 +215,14 @@ def _average_logprob(candidate: Candidate) -> float:
 
 def _counted(steps: list[Step], request: GeminiRequest, style: Style) -> list[Step]:
     """Return the steps with the counts of every event: running totals, or all in the last event on Vertex."""
-    said = _last_usage(steps)
-    asked = _prompt_usage(request, said)
-    made: dict[str, int] = {}
+    own = next((step.usage for step in reversed(steps) if isinstance(step, Event) and step.usage), NOTHING)
+    prompt = _prompt_usage(request, own)
+    answer_tokens: dict[str, int] = {}
     thoughts = 0
     answered = False
-    last = max((place for place, step in enumerate(steps) if isinstance(step, Event)), default=-1)
+    last = max((position for position, step in enumerate(steps) if isinstance(step, Event)), default=-1)
     counted_steps: list[Step] = []
-    for place, step in enumerate(steps):
+    for position, step in enumerate(steps):
         if isinstance(step, Event):
             for part in (part for candidate in step.candidates for part in candidate.parts or ()):
                 modality, tokens = part_tokens(part)
@@ -233,43 +230,39 @@ def _counted(steps: list[Step], request: GeminiRequest, style: Style) -> list[St
                     thoughts += tokens
                 else:
                     answered = True
-                    made[modality] = made.get(modality, 0) + tokens
-            usage = _usage_now(asked, made, answered, thoughts, said, style, final=place == last)
-            if step.usage and place != last:
+                    answer_tokens[modality] = answer_tokens.get(modality, 0) + tokens
+            usage = _usage_now(prompt, answer_tokens, answered, thoughts, own, style, final=position == last)
+            if step.usage and position != last:
                 usage = recounted(usage, step.usage, style)
             step = replace(step, usage=usage)
         counted_steps.append(step)
     return counted_steps
 
 
-def _last_usage(steps: list[Step]) -> Json:
-    return next((step.usage for step in reversed(steps) if isinstance(step, Event) and step.usage), NOTHING)
-
-
-def _prompt_usage(request: GeminiRequest, said: Json) -> dict[str, Any]:
+def _prompt_usage(request: GeminiRequest, own: Json) -> dict[str, Any]:
     contents = [*request.contents, request.field("systemInstruction")]
     parts = [part for content in contents for part in parts_of(content)]
     counts = by_modality([*parts, *({"text": str(tool)} for tool in request.field("tools") or ())])
-    if "promptTokenCount" in said:
-        return {"promptTokenCount": said["promptTokenCount"]}
+    if "promptTokenCount" in own:
+        return {"promptTokenCount": own["promptTokenCount"]}
     return {"promptTokenCount": max(1, sum(counts.values())), "promptTokensDetails": details(counts or {"TEXT": 1})}
 
 
 def _usage_now(
-    asked: Json, made: dict[str, int], answered: bool, thoughts: int, said: Json, style: Style, *, final: bool
+    prompt: Json, answer_tokens: dict[str, int], answered: bool, thoughts: int, own: Json, style: Style, *, final: bool
 ) -> dict[str, Any]:
-    """Return the counts so far: tokens *made* by modality, in *thoughts*, and whether anything is *answered* yet."""
+    """Return the counts so far: *answer_tokens* by modality, *thoughts*, and whether anything is *answered* yet."""
     if style.on_vertex and not final:
         return {"trafficType": "ON_DEMAND"}
-    usage: dict[str, Any] = {**asked}
+    usage: dict[str, Any] = {**prompt}
     if final:
-        usage |= {"candidatesTokenCount": sum(made.values()), "thoughtsTokenCount": thoughts}
-        if style.counts_by_modality and any(made.values()) and "candidatesTokenCount" not in said:
-            usage["candidatesTokensDetails"] = details(with_text_first(made))
-        return counted({**usage, **said}, style)
+        usage |= {"candidatesTokenCount": sum(answer_tokens.values()), "thoughtsTokenCount": thoughts}
+        if style.counts_by_modality and any(answer_tokens.values()) and "candidatesTokenCount" not in own:
+            usage["candidatesTokensDetails"] = details(with_text_first(answer_tokens))
+        return counted({**usage, **own}, style)
     if answered and style.counts_while_running:
-        usage["candidatesTokenCount"] = min(sum(made.values()), said.get("candidatesTokenCount", inf))
+        usage["candidatesTokenCount"] = min(sum(answer_tokens.values()), own.get("candidatesTokenCount", inf))
     if answered:
-        usage["thoughtsTokenCount"] = said.get("thoughtsTokenCount", thoughts)
-    running = {name: said[name] for name in ("toolUsePromptTokenCount", "cachedContentTokenCount") if name in said}
+        usage["thoughtsTokenCount"] = own.get("thoughtsTokenCount", thoughts)
+    running = {name: own[name] for name in ("toolUsePromptTokenCount", "cachedContentTokenCount") if name in own}
     return counted({**usage, **running}, style)

@@ -1,4 +1,4 @@
-"""The answers of methods that generate nothing, in the words of the backend that is asked."""
+"""The answers of methods that generate nothing, in the words of the requested backend."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Flow:
     script: tuple[Reply, ...] = field(repr=False)
     """What the server says, request by request."""
     play: Program = field(repr=False)
-    """Drive a client, wrapped or not, through the flow; returns what the program saw of it, as JSON can say it."""
+    """Drive a client, wrapped or not, through the flow; returns what the program saw of it, as JSON."""
     backend: Backend = "gemini"
     attempts: int = 1
     """How often the client may try a request."""
@@ -64,7 +64,7 @@ class Flow:
 def _http_options(base_url: str | None, attempts: int) -> Any:
     from google.genai import types
 
-    # google-genai before 1.22 has no retries to be asked for.
+    # google-genai before 1.22 has no option for retries.
     if attempts == 1 or not hasattr(types, "HttpRetryOptions"):
         return types.HttpOptions(base_url=base_url)
     retries = types.HttpRetryOptions(attempts=attempts, initial_delay=0.01)
@@ -132,12 +132,12 @@ def _function_call(client: Client) -> Any:
 
     question = types.Content(role="user", parts=[types.Part(text="How is the weather in Paris?")])
     config = types.GenerateContentConfig(tools=[types.Tool(function_declarations=[_declaration()])])
-    asked = client.models.generate_content(model=MODEL, contents=question, config=config)
-    call: Any = _calls(asked)[0]
-    said: Any = asked.candidates[0].content if asked.candidates else None
+    first = client.models.generate_content(model=MODEL, contents=question, config=config)
+    call: Any = _calls(first)[0]
+    request: Any = first.candidates[0].content if first.candidates else None
     result = types.FunctionResponse(id=call.id, name=call.name, response={"result": get_weather(**call.args)})
     answered = types.Content(role="user", parts=[types.Part(function_response=result)])
-    answer = client.models.generate_content(model=MODEL, contents=[question, said, answered], config=config)
+    answer = client.models.generate_content(model=MODEL, contents=[question, request, answered], config=config)
     return [{call.name: call.args}, answer.text]
 
 
@@ -305,13 +305,13 @@ def _server_error(client: Client) -> Any:
     reply.stream("The quick ", "brown fox ") + reply.error(503),
 )
 def _stream_error(client: Client) -> Any:
-    said: list[str] = []
+    texts: list[str] = []
     try:
-        said.extend(map(_text_of, client.models.generate_content_stream(model=MODEL, contents="Say a pangram.")))
+        texts.extend(map(_text_of, client.models.generate_content_stream(model=MODEL, contents="Say a pangram.")))
     except Exception as error:
         # google-genai before 1.34 can't read an error in mid-stream, and raises the JSON parser's.
-        return [said, getattr(error, "code", None)]
-    return said
+        return [texts, getattr(error, "code", None)]
+    return texts
 
 
 @_flow("empty", "An answer without parts.", reply.empty())

@@ -82,16 +82,16 @@ def _function_call(client: Client) -> Any:
         "description": "Return the weather in a city.",
         "parameters": {"type": "object", "properties": {"city": city}, "required": ["city"]},
     }
-    asked = _interactions(client).create(model=MODEL, input="How is the weather in Paris?", tools=[tool])
-    call: Any = next(step for step in asked.steps or () if step.type == "function_call")
+    first = _interactions(client).create(model=MODEL, input="How is the weather in Paris?", tools=[tool])
+    call: Any = next(step for step in first.steps or () if step.type == "function_call")
     result: Any = {
         "type": "function_result",
         "call_id": call.id,
         "name": call.name,
         "result": get_weather(**call.arguments),
     }
-    answer = _interactions(client).create(model=MODEL, input=[result], tools=[tool], previous_interaction_id=asked.id)
-    return [asked.status, {call.name: call.arguments}, answer.output_text]
+    answer = _interactions(client).create(model=MODEL, input=[result], tools=[tool], previous_interaction_id=first.id)
+    return [first.status, {call.name: call.arguments}, answer.output_text]
 
 
 @_flow(
@@ -168,9 +168,9 @@ def _interactions(client: Client) -> Any:
     return client.interactions
 
 
-def _polled(client: Client, **asked: Any) -> Any:
+def _polled(client: Client, **fields: Any) -> Any:
     """Return the statuses that are seen until the end, and the text."""
-    running = _interactions(client).create(background=True, **asked)
+    running = _interactions(client).create(background=True, **fields)
     statuses = [running.status]
     while True:
         got = _interactions(client).get(id=running.id)

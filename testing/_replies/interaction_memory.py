@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .request import GeminiRequest
 
 _RUNNING: Final = ("id", "created", "updated", "service_tier", "object", "model", "agent", "environment_id")
-"""What an interaction says of itself while it runs."""
+"""The fields of an interaction while it runs."""
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class _Kept:
     """One interaction."""
 
     reply: Reply
-    asked: list[dict[str, Any]]
+    input_steps: list[dict[str, Any]]
     """Its input, as steps."""
     size: int
     is_running: bool
@@ -123,9 +123,9 @@ def _got(kept: _Kept, request: GeminiRequest) -> Reply:
     if failed is not None:
         fields |= {"status": "failed", "errors": [error_fields(failed)["error"]]}
     if request.query.get("include_input") == "true":
-        fields["input"] = kept.asked
-    asked = tuple(InteractionStep(step) for step in kept.asked)
-    return replace(kept.reply, steps=(*asked, *steps), interaction=replace(settings, fields=fields), exact=True)
+        fields["input"] = kept.input_steps
+    inputs = map(InteractionStep, kept.input_steps)
+    return replace(kept.reply, steps=(*inputs, *steps), interaction=replace(settings, fields=fields), exact=True)
 
 
 def _running(reply: Reply, status: str = "in_progress") -> Reply:

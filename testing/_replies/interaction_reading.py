@@ -62,7 +62,7 @@ def parse_interaction(data: bytes, *, status: int, backend: Backend) -> Reply:
     if is_object(value) and "error" in value:
         return assembly.failure(status, value["error"]["message"], status=value["error"]["code"])
     if not is_object(value) or value.get("object") != "interaction":
-        raise ScriptError(f"this is no interaction: {data[:60]!r}")
+        raise ScriptError(f"not an interaction: {data[:60]!r}")
     schema: Schema = "outputs" if "outputs" in value or value.get("role") else "steps"
     fields = {name: item for name, item in value.items() if name not in ("steps", "outputs")}
     steps = [_as_step(item) for item in value.get(schema, ())]
@@ -131,7 +131,7 @@ def _stream(data: bytes, backend: Backend) -> Reply:
     bounds = [event for event in events if event.get("event_type") in (first, last)]
     fields = dict(bounds[-1]["interaction"]) if bounds else {}
     if not is_done and not (events and events[-1].get("event_type") == "error"):
-        raise ScriptError("this stream ends without [DONE] and without an error: use reply.raw(body)")
+        raise ScriptError("the stream ends without [DONE] and without an error: use reply.raw(body)")
     opening, ending = [*map(compact, opening_events(fields, schema))], compact(ending_event(fields, schema))
     settings = _settings(fields, schema, events[0] if events else {})
     shown = [compact(_by_name(event, opening_events(fields, schema))) for event in events[:2]]
@@ -154,7 +154,7 @@ def _by_name(event: Json, expected: list[dict[str, Any]]) -> Json:
 def _events_of(data: bytes) -> tuple[int, list[dict[str, Any]], bool]:
     """Return how many comments come first, the events, and whether the stream ends with [DONE]."""
     blocks = wire.split_events(data)
-    ahead = next((place for place, block in enumerate(blocks) if block != b": keep-alive\n\n"), len(blocks))
+    ahead = next((position for position, block in enumerate(blocks) if block != b": keep-alive\n\n"), len(blocks))
     events: list[dict[str, Any]] = []
     for block in blocks[ahead:]:
         text = wire.event_data(block) or ""
@@ -162,7 +162,7 @@ def _events_of(data: bytes) -> tuple[int, list[dict[str, Any]], bool]:
             return ahead, events, True
         value = _json(text.encode())
         if not is_object(value):
-            raise ScriptError(f"this is no event of an interaction: {block[:60]!r}")
+            raise ScriptError(f"not an event of an interaction: {block[:60]!r}")
         events.append(value)
     return ahead, events, False
 
@@ -171,14 +171,14 @@ def _groups(events: list[dict[str, Any]], word: str, schema: Schema, backend: Ba
     """Return the steps among *events*, numbered from *index*, in words; what has none stays an event."""
     replies: list[Reply] = []
     before: Json = {}
-    place = 0
-    while place < len(events):
-        event = events[place]
-        end = place
+    position = 0
+    while position < len(events):
+        event = events[position]
+        end = position
         if event.get("event_type") == f"{word}.start":
             while end < len(events) - 1 and events[end].get("event_type") != f"{word}.stop":
                 end += 1
-            group = events[place : end + 1]
+            group = events[position : end + 1]
             start: Json = event.get("step") or event.get("content") or {}
             joins = set(start) == {"type"} and before == start
             words = None if joins else _group(group, start, index, word, schema, backend)
@@ -191,7 +191,7 @@ def _groups(events: list[dict[str, Any]], word: str, schema: Schema, backend: Ba
         else:
             replies.append(Reply((InteractionEvent(event),)))
             before = {}
-        place = end + 1
+        position = end + 1
     return replies
 
 

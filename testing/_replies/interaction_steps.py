@@ -132,12 +132,12 @@ class Steps:
             {
                 "start_index": support["segment"].get("startIndex", 0),
                 "end_index": support["segment"]["endIndex"],
-                "url": chunks[place].get("uri", ""),
-                "title": chunks[place].get("title", ""),
+                "url": chunks[position].get("uri", ""),
+                "title": chunks[position].get("title", ""),
                 "type": "url_citation",
             }
             for support in grounding.get("groundingSupports", ())
-            for place in support.get("groundingChunkIndices", ())
+            for position in support.get("groundingChunkIndices", ())
         ]
         if annotations:
             yield _output({"annotations": annotations, "type": "text"})

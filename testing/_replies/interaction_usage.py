@@ -39,21 +39,23 @@ _ORDER: Final = (
 def interaction_usage(steps: tuple[Step, ...], request: GeminiRequest, style: Style) -> dict[str, Any]:
     """Return what *steps* and *request* count: as the reply's own `usage` has it, else estimated."""
     own = _own(steps)
-    made = _made(steps)
-    asked = _by_modality(content for step in request.input_steps for content in step.get("content", ()))
-    asked["text"] = asked.get("text", 0) + text_tokens(request.system) + text_tokens(str(request.field("tools") or ""))
+    parts = _made(steps)
+    prompt = _by_modality(content for step in request.input_steps for content in step.get("content", ()))
+    prompt["text"] = (
+        prompt.get("text", 0) + text_tokens(request.system) + text_tokens(str(request.field("tools") or ""))
+    )
     counted: dict[str, Any] = {
-        "total_input_tokens": max(1, sum(asked.values())),
+        "total_input_tokens": max(1, sum(prompt.values())),
         **({} if style.on_vertex else {"total_cached_tokens": 0}),
-        "total_output_tokens": sum(_by_modality(made["output"]).values()),
+        "total_output_tokens": sum(_by_modality(parts["output"]).values()),
         **({} if style.on_vertex else {"total_tool_use_tokens": 0}),
-        "total_thought_tokens": sum(_by_modality(made["thought"]).values()),
+        "total_thought_tokens": sum(_by_modality(parts["thought"]).values()),
         **own,
     }
     if "total_input_tokens" not in own:
-        counted.setdefault("input_tokens_by_modality", _listed(asked or {"text": 1}))
+        counted.setdefault("input_tokens_by_modality", _listed(prompt or {"text": 1}))
     counted.setdefault("input_tokens_by_modality", _listed({"text": counted["total_input_tokens"]}))
-    pictures = {name: count for name, count in _by_modality(made["output"]).items() if name != "text"}
+    pictures = {name: count for name, count in _by_modality(parts["output"]).items() if name != "text"}
     if (pictures or style.on_vertex) and "total_output_tokens" not in own:
         counted.setdefault("output_tokens_by_modality", _listed(pictures or {"text": counted["total_output_tokens"]}))
     added = ("total_input_tokens", "total_output_tokens", "total_thought_tokens", "total_tool_use_tokens")
@@ -77,13 +79,13 @@ def _own(steps: tuple[Step, ...]) -> dict[str, Any]:
 
 def _made(steps: tuple[Step, ...]) -> dict[str, list[Json]]:
     """Return the contents that the model made, thoughts apart; calls count as the text of their arguments."""
-    made: dict[str, list[Json]] = {"output": [], "thought": []}
+    parts: dict[str, list[Json]] = {"output": [], "thought": []}
     for step in whole(steps):
-        made["output"] += step.get("content", ()) if step.get("type") == "model_output" else ()
-        made["thought"] += step.get("summary", ())
+        parts["output"] += step.get("content", ()) if step.get("type") == "model_output" else ()
+        parts["thought"] += step.get("summary", ())
         if step.get("type") == "function_call":
-            made["output"].append({"type": "text", "text": f"{step.get('name')}{step.get('arguments')}"})
-    return made
+            parts["output"].append({"type": "text", "text": f"{step.get('name')}{step.get('arguments')}"})
+    return parts
 
 
 def _by_modality(contents: Iterable[Json]) -> dict[str, int]:

@@ -87,7 +87,7 @@ def interaction_misfit(reply: Reply, request: GeminiRequest) -> str:
     """Return why *reply* can't answer *request* to the Interactions API; empty where it can."""
     documents = [step for step in reply.steps if isinstance(step, Document)]
     if documents and (documents[0].kind != "resource" or request.interaction_call == "create"):
-        return f"it answers {documents[0].kind}, and an interaction was asked"
+        return f"it answers {documents[0].kind}, and an interaction was requested"
     reason = next((reason for event in reply.events if (reason := unfit(event))), "")
     if reason:
         return f"an interaction has no {reason}"
@@ -135,12 +135,12 @@ def finished(reply: Reply, request: GeminiRequest, ordinal: int) -> Reply:
 
 def _with_thought(steps: tuple[Step, ...], seed: bytes) -> tuple[Step, ...]:
     """Return *steps* with the signed thought with which models begin, where they hold none."""
-    place = next((place for place, step in enumerate(steps) if _says_something(step)), None)
-    if place is None or any(map(_thinks, steps)):
+    position = next((position for position, step in enumerate(steps) if _says_something(step)), None)
+    if position is None or any(map(_thinks, steps)):
         return steps
     secret = b"".join(hashlib.sha256(seed + bytes([number])).digest() for number in range(4))
     signature = base64.b64encode(b"\x0a" + bytes([len(secret)]) + secret).decode()
-    return (*steps[:place], InteractionStep({"signature": signature, "type": "thought"}), *steps[place:])
+    return (*steps[:position], InteractionStep({"signature": signature, "type": "thought"}), *steps[position:])
 
 
 def _says_something(step: Step) -> bool:
@@ -406,7 +406,7 @@ class _Stream:
             yield _event(event, self._settings)
 
     def _event_id(self, delta: Json) -> dict[str, str]:
-        """Return the id of a text's event: only streams that are asked for again have them."""
+        """Return the id of a text's event: only streams that are resumed have them."""
         if delta.get("type") != "text":
             return {}
         token = f"{self._index}_text_{len(str(delta['text'])) // TEXT_SIZES[-1]}"

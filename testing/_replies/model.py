@@ -1,4 +1,4 @@
-"""`Reply`: what Gemini says to one request, and how it comes over the wire.
+"""`Reply`: Gemini's answer to one request, and how it comes over the wire.
 
 A reply is a row of steps: events that hold parts, pauses between them, and what may break them off. Replies add up with
 `+`: first the one, then the other; what only completes an event (a finish reason, a count, grounding) joins the event
@@ -25,7 +25,7 @@ NOTHING: Json = {}
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What one candidate says in one event, in the wire's own words."""
+    """The content of one candidate in one event, in the wire's own words."""
 
     index: int = 0
     parts: tuple[Json, ...] | None = None
@@ -179,12 +179,12 @@ class KeepAlive:
 
 @dataclass(frozen=True, slots=True)
 class InteractionSettings:
-    """What the whole interaction says of itself, and how it is served."""
+    """The fields of the whole interaction, and how it is served."""
 
     fields: Json = field(default_factory=dict[str, Any])
     """By their wire names: `id`, `status`, `usage` ..."""
     polls: int | None = None
-    """How often it is still in progress when it is asked for; `None`: never."""
+    """How often it is still in progress when it is polled; `None`: never."""
     schema: Schema = "steps"
     is_sorted: bool = False
     """Whether the names in its JSON are in alphabetical order, as they were until February 2026."""
@@ -211,11 +211,11 @@ class Reply:
 
     steps: tuple[Step, ...]
     identity: Json = field(default_factory=dict[str, Any])
-    """`modelVersion`, `responseId`, `createTime` and what else the whole answer says of itself."""
+    """`modelVersion`, `responseId`, `createTime` and the other fields of the whole answer."""
     exact: bool = False
     """Written as it stands: nothing is counted, cut, joined or added."""
     wire: Literal["gemini", "vertex"] | None = None
-    """Whose style it is written in; `None`: that of the backend that is asked."""
+    """Whose style it is written in; `None`: that of the requested backend."""
     interaction: InteractionSettings | None = None
     """What only interactions have; `None`: nothing."""
 
@@ -223,6 +223,8 @@ class Reply:
         if not isinstance(later, Reply):
             return NotImplemented
         _check_order(self, later)
+        mine, others = self.interaction, later.interaction
+        settings = mine | others if mine and others else mine or others
         steps, first = list(self.steps), later.steps[:1]
         if first and steps and isinstance(first[0], Event) and first[0].completes and isinstance(steps[-1], Event):
             steps[-1] = steps[-1] + first[0]
@@ -233,7 +235,7 @@ class Reply:
             identity={**self.identity, **later.identity},
             exact=self.exact or later.exact,
             wire=later.wire or self.wire,
-            interaction=_both(self.interaction, later.interaction),
+            interaction=settings,
         )
 
     def __repr__(self) -> str:
@@ -259,10 +261,6 @@ class Reply:
         """Whether it holds what only the Interactions API has."""
         only = InteractionStep | InteractionEvent | KeepAlive
         return self.interaction is not None or any(isinstance(step, only) for step in self.steps)
-
-
-def _both(earlier: InteractionSettings | None, later: InteractionSettings | None) -> InteractionSettings | None:
-    return earlier | later if earlier and later else earlier or later
 
 
 def _texts(step: Step) -> list[str]:

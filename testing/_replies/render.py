@@ -1,4 +1,4 @@
-"""A reply and a request -> status, headers and body, as the asked backend writes them.
+"""A reply and a request -> status, headers and body, as the requested backend writes them.
 
 Deterministic: ids, signatures and times are derived from the request and from its place in the script, so that
 recording twice gives the same.
@@ -105,9 +105,9 @@ def misfit(reply: Reply, request: GeminiRequest) -> str:
     if isinstance(whole, Document):
         wanted = {"tokens": ("countTokens",), "embedding": ("embedContent", "batchEmbedContents", "predict")}
         fits = request.action in wanted.get(whole.kind, ()) if whole.kind != "resource" else not request.generates
-        return "" if fits else f"it answers {whole.kind}, and {request.action or request.resource} was asked"
+        return "" if fits else f"it answers {whole.kind}, and {request.action or request.resource} was requested"
     if reply.events and not request.generates:
-        return f"it holds candidates, and {request.action or request.resource} was asked"
+        return f"it holds candidates, and {request.action or request.resource} was requested"
     if not reply.exact and _streams_arguments(reply) and not (request.streams and request.backend == "vertex"):
         return "arguments of a call only come piece by piece in a stream of Vertex"
     if reply.events and reply.failure and not request.streams:
@@ -155,7 +155,7 @@ def _waits(reply: Reply) -> Iterator[Pause | Hold]:
 
 
 def _failed(reply: Reply, failure: Failure, request: GeminiRequest, style: Style) -> Answer:
-    body = wire.dump_json(error_body(failure, _as_asked_of(request, style)))
+    body = wire.dump_json(error_body(failure, _in_style_of(request, style)))
     heads = json_headers(style) if style.on_vertex else (*json_headers(style), ("x-gemini-service-tier", "standard"))
     if style.on_vertex and failure.code == 401:
         heads = (*heads, ("www-authenticate", 'Bearer realm="https://accounts.google.com/"'))
@@ -164,8 +164,8 @@ def _failed(reply: Reply, failure: Failure, request: GeminiRequest, style: Style
     return Answer(failure.code, heads, (*_waits(reply), body))
 
 
-def _as_asked_of(request: GeminiRequest, style: Style) -> GeminiRequest:
-    """Return *request* as *style*'s backend would have been asked, for the words of its errors."""
+def _in_style_of(request: GeminiRequest, style: Style) -> GeminiRequest:
+    """Return *request* as a client sends it to *style*'s backend, for the words of its errors."""
     if style.backend == request.backend:
         return request
     resource = f"models/{request.model}:{request.action}"
@@ -206,13 +206,13 @@ def _sent(written: list[Any], request: GeminiRequest, style: Style) -> Iterator[
             data = wire.dump_event(step) if request.streams else wire.dump_json(step)  # pyright: ignore[reportUnknownArgumentType]
             yield data[: len(data) // 2] if breaks and not request.streams else data
         elif isinstance(step, Failure):
-            yield wire.dump_json(error_body(step, _as_asked_of(request, style)))
+            yield wire.dump_json(error_body(step, _in_style_of(request, style)))
         else:
             yield step
 
 
 def _array(written: list[Any]) -> Iterator[Sent]:
-    """Write a stream that was not asked for as events: an array, element by element."""
+    """Write a stream without `alt=sse`: an array, element by element."""
     opened = False
     for step in written:
         if isinstance(step, dict):

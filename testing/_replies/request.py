@@ -1,4 +1,4 @@
-"""What a client asked of Gemini, read from the HTTP request."""
+"""A client's request to Gemini, read from the HTTP request."""
 
 from __future__ import annotations
 
@@ -87,16 +87,16 @@ class GeminiRequest:
     @property
     def action(self) -> str:
         """What the model is to do: `generateContent`, `countTokens` ...; empty for other resources."""
-        found = _ACTION.search(self.path)
-        return found["action"] if found else ""
+        match = _ACTION.search(self.path)
+        return match["action"] if match else ""
 
     @property
     def model(self) -> str:
         """The model's short name; empty for other resources, and for an interaction with an agent."""
         if self.interaction_call == "create":
             return str(self.field("model") or "").rpartition("/")[2]
-        found = _ACTION.search(self.path)
-        return found["resource"] if found else ""
+        match = _ACTION.search(self.path)
+        return match["resource"] if match else ""
 
     @property
     def agent(self) -> str:
@@ -106,14 +106,14 @@ class GeminiRequest:
     @cached_property
     def interaction_call(self) -> InteractionCall:
         """What is to be done with an interaction; empty for every other request."""
-        found = _INTERACTION.fullmatch(self.resource)
-        return _INTERACTION_CALLS.get((self.method, bool(found["id"]), bool(found["cancel"])), "") if found else ""
+        match = _INTERACTION.fullmatch(self.resource)
+        return _INTERACTION_CALLS.get((self.method, bool(match["id"]), bool(match["cancel"])), "") if match else ""
 
     @property
     def interaction_id(self) -> str:
-        """The id of the interaction that is asked for; empty where none is."""
-        found = _INTERACTION.fullmatch(self.resource)
-        return (found["id"] or "") if found else ""
+        """The id of the interaction in the path; empty where there is none."""
+        match = _INTERACTION.fullmatch(self.resource)
+        return (match["id"] or "") if match else ""
 
     @property
     def generates(self) -> bool:
@@ -124,8 +124,9 @@ class GeminiRequest:
     def streams(self) -> bool:
         """Whether the answer is to come as server-sent events."""
         if self.interaction_call:
-            asked = self.field("stream") if self.interaction_call == "create" else self.query.get("stream") == "true"
-            return asked is True
+            if self.interaction_call == "create":
+                return self.field("stream") is True
+            return self.query.get("stream") == "true"
         return self.action == "streamGenerateContent" and self.query.get("alt") == "sse"
 
     @cached_property
@@ -148,7 +149,7 @@ class GeminiRequest:
 
     @property
     def text(self) -> str:
-        """The text of the last content: what the user, or a tool, just said."""
+        """The text of the last content: the user's latest message, or a tool's result."""
         if self.interaction_call:
             return text_of({"parts": self.input_steps[-1].get("content")}) if self.input_steps else ""
         return text_of(self.contents[-1]) if self.contents else ""
@@ -215,8 +216,8 @@ def _input_steps(value: Any) -> list[dict[str, Any]]:
 def _step_of_turn(turn: dict[str, Any]) -> dict[str, Any]:
     """Return a turn of the older schema as a step."""
     content = turn.get("content")
-    said: Any = [{"text": content, "type": "text"}] if isinstance(content, str) else content
-    return {"type": "user_input" if turn["role"] == "user" else "model_output", "content": said}
+    contents: Any = [{"text": content, "type": "text"}] if isinstance(content, str) else content
+    return {"type": "user_input" if turn["role"] == "user" else "model_output", "content": contents}
 
 
 def _fields(value: Any) -> dict[str, Any]:

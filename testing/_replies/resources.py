@@ -68,10 +68,10 @@ class Resources:
     def answer(self, request: GeminiRequest) -> Reply | None:
         """Return the answer to *request*; `None` where it is a matter of the script."""
         for method, pattern, respond in self._routes:
-            found = pattern.fullmatch(request.resource)
-            if found and method == request.method:
+            match = pattern.fullmatch(request.resource)
+            if match and method == request.method:
                 wrong = [name for name in ("pageToken", "pageSize") if not request.query.get(name, "0").isdecimal()]
-                return reply.error(400, f"The {wrong[0]} is not valid.") if wrong else respond(request, found[1])
+                return reply.error(400, f"The {wrong[0]} is not valid.") if wrong else respond(request, match[1])
         return None
 
     def _upload(self, request: GeminiRequest, _: str) -> Reply:

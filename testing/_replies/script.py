@@ -208,12 +208,10 @@ def _is_for(answering: Answering, request: GeminiRequest) -> bool:
     if request.interaction_call:
         return False
     if not isinstance(answering, Reply) or not request.action:
-        return isinstance(answering, Reply) and _is_document(answering) and not misfit(answering, request)
+        if not isinstance(answering, Reply) or not any(isinstance(step, Document) for step in answering.steps):
+            return False
+        return not misfit(answering, request)
     return not any(isinstance(step, Event) for step in answering.steps) and not misfit(answering, request)
-
-
-def _is_document(reply: Reply) -> bool:
-    return any(isinstance(step, Document) for step in reply.steps)
 
 
 def _checked(answering: Answering) -> Answering:

@@ -163,7 +163,7 @@ class GeminiServer(Scripted):
         try:
             answer = await running.in_thread(self._writing(request))
             await delivery.deliver(_compressed(answer, request))
-        except Exception as error:  # the answer can't be sent as HTTP: a header with a line end, say
+        except Exception as error:  # the answer can't be sent as HTTP: a header with a line end, for example
             self._player.errors.append(error)
             delivery.break_off()
 
@@ -225,7 +225,7 @@ def _failed(failure: Failure, request: GeminiRequest) -> Answer:
 
 
 def _without_surrogates(value: Any) -> Any:
-    """Return *value* with what UTF-8 can't say as an escape: the texts of errors may hold it."""
+    """Return *value* with what UTF-8 can't hold as an escape: the texts of errors may hold it."""
     if is_object(value):
         return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
     if is_list(value):

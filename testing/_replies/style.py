@@ -24,8 +24,8 @@ class Style:
     @classmethod
     def of(cls, model: str, backend: Backend) -> Style:
         """Return the style of *model* on *backend*."""
-        found = _FAMILY.search(model)
-        return cls(backend, float(found[1]) if found else _NEWEST_MEASURED)
+        match = _FAMILY.search(model)
+        return cls(backend, float(match[1]) if match else _NEWEST_MEASURED)
 
     @property
     def on_vertex(self) -> bool:

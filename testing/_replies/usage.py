@@ -67,22 +67,22 @@ def total(usage: Json) -> int:
     return sum(int(usage.get(name, 0)) for name in _ADDENDS)
 
 
-def recounted(usage: Json, said: Json, style: Style) -> dict[str, Any]:
-    """Return *usage* with what is *said* in its place; the total and the details follow."""
-    return counted({**{name: usage[name] for name in _ADDENDS if name in usage}, **said}, style)
+def recounted(usage: Json, own: Json, style: Style) -> dict[str, Any]:
+    """Return *usage* with the reply's *own* counts instead; the total and the details follow."""
+    return counted({**{name: usage[name] for name in _ADDENDS if name in usage}, **own}, style)
 
 
 def counted(usage: Json, style: Style) -> dict[str, Any]:
-    """Return *usage* with its total, the details of its modalities and the backend's own word, without zeros."""
-    said = {name: value for name, value in usage.items() if value != 0}
-    said.setdefault("totalTokenCount", total(usage))
-    if prompt := said.get("promptTokenCount"):
-        said.setdefault("promptTokensDetails", details({"TEXT": prompt}))
-    if style.counts_by_modality and (answer := said.get("candidatesTokenCount")):
-        said.setdefault("candidatesTokensDetails", details({"TEXT": answer}))
-    if tools := said.get("toolUsePromptTokenCount"):
-        said.setdefault("toolUsePromptTokensDetails", details({"TEXT": tools}))
-    if cached := said.get("cachedContentTokenCount"):
-        said.setdefault("cacheTokensDetails", details({"TEXT": cached}))
-    said.setdefault(*(("trafficType", "ON_DEMAND") if style.on_vertex else ("serviceTier", "standard")))
-    return said
+    """Return *usage* with its total, the details of its modalities and the backend's counts word, without zeros."""
+    counts = {name: value for name, value in usage.items() if value != 0}
+    counts.setdefault("totalTokenCount", total(usage))
+    if prompt := counts.get("promptTokenCount"):
+        counts.setdefault("promptTokensDetails", details({"TEXT": prompt}))
+    if style.counts_by_modality and (answer := counts.get("candidatesTokenCount")):
+        counts.setdefault("candidatesTokensDetails", details({"TEXT": answer}))
+    if tools := counts.get("toolUsePromptTokenCount"):
+        counts.setdefault("toolUsePromptTokensDetails", details({"TEXT": tools}))
+    if cached := counts.get("cachedContentTokenCount"):
+        counts.setdefault("cacheTokensDetails", details({"TEXT": cached}))
+    counts.setdefault(*(("trafficType", "ON_DEMAND") if style.on_vertex else ("serviceTier", "standard")))
+    return counts

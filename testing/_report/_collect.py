@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from maxim_gemini.testing._json_types import JsonDict
     from maxim_gemini.testing._logs.completeness import Problem
     from maxim_gemini.testing._logs.received import Received
-    from maxim_gemini.testing._logs.views import Trace, View
+    from maxim_gemini.testing._logs.views import Trace
 
 _TIMES: Final = ("started_at", "ended_at")
 _SHOWN: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
@@ -23,7 +23,7 @@ _LARGEST: Final = 256 * 1024
 
 
 def traces_of(received: Received) -> list[JsonDict]:
-    """Return every trace in *received* (a `FakeLogger`, say) as JSON-able data for `TestTraces`.
+    """Return every trace in *received* (a `FakeLogger`, for example) as JSON-able data for `TestTraces`.
 
     What was logged outside any trace comes last, as a trace that is named so.
     """
@@ -56,16 +56,14 @@ def _trace(trace: Trace, problems: list[Problem], pictures: Mapping[str, str]) -
     data = _prepared(trace.as_dict(), pictures)
     ids = {(node["kind"], node["id"]) for node in _walk(data)}
     data["problems"] = [str(problem) for problem in problems if (problem.kind, problem.id) in ids]
-    return data | {"session": _session(trace.parent)}
+    parent = trace.parent
+    session = {"id": parent.id, "name": parent.name} if parent is not None and parent.kind == "session" else None
+    return data | {"session": session}
 
 
 def _stray(orphans: list[JsonDict], problems: list[str]) -> JsonDict:
     name = "Outside any trace"
     return {"kind": "trace", "id": "stray", "name": name, "session": None, "children": orphans, "problems": problems}
-
-
-def _session(parent: View | None) -> JsonDict | None:
-    return {"id": parent.id, "name": parent.name} if parent is not None and parent.kind == "session" else None
 
 
 def _pictures(received: Received) -> Iterator[tuple[str, str]]:

@@ -155,7 +155,7 @@ def _tokens(generation: JsonDict) -> int:
 
 
 def seconds(value: float | None) -> str:
-    """Say a duration for people: `4.2 ms`, `120 ms`, `1.25 s`, `2 min 5 s`."""
+    """Return a duration for people to read: `4.2 ms`, `120 ms`, `1.25 s`, `2 min 5 s`."""
     if value is None:
         return ""
     if value < 0.00995:

@@ -255,8 +255,8 @@ def test_what_no_server_sends_is_refused(say: Any, complaint: str) -> None:
 @pytest.mark.parametrize(
     ("said", "method", "complaint"),
     [
-        (reply.text("a"), "countTokens", "it holds candidates, and countTokens was asked"),
-        (reply.token_count(7), "generateContent", "it answers tokens, and generateContent was asked"),
+        (reply.text("a"), "countTokens", "it holds candidates, and countTokens was requested"),
+        (reply.token_count(7), "generateContent", "it answers tokens, and generateContent was requested"),
         (reply.embedding([1.0]), "countTokens", "it answers embedding"),
         (reply.text("a") + reply.error(500), "generateContent", "can only come in a stream"),
         (reply.partial_call("f", x="y"), "generateContent", "only come piece by piece in a stream of Vertex"),

@@ -453,7 +453,7 @@ def test_an_error_in_a_stream_is_its_last_event(server: GeminiServer) -> None:
         (reply.logprobs(("a", -1.0)), "an interaction has no logprobsResult"),
         (reply.text("a") + reply.interaction(polls=1), "polls=1 is for a request with background=True"),
         (reply.text("a") + reply.error(503), "an error after content can only come in a stream"),
-        (reply.token_count(3), "it answers tokens, and an interaction was asked"),
+        (reply.token_count(3), "it answers tokens, and an interaction was requested"),
     ],
 )
 def test_what_no_interaction_has_is_refused(said: Reply, reason: str) -> None:
