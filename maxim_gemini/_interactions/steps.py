@@ -10,6 +10,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from .._core.values import mapping
+
 JsonDict: TypeAlias = dict[str, Any]
 
 MEDIA: Final = frozenset({"image", "audio", "video", "document"})
@@ -34,11 +36,21 @@ def plain(value: Any) -> Any:
     """Return *value*, an object of the SDK or JSON data already, as plain JSON data."""
     dump = getattr(value, "model_dump", None)
     if dump is not None and not isinstance(value, type):
-        return dump(mode="json", by_alias=True, exclude_none=True, warnings=False)
+        return _without_envelopes(dump(mode="json", by_alias=True, exclude_none=True, warnings=False))
     if isinstance(value, Mapping):
         members: Mapping[Any, Any] = value  # pyright: ignore[reportUnknownVariableType]
         return {str(key): plain(item) for key, item in members.items()}
     return [plain(item) for item in listed(value)] if isinstance(value, list | tuple) else value
+
+
+def _without_envelopes(value: Any) -> Any:
+    """Return *value* with what the SDK does not know as the server sent it: google-genai 2 dumps its envelope, too."""
+    members = mapping(value)
+    if members is not None:
+        if members.get("is_unknown") is True and "raw" in members:
+            return members["raw"]
+        return {key: _without_envelopes(item) for key, item in members.items()}
+    return [_without_envelopes(item) for item in listed(value)] if isinstance(value, list) else value
 
 
 def listed(value: Any) -> list[Any]:

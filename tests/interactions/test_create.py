@@ -83,7 +83,7 @@ async def test_what_google_looks_up_is_a_retrieval_and_what_it_runs_a_tool_call(
         interaction(
             1,
             {"type": "google_search_call", "id": "s1", "arguments": {"queries": ["tallest tower"]}},
-            {"type": "google_search_result", "call_id": "s1", "result": [{"title": "Towers"}], "is_error": False},
+            {"type": "google_search_result", "call_id": "s1", "result": [{"search_suggestions": "Towers"}]},
             {"type": "code_execution_call", "id": "c1", "arguments": {"code": "1/0", "language": "python"}},
             {"type": "code_execution_result", "call_id": "c1", "result": "division by zero", "is_error": True},
             output("Burj Khalifa."),
