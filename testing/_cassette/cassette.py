@@ -22,13 +22,12 @@ from maxim_gemini.testing.exceptions import CassetteError, CassetteNotFound, Sec
 
 from . import yaml_format
 from .differences import between, describe, nearest
-from .interaction import Interaction, Origin
+from .interaction import Interaction, Origin, Spelling, response_of, stored_of
 from .matching import Meaning, meaning_of, without
 from .merging import added, missing, replaced
 from .scrubbing import Scrubber
 from .store import Shelf, lock_of
-from .stored import Spelling, response_of, stored_of, vcr_response
-from .vcr import from_vcr
+from .vcr import from_vcr, read, vcr_response
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -272,7 +271,7 @@ class Cassette(VcrCassette):
             lock.release()
 
     def _load(self) -> None:
-        self._found = self._origin.read()
+        self._found = read(self._origin)
         self.interactions = list(self._found)
         self.head = Head.read(self._origin.head)
         self._loaded_count = len(self._found)
@@ -346,7 +345,7 @@ class Cassette(VcrCassette):
         found = self._found
         if not self.rewound or self._is_changed:
             try:
-                found = self._origin.read()
+                found = read(self._origin)
             except CassetteNotFound:
                 return []
             except CassetteError:

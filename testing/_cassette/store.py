@@ -17,10 +17,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, Final
-
-from vcr.persisters.filesystem import CassetteNotFoundError
-from vcr.serialize import deserialize, serialize
+from typing import TYPE_CHECKING, Final
 
 from maxim_gemini.testing import _clock
 from maxim_gemini.testing.exceptions import CassetteBroken, CassetteError, CassetteNotFound
@@ -37,7 +34,7 @@ _HASH: Final = re.compile(r"\.([0-9a-f]{16})\.[A-Za-z0-9]+$")
 _NOT_IN_NAMES: Final = re.compile(r"[\x00-\x1f/\\\ud800-\udfff]")
 _UNFINISHED: Final = ".unfinished"
 _ABANDONED: Final = 600
-"""Seconds after which nobody is still writing a file."""
+"""Seconds after which no process is still writing a file."""
 _LONGEST_STEM: Final = 200
 """Bytes of a cassette's name up to which the names of its binaries, which are longer, fit any file system."""
 
@@ -184,8 +181,8 @@ class Shelf:
         try:
             yield
         except OSError as error:
-            place = error.filename or self.path
-            raise CassetteError(f"the cassette {self.name} can't be saved: {place}: {error.strerror}") from error
+            path = error.filename or self.path
+            raise CassetteError(f"the cassette {self.name} can't be saved: {path}: {error.strerror}") from error
 
 
 def _replace(path: Path, data: bytes) -> None:
@@ -215,18 +212,6 @@ def _flush_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def inside(folder: Path, name: str) -> Path:
-    """Return the path of the cassette *name* in *folder*.
-
-    Raises:
-        CassetteError: the name leads out of the folder.
-    """
-    path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise CassetteError(f"the cassette name {name!r} leads out of {folder}: use a name inside it")
-    return path
-
-
 def lock_of(path: Path, purpose: str = "write") -> BaseFileLock:
     """Return the lock of the file *path* for one *purpose*, the same one in every thread and process of this user.
 
@@ -242,21 +227,3 @@ def lock_of(path: Path, purpose: str = "write") -> BaseFileLock:
 def _user() -> str:
     # Where users have no number, each has a temporary folder.
     return str(os.getuid()) if hasattr(os, "getuid") else "user"
-
-
-class Persister:
-    """vcrpy's slot for a persister: atomic files, whatever serializer writes them."""
-
-    @classmethod
-    def load_cassette(cls, cassette_path: str | os.PathLike[str], serializer: Any) -> Any:
-        """Return requests and responses."""
-        try:
-            text = Shelf(Path(cassette_path)).read()
-        except CassetteNotFound as error:
-            raise CassetteNotFoundError(str(error)) from None
-        return deserialize(text, serializer)
-
-    @staticmethod
-    def save_cassette(cassette_path: str | os.PathLike[str], cassette_dict: Any, serializer: Any) -> None:
-        """Write requests and responses."""
-        Shelf(Path(cassette_path)).write(serialize(cassette_dict, serializer), {})

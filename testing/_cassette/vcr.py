@@ -1,27 +1,63 @@
-"""What vcrpy, or a tool on top of it, has stored over the years, and its slot for a serializer.
+"""What vcrpy, or a tool on top of it, has stored over the years, and its slots for a serializer and a persister.
 
-`serialize` and `deserialize` are what `vcr.VCR.register_serializer` takes. Pure.
+`serialize` and `deserialize` are what `vcr.VCR.register_serializer` takes, `Persister` what `register_persister` takes.
 """
 
 from __future__ import annotations
 
 import json
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from vcr import serialize as vcr_serialize
+from vcr.persisters.filesystem import CassetteNotFoundError
 from vcr.request import Request
 
 from maxim_gemini.testing._http.exchange import Chunk, Response
 from maxim_gemini.testing._json_types import is_object
+from maxim_gemini.testing.exceptions import CassetteNotFound
 
 from . import bodies, json_text, yaml_format, yaml_reader
 from .content_encoding import Room, decoded
+from .interaction import Interaction, Stored, checked, pairs, request_of, response_of, stored_headers, stored_of
 from .requests import as_bytes
-from .stored import Stored, checked, pairs, request_of, response_of, stored_of, vcr_response
+from .store import Shelf
 from .yaml_format import Block
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
+
+    from .interaction import Origin
+    from .yaml_reader import Document
+
+
+def read(origin: Origin) -> list[Interaction]:
+    """Return the interactions of a cassette's file, and note in *origin* what else is in it.
+
+    Raises:
+        CassetteError: there is none, or it can't be read; the message names file and line.
+    """
+    text, name = origin.shelf.read(), origin.shelf.name
+    document = yaml_reader.read(text, name)
+    origin.head, origin.is_edited = document.head, not document.blocks
+    contents = document.blocks or _values_of(document, text, name)
+    return [
+        yaml_reader.tried(
+            partial(Interaction, origin, index), content, name, partial(yaml_reader.line_of_item, text, index)
+        )
+        for index, content in enumerate(contents)
+    ]
+
+
+def _values_of(document: Document, text: str, name: str) -> list[Stored]:
+    """Return the stored values of a *document* that was read as YAML."""
+    form = checked if document.ours else partial(from_vcr, room=Room())
+    return [
+        yaml_reader.tried(form, item, name, partial(yaml_reader.line_of_item, text, index))
+        for index, item in enumerate(document.items)
+    ]
 
 
 def from_vcr(item: Any, room: Room | None = None) -> Stored:
@@ -33,13 +69,13 @@ def from_vcr(item: Any, room: Room | None = None) -> Stored:
     kept = [(name, value) for name, value in headers if name.lower() not in _ABOUT_THE_ENCODING]
     status = response.get("status") or {"code": response["status_code"], "message": ""}
     answer = Response(int(status["code"]), tuple(kept), (Chunk(body),) if body else (), status.get("message") or "")
-    asked = Request(
+    sent = Request(
         str(request["method"]).upper(),
         str(request["uri"]),
         _vcr_request_body(request),
         dict(pairs(request.get("headers"))),
     )
-    return stored_of(asked, answer)
+    return stored_of(sent, answer)
 
 
 _ABOUT_THE_ENCODING: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
@@ -69,6 +105,15 @@ def _vcr_body(response: dict[str, Any]) -> bytes:
     return as_bytes(body or b"")
 
 
+def vcr_response(response: Response) -> dict[str, Any]:
+    """Return *response* as the mapping that vcrpy's stubs replay."""
+    return {
+        "status": {"code": response.status, "message": response.reason},
+        "headers": stored_headers(response.headers),
+        "body": {"string": response.body},
+    }
+
+
 # The slot for a serializer
 
 
@@ -81,11 +126,8 @@ def serialize(data: Mapping[str, Any]) -> str:
 def deserialize(text: str) -> dict[str, Any]:
     """Return the version-1 data that vcrpy works on, bodies as bytes."""
     document = yaml_reader.read(text)
-    form = checked if document.ours else partial(from_vcr, room=Room())
-    items = [Stored(*(yaml_reader.load(half, yaml_format.INDENT) for half in block)) for block in document.blocks] or [
-        yaml_reader.tried(form, item, "the cassette", partial(yaml_reader.line_of_item, text, index))
-        for index, item in enumerate(document.items)
-    ]
+    blocks = [Stored(*(yaml_reader.load(half, yaml_format.INDENT) for half in block)) for block in document.blocks]
+    items = blocks or _values_of(document, text, "the cassette")
     data: dict[str, Any] = {"version": yaml_format.VERSION, "interactions": [_item(item) for item in items]}
     return data | ({"metadata": document.head} if document.head else {})
 
@@ -105,3 +147,24 @@ def _item(item: Stored) -> dict[str, Any]:
 
 def _no_file(name: str) -> bytes:
     return b""
+
+
+# The slot for a persister
+
+
+class Persister:
+    """Files that are replaced in one step, whatever serializer writes them."""
+
+    @classmethod
+    def load_cassette(cls, cassette_path: str | os.PathLike[str], serializer: Any) -> Any:
+        """Return requests and responses."""
+        try:
+            text = Shelf(Path(cassette_path)).read()
+        except CassetteNotFound as error:
+            raise CassetteNotFoundError(str(error)) from None
+        return vcr_serialize.deserialize(text, serializer)
+
+    @staticmethod
+    def save_cassette(cassette_path: str | os.PathLike[str], cassette_dict: Any, serializer: Any) -> None:
+        """Write requests and responses."""
+        Shelf(Path(cassette_path)).write(vcr_serialize.serialize(cassette_dict, serializer), {})

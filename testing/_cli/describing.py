@@ -127,6 +127,8 @@ def _interaction_event(event: dict[str, Json]) -> Iterator[Line]:
         case {"delta": {**members}} | {"step": {**members}}:
             shown = {name: member for name, member in members.items() if name not in ("id", "call_id", "signature")}
             yield Line("step", json.dumps(shown, ensure_ascii=False))
+        case _:
+            pass
 
 
 def _content(content: Json, role: str) -> Iterator[Line]:

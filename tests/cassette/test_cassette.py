@@ -407,7 +407,7 @@ def test_vcrpy_s_own_cassettes_are_opened_and_saved_without_their_secrets(path: 
 
 
 def _vcr(response: Response) -> dict[str, Any]:
-    from maxim_gemini.testing._cassette.stored import vcr_response
+    from maxim_gemini.testing._cassette.vcr import vcr_response
 
     return vcr_response(response)
 

@@ -10,7 +10,7 @@ from support.traffic import answer, asked, stream
 from vcr.serialize import deserialize, serialize
 
 from maxim_gemini.testing._cassette import vcr as serializer
-from maxim_gemini.testing._cassette.stored import Stored, checked, request_of, response_of, stored_of
+from maxim_gemini.testing._cassette.interaction import Stored, checked, request_of, response_of, stored_of
 from maxim_gemini.testing._cassette.vcr import from_vcr
 from maxim_gemini.testing._cassette.yaml_format import SIGNATURE, Block, seal, unsealed, write
 from maxim_gemini.testing._cassette.yaml_reader import load, read
