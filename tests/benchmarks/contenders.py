@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import sys
 import time
 import warnings
@@ -88,6 +89,8 @@ def _bare(client: genai.Client) -> Any:
 
 def logger() -> Any:
     """Return a real logger of Maxim whose writer keeps everything in memory."""
+    # Its thread would make text of the logs meanwhile, and fail to send them: `delivery.py` measures that.
+    os.environ["MAXIM_GEMINI_DELIVERY"] = "off"
     from maxim.logger import Logger
     from maxim.logger.writer import LogWriter
 
