@@ -167,7 +167,7 @@ class MaximGeminiAsyncClient(Wrapper, AsyncClient, sdk_class=AsyncClient):
         await self._wrapped.__aenter__()
         return self
 
-    async def __aexit__(self, *exception: Any) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         await self._wrapped.__aexit__(*exception)
 
     def __del__(self) -> None:

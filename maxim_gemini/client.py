@@ -174,7 +174,7 @@ class MaximGeminiClient(Wrapper, Client, sdk_class=Client):
         self._wrapped.__enter__()
         return self
 
-    def __exit__(self, *exception: Any) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._wrapped.__exit__(*exception)
 
     def __del__(self) -> None:

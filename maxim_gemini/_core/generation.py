@@ -170,7 +170,14 @@ class Generation:
     __slots__ = ("_arrivals", "_attached", "_is_open", "_log", "_model", "_sent_at", "_tools", "answer", "id")
 
     def __init__(
-        self, trace: Trace, model: str, answer: Answer, tools: ToolRuns, attached: set[Any], *, streamed: bool
+        self,
+        trace: Trace,
+        model: str,
+        answer: Answer,
+        tools: ToolRuns,
+        attached: set[str | bytes | None],
+        *,
+        streamed: bool,
     ) -> None:
         self.id = new_id()
         self._log: Log = trace.log

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from .logger import Log, is_valid_id
@@ -47,7 +47,7 @@ def headers_in(config: Any) -> Any:
     return _get(_get(config, "http_options", "httpOptions"), "headers")
 
 
-def has_labels(headers: Any) -> bool:
+def has_labels(headers: Iterable[str] | None) -> bool:
     """Return whether there are `x-maxim-*` headers among *headers*, which may be anything."""
     try:
         if not headers or _PREFIX not in "".join(headers).lower():  # the usual case, without a look at each of them
@@ -105,7 +105,7 @@ def _tags(log: Log, name: str, value: Any) -> Mapping[str, str] | None:
         return None
 
 
-def checked_id(log: Log, name: str, value: Any) -> str | None:
+def checked_id(log: Log, name: str, value: object) -> str | None:
     """Return *value* as an id of Maxim, or `None` and a warning where Maxim would drop everything logged under it."""
     text = None if value is None else log.attempt("read an id", str, value)
     if text is None or is_valid_id(text):

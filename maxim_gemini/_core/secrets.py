@@ -72,13 +72,13 @@ def without_credentials(settings: Any) -> Any:
     if callable(dump) and not isinstance(settings, type):
         settings = dump(mode="json", exclude_none=True)
     if isinstance(settings, dict):
-        return {name: _member(name, value) for name, value in cast("dict[str, Any]", settings).items()}
+        return {name: _member(name, value) for name, value in cast("dict[object, object]", settings).items()}
     if isinstance(settings, (list, tuple, set, frozenset)):
-        return [without_credentials(item) for item in cast("list[Any]", settings)]
+        return [without_credentials(item) for item in cast("list[object]", settings)]
     return settings
 
 
-def _member(name: object, value: Any) -> Any:
+def _member(name: object, value: object) -> object:
     plain = _plain(str(name))
     if plain in _NO_SECRETS_INSIDE:
         return value
@@ -100,14 +100,14 @@ def _is_secret(plain: str) -> bool:
     return _SECRET_NAME.fullmatch(plain) is not None
 
 
-def _emptied(value: Any, name: str = "") -> Any:
+def _emptied(value: object, name: str = "") -> object:
     """Return *value* with its names, and without its values."""
     dump = getattr(value, "model_dump", None)
     if callable(dump) and not isinstance(value, type):
         value = dump(mode="json", exclude_none=True)
     if isinstance(value, dict):
-        members = cast("dict[str, Any]", value).items()
+        members = cast("dict[object, object]", value).items()
         return {key: _emptied(one, _plain(str(key))) for key, one in members}
     if isinstance(value, (list, tuple)):
-        return [_emptied(one, name) for one in cast("list[Any]", value)]
+        return [_emptied(one, name) for one in cast("list[object]", value)]
     return value if name in _NO_SECRET_NAME or value is None or isinstance(value, bool) else REDACTED

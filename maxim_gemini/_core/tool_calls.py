@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 from .logger import Log, is_valid_id, new_id
 from .secrets import redacted
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
     from .trace import Trace
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 # Unanswered calls that are kept in mind where no chat bounds them.
 _REMEMBERED: Final = 1024
@@ -60,7 +63,7 @@ class FunctionAnswer(NamedTuple):
     """The error, where there is nothing else."""
 
 
-def in_openai_form(call_id: str, name: str | None, args: Any) -> dict[str, Any]:
+def in_openai_form(call_id: str, name: str | None, args: Mapping[str, object] | None) -> dict[str, Any]:
     """Return a function call as Maxim shows it in a message."""
     return {"id": call_id, "type": "function", "function": {"name": name or "", "arguments": arguments_text(args)}}
 
@@ -176,7 +179,7 @@ class Conversation:
         return self._waiting.pop(matches[0].id, None) if matches else None
 
 
-def _forget_the_oldest(kept: dict[Any, Any], limit: int) -> None:
+def _forget_the_oldest(kept: dict[K, V], limit: int) -> None:
     while len(kept) > limit:
         kept.pop(next(iter(kept)), None)
 
@@ -189,7 +192,9 @@ class ToolRuns:
 
     __slots__ = ("_conversation", "_describe", "_log", "_trace", "_unsettled")
 
-    def __init__(self, trace: Trace, conversation: Conversation, describe: Callable[[Any], tuple[str, bool]]) -> None:
+    def __init__(
+        self, trace: Trace, conversation: Conversation, describe: Callable[[object], tuple[str, bool]]
+    ) -> None:
         self._log = trace.log
         self._trace = trace
         self._conversation = conversation
@@ -263,7 +268,7 @@ class ToolRuns:
             return call
         return None
 
-    def _end(self, call: ToolCall, value: Any) -> None:
+    def _end(self, call: ToolCall, value: object) -> None:
         text, is_failure = self._describe(value)
         if is_failure:
             call.fail(self._log, text)

@@ -131,9 +131,9 @@ class Call:
         self,
         trace: Trace,
         conversation: Conversation,
-        attached: set[Any],
+        attached: set[str | bytes | None],
         *,
-        describe: Callable[[Any], tuple[str, bool]],
+        describe: Callable[[object], tuple[str, bool]],
         unsent: Callable[[], Request],
     ) -> None:
         self.log = trace.log

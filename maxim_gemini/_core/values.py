@@ -66,7 +66,7 @@ def as_text(value: Any) -> str:
     return value if isinstance(value, str) else as_json(value)
 
 
-def arguments_text(args: Any) -> str:
+def arguments_text(args: object) -> str:
     """Return the arguments of a function call as JSON."""
     try:
         return as_json(args or {})
@@ -74,7 +74,7 @@ def arguments_text(args: Any) -> str:
         return as_json(unwritten(args))
 
 
-def readable(value: Any) -> str:
+def readable(value: object) -> str:
     """Write *value* in Maxim's way, or a placeholder where that can't be done."""
     try:
         return as_text(value)
@@ -82,7 +82,7 @@ def readable(value: Any) -> str:
         return unwritten(value)
 
 
-def unwritten(value: Any) -> str:
+def unwritten(value: object) -> str:
     """Return what stands for a value that can't be written."""
     return f"[{type(value).__name__} that could not be written]"
 
@@ -95,15 +95,14 @@ def words_of(error: BaseException) -> str:
         return type(error).__name__
 
 
-def _as_plain(value: Any) -> Any:
+def _as_plain(value: object) -> object:
     dump = getattr(value, "model_dump", None)
     if callable(dump) and not isinstance(value, type):
         return dump(mode="json", exclude_none=True)
     if isinstance(value, bytes):
         return f"[{len(value)} bytes]"
     if isinstance(value, (set, frozenset)):
-        items: Any = value  # pyright: ignore[reportUnknownVariableType]
-        return list(items)
+        return list(cast("set[object]", value))
     return str(value)
 
 

@@ -25,7 +25,7 @@ class ContentCall(Call):
     __slots__ = ("_config", "_conversation", "_parameters")
 
     def __init__(
-        self, trace: Trace, conversation: Conversation, attached: set[Any], contents: Any, config: Any
+        self, trace: Trace, conversation: Conversation, attached: set[str | bytes | None], contents: Any, config: Any
     ) -> None:
         # What is given here must not refer to the call, or only the garbage collector could free it.
         unsent = partial(_read, contents, None, trace.log, conversation)

@@ -98,7 +98,7 @@ class Chatting:
         self._labels = labels._replace(trace_id=None) if is_local_trace else labels
         self._has_own_session = labels.session_id is None and self._labels.trace_id is None
         self._conversation = Conversation(is_one_chat=True)
-        self._attached: set[Any] = set()
+        self._attached: set[str | bytes | None] = set()
         self._turns: WeakSet[ContentCall] = WeakSet()
         self._trace: Trace | None = None
         self._begin_session()

@@ -143,7 +143,7 @@ def _grouped(parts: Sequence[Any]) -> Iterator[types.Content]:
         yield _turn(turn)
 
 
-def _is_a_call(part: Any) -> bool:
+def _is_a_call(part: object) -> bool:
     return getattr(part, "function_call", None) is not None
 
 
@@ -180,7 +180,7 @@ def _parts(content: Any) -> Iterable[Any]:
     return content.parts or ()
 
 
-def system_of(config: Any) -> Any:
+def system_of(config: object) -> Any:
     """Return the system instruction of *config*."""
     if config is None:
         return None

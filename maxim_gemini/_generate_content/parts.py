@@ -18,7 +18,7 @@ from .._core.values import Attachment, as_json, as_text, described, mapping, unw
 _REMARKS: Final = frozenset({"thought", "thought_signature", "video_metadata", "media_resolution", "part_metadata"})
 
 
-def part_of(item: Any) -> str | types.Part:
+def part_of(item: object) -> str | types.Part:
     """Return *item* as a part, or as the text that stands for it; never fail."""
     if isinstance(item, (str, types.Part)):
         return item
@@ -74,11 +74,11 @@ def placeholder(part: types.Part) -> str:
     return f"[{', '.join(f'{name} {as_json(value)}' for name, value in fields.items())}]" if fields else ""
 
 
-def _name(member: Any) -> str:
+def _name(member: object) -> str:
     return str(getattr(member, "value", member) or "").removeprefix("OUTCOME_").lower()
 
 
-def returned(response: Any) -> Any:
+def returned(response: object) -> object:
     """Return what a function returned: google-genai's convention is one key, `output` or `result`."""
     members = mapping(response)
     if members is not None and len(members) == 1:
@@ -86,7 +86,7 @@ def returned(response: Any) -> Any:
     return response
 
 
-def failure_in(response: Any) -> Any:
+def failure_in(response: object) -> object:
     """Return the error in what a function returned, where there is nothing else."""
     members = mapping(response)
     return members["error"] if members is not None and list(members) == ["error"] else None
@@ -101,7 +101,7 @@ def answer_text(response: types.FunctionResponse, attachments: list[Attachment])
     return "\n".join([*texts, *map(described, media)])
 
 
-def result_text(value: Any, attachments: list[Attachment]) -> str:
+def result_text(value: object, attachments: list[Attachment]) -> str:
     """Return what a function returned, as text; add the media in it to *attachments*."""
     try:
         return as_text(without_media(value, attachments))
@@ -109,7 +109,7 @@ def result_text(value: Any, attachments: list[Attachment]) -> str:
         return unwritten(value)
 
 
-def without_media(value: Any, attachments: list[Attachment]) -> Any:
+def without_media(value: object, attachments: list[Attachment]) -> object:
     """Return *value* with a description in place of images, files and the like; add them to *attachments*.
 
     They are the SDK's types, dicts of their form, and what an MCP server returns, which is base64.
@@ -120,13 +120,13 @@ def without_media(value: Any, attachments: list[Attachment]) -> Any:
     if (members := mapping(value)) is not None:
         return {name: without_media(item, attachments) for name, item in members.items()}
     if isinstance(value, (list, tuple)):
-        return [without_media(item, attachments) for item in cast("list[Any]", value)]
+        return [without_media(item, attachments) for item in cast("list[object]", value)]
     if type(value).__module__.partition(".")[0] == "mcp" and callable(dump := getattr(value, "model_dump", None)):
         return without_media(dump(mode="json", exclude_none=True, by_alias=True), attachments)
     return value
 
 
-def _carried(value: Any) -> Attachment | None:
+def _carried(value: object) -> Attachment | None:
     if isinstance(value, types.Part):
         return attached(value)
     if isinstance(value, types.Blob):

@@ -216,7 +216,7 @@ def _read(body: str, kind: type[types.GenerateContentResponse]) -> types.Generat
         return kind.model_validate({"candidates": [{"content": {"parts": [part]}}]})
 
 
-def named(member: Any) -> str:
+def named(member: object) -> str:
     """Return an enumeration's value as the API wrote it, known to the SDK or not."""
     return str(getattr(member, "_value_", member))  # `value` is a slow descriptor before Python 3.12
 

@@ -309,22 +309,22 @@ def recording_tools(config: Any, call: ContentCall) -> Any:
     return config if recording is None else recording
 
 
-def headers_of(models: Any) -> Any:
+def headers_of(models: object) -> Any:
     """Return the headers that the client of *models* sends with every request."""
     return getattr(getattr(getattr(models, "_api_client", None), "_http_options", None), "headers", None)
 
 
-def models_of(chat: Any) -> Any:
+def models_of(chat: object) -> Any:
     """Return the models that *chat* talks through."""
     return getattr(chat, "_modules", None)
 
 
-def config_of(chat: Any) -> Any:
+def config_of(chat: object) -> Any:
     """Return the config that *chat* was created with."""
     return getattr(chat, "_config", None)
 
 
-def model_of(chat: Any) -> str:
+def model_of(chat: object) -> str:
     """Return the model that *chat* talks to."""
     return getattr(chat, "_model", "")
 

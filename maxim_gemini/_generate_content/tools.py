@@ -82,14 +82,14 @@ def _recorded_session(session: Any, runs: ToolRuns) -> Any:
     return recorded
 
 
-def describe_result(value: Any) -> tuple[str, bool]:
+def describe_result(value: object) -> tuple[str, bool]:
     """Return what a function returned, as text, and whether it is an MCP server's error."""
     if _is_from_mcp(value, "CallToolResult") and getattr(value, "is_error", getattr(value, "isError", False)):
         return readable(value), True
     return result_text(value, []), False
 
 
-def _is_from_mcp(value: Any, name: str) -> bool:
+def _is_from_mcp(value: object, name: str) -> bool:
     """Return whether *value* is one of mcp's own; what is not imported has no instances."""
     kind = getattr(sys.modules.get("mcp.types"), name, None) or getattr(sys.modules.get("mcp"), name, None)
     return kind is not None and type(value) is kind
