@@ -180,7 +180,7 @@ def function_call(
 ) -> Reply:
     """Call the function *name* with *args*, or with keyword arguments; `a + b` is a parallel call."""
     if args is not None and not isinstance(args, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ScriptError(f"the arguments of {name!r} are an object, not {args!r}: give a mapping or keyword arguments")
+        raise ScriptError(f"the arguments of {name!r} must be a mapping or keyword arguments, got {args!r}")
     call = {"name": name, "args": checked_json({**(args or {}), **more}), **({"id": call_id} if call_id else {})}
     return assembly.part({"functionCall": call, **_signed(signature)})
 
@@ -215,7 +215,7 @@ def audio(data: bytes = bytes(480), mime_type: str = "audio/L16;codec=pcm;rate=2
 def blob(data: bytes, mime_type: str, *, signature: str | bytes | None = None) -> Reply:
     """Send *data* inline."""
     if not data or "/" not in mime_type:
-        raise ScriptError(f"inline data need bytes and a MIME type, not {data[:20]!r} and {mime_type!r}")
+        raise ScriptError(f"inline data must be bytes with a MIME type, got {data[:20]!r} and {mime_type!r}")
     inline = {"mimeType": mime_type, "data": base64.b64encode(data).decode()}
     return assembly.part({"inlineData": inline, **_signed(signature)})
 
@@ -255,7 +255,7 @@ def empty(role: str | None = "model") -> Reply:
 def candidates(*replies: Reply) -> Reply:
     """Give several candidates, one for each of *replies*."""
     if len(replies) < 2:
-        raise ScriptError(f"several candidates are at least two, not {len(replies)}")
+        raise ScriptError(f"candidates() needs at least two replies, got {len(replies)}")
     rows = [only_events(reply) for reply in replies]
     events: list[Event] = []
     for position in range(max(map(len, rows))):
@@ -404,7 +404,7 @@ def usage(
     given = {name: value for name, value in counts.items() if value is not None}
     negative = next((name for name, value in given.items() if isinstance(value, int) and value < 0), None)
     if negative:
-        raise ScriptError(f"{negative} can't be {given[negative]}: counts are 0 or more")
+        raise ScriptError(f"{negative} must be 0 or more, got {given[negative]}")
     return Reply((Event(usage=given, completes=True),))
 
 
@@ -457,7 +457,7 @@ def raw(*contents: Any, status: int = 200, headers: Mapping[str, str] | None = N
 def embedding(*vectors: Sequence[float]) -> Reply:
     """Answer a request for embeddings with *vectors*, one for each content."""
     if not vectors or not all(vectors):
-        raise ScriptError("an embedding is one or more numbers: reply.embedding([0.1, 0.2])")
+        raise ScriptError("an embedding must have one or more numbers: reply.embedding([0.1, 0.2])")
     return Reply((Document("embedding", [list(vector) for vector in vectors]),))
 
 
@@ -476,7 +476,7 @@ def resource(value: Json | None, **headers: str) -> Reply:
 def wait(seconds: float) -> Reply:
     """Send nothing for *seconds*."""
     if not seconds >= 0:
-        raise ScriptError(f"a wait is 0 seconds or more, not {seconds!r}")
+        raise ScriptError(f"seconds must be 0 or more, got {seconds!r}")
     return Reply((Pause(seconds),))
 
 
@@ -514,7 +514,7 @@ def interaction(
     if status is not None and status not in INTERACTION_STATUSES:
         raise ScriptError(f"unknown status of an interaction {status!r}: choose from {', '.join(INTERACTION_STATUSES)}")
     if polls is not None and polls < 0:
-        raise ScriptError(f"polls is 0 or more, not {polls}")
+        raise ScriptError(f"polls must be 0 or more, got {polls}")
     named = {"id": interaction_id, "status": status, "continuation_token": continuation_token}
     named["errors"] = [dict(error) for error in errors] if errors is not None else None  # type: ignore[assignment]
     own = {name: value for name, value in named.items() if value is not None}
@@ -527,7 +527,7 @@ def step(fields: Json, *, deltas: Sequence[Json] | None = None) -> Reply:
     *deltas* are those in which it streams, where they are not to be as real servers cut it.
     """
     if "type" not in fields:
-        raise ScriptError(f"a step has a type, and {dict(fields)!r} has none")
+        raise ScriptError(f"a step must have a type, got {dict(fields)!r}")
     return Reply((InteractionStep(dict(fields), None if deltas is None else tuple(map(dict, deltas))),))
 
 
@@ -553,7 +553,7 @@ def server_tool(
     *named* stands in the call beside its id, `name` and `server_name` in the result, too.
     """
     if not kind or kind.endswith(("_call", "_result")):
-        raise ScriptError(f"a server tool is named without _call and _result, not {kind!r}")
+        raise ScriptError(f"the kind of a server tool must not be empty nor end with _call or _result, got {kind!r}")
     both: dict[str, Any] = {name: named[name] for name in ("name", "server_name") if name in named}
     call: dict[str, Any] = {"id": None, "type": f"{kind}_call", **both}
     call |= {} if arguments is None else {"arguments": dict(arguments)}
@@ -583,5 +583,5 @@ def _signed(signature: str | bytes | None) -> dict[str, str]:
     try:
         base64.b64decode(signature, validate=True)
     except (binascii.Error, ValueError):
-        raise ScriptError(f"a signature is standard base64 or bytes, not {signature[:40]!r}") from None
+        raise ScriptError(f"a signature must be standard base64 or bytes, got {signature[:40]!r}") from None
     return {"thoughtSignature": signature}

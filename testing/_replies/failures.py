@@ -82,7 +82,7 @@ def check_code(code: int) -> int:
     """Return *code*; raise `ScriptError` where no error has it."""
     if not 400 <= code <= 599:
         raise ScriptError(
-            f"an error's code is 400 to 599, not {code!r}: use reply.raw(..., status={code!r}) for others"
+            f"an error's code must be 400 to 599, got {code!r}: use reply.raw(..., status={code!r}) for others"
         )
     return code
 

@@ -19,13 +19,13 @@ from maxim_gemini.testing import reply
 from maxim_gemini.testing.reply import PIXEL
 
 if TYPE_CHECKING:
-    from google.genai import Client
+    from google.genai import Client, types
     from google.genai.types import GenerateContentResponse
 
     from .model import Reply
     from .request import Backend
 
-Program = Callable[["Client"], Any]
+Program = Callable[["Client"], object]
 
 MODEL: Final = "gemini-2.5-flash"
 _IMAGE_MODEL: Final = "gemini-2.5-flash-image"
@@ -61,7 +61,7 @@ class Flow:
         )
 
 
-def _http_options(base_url: str | None, attempts: int) -> Any:
+def _http_options(base_url: str | None, attempts: int) -> types.HttpOptions:
     from google.genai import types
 
     # google-genai before 1.22 has no option for retries.
@@ -86,7 +86,7 @@ FLOWS: Final[dict[str, Flow]] = {}
 
 
 @_flow("text", "One question, one answer.", reply.text("Paris."))
-def _text(client: Client) -> Any:
+def _text(client: Client) -> object:
     return client.models.generate_content(model=MODEL, contents=_QUESTION).text
 
 
@@ -95,7 +95,7 @@ def _text(client: Client) -> Any:
     "An answer that arrives in pieces.",
     reply.stream("The quick ", "brown fox jumps ", "over the lazy dog."),
 )
-def _stream(client: Client) -> Any:
+def _stream(client: Client) -> object:
     return _texts(client.models.generate_content_stream(model=MODEL, contents="Say a pangram."))
 
 
@@ -105,7 +105,7 @@ def _stream(client: Client) -> Any:
     reply.text("Nice to meet you, Ada."),
     reply.text("Your name is Ada."),
 )
-def _chat(client: Client) -> Any:
+def _chat(client: Client) -> object:
     chat: Any = client.chats.create(model=MODEL)
     return [chat.send_message("Hi, I am Ada.").text, chat.send_message("What is my name?").text]
 
@@ -116,7 +116,7 @@ def _chat(client: Client) -> Any:
     reply.stream("Nice to ", "meet you, ", "Ada."),
     reply.stream("Your name ", "is Ada."),
 )
-def _chat_stream(client: Client) -> Any:
+def _chat_stream(client: Client) -> object:
     chat: Any = client.chats.create(model=MODEL)
     return [_texts(chat.send_message_stream("Hi, I am Ada.")), _texts(chat.send_message_stream("What is my name?"))]
 
@@ -127,7 +127,7 @@ def _chat_stream(client: Client) -> Any:
     reply.function_call("get_weather", city="Paris"),
     reply.text("It is sunny in Paris."),
 )
-def _function_call(client: Client) -> Any:
+def _function_call(client: Client) -> object:
     from google.genai import types
 
     question = types.Content(role="user", parts=[types.Part(text="How is the weather in Paris?")])
@@ -147,7 +147,7 @@ def _function_call(client: Client) -> Any:
     reply.function_call("get_weather", city="Paris"),
     reply.text("It is sunny in Paris."),
 )
-def _function_call_automatic(client: Client) -> Any:
+def _function_call_automatic(client: Client) -> object:
     from google.genai import types
 
     config = types.GenerateContentConfig(tools=[get_weather])
@@ -160,7 +160,7 @@ def _function_call_automatic(client: Client) -> Any:
     reply.function_call("get_weather", city="Paris") + reply.function_call("get_weather", city="Oslo"),
     reply.text("It is sunny in Paris and in Oslo."),
 )
-def _function_call_parallel(client: Client) -> Any:
+def _function_call_parallel(client: Client) -> object:
     from google.genai import types
 
     config = types.GenerateContentConfig(tools=[get_weather])
@@ -175,7 +175,7 @@ def _function_call_parallel(client: Client) -> Any:
     reply.text("It is sunny in Paris."),
     reply.text("Then I would go for a walk."),
 )
-def _function_call_chat(client: Client) -> Any:
+def _function_call_chat(client: Client) -> object:
     from google.genai import types
 
     chat: Any = client.chats.create(model=MODEL, config=types.GenerateContentConfig(tools=[get_weather]))
@@ -188,7 +188,7 @@ def _function_call_chat(client: Client) -> Any:
     reply.stream("Let me see. ") + reply.function_call("get_weather", city="Paris"),
     reply.stream("It is sunny ", "in Paris."),
 )
-def _function_call_stream(client: Client) -> Any:
+def _function_call_stream(client: Client) -> object:
     from google.genai import types
 
     config = types.GenerateContentConfig(tools=[get_weather])
@@ -202,7 +202,7 @@ def _function_call_stream(client: Client) -> Any:
     "An answer in the shape of a schema.",
     reply.text('{\n  "name": "Paris",\n  "inhabitants": 2102650\n}'),
 )
-def _json_schema(client: Client) -> Any:
+def _json_schema(client: Client) -> object:
     from google.genai import types
 
     schema = {
@@ -215,7 +215,7 @@ def _json_schema(client: Client) -> Any:
 
 
 @_flow("image_in", "A picture in the question.", reply.text("A single transparent pixel."))
-def _image_in(client: Client) -> Any:
+def _image_in(client: Client) -> object:
     from google.genai import types
 
     picture = types.Part.from_bytes(data=PIXEL, mime_type="image/png")
@@ -224,7 +224,7 @@ def _image_in(client: Client) -> Any:
 
 
 @_flow("image_out", "A picture in the answer.", reply.text("Here it is. ") + reply.image())
-def _image_out(client: Client) -> Any:
+def _image_out(client: Client) -> object:
     from google.genai import types
 
     config = types.GenerateContentConfig(response_modalities=["TEXT", "IMAGE"])
@@ -239,7 +239,7 @@ def _image_out(client: Client) -> Any:
     + reply.text("Three.")
     + reply.usage(thoughts=64),
 )
-def _thoughts(client: Client) -> Any:
+def _thoughts(client: Client) -> object:
     answer = client.models.generate_content(model=MODEL, contents=_RIDDLE, config=_thinking())
     return [[bool(part.thought), part.text] for part in _parts(answer)]
 
@@ -252,25 +252,25 @@ def _thoughts(client: Client) -> Any:
     + reply.stream("There are ", "three.")
     + reply.usage(thoughts=64),
 )
-def _thoughts_stream(client: Client) -> Any:
+def _thoughts_stream(client: Client) -> object:
     chunks = client.models.generate_content_stream(model=MODEL, contents=_RIDDLE, config=_thinking())
     return [[bool(part.thought), part.text] for chunk in chunks for part in _parts(chunk)]
 
 
 @_flow("blocked", "A prompt that is blocked: no candidates.", reply.blocked("PROHIBITED_CONTENT"))
-def _blocked(client: Client) -> Any:
+def _blocked(client: Client) -> object:
     answer = client.models.generate_content(model=MODEL, contents="Say something forbidden.")
     feedback = answer.prompt_feedback
     return str(feedback.block_reason.value) if feedback and feedback.block_reason else None
 
 
 @_flow("safety", "An answer that is stopped for safety.", reply.stopped("SAFETY"))
-def _safety(client: Client) -> Any:
+def _safety(client: Client) -> object:
     return _ended(client.models.generate_content(model=MODEL, contents="Say something dangerous."))
 
 
 @_flow("max_tokens", "An answer that is cut off at its limit of tokens.", reply.max_tokens("Once upon a time there"))
-def _max_tokens(client: Client) -> Any:
+def _max_tokens(client: Client) -> object:
     from google.genai import types
 
     config = types.GenerateContentConfig(max_output_tokens=5)
@@ -280,7 +280,7 @@ def _max_tokens(client: Client) -> Any:
 @_flow(
     "retry", "Too many requests, then success at the second try.", reply.error(429), reply.text("Paris."), attempts=2
 )
-def _retry(client: Client) -> Any:
+def _retry(client: Client) -> object:
     from google.genai import errors
 
     try:
@@ -290,7 +290,7 @@ def _retry(client: Client) -> Any:
 
 
 @_flow("server_error", "The server fails.", reply.error(500))
-def _server_error(client: Client) -> Any:
+def _server_error(client: Client) -> object:
     from google.genai import errors
 
     try:
@@ -304,7 +304,7 @@ def _server_error(client: Client) -> Any:
     "A stream that fails in the middle: two pieces, then an error.",
     reply.stream("The quick ", "brown fox ") + reply.error(503),
 )
-def _stream_error(client: Client) -> Any:
+def _stream_error(client: Client) -> object:
     texts: list[str] = []
     try:
         texts.extend(map(_text_of, client.models.generate_content_stream(model=MODEL, contents="Say a pangram.")))
@@ -315,12 +315,12 @@ def _stream_error(client: Client) -> Any:
 
 
 @_flow("empty", "An answer without parts.", reply.empty())
-def _empty(client: Client) -> Any:
+def _empty(client: Client) -> object:
     return _ended(client.models.generate_content(model=MODEL, contents="Say nothing."))
 
 
 @_flow("candidates", "Two candidates.", reply.candidates(reply.text("Paris."), reply.text("It is Paris.")))
-def _candidates(client: Client) -> Any:
+def _candidates(client: Client) -> object:
     from google.genai import types
 
     config = types.GenerateContentConfig(candidate_count=2)
@@ -330,10 +330,10 @@ def _candidates(client: Client) -> Any:
 
 @_flow(
     "cached",
-    "A long text is cached once, then asked about; its tokens are counted as cached.",
+    "A long text is cached once, then used in a question; its tokens are counted as cached.",
     reply.text("It is about a whale.") + reply.usage(prompt=2057, cached=2048),
 )
-def _cached(client: Client) -> Any:
+def _cached(client: Client) -> object:
     from google.genai import types
 
     book = "Call me Ishmael. " * 16
@@ -347,14 +347,14 @@ def _cached(client: Client) -> Any:
 
 
 @_flow("embeddings", "Two texts as vectors.", reply.embedding([0.25, -0.5, 0.125], [0.5, 0.75, -0.25]))
-def _embeddings(client: Client) -> Any:
+def _embeddings(client: Client) -> object:
     texts: Any = ["a cat", "a whale"]
     answer = client.models.embed_content(model=_EMBEDDING_MODEL, contents=texts)
     return [one.values for one in answer.embeddings or []]
 
 
 @_flow("token_count", "How many tokens a text is.", reply.token_count(7))
-def _token_count(client: Client) -> Any:
+def _token_count(client: Client) -> object:
     return client.models.count_tokens(model=MODEL, contents=_QUESTION).total_tokens
 
 
@@ -366,7 +366,7 @@ def _token_count(client: Client) -> Any:
     + reply.code_result("42\n")
     + reply.text("It is 42."),
 )
-def _code_execution(client: Client) -> Any:
+def _code_execution(client: Client) -> object:
     from google.genai import types
 
     config = types.GenerateContentConfig(tools=[types.Tool(code_execution=types.ToolCodeExecution())])
@@ -384,7 +384,7 @@ def _code_execution(client: Client) -> Any:
         text="Paris is the capital of France.",
     ),
 )
-def _grounding(client: Client) -> Any:
+def _grounding(client: Client) -> object:
     from google.genai import types
 
     config = types.GenerateContentConfig(tools=[types.Tool(google_search=types.GoogleSearch())])
@@ -410,7 +410,7 @@ def get_weather(city: str) -> str:
 get_weather.__annotations__ = {"city": str, "return": str}
 
 
-def _declaration() -> Any:
+def _declaration() -> types.FunctionDeclaration:
     from google.genai import types
 
     city = types.Schema(type=types.Type.STRING, description="The name of the city.")
@@ -420,7 +420,7 @@ def _declaration() -> Any:
     )
 
 
-def _thinking() -> Any:
+def _thinking() -> types.GenerateContentConfig:
     from google.genai import types
 
     return types.GenerateContentConfig(thinking_config=types.ThinkingConfig(include_thoughts=True))
@@ -434,15 +434,15 @@ def _text_of(answer: GenerateContentResponse) -> str:
     return "".join(part.text or "" for part in _parts(answer))
 
 
-def _parts(answer: GenerateContentResponse) -> list[Any]:
+def _parts(answer: GenerateContentResponse) -> list[types.Part]:
     content = answer.candidates[0].content if answer.candidates else None
     return (content.parts if content else None) or []
 
 
-def _calls(answer: GenerateContentResponse) -> list[Any]:
+def _calls(answer: GenerateContentResponse) -> list[types.FunctionCall]:
     return [part.function_call for part in _parts(answer) if part.function_call]
 
 
-def _ended(answer: GenerateContentResponse) -> list[Any]:
+def _ended(answer: GenerateContentResponse) -> list[object]:
     reason = answer.candidates[0].finish_reason if answer.candidates else None
     return [[part.text for part in _parts(answer)], reason.value if reason else None]

@@ -41,7 +41,7 @@ def _flow(name: str, description: str, *script: Reply) -> Callable[[Program], Pr
 
 
 @_flow("", "One question, one answer, as an interaction.", reply.text("Paris."))
-def _text(client: Client) -> Any:
+def _text(client: Client) -> object:
     answer = _interactions(client).create(model=MODEL, input="What is the capital of France?")
     return [answer.status, answer.output_text]
 
@@ -52,7 +52,7 @@ def _text(client: Client) -> Any:
     reply.thought("**Remembering**\n\nA pangram has every letter.\n")
     + reply.stream("The quick ", "brown fox jumps ", "over the lazy dog."),
 )
-def _stream(client: Client) -> Any:
+def _stream(client: Client) -> object:
     return _seen(_interactions(client).create(model=MODEL, input="Say a pangram.", stream=True))
 
 
@@ -62,7 +62,7 @@ def _stream(client: Client) -> Any:
     reply.text("Nice to meet you, Ada."),
     reply.text("Your name is Ada."),
 )
-def _chain(client: Client) -> Any:
+def _chain(client: Client) -> object:
     first = _interactions(client).create(model=MODEL, input="Hi, I am Ada.")
     second = _interactions(client).create(model=MODEL, input="What is my name?", previous_interaction_id=first.id)
     return [first.output_text, second.output_text]
@@ -74,7 +74,7 @@ def _chain(client: Client) -> Any:
     reply.function_call("get_weather", city="Paris"),
     reply.text("It is sunny in Paris."),
 )
-def _function_call(client: Client) -> Any:
+def _function_call(client: Client) -> object:
     city = {"type": "string", "description": "The name of the city."}
     tool: Any = {
         "type": "function",
@@ -103,7 +103,7 @@ def _function_call(client: Client) -> Any:
     + reply.code_result("20025\n")
     + reply.text("About 20,025 people live on each square kilometre of Paris."),
 )
-def _server_tools(client: Client) -> Any:
+def _server_tools(client: Client) -> object:
     tools: Any = [{"type": "google_search"}, {"type": "url_context"}, {"type": "code_execution"}]
     answer = _interactions(client).create(model=MODEL, input="How densely is Paris inhabited?", tools=tools)
     return [[step.type for step in answer.steps or ()], answer.output_text]
@@ -111,10 +111,10 @@ def _server_tools(client: Client) -> Any:
 
 @_flow(
     "_background",
-    "An interaction that goes on in the background, and is asked for until it has ended.",
+    "An interaction in the background, polled until it has ended.",
     reply.text("It is about a whale.") + reply.interaction(polls=_POLLS - 1),
 )
-def _background(client: Client) -> Any:
+def _background(client: Client) -> object:
     return _polled(client, model=MODEL, input="What is Moby-Dick about?")
 
 
@@ -123,7 +123,7 @@ def _background(client: Client) -> Any:
     "An agent that researches in the background.",
     reply.google_search("kinds of whales") + reply.text("There are ninety.") + reply.interaction(polls=_POLLS - 1),
 )
-def _agent(client: Client) -> Any:
+def _agent(client: Client) -> object:
     return _polled(client, agent=_AGENT, input="How many kinds of whales are there?")
 
 
@@ -133,13 +133,13 @@ def _agent(client: Client) -> Any:
     reply.text("The quick brown fox ") + reply.interaction(continuation_token="after-the-fox"),
     reply.text("jumps over the lazy dog."),
 )
-def _continuation(client: Client) -> Any:
+def _continuation(client: Client) -> object:
     answer = _interactions(client).create(model=MODEL, input="Say a pangram.")
     return [answer.status, answer.output_text]
 
 
-@_flow("_error", "An interaction that there never was is asked for.")
-def _error(client: Client) -> Any:
+@_flow("_error", "A request for an interaction that does not exist.")
+def _error(client: Client) -> object:
     try:
         return _interactions(client).get(id=_MISSING).status
     except Exception as error:
@@ -151,12 +151,12 @@ def _error(client: Client) -> Any:
     "A stream that ends in an event of an error: two pieces, then no more.",
     reply.stream("The quick ", "brown fox ") + reply.error(503),
 )
-def _stream_error(client: Client) -> Any:
+def _stream_error(client: Client) -> object:
     return _seen(_interactions(client).create(model=MODEL, input="Say a pangram.", stream=True))
 
 
 @_flow("_image_out", "A picture in an interaction's answer.", reply.text("Here it is. ") + reply.image())
-def _image_out(client: Client) -> Any:
+def _image_out(client: Client) -> object:
     modalities: Any = ["text", "image"]
     answer = _interactions(client).create(model=_IMAGE_MODEL, input="Draw a pixel.", response_modalities=modalities)
     contents = [content for step in answer.steps or () for content in getattr(step, "content", None) or ()]

@@ -7,7 +7,7 @@ import importlib.util
 import time
 from contextlib import ExitStack, contextmanager
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import httpx
 
@@ -25,13 +25,14 @@ from .script import Answering, Script, Scripted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Iterator
-    from types import TracebackType
+    from types import ModuleType, TracebackType
 
     import respx
     from vcr.request import Request
 
 _TICK: Final = 0.002
 """Seconds between two looks at a gate."""
+_CLOSED: Final = "peer closed connection without sending complete message body (incomplete chunked read)"
 _CORES: Final = {"httpcore2": "httpx2", "httpcore": "httpx"}
 """respx's mockers and the libraries that they serve; google-genai's own choice comes first."""
 
@@ -116,7 +117,7 @@ def _router(core: str, answer: Callable[[GeminiRequest], Answer]) -> Generator[r
 class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
     """An answer's body, piece by piece; breaks with the errors of the library underneath."""
 
-    def __init__(self, answer: Answer, errors: Any) -> None:
+    def __init__(self, answer: Answer, errors: ModuleType) -> None:
         self._sent = answer.sent
         self._errors = errors
 
@@ -147,16 +148,14 @@ class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
                     raise _broken(self._errors)
 
 
-def _bearable(seconds: float, errors: Any) -> float:
+def _bearable(seconds: float, errors: ModuleType) -> float:
     """Return *seconds*; raise the library's timeout for a stall, which no mock can sit out."""
     if seconds == inf:
         raise errors.ReadTimeout("The read operation timed out")
     return seconds
 
 
-def _broken(
-    errors: Any, message: str = "peer closed connection without sending complete message body (incomplete chunked read)"
-) -> Exception:
+def _broken(errors: ModuleType, message: str = _CLOSED) -> Exception:
     return errors.RemoteProtocolError(message)  # type: ignore[no-any-return]
 
 

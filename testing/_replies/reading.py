@@ -30,13 +30,13 @@ def parse(body: bytes | str, *, status: int = 200, backend: Backend = "gemini") 
     try:
         answer = json.loads(data)
     except ValueError as error:
-        raise ScriptError(f"this is neither JSON nor server-sent events ({error}): {data[:60]!r}") from None
+        raise ScriptError(f"the body is neither JSON nor server-sent events ({error}): {data[:60]!r}") from None
     if not isinstance(answer, dict):
-        raise ScriptError(f"an answer of Gemini is a JSON object, not {data[:60]!r}")
+        raise ScriptError(f"an answer of Gemini must be a JSON object, got {data[:60]!r}")
     if "error" in answer:
         return _error(answer)  # pyright: ignore[reportUnknownArgumentType]
     if status != 200:
-        raise ScriptError(f"an answer with status {status} holds an error: {data[:60]!r}")
+        raise ScriptError(f"an answer with status {status} must hold an error, got {data[:60]!r}")
     return assembly.exactly(_event(answer), _identity(answer, backend))  # pyright: ignore[reportUnknownArgumentType]
 
 

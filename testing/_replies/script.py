@@ -17,7 +17,7 @@ from maxim_gemini.testing.exceptions import ScriptError
 
 from .interaction_memory import Interactions
 from .interaction_writing import write_interaction
-from .model import Document, Event, Reply
+from .model import Document, Reply
 from .player import Player, RequestLog
 from .render import Answer, misfit, write
 from .request import GeminiRequest
@@ -106,7 +106,7 @@ class Script(Player):
         wanted = {"model": model, "text": text, "path": path, "predicate": predicate and _name(predicate)}
         shown = ", ".join(f"{key} {value!r}" for key, value in wanted.items() if value is not None)
         if not shown:
-            raise ScriptError("when() needs to know which requests: a predicate, model=, text= or path=")
+            raise ScriptError("when() needs a predicate, model=, text= or path=")
 
         def matches(request: GeminiRequest) -> bool:
             return (
@@ -207,11 +207,11 @@ def _is_for(answering: Answering, request: GeminiRequest) -> bool:
         return True
     if request.interaction_call:
         return False
-    if not isinstance(answering, Reply) or not request.action:
-        if not isinstance(answering, Reply) or not any(isinstance(step, Document) for step in answering.steps):
-            return False
-        return not misfit(answering, request)
-    return not any(isinstance(step, Event) for step in answering.steps) and not misfit(answering, request)
+    if not isinstance(answering, Reply) or misfit(answering, request):
+        return False
+    if not request.action:
+        return any(isinstance(step, Document) for step in answering.steps)
+    return not answering.events
 
 
 def _checked(answering: Answering) -> Answering:
@@ -219,9 +219,9 @@ def _checked(answering: Answering) -> Answering:
         return _checked_reply(answering)
     if isinstance(answering, Generator | list | tuple):
         kind = type(answering).__name__  # pyright: ignore[reportUnknownArgumentType]
-        raise ScriptError(f"a script takes replies one by one, not {kind}: write .reply(*replies)")
+        raise ScriptError(f"replies must be separate arguments, got {kind}: write .reply(*replies)")
     if not callable(answering):
-        raise ScriptError(f"a script holds replies, not {answering!r}: write reply.text({answering!r})")
+        raise ScriptError(f"a reply must be a Reply or a function, got {answering!r}: write reply.text({answering!r})")
     return answering
 
 
@@ -258,7 +258,7 @@ class Scripted:
     def script(self) -> Script:
         """The script that it plays."""
         if not isinstance(self._player, Script):
-            raise ScriptError(f"this server plays {self._player!r}, not a script: it takes no replies")
+            raise ScriptError(f"this server plays {self._player!r}: replies can only be added to a script")
         return self._player
 
     def reply(self, *replies: Answering) -> None:

@@ -92,7 +92,7 @@ class GeminiServer(Scripted):
         and of uploaded files.
         """
         if replies and cassette is not None:
-            raise ScriptError("a server plays replies or a cassette, not both: make two servers")
+            raise ScriptError("a server plays either replies or a cassette: make two servers")
         if max_body < 1:
             raise ValueError(f"max_body must be 1 or more, got {max_body}")
         log = RequestLog(keep_requests=keep_requests, keep_bytes=keep_bytes)

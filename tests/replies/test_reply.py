@@ -227,24 +227,24 @@ def test_a_stream_that_was_not_asked_for_as_events_is_an_array() -> None:
         (lambda: reply.text(7), "text must be a str, got 7"),  # type: ignore[arg-type]
         (lambda: reply.function_call("f", x=float("nan")), "JSON has no number for nan"),
         (lambda: reply.function_call("f", x=object()), "<object .* has no form in JSON"),
-        (lambda: reply.function_call("f", ["x"]), "arguments of 'f' are an object"),  # type: ignore[arg-type]
+        (lambda: reply.function_call("f", ["x"]), "arguments of 'f' must be a mapping"),  # type: ignore[arg-type]
         (lambda: reply.finish("TIRED"), "unknown finish reason 'TIRED': choose from BLOCKLIST"),
         (lambda: reply.blocked("TIRED"), "unknown block reason 'TIRED': choose from"),
-        (lambda: reply.error(200), "an error's code is 400 to 599, not 200: use reply.raw"),
-        (lambda: reply.usage(prompt=-1), "promptTokenCount can't be -1"),
-        (lambda: reply.text("a", signature="???"), "standard base64 or bytes, not"),
-        (lambda: reply.image(b""), "inline data need bytes"),
+        (lambda: reply.error(200), "an error's code must be 400 to 599, got 200: use reply.raw"),
+        (lambda: reply.usage(prompt=-1), "promptTokenCount must be 0 or more, got -1"),
+        (lambda: reply.text("a", signature="???"), "standard base64 or bytes, got"),
+        (lambda: reply.image(b""), "inline data must be bytes"),
         (lambda: reply.embedding([]), "one or more numbers"),
-        (lambda: reply.candidates(reply.text("a")), "at least two, not 1"),
-        (lambda: reply.wait(-1), "0 seconds or more, not -1"),
+        (lambda: reply.candidates(reply.text("a")), "at least two replies, got 1"),
+        (lambda: reply.wait(-1), "seconds must be 0 or more, got -1"),
         (lambda: reply.error(429) + reply.text("a"), "nothing comes after error 429"),
         (lambda: reply.disconnect() + reply.text("a"), "nothing comes after disconnect"),
         (lambda: reply.blocked() + reply.text("a"), "a blocked prompt has no candidates"),
         (lambda: reply.text("a") + reply.token_count(7), "tokens is a whole answer"),
         (lambda: reply.event(reply.error(500)), "can't be a part of an event"),
         (lambda: reply.parse("<html>"), "neither JSON nor server-sent events"),
-        (lambda: reply.parse("[1]"), "an answer of Gemini is a JSON object"),
-        (lambda: reply.parse("{}", status=500), "an answer with status 500 holds an error"),
+        (lambda: reply.parse("[1]"), "an answer of Gemini must be a JSON object"),
+        (lambda: reply.parse("{}", status=500), "an answer with status 500 must hold an error"),
     ],
 )  # fmt: skip
 def test_what_no_server_sends_is_refused(say: Any, complaint: str) -> None:

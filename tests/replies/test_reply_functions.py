@@ -180,5 +180,5 @@ def test_a_function_may_look_at_the_server_and_add_replies() -> None:
 
 @pytest.mark.parametrize("replies", [[reply.text("a")], (reply.text("a") for _ in range(2))], ids=["list", "generator"])
 def test_replies_in_a_row_are_refused_with_what_to_write(replies: Any) -> None:
-    with pytest.raises(ScriptError, match=r"one by one, not (list|generator): write \.reply\(\*replies\)"):
+    with pytest.raises(ScriptError, match=r"separate arguments, got (list|generator): write \.reply\(\*replies\)"):
         GeminiServer(replies)

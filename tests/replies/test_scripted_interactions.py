@@ -477,9 +477,9 @@ def test_what_only_interactions_have_is_refused_elsewhere() -> None:
             lambda: reply.interaction(status="danced"),
             "of an interaction 'danced': choose from in_progress",
         ),
-        (lambda: reply.interaction(polls=-1), "polls is 0 or more, not -1"),
-        (lambda: reply.step({"moves": 2}), "a step has a type"),
-        (lambda: reply.server_tool("file_search_call"), "named without _call and _result, not 'file_search_call'"),
+        (lambda: reply.interaction(polls=-1), "polls must be 0 or more, got -1"),
+        (lambda: reply.step({"moves": 2}), "a step must have a type"),
+        (lambda: reply.server_tool("file_search_call"), "nor end with _call or _result, got 'file_search_call'"),
     ],
 )
 def test_a_word_that_is_wrong_is_refused(make: Any, message: str) -> None:

@@ -276,7 +276,7 @@ def test_it_plays_a_cassette(tmp_path: Path) -> None:
             client.models.generate_content(model=MODEL, contents="something else")
         with pytest.raises(CassetteMiss):
             server.check()
-        with pytest.raises(ScriptError, match="not a script: it takes no replies"):
+        with pytest.raises(ScriptError, match="replies can only be added to a script"):
             server.reply(reply.text("hi"))
 
 
