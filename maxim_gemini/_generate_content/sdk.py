@@ -284,9 +284,11 @@ class RecordedAsyncChat(ChatOfOneTurn, AsyncChat):
 
 def with_encoded_images(contents: Any) -> Any:
     """Return *contents* with Pillow's images as the SDK would send them; the same object where there are none."""
+    if isinstance(contents, str):
+        return contents
     image_class = getattr(sys.modules.get("PIL.Image"), "Image", None)  # what is not imported has no instances
     encode = getattr(_transformers, "pil_to_blob", None)
-    if image_class is None or encode is None or isinstance(contents, str):
+    if image_class is None or encode is None:
         return contents
 
     def encoded(item: Any) -> Any:
