@@ -5,7 +5,7 @@
     │   ├── CassetteNotFound     there is no such file
     │   ├── CassetteBroken       it can't be read: truncated, merge conflict, wrong version; names file and line
     │   ├── CassetteMiss         a request that is not in it
-    │   ├── CassetteUnused       strict: it holds interactions that the test did not ask for
+    │   ├── CassetteUnused       strict: it has answers that the test did not use
     │   ├── CassetteDrift        verify: the live answer no longer has the recorded shape
     │   └── SecretFound          it was not saved, because a secret is in it
     ├── RequestRefused           a request to Gemini outside of any recorder or mock; nothing was sent
@@ -51,7 +51,7 @@ class CassetteMiss(CassetteError):
 
 
 class CassetteUnused(CassetteError):
-    """The cassette holds interactions that the test did not ask for."""
+    """The cassette has answers that the test did not use."""
 
 
 class CassetteDrift(CassetteError):

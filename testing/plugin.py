@@ -9,8 +9,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from maxim_gemini.testing._pytest.closing import declare_fixtures
 from maxim_gemini.testing._pytest.fixtures import (
+    declare_fixtures,
     gemini_client,
     gemini_mock,
     gemini_server,
@@ -21,8 +21,7 @@ from maxim_gemini.testing._pytest.fixtures import (
     maxim_gemini_recorder,
 )
 from maxim_gemini.testing._pytest.options import MARKER_DECLARATION, add_options, blocks_network, settings_of
-from maxim_gemini.testing._pytest.session import SESSION, Session, network_of
-from maxim_gemini.testing._pytest.telling import Telling
+from maxim_gemini.testing._pytest.session import SESSION, Session, UnansweredRequests, network_of
 
 __all__ = [
     "gemini_client",
@@ -55,5 +54,5 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER_DECLARATION)
     session = config.stash[SESSION] = Session(config, settings_of(config))
     config.pluginmanager.register(session, "maxim-gemini-session")
-    config.pluginmanager.register(Telling(session), "maxim-gemini-telling")
+    config.pluginmanager.register(UnansweredRequests(session), "maxim-gemini-unanswered")
     declare_fixtures(config)

@@ -1,4 +1,4 @@
-"""What to do where an answer is missing: the command that records it, or why none can."""
+"""What to do where a cassette has no answer: the command that records it, or why there is none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Final
 
-from .places import SUFFIXES, bundled_names, candidates
+from .cassette_paths import SUFFIXES, bundled_names, candidates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pytest
     from vcr.request import Request
 
-    from .places import Place
+    from .cassette_paths import CassettePath
 
 MOST_TESTS: Final = 20
 """Node ids in one command."""
@@ -25,10 +25,10 @@ MOST_TESTS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Adviser:
-    """What is known of a test, for the case that its cassette has no answer."""
+    """Tells what to do where the cassette of a test has no answer."""
 
     item: pytest.Item
-    place: Place
+    cassette: CassettePath
     name: str | None
     """The cassette that was named for the test."""
     tests: Sequence[str]
@@ -39,40 +39,40 @@ class Adviser:
     shown: Callable[[Path], str]
 
     def __call__(self, request: Request | None) -> str:
-        """Return what to do where *request*, or the whole file, is not there."""
-        if self.place.bundled:
+        """Return what to do where *request*, or the whole file, is missing."""
+        if self.cassette.bundled:
             return (
                 f"The cassette {self.name!r} comes with maxim-gemini: nothing can be recorded into it. "
                 f"What it holds: maxim-gemini cassettes show {self.name}\n"
                 "For other requests give the test a cassette of its own: leave the name out, or choose another."
             )
-        if self.place.path.exists():
-            return f"To record again what {self.shown(self.place.path)} holds: {command('rewrite', [self.target])}"
-        steps = [self._where_it_looked()] if self.name is not None else []
+        if self.cassette.path.exists():
+            return f"To record again what {self.shown(self.cassette.path)} holds: {command('rewrite', [self.target])}"
+        steps = [self._searched_paths()] if self.name is not None else []
         if request is not None and self.name is None and (old := self._renamed(request)):
-            paths = f"{shlex.quote(self.shown(old))} {shlex.quote(self.shown(self.place.path))}"
+            paths = f"{shlex.quote(self.shown(old))} {shlex.quote(self.shown(self.cassette.path))}"
             steps.append(
                 f"{self.shown(old)} has an answer to it, and its test is gone. If the test was renamed:\n"
                 f"  maxim-gemini cassettes rename {paths}"
             )
         return "\n".join([*steps, f"To record it: {command('once', self.tests)}"])
 
-    def _where_it_looked(self) -> str:
+    def _searched_paths(self) -> str:
         name = str(self.name)
         paths = candidates(self.item.path, name, self.folder)
         known = {*bundled_names()}
         for path in paths:
-            known |= {found.stem for found in path.parent.glob("*") if found.suffix in SUFFIXES}
+            known |= {file.stem for file in path.parent.glob("*") if file.suffix in SUFFIXES}
         close = " or ".join(map(repr, difflib.get_close_matches(name, sorted(known), n=3)))
-        looked = ", ".join(self.shown(path) for path in paths)
+        searched = ", ".join(self.shown(path) for path in paths)
         question = f" Did you mean {close}?" if close else ""
-        return f"There is no cassette {name!r}: neither {looked} nor a bundled one.{question}"
+        return f"There is no cassette {name!r}: searched {searched} and the bundled cassettes.{question}"
 
     def _renamed(self, request: Request) -> Path | None:
         from maxim_gemini.testing._cassette import Cassette
         from maxim_gemini.testing.exceptions import CassetteError
 
-        folder = self.place.path.parent
+        folder = self.cassette.path.parent
         for path in sorted(folder.glob("*.yaml"))[:100] if folder.is_dir() else []:
             if not _is_defined(getattr(self.item, "module", None), path.stem):
                 try:
@@ -95,7 +95,7 @@ def command(mode: str, targets: Iterable[str]) -> str:
 def target_of(nodeid: str, cassette: Path, module_folder: Path, *, is_shared: bool) -> str:
     """Return what to run so that all of *cassette* is recorded again: the test, its file or the folder of the file.
 
-    What nothing asks for any more is only dropped from a shared cassette where every test of it can be known.
+    An answer that no test uses any more leaves a shared cassette only where all tests that use it are known.
     """
     if not is_shared:
         return nodeid

@@ -1,18 +1,32 @@
-"""What `@pytest.mark.maxim_gemini(...)` and the fixture `maxim_gemini_config` can say."""
+"""The options of the marker `maxim_gemini` and of the fixture `maxim_gemini_config`, and a test's plan by both."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
+import pytest
+
+from .advice import Adviser, target_of
+from .cassette_paths import (
+    inside,
+    is_repeated,
+    module_folder,
+    named_cassette,
+    node_id,
+    own_cassette,
+    test_name,
+    without_secrets,
+)
 from .options import MARKER, as_mode
-from .places import inside
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
-    import pytest
+    from .cassette_paths import CassettePath, Collected
+    from .options import Mode, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +46,7 @@ class Choices:
     block_network: bool | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what can be seen to be wrong without a recorder."""
+        """Check what can be checked without a recorder."""
         _expect(self, "cassette", str)
         _expect(self, "strict", bool)
         _expect(self, "block_network", bool)
@@ -54,25 +68,25 @@ NAMES: Final = tuple(field.name for field in fields(Choices))
 
 
 def from_marker(mark: pytest.Mark) -> Choices:
-    """Return what a marker says; a `TypeError` that names the marker where it can't be understood."""
-    said_by = f"@pytest.mark.{MARKER}"
+    """Return the options of a marker; a `TypeError` names the marker where they are wrong."""
+    source = f"@pytest.mark.{MARKER}"
     if len(mark.args) > 1:
         raise TypeError(
-            f"{said_by} takes one name without a keyword (cassette), but got {len(mark.args)}: {mark.args!r}"
+            f"{source} takes one name without a keyword (cassette), but got {len(mark.args)}: {mark.args!r}"
         )
     if mark.args and "cassette" in mark.kwargs:
-        raise TypeError(f"{said_by} got cassette twice: {mark.args[0]!r} and {mark.kwargs['cassette']!r}")
-    return _parsed({**dict(zip(("cassette",), mark.args, strict=False)), **mark.kwargs}, said_by)
+        raise TypeError(f"{source} got cassette twice: {mark.args[0]!r} and {mark.kwargs['cassette']!r}")
+    return _parsed({**dict(zip(("cassette",), mark.args, strict=False)), **mark.kwargs}, source)
 
 
 def from_config(value: object) -> Choices:
-    """Return what the fixture `maxim_gemini_config` says; a `TypeError` that names it where it can't be understood."""
-    said_by = "the fixture maxim_gemini_config"
+    """Return the options of the fixture `maxim_gemini_config`; a `TypeError` names it where they are wrong."""
+    source = "the fixture maxim_gemini_config"
     if not isinstance(value, Mapping):
-        raise TypeError(f"{said_by} has to return a mapping, such as {{'pace': 'recorded'}}, and not {value!r}")
+        raise TypeError(f"{source} must return a mapping, such as {{'pace': 'recorded'}}, got {value!r}")
     if "block_network" in value:
-        raise TypeError(f"{said_by} can't hold block_network: use the marker or the ini value")
-    return _parsed(cast("Any", value), said_by)
+        raise TypeError(f"{source} can't hold block_network: use the marker or the ini value")
+    return _parsed(cast("Any", value), source)
 
 
 def choices_of(item: pytest.Item, config: object = ()) -> Choices:
@@ -84,12 +98,24 @@ def choices_of(item: pytest.Item, config: object = ()) -> Choices:
 
 
 def sends_freely(item: pytest.Item) -> bool | None:
-    """Return whether the markers of *item* let it send to Gemini, or forbid it; `None` where they say nothing."""
+    """Return whether the markers of *item* let it send to Gemini, or forbid it; `None` where they do neither."""
     try:
         blocks = choices_of(item).block_network
-    except (TypeError, ValueError):  # told when the test runs
+    except (TypeError, ValueError):  # an error of its test, when it runs
         return None
     return None if blocks is None else not blocks
+
+
+def cassette_named_for(item: pytest.Item) -> str | None:
+    """Return the cassette that the markers of *item* name; `None` also where a marker is wrong."""
+    for mark in item.iter_markers(MARKER):
+        try:
+            name = from_marker(mark).cassette
+        except (TypeError, ValueError):  # an error of its test, when it runs
+            return None
+        if name is not None:
+            return name
+    return None
 
 
 def wants_recorder(item: pytest.Item) -> bool:
@@ -98,16 +124,16 @@ def wants_recorder(item: pytest.Item) -> bool:
     return bool(marks) and not all(not mark.args and mark.kwargs.keys() == {"block_network"} for mark in marks)
 
 
-def _parsed(said: Mapping[Any, Any], said_by: str) -> Choices:
-    if unknown := [name for name in said if name not in NAMES]:
-        raise TypeError(f"{said_by} has no {unknown[0]!r}{_meant(unknown[0])} It takes {', '.join(NAMES)}")
+def _parsed(options: Mapping[Any, Any], source: str) -> Choices:
+    if unknown := [name for name in options if name not in NAMES]:
+        raise TypeError(f"{source} has no {unknown[0]!r}{_close_match(unknown[0])} It takes {', '.join(NAMES)}")
     try:
-        return Choices(**said)
+        return Choices(**options)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"{said_by}: {error}") from None
+        raise type(error)(f"{source}: {error}") from None
 
 
-def _meant(name: object) -> str:
+def _close_match(name: object) -> str:
     import difflib
 
     close = difflib.get_close_matches(str(name), NAMES, n=1)
@@ -117,4 +143,85 @@ def _meant(name: object) -> str:
 def _expect(choices: Choices, name: str, kind: type) -> None:
     value = getattr(choices, name)
     if value is not None and not isinstance(value, kind):
-        raise TypeError(f"{name} has to be a {kind.__name__}, and not {value!r}")
+        raise TypeError(f"{name} must be a {kind.__name__}, got {value!r}")
+
+
+class Plan(NamedTuple):
+    """What a test's recorder is made from."""
+
+    path: Path
+    record: Mode
+    advice: Adviser
+    options: dict[str, Any]
+    """Further keywords of the recorder."""
+    strict: bool = False
+    is_shared: bool = False
+    """Other tests of the run may use the cassette, too."""
+    ignore: tuple[str, ...] = ()
+
+
+def plan_of(
+    item: pytest.Item,
+    config: Mapping[str, Any],
+    *,
+    settings: Settings,
+    collected: Collected,
+    shown: Callable[[Path], str],
+) -> Plan:
+    """Return the plan for *item*, by its markers, the fixture `maxim_gemini_config` and the run's settings."""
+    try:
+        choices = choices_of(item, config)
+        cassette = _cassette(item, choices, settings.folder)
+    except (TypeError, ValueError) as error:
+        # Reported without a traceback: none of its lines would be the user's.
+        raise pytest.fail.Exception(f"{type(error).__name__}: {error}", pytrace=False) from None
+    if choices.cassette is None and (other := collected.clashes.get(item.nodeid)):
+        clash = _CLASH.format(path=shown(cassette.path), one=node_id(item), other=without_secrets(other))
+        pytest.fail(clash, pytrace=False)
+    is_shared = choices.cassette is not None or is_repeated(item)
+    module = module_folder(item.path, settings.folder)
+    target = target_of(node_id(item), cassette.path, module, is_shared=is_shared)
+    path = str(cassette.path)
+    tests = [nodeid for nodeid, user in collected.users.items() if (user.named or user.own) == path]
+    mode = settings.mode(choices.record)
+    options = choices.over(Choices(ignore=settings.ignore or None)).made()
+    for name in ("cassette", "record", "strict", "block_network"):
+        options.pop(name, None)
+    return Plan(
+        cassette.path,
+        "none" if cassette.bundled and mode != "verify" else mode,  # tests don't write to what came with this package
+        Adviser(item, cassette, choices.cassette, tests or [node_id(item)], target, settings.folder, shown),
+        options,
+        settings.strict or bool(choices.strict),
+        is_shared,
+        tuple(options.get("ignore", ())),
+    )
+
+
+def keywords(plan: Plan, fresh: Mapping[str, int]) -> dict[str, Any]:
+    """Return the keywords of the recorder for *plan*, where other tests of the run have recorded *fresh* answers.
+
+    A cassette that this run has made is added to. What this run has recorded is replayed, so that the tests see what
+    a replay will give them; and a shared cassette is not emptied by its first test: the others may fail, or not run.
+    """
+    mode, options = plan.record, dict[str, Any]()
+    if mode == "once" and fresh:
+        mode = "new_episodes"
+    elif mode in ("all", "rewrite") and (plan.is_shared or fresh):
+        mode, options = "all", {"cassette_options": {"fresh": fresh}}
+    # What is unused of a shared cassette is known only when all its tests have run.
+    return {**plan.options, **options, "record": mode, "strict": plan.strict and not plan.is_shared}
+
+
+def _cassette(item: pytest.Item, choices: Choices, folder: str) -> CassettePath:
+    if choices.cassette is not None:
+        return named_cassette(item.path, choices.cassette, folder)
+    return own_cassette(item.path, test_name(item), folder)
+
+
+_CLASH = """\
+Two tests would share the cassette {path}:
+  {one}
+  {other}
+Rename one of them, or its parameter with pytest.param(..., id="..."), or name a cassette for each: \
+@pytest.mark.maxim_gemini(cassette="...")"""

@@ -1,4 +1,4 @@
-"""What the command line, the environment and the ini file say."""
+"""The settings of a run, from the command line, the environment and the ini file."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ MARKER_DECLARATION: Final = (
     "maxim_gemini(cassette=None, *, record=None, strict=None, pace=None, chunking=None, base_url=None, hosts=None, "
     "description=None, source=None, ignore=None, block_network=None): record the Gemini traffic of the test once, and "
     "replay it from then on. "
-    "cassette: the name of a cassette instead of the test's own; record: a record mode; strict: an answer that is "
-    "recorded but not used is an error; block_network: False lets "
-    "the test send to Gemini without a recorder; the rest as GeminiRecorder has it."
+    "cassette: the name of a cassette, instead of the test's own; record: a record mode; strict: fail if a recorded "
+    "answer is not used; block_network: False lets the test send to Gemini without a recorder; the others are those "
+    "of GeminiRecorder."
 )
 
 
 class Settings(NamedTuple):
-    """What holds for the whole run."""
+    """The settings of the whole run."""
 
     forced: Mode | None = None
-    """Said for this run, by the command line or the environment: it wins over markers."""
+    """The record mode of the command line or the environment, which wins over markers."""
     usual: Mode = "none"
-    """Said in the ini file: markers win over it."""
+    """The record mode of the ini file: markers win over it."""
     in_ci: bool = False
     allow_ci: bool = False
     strict: bool = False
@@ -49,14 +49,14 @@ class Settings(NamedTuple):
     report: Path | None = None
     folder: str = "cassettes"
     ignore: tuple[str, ...] = ()
-    """What of the bodies of requests does not matter, by JSON path."""
+    """JSON paths of what is ignored in the bodies of requests."""
     block_network: bool = True
     """Requests to Gemini that no recorder and no mock takes are refused."""
 
     def mode(self, wanted: str | None) -> Mode:
-        """Return the record mode of a test whose marker or config says *wanted*.
+        """Return the record mode of a test whose marker or config has *wanted*.
 
-        What the project keeps in its files never records where CI is set: a miss there is an error, not a live call.
+        In CI, neither a marker nor the ini file makes a test record: a miss there is an error, not a live call.
         """
         if self.forced is not None:
             return self.forced
@@ -71,54 +71,56 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="MODE",
         choices=MODES,
         default=None,
-        help="none: replay only (default). once: record where there is no cassette. new_episodes: replay, and record "
-        "what is new. all: send and record everything. rewrite: like all, from an empty cassette. verify: send, "
-        "and fail where the shape of an answer has drifted. "
+        help="Record mode. none: replay only (default). once: record if there is no cassette. new_episodes: replay, "
+        "and record new requests. all: send and record everything. rewrite: like all, but start from an empty "
+        "cassette. verify: send everything, save nothing, and fail if the shape of an answer has changed. "
         f"Environment: {VARIABLE}.",
     )
     group.addoption(
         "--maxim-gemini-allow-ci",
         action="store_true",
-        help="Allow live calls where CI is set.",
+        help="Allow live calls in CI, where the variable CI is set.",
     )
     group.addoption(
         "--maxim-gemini-block-network",
         action=BooleanOptionalAction,
         default=None,
-        help="Refuse requests to Gemini that no recorder and no mock takes. On by default where nothing is recorded.",
+        help="Refuse requests to Gemini that use neither a recorder nor a mock (default, unless a record mode is set).",
     )
     group.addoption(
         "--maxim-gemini-strict",
         action="store_true",
-        help="Fail on what is recorded but not used: answers that no test asked for, cassettes that no test uses.",
+        help="Fail if recorded answers or cassettes are not used.",
     )
     group.addoption(
         "--maxim-gemini-max-age",
         metavar="AGE",
         default=None,
-        help="Warn of cassettes older than this: 90d, 12w, 6m (months), 1y.",
+        help="Warn about cassettes older than AGE, such as 90d, 12w, 6m (months) or 1y.",
     )
     group.addoption(
         "--maxim-gemini-report",
         metavar="PATH",
         default=None,
-        help="Write what every test logged to this file: .html for people, .json for programs.",
+        help="Write the traces of every test to PATH: .html for people, .json for programs.",
     )
-    parser.addini("maxim_gemini_record", "Record mode where no option, variable or marker gives one.")
+    parser.addini("maxim_gemini_record", "Record mode, unless the command line, the environment or a marker sets one.")
     parser.addini(
         "maxim_gemini_ignore",
-        "What of the bodies of requests does not matter for a replay: JSON paths, such as generationConfig.seed.",
+        "JSON paths to ignore when the bodies of requests are compared, such as generationConfig.seed.",
         type="linelist",
     )
-    parser.addini("maxim_gemini_block_network", "Refuse requests to Gemini that no recorder and no mock takes.")
-    parser.addini("maxim_gemini_strict", "Fail on what is recorded but not used.", type="bool", default=False)
-    parser.addini("maxim_gemini_max_age", "Warn of cassettes older than this, such as 90d.")
-    parser.addini("maxim_gemini_cassette_dir", "Folder of the cassettes, beside each test file.", default="cassettes")
+    parser.addini("maxim_gemini_block_network", "Refuse requests to Gemini that use neither a recorder nor a mock.")
+    parser.addini(
+        "maxim_gemini_strict", "Fail if recorded answers or cassettes are not used.", type="bool", default=False
+    )
+    parser.addini("maxim_gemini_max_age", "Warn about cassettes older than this, such as 90d.")
+    parser.addini("maxim_gemini_cassette_dir", "Folder of the cassettes, next to each test file.", default="cassettes")
 
 
 def settings_of(config: pytest.Config, environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings of a run; `pytest.UsageError` where they make no sense or CI forbids them."""
-    forced, said_by = _forced(config, environment)
+    """Read the settings of a run; `pytest.UsageError` where they are wrong, or not allowed in CI."""
+    forced, source = _forced(config, environment)
     settings = Settings(
         forced=forced,
         usual=_checked(config.getini("maxim_gemini_record") or "none", "maxim_gemini_record"),
@@ -132,14 +134,15 @@ def settings_of(config: pytest.Config, environment: Mapping[str, str] = os.envir
         block_network=blocks_network(config, config.option, environment),
     )
     if settings.in_ci and not settings.allow_ci and (forced or "none") != "none":
-        raise pytest.UsageError(_NOT_IN_CI.format(mode=forced, said_by=said_by))
+        raise pytest.UsageError(_NOT_IN_CI.format(mode=forced, source=source))
     return settings
 
 
 def blocks_network(config: pytest.Config, options: Namespace, environment: Mapping[str, str] = os.environ) -> bool:
-    """Return whether requests to Gemini that no recorder and no mock takes are refused, by what is known of *options*.
+    """Return whether requests to Gemini that use neither a recorder nor a mock are refused.
 
-    Conftest files are read before pytest has looked at all options; what they send at import is refused, too.
+    *options* are those known so far: conftest files are read before pytest has parsed all of them, and what they send
+    when they are imported is refused, too.
     """
     option: bool | None = options.maxim_gemini_block_network
     if option is not None:
@@ -174,8 +177,8 @@ def is_ci(environment: Mapping[str, str]) -> bool:
 
 
 _NOT_IN_CI = """\
-{said_by}={mode} would send live calls, and this is a CI job (the variable CI is set).
-  Nothing ran. Record on your machine and commit the cassettes; to send live calls here all the same, \
+{source}={mode} would send live calls, and this is a CI job (the variable CI is set).
+  Nothing ran. Record on your machine and commit the cassettes; to allow live calls here, \
 add --maxim-gemini-allow-ci"""
 
 
@@ -187,11 +190,11 @@ def _forced(config: pytest.Config, environment: Mapping[str, str]) -> tuple[Mode
     return None, ""
 
 
-def _checked(text: str, said_by: str) -> Mode:
+def _checked(text: str, source: str) -> Mode:
     try:
         return as_mode(text)
     except ValueError as error:
-        raise pytest.UsageError(f"{said_by}: {error}") from None
+        raise pytest.UsageError(f"{source}: {error}") from None
 
 
 def _age(config: pytest.Config) -> timedelta | None:

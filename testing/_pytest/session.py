@@ -1,41 +1,87 @@
-"""The run: what each test did is noted when it happens, and sent along with its report.
+"""The run: what each test does is noted when it happens, and sent along with its report.
+
+Requests to Gemini that no recorder and no mock takes are refused meanwhile, before anything is sent.
 
 What is needed only where a cassette is used is imported there: this module is loaded in every run of pytest.
 """
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from maxim_gemini.testing._http.routing import Block, blocked
 from maxim_gemini.testing._recorder import watchers as _watchers
 from maxim_gemini.testing.exceptions import TestKitError
 
-from . import parameters
-from .network import Network
+from .cassette_paths import Collected, node_id, note_parameters, selected_in_part, without_secrets
 from .options import MARKER, RECORDER_FIXTURE
-from .sharing import Ledger
+from .usage import Coverage, Ledger, TestRecord, logged_traces, of_test, rewritten, unused_of_shared, use_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from maxim_gemini.testing._logs.received import Received
     from maxim_gemini.testing._recorder.recorder import GeminiRecorder
     from maxim_gemini.testing._recorder.watchers import EndedRecorder
     from maxim_gemini.testing._replies.script import Scripted
+    from maxim_gemini.testing.exceptions import RequestRefused
 
-    from .collecting import User
-    from .ending import WrittenReport
+    from .marker import Plan
     from .options import Settings
-    from .plan import Plan
-    from .sharing import Shared
-    from .tally import TestRecord, Use
+    from .terminal import WrittenReport
+    from .usage import Shared, Use
 
 ATTRIBUTE: Final = "maxim_gemini"
-"""Where a test's report, and a worker's output, carry our data: both reach the controller of pytest-xdist."""
+"""The attribute of a test's report, and of a worker's output, with our data for the controller of pytest-xdist."""
+
+_NO_RECORDER: Final = """\
+To record the traffic of the test once, and replay it from then on: use the fixture maxim_gemini_recorder, or mark the \
+test with @pytest.mark.maxim_gemini.
+To answer with scripted replies: use the fixture gemini_mock.
+To let one test send requests: @pytest.mark.maxim_gemini(block_network=False). To let all of them: \
+--no-maxim-gemini-block-network, or maxim_gemini_block_network = false in the ini file."""
+_LIBRARIES: Final = frozenset(
+    {
+        *("aiohttp", "asyncio", "concurrent", "contextlib", "functools", "google"),
+        *("httpcore", "httpcore2", "httpx", "httpx2", "maxim_gemini", "requests", "respx", "tenacity", "websockets"),
+    }
+)
+
+
+class Network:
+    """Whether requests to Gemini may leave during one run."""
+
+    def __init__(self) -> None:
+        self._block = Block(_NO_RECORDER)
+        self._is_blocked = False
+
+    @property
+    def refused(self) -> list[RequestRefused]:
+        """The errors of the requests refused so far."""
+        return self._block.refused
+
+    @contextmanager
+    def blocked(self) -> Generator[None]:
+        """Refuse requests in the block."""
+        if self._is_blocked:
+            yield
+            return
+        self._is_blocked = True
+        try:
+            with blocked(self._block):
+                yield
+        finally:
+            self._is_blocked = False
+
+    @contextmanager
+    def allowed(self) -> Generator[None]:
+        """Let requests pass in the block."""
+        with self._block.lifted():
+            yield
 
 
 class TestState:
@@ -45,43 +91,43 @@ class TestState:
 
     def __init__(self) -> None:
         self.recorders: list[GeminiRecorder] = []
-        """Those made for the test. One that it makes by itself tells it of misses when it ends."""
+        """Those made for the test. One that the test makes itself reports misses when it ends."""
         self.scripts: list[Scripted] = []
         """The mocks and servers of the test."""
         self.uses: list[Use] = []
         self.loggers: list[Received] = []
         self.settling: list[Callable[[bool], None]] = []
-        """What keeps, or not, what the recorders have recorded, once it is known whether the test passed."""
+        """Functions that save or drop what the recorders have recorded, once it is known whether the test passed."""
         self.closing = ExitStack()
-        """What ends with the test."""
+        """Contexts that end with the test."""
         self.outcomes: dict[str, str] = {}
         self._durations: dict[str, float] = {}
         self.message = ""
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     @property
     def passed(self) -> bool:
-        """Whether the test has run, and passed."""
+        """Whether the test has run and passed."""
         return self.outcomes.get("call") == "passed"
 
     @property
     def outcome(self) -> str:
-        """How the test came out: `passed`, `failed`, `skipped`, or `error` where it failed before or after itself."""
+        """The result of the test: `passed`, `failed`, `skipped`, or `error` where it failed before or after itself."""
         if self.outcomes.get("call") == "failed":
             return "failed"
         return "error" if "failed" in self.outcomes.values() else self.outcomes.get("call", "skipped")
 
     def log_to(self, logger: Received) -> None:
-        """Show what *logger* gets in the report."""
+        """Show what *logger* receives in the report."""
         if all(logger is not known for known in self.loggers):
             self.loggers.append(logger)
 
-    def untold(self, *, told_by: Sequence[BaseException]) -> list[str]:
-        """Return what requests got instead of an answer, but for what *told_by* says, or was told before."""
-        self._told.update(map(str, told_by))
-        found = dict.fromkeys(str(error) for recorder in self.recorders for error in recorder.errors)
-        new = [error for error in found if error not in self._told]
-        self._told.update(new)
+    def unreported(self, raised: Sequence[BaseException]) -> list[str]:
+        """Return the errors of requests without an answer that neither *raised* nor an earlier report shows."""
+        self._reported.update(map(str, raised))
+        errors = dict.fromkeys(str(error) for recorder in self.recorders for error in recorder.errors)
+        new = [error for error in errors if error not in self._reported]
+        self._reported.update(new)
         return new
 
     def check(self) -> None:
@@ -98,7 +144,7 @@ class TestState:
         return sum(self._durations.values())
 
     def take(self, report: pytest.TestReport) -> None:
-        """Note how a phase of the test came out; a part of it (a subtest) that failed counts as the whole."""
+        """Note the result of a phase of the test; where a part of it (a subtest) failed, all of it failed."""
         phase = report.when or ""
         if self.outcomes.get(phase) != "failed":
             self.outcomes[phase] = report.outcome
@@ -121,16 +167,7 @@ class Session:
         self.config = config
         self.settings = settings
         self.current = TestState()
-        self.clashes: dict[str, str] = {}
-        """Tests that would share a cassette by accident: node id to the other one's."""
-        self.modules: set[str] = set()
-        """Test files with a test in this run."""
-        self.partial: set[str] = set()
-        """Those of which tests were left out."""
-        self.users: dict[str, User] = {}
-        """The tests of this run that use a recorder, by node id."""
-        self.theirs: set[str] = set()
-        """Cassettes of tests that another plugin records."""
+        self.collected = Collected()
         self.network = network_of(config)
         self.refusals = 0
         """Requests to Gemini that were refused before the present test."""
@@ -158,13 +195,13 @@ class Session:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker of pytest-xdist where the notes of the run are."""
+        """Give a worker of pytest-xdist the folder of the run's notes."""
         node.workerinput[ATTRIBUTE] = str(self.ledger.folder)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> Generator[None, Any, Any]:
         """Note which parameters are the test's own."""
-        parameters.watch(metafunc)
+        note_parameters(metafunc)
         return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -173,24 +210,23 @@ class Session:
         before = list(items)
         result = yield
         kept = set(items)
-        self.partial.update(str(item.path) for item in before if item not in kept)
+        self.collected.partial.update(str(item.path) for item in before if item not in kept)
         return result
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note which cassettes the tests of this run use."""
-        self.modules.update(str(item.path) for item in session.items)
+        self.collected.modules.update(str(item.path) for item in session.items)
         if users := [item for item in session.items if _uses_recorder(item)]:
-            from . import collecting
+            from .marker import cassette_named_for
 
-            self.partial |= collecting.asked_for_in_part(self.config, self.modules)
-            self.users |= collecting.users(users, self.settings.folder)
-            self.clashes = collecting.clashes(users)
-            theirs = [item for item in session.items if item.get_closest_marker("vcr")]
-            self.theirs |= {user.own for user in collecting.users(theirs, self.settings.folder).values()}
+            self.collected.partial |= selected_in_part(self.config, self.collected.modules)
+            self.collected.add_users(users, self.settings.folder, cassette_named_for)
+            of_others = [item for item in session.items if item.get_closest_marker("vcr")]
+            self.collected.add_users_of_other_plugins(of_others, self.settings.folder)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Begin a test, which may send to Gemini if it is marked so."""
+        """Begin a test, and let it send to Gemini if its marker allows that."""
         self.current = TestState()
         self.refusals = len(self.network.refused)
         if item.get_closest_marker(MARKER) is not None:
@@ -201,7 +237,7 @@ class Session:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self) -> Generator[None, Any, Any]:
-        """Fail a test whose scripts failed; tell a test that failed for another reason what was wrong in them."""
+        """Fail a test whose scripts failed; add their errors to those of a test that failed for another reason."""
         try:
             result = yield
         except BaseException as error:
@@ -224,7 +260,7 @@ class Session:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Send along with the last report of a test what it did."""
+        """Add to the last report of a test what it did."""
         report = yield
         if self.settings.report:
             _escape_surrogates(report)
@@ -232,8 +268,6 @@ class Session:
         state.take(report)
         refused = len(self.network.refused) - self.refusals
         if report.when == "teardown" and (state.uses or state.loggers or refused):
-            from .places import node_id
-
             setattr(report, ATTRIBUTE, self._record(node_id(item), state, refused).to_wire())
         return report
 
@@ -246,29 +280,19 @@ class Session:
     def pytest_testnodedown(self, node: Any) -> None:
         """Take what a worker of pytest-xdist has collected."""
         if output := getattr(node, "workeroutput", {}).get(ATTRIBUTE):
-            from .collecting import User
-
-            self.modules.update(output["modules"])
-            self.partial.update(output["partial"])
-            self.theirs.update(output["theirs"])
-            self.users.update({nodeid: User(*user) for nodeid, user in output["users"].items()})
+            self.collected.add_from_wire(output)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Send what this worker has collected, or look for orphans and write the report."""
         if (output := getattr(self.config, "workeroutput", None)) is not None:
-            output[ATTRIBUTE] = {
-                "modules": sorted(self.modules),
-                "partial": sorted(self.partial),
-                "theirs": sorted(self.theirs),
-                "users": {nodeid: list(user) for nodeid, user in self.users.items()},
-            }
+            output[ATTRIBUTE] = self.collected.to_wire()
             return
         if exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED} and not self.config.option.collectonly:
-            self._look_over_cassettes()
+            self._check_cassettes()
         errors = (self._orphaned and self.settings.strict) or any(shared.is_strict for shared in self._unused)
         if self.settings.report:
-            from .ending import write_report
+            from .terminal import write_report
 
             self._report = write_report(self.settings.report, self.records, self.shown(self.settings.report))
             errors = errors or self._report.failed
@@ -276,19 +300,19 @@ class Session:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_report_header(self) -> str | None:
-        """Say which record mode holds, where it is not the usual one."""
+        """Return a line with the record mode, unless it is the default."""
         mode = self.settings.forced or self.settings.usual
         if mode == "none":
             return None
-        held_back = self.settings.mode(None) == "none"
-        return f"maxim-gemini: record={mode}{', but CI is set: replaying only' if held_back else ''}"
+        is_overruled = self.settings.mode(None) == "none"
+        return f"maxim-gemini: record={mode}{', but CI is set: replaying only' if is_overruled else ''}"
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say what was replayed, recorded, sent live, not used and missed."""
+        """Write what was replayed, recorded, sent live, not used and missed."""
         if self.records or self._orphaned or self._report:
-            from .ending import tell
+            from .terminal import write_summary
 
-            tell(
+            write_summary(
                 terminalreporter,
                 self.records,
                 self._orphaned,
@@ -299,20 +323,15 @@ class Session:
 
     def ended(self, recorder: EndedRecorder, plan: Plan | None = None) -> None:
         """Count what *recorder* did."""
-        # A recorder that a test made for itself in a temporary folder is nothing to tell of.
+        # Recorders that a test makes in a temporary folder don't belong to the run.
         if recorder in self.current.recorders or recorder.path.resolve().is_relative_to(self.config.rootpath):
-            from .tally import use_of
-
             self.current.uses.append(use_of(recorder, self.shown(recorder.path.resolve()), plan))
 
     def _record(self, nodeid: str, state: TestState, refused: int) -> TestRecord:
-        from .places import without_secrets
-        from .tally import TestRecord, of_test, traces
-
         return TestRecord(
             nodeid=nodeid,
             uses=[of_test(use, passed=state.outcome == "passed") for use in state.uses],
-            traces=traces(state.loggers) if self.settings.report else [],
+            traces=logged_traces(state.loggers) if self.settings.report else [],
             logged=bool(state.loggers),
             refused=refused,
             outcome=state.outcome,
@@ -320,34 +339,53 @@ class Session:
             message=without_secrets(state.message),
         )
 
-    def _look_over_cassettes(self) -> None:
-        homes = {Path(module).parent / self.settings.folder for module in self.modules}
-        if not self.records and not any(home.is_dir() for home in homes):
+    def _check_cassettes(self) -> None:
+        root, folder, collected = self.config.rootpath, self.settings.folder, self.collected
+        if not self.records and not any((Path(module).parent / folder).is_dir() for module in collected.modules):
             return
-        from . import sharing
-        from .collecting import Coverage
-        from .orphans import orphans
-        from .tally import TestRecord
-
-        root, folder = self.config.rootpath, self.settings.folder
         records = [TestRecord.from_wire(data) for data in self.records]
         patterns = self.config.getini("python_files")
-        coverage = Coverage(
-            self.modules, self.partial, self.users, records, root=root, folder=folder, patterns=patterns
-        )
+        coverage = Coverage(collected, records, root=root, folder=folder, patterns=patterns)
 
         def is_whole(cassette: str) -> bool:
             return coverage.is_whole(str(root / cassette))
 
-        for cassette, (asked, use) in sharing.rewritten(records, is_whole).items():
+        for cassette, (requested, use) in rewritten(records, is_whole).items():
             from maxim_gemini.testing._cassette import Cassette
 
-            Cassette.load(root / cassette, ignore=use.ignore).prune(asked)
-        self._unused = sharing.judged(records, is_whole)
+            Cassette.load(root / cassette, ignore=use.ignore).prune(requested)
+        self._unused = unused_of_shared(records, is_whole)
         used = {root / use.cassette for record in records for use in record.uses}
-        used |= {Path(path) for user in self.users.values() for path in (user.own, user.named) if path}
-        used |= {Path(path) for path in self.theirs}
-        self._orphaned = [self.shown(path) for path in orphans(self.modules, used, coverage, folder=folder)]
+        used |= {Path(path) for user in collected.users.values() for path in (user.own, user.named) if path}
+        used |= {Path(path) for path in collected.of_other_plugins}
+        self._orphaned = [self.shown(path) for path in coverage.orphans(used)]
+
+
+class UnansweredRequests:
+    """The plugin that fails a test whose requests had no answer, before the report of each phase is made.
+
+    Only then is known what happened: the errors of unittest's classes go past the hooks that run a test.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[Any]) -> None:
+        """Fail a test whose requests had no answer, even where the application swallowed the error."""
+        error = call.excinfo.value if call.excinfo else None
+        if call.when == "setup" and error is None:
+            return  # the test will run: what its fixtures swallowed is reported with it
+        if unreported := self._session.current.unreported(list(_chain(error))):
+            if error is None:
+                call.excinfo = _failed(
+                    f"{'The test passed, but ' if call.when == 'call' else ''}{_swallowed(unreported)}"
+                )
+            else:
+                error.add_note(_swallowed(unreported))
+        if not item.config.getoption("fulltrace"):
+            for raised in _chain(error):
+                if isinstance(raised, TestKitError):
+                    _end_in_the_users_code(raised)
 
 
 SESSION: Final = pytest.StashKey[Session]()
@@ -378,3 +416,39 @@ def _escape_surrogates(report: pytest.TestReport) -> None:
 
 def _escaped(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _failed(text: str) -> pytest.ExceptionInfo[BaseException]:
+    try:
+        pytest.fail(text, pytrace=False)
+    except pytest.fail.Exception:
+        return pytest.ExceptionInfo.from_current()
+
+
+def _swallowed(errors: Sequence[str]) -> str:
+    requests = "1 request" if len(errors) == 1 else f"{len(errors)} requests"
+    return "\n\n".join([f"{requests} had no answer in the cassette; the error did not reach the test.", *errors])
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    # An error may be in its own context: some libraries raise one again that they have caught.
+    waiting, seen = [error], set[int]()
+    while waiting:
+        if (error := waiting.pop()) is None or id(error) in seen:
+            continue
+        seen.add(id(error))
+        yield error
+        waiting += [error.__cause__ or error.__context__]
+        if isinstance(error, BaseExceptionGroup):
+            waiting += error.exceptions  # pyright: ignore[reportUnknownMemberType]
+
+
+def _end_in_the_users_code(error: BaseException) -> None:
+    # What google-genai and its HTTP library did with the request is 20 frames of no interest: the message is enough.
+    last = step = error.__traceback__
+    while step is not None:
+        if str(step.tb_frame.f_globals.get("__name__")).partition(".")[0] not in _LIBRARIES:
+            last = step
+        step = step.tb_next
+    if last is not None:
+        last.tb_next = None

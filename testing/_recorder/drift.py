@@ -1,4 +1,4 @@
-"""The shape of an answer: which fields it has and of what type, whatever they say. Pure."""
+"""The shape of an answer: its fields and their types, without their values. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NAMES: Final = {dict: "object", list: "array", str: "string", bool: "boolean", 
 
 
 def drift(recorded: Response, live: Response) -> list[str]:
-    """Say how the shape of *live* differs from that of *recorded*: a line for each field, none where it is the same."""
+    """Return how the shape of *live* differs from that of *recorded*: a line for each field that differs."""
     if recorded.status != live.status:
         return [f"status: recorded {recorded.status} != live {live.status}"]
     before, now = shape_of(recorded), shape_of(live)

@@ -1,4 +1,4 @@
-"""One recording or replay of Gemini traffic: `GeminiRecorder`.
+"""Gemini traffic, recorded once and replayed: `GeminiRecorder`.
 
 with GeminiRecorder("cassettes/hello.yaml") as recorder:
     reply = recorder.client.models.generate_content(model="gemini-2.5-flash", contents="Say hi")
@@ -46,9 +46,9 @@ class GeminiRecorder:
 
     Everything that google-genai sends in the block is caught, by whatever client. *client* is a client, or a function
     that makes one, for `recorder.client`; by default one is made to fit the cassette. *pace* is `instant`, `recorded`
-    or a factor; *chunking* is `events`, `recorded`, `whole`, `torn` or sizes in bytes. With *strict*, what is recorded
-    and not asked for is an error. *base_url* and *hosts* are in scope besides Google's. *everywhere* also catches
-    requests of threads and tasks that began before the block. *advice* is what an error says to do where an answer is
+    or a factor; *chunking* is `events`, `recorded`, `whole`, `torn` or sizes in bytes. With *strict*, a recorded
+    answer that is not used is an error. *base_url* and *hosts* are in scope besides Google's. *everywhere* also catches
+    requests of threads and tasks that began before the block. *advice* is what an error advises where an answer is
     missing: a text, or a function of the request that has no answer. *ignore* leaves out of the comparison of requests
     what is at these JSON paths of their bodies, such as `generationConfig.seed` or `contents[].parts[].inlineData`.
     With *allow_missing* a file that is not there is an error of the first request, not of the block. Without
@@ -258,7 +258,7 @@ class GeminiRecorder:
 
     @property
     def unused(self) -> list[Interaction]:
-        """What is recorded and was not asked for."""
+        """The recorded answers that were not used."""
         return self._entered().unused()
 
     @property
@@ -366,4 +366,4 @@ class GeminiRecorder:
 def _not_negative(**numbers: float | None) -> None:
     for name, number in numbers.items():
         if number is not None and number < 0:
-            raise ValueError(f"{name}={number!r} can't be negative")
+            raise ValueError(f"{name}={number!r} must not be negative")

@@ -1,4 +1,4 @@
-"""One block's traffic: what each request gets, and what became of it all."""
+"""The traffic of one block: where each request gets its answer, and the outcome."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ NO_CREDENTIALS: Final = (
 
 
 class Outcome(NamedTuple):
-    """What became of the requests of one block."""
+    """The requests of one block, counted."""
 
     replayed: int
     recorded: int
@@ -130,7 +130,7 @@ class Traffic(Route):
         return is_gemini_traffic(url, headers) or is_among(url, self.hosts)
 
     def answer(self, request: Request) -> Delivery | Live:
-        """Replay *request*, send it, or raise what the cassette says of it."""
+        """Replay *request*, send it, or raise a `CassetteError`."""
         with self._lock:
             self.requests.append(request)
         recorded = self._recorded(request) if self.replays else None
@@ -178,8 +178,8 @@ class Traffic(Route):
         def overrun() -> NoReturn:
             events, address = len(events_of(recorded)), self.cassette.scrubber.address(request.uri)
             raise self._miss(
-                f"{request.method} {address}: the recorded reader left this answer after {events} events, and now "
-                "more is asked for than was received then"
+                f"{request.method} {address}: this answer was recorded only up to {events} events, where the reader "
+                "stopped, and now more is read"
             )
 
         return deliver(
@@ -230,7 +230,7 @@ class Traffic(Route):
             self._compare()
 
     def save(self) -> None:
-        """Write what was received, in the order in which it was asked for."""
+        """Write what was received, in the order of the requests."""
         lost: list[CassetteError] = []
         for take in self._takes:
             if take.response is not None:
@@ -257,7 +257,7 @@ class Traffic(Route):
         return [error for error in self.errors if isinstance(error, CassetteMiss)]
 
     def unused(self) -> list[Interaction]:
-        """Return what could have been asked for and was not."""
+        """Return the recorded answers that were not used."""
         if self._settings.record in ("all", "rewrite"):
             return []
         return [i for i in self.cassette.unplayed if not is_token_exchange(i.request.uri)]
@@ -272,7 +272,7 @@ class Traffic(Route):
             answers = "1 answer" if len(unused) == 1 else f"{len(unused)} answers"
             lines = "\n".join(f"  number {_described(interaction)}" for interaction in unused)
             return CassetteUnused(
-                f"{self._settings.path} holds {answers} that nothing asked for:\n{lines}\n\n"
+                f"{self._settings.path} has {answers} that no request used:\n{lines}\n\n"
                 "Record it again with record='rewrite', or leave out strict"
             )
         return None
@@ -313,14 +313,14 @@ class Traffic(Route):
             raise CassetteError(NO_CREDENTIALS)
         paths = [urlsplit(interaction.request.uri).path for interaction in self.cassette.interactions]
         return next(
-            (found for path in paths if (found := _vertex(path))), {"vertexai": False, "api_key": sdk.MADE_UP_KEY}
+            (options for path in paths if (options := _vertex(path))), {"vertexai": False, "api_key": sdk.MADE_UP_KEY}
         )
 
 
 def _described(interaction: Interaction) -> str:
     request = interaction.request
-    asked = GeminiRequest.of(request.method, request.uri, request.headers.items(), request.body)
-    text = f" {shorten(asked.text, 60, placeholder=' ...')!r}" if asked.text else ""
+    sent = GeminiRequest.of(request.method, request.uri, request.headers.items(), request.body)
+    text = f" {shorten(sent.text, 60, placeholder=' ...')!r}" if sent.text else ""
     return f"{interaction.index + 1}: {request.method} {interaction.meaning.path}{text}"
 
 

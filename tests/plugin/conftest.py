@@ -9,7 +9,7 @@ from hypothesis.internal import observability  # noqa: F401
 from support.loopback import Loopback, loopback
 from support.talkative import talk
 
-from maxim_gemini.testing._pytest import collecting, ending, orphans, recording  # noqa: F401
+from maxim_gemini.testing._pytest import marker, terminal  # noqa: F401
 from maxim_gemini.testing._recorder.recorder import GeminiRecorder
 
 if TYPE_CHECKING:

@@ -72,8 +72,8 @@ def test_a_name_that_is_nowhere_says_where_it_was_looked_for_and_what_is_near(su
     result = suite.runpytest_inprocess()
     result.stdout.fnmatch_lines(
         [
-            "E*There is no cassette 'chat_strem': neither cassettes/test_chat/chat_strem.yaml, "
-            "cassettes/chat_strem.yaml nor a bundled one. Did you mean 'chat_stream' or *",
+            "E*There is no cassette 'chat_strem': searched cassettes/test_chat/chat_strem.yaml, "
+            "cassettes/chat_strem.yaml and the bundled cassettes. Did you mean 'chat_stream' or *",
             "E*To record it: pytest --maxim-gemini-record=once test_chat.py::test_hi",
         ]
     )

@@ -26,8 +26,8 @@ def test_the_marker_says_what_the_test_chooses() -> None:
         (marked(zzz=1), r"@pytest\.mark\.maxim_gemini has no 'zzz'\. It takes cassette, record, "),
         (marked("chat", "none"), r"@pytest\.mark\.maxim_gemini takes one name .* but got 2: \('chat', 'none'\)"),
         (marked("chat", cassette="tool"), r"@pytest\.mark\.maxim_gemini got cassette twice: 'chat' and 'tool'"),
-        (marked(7), r"@pytest\.mark\.maxim_gemini: cassette has to be a str, and not 7"),
-        (marked(strict="no"), r"@pytest\.mark\.maxim_gemini: strict has to be a bool, and not 'no'"),
+        (marked(7), r"@pytest\.mark\.maxim_gemini: cassette must be a str, got 7"),
+        (marked(strict="no"), r"@pytest\.mark\.maxim_gemini: strict must be a bool, got 'no'"),
     ],
 )
 def test_a_slip_is_a_type_error_that_names_the_marker(mark: pytest.Mark, message: str) -> None:
@@ -46,7 +46,7 @@ def test_the_config_fixture_is_read_as_the_marker_is() -> None:
     assert from_config({"pace": "recorded"}) == Choices(pace="recorded")
     with pytest.raises(TypeError, match=r"the fixture maxim_gemini_config has no 'pase'; did you mean 'pace'\?"):
         from_config({"pase": "recorded"})
-    with pytest.raises(TypeError, match=r"the fixture maxim_gemini_config has to return a mapping"):
+    with pytest.raises(TypeError, match=r"the fixture maxim_gemini_config must return a mapping"):
         from_config("recorded")
 
 

@@ -168,7 +168,7 @@ def test_a_bundled_recording_is_found_by_its_name_and_never_written_to(
     record(suite)
     bundled = suite.mkdir("bundled") / "greeting.yaml"
     (suite.path / "cassettes/test_chat/test_hi.yaml").rename(bundled)
-    monkeypatch.setattr("maxim_gemini.testing._pytest.places._bundled", lambda: bundled.parent)
+    monkeypatch.setattr("maxim_gemini.testing._pytest.cassette_paths._bundled", lambda: bundled.parent)
     before = bundled.read_bytes()
     suite.makepyfile(test_chat=f"import pytest\n@pytest.mark.maxim_gemini(cassette='greeting')\n{HI}")
     for mode in ("none", "once", "new_episodes", "all", "rewrite"):
@@ -195,7 +195,7 @@ def test_the_recordings_of_this_package_are_there_for_everyone(suite: pytest.Pyt
     result.assert_outcomes(passed=1)
     assert tail(result).splitlines() == [
         "1 replayed, 0 recorded, 0 live, 1 unused, 0 missed (1 cassette)",
-        "unused    chat_stream (bundled): 1 answer that "
-        "test_the_recordings_of_this_package_are_there_for_everyone.py::test_greeting did not ask for",
+        "unused    chat_stream (bundled): 1 answer not used by "
+        "test_the_recordings_of_this_package_are_there_for_everyone.py::test_greeting",
     ]
     assert not gemini.asked

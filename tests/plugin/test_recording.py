@@ -373,12 +373,12 @@ def test_what_was_not_asked_for_is_told_and_an_error_if_strict(suite: pytest.Pyt
     result.assert_outcomes(passed=1)
     assert tail(result).splitlines() == [
         "1 replayed, 0 recorded, 0 live, 1 unused, 0 missed (1 cassette)",
-        "unused    cassettes/test_chat/test_hi.yaml: 1 answer that test_chat.py::test_hi did not ask for",
+        "unused    cassettes/test_chat/test_hi.yaml: 1 answer not used by test_chat.py::test_hi",
         "To record all of it again: pytest --maxim-gemini-record=rewrite test_chat.py::test_hi",
     ]
     result = suite.runpytest_inprocess("--maxim-gemini-strict")
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*ERROR at teardown of test_hi*", "*test_hi.yaml*nothing asked for*"])
+    result.stdout.fnmatch_lines(["*ERROR at teardown of test_hi*", "*test_hi.yaml*no request used*"])
 
 
 def test_a_test_that_fails_anyway_is_not_told_of_what_it_did_not_ask_for(

@@ -110,7 +110,7 @@ def test_dead_answers_go_when_all_tests_have_recorded_anew(suite: pytest.Pyteste
     result = suite.runpytest_inprocess()
     assert tail(result).splitlines() == [
         "5 replayed, 0 recorded, 0 live, 1 unused, 0 missed (1 cassette)",
-        "unused    cassettes/test_chat/shared.yaml: 1 answer that none of its 4 tests asked for",
+        "unused    cassettes/test_chat/shared.yaml: 1 answer not used by any of its 4 tests",
         "To record all of it again: pytest --maxim-gemini-record=rewrite test_chat.py",
     ]
     result = suite.runpytest_inprocess("--maxim-gemini-strict")

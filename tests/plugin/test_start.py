@@ -99,5 +99,5 @@ def _stands_on(name: str, missing: str) -> bool:
         "respx": ("_replies.mock", "_logs.maxim_api", "_http.respx_routers"),
         "uvicorn": ("_replies.server",),
     }
-    ours = [f"maxim_gemini.testing.{room}" for room in (*rooms[missing], "_pytest.recording")]
+    ours = [f"maxim_gemini.testing.{room}" for room in rooms[missing]]
     return name.startswith(tuple(ours))

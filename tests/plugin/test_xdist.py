@@ -37,7 +37,7 @@ def test_workers_are_counted_together(
     result.assert_outcomes(passed=4)
     assert tail(result).splitlines() == [
         "2 replayed, 1 recorded, 1 live, 1 unused, 0 missed (4 cassettes)",
-        "unused    cassettes/test_chat/test_each[d].yaml: 1 answer that test_chat.py::test_each[d] did not ask for",
+        "unused    cassettes/test_chat/test_each[d].yaml: 1 answer not used by test_chat.py::test_each[d]",
         "recorded  cassettes/test_chat/test_each[c].yaml: 1 answer",
         "orphaned  cassettes/test_chat/test_gone.yaml: no test uses it",
         "To record all of it again: pytest --maxim-gemini-record=rewrite 'test_chat.py::test_each[d]'",

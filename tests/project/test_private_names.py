@@ -21,7 +21,7 @@ ALLOWED = {
     "testing/_http/httpx.py": "httpx and httpx2",
     "testing/_http/aiohttp.py": "aiohttp",
     "testing/_cassette/cassette.py": "vcrpy",
-    "testing/_pytest/parameters.py": "pytest",
+    "testing/_pytest/cassette_paths.py": "pytest",
 }
 """The one file of each product that may, and whose names those are."""
 

@@ -246,7 +246,7 @@ def test_a_fault_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
             lambda: recorder.corrupt(-1),
             lambda: recorder.corrupt(times=-1),
         ):
-            with pytest.raises(ValueError, match="can't be negative"):
+            with pytest.raises(ValueError, match="must not be negative"):
                 ask()
 
 

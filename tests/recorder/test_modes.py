@@ -154,7 +154,7 @@ def test_what_fails_is_not_saved(tmp_path: Path, server: Loopback, mode: Any) ->
     assert (path.read_bytes() if path.exists() else None) == before
 
 
-_UNUSED = r"""two\.yaml holds 1 answer that nothing asked for:
+_UNUSED = r"""two\.yaml has 1 answer that no request used:
   number 2: POST /models/gemini-2\.5-flash:generateContent 'Unused'
 
 Record it again with record='rewrite', or leave out strict"""

@@ -1,32 +1,92 @@
-"""What is said at the end of a run."""
+"""The end of a run: the summary on the terminal, and the report of what was logged."""
 
 from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from maxim_gemini.testing import _printable
+from maxim_gemini.testing.exceptions import TestKitError
 
 from .advice import command
-from .tally import totals
+from .usage import TestRecord, totals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import timedelta
+    from pathlib import Path
 
-    from .sharing import Shared
-    from .tally import TestRecord, Use
+    import pytest
+
+    from .usage import Shared, Use
 
 ORDER: Final = ("missed", "refused", "not saved", "unused", "recorded", "old", "orphaned")
-"""What a line can be about, the most urgent first."""
+"""The subjects of lines, the most urgent first."""
 SHOWN: Final = 10
-"""Lines about each thing, unless more is asked for."""
+"""Lines on each subject, without -v."""
+
+
+_COLOURS: Final = {"missed": "red", "refused": "red", "recorded": "green"}
 
 
 class Line(NamedTuple):
-    """One line of the summary: a word that says what it is about, and the rest."""
+    """One line of the summary: its subject, and the rest."""
 
     word: str
     text: str
+
+
+class WrittenReport(NamedTuple):
+    """The line about the report, and whether it could not be written."""
+
+    text: str
+    failed: bool = False
+
+
+def write_summary(
+    terminal: pytest.TerminalReporter,
+    records: Iterable[Mapping[str, Any]],
+    orphaned: Iterable[str],
+    unused: Sequence[Shared],
+    *,
+    max_age: timedelta | None,
+    report: WrittenReport | None,
+) -> None:
+    """Write the summary, if there is anything in it."""
+    tests = [TestRecord.from_wire(data) for data in records]
+    lines = details(tests, orphaned, unused, max_age=max_age)
+    if not lines and not report and not any(totals(tests).values()):
+        return
+    terminal.section("maxim-gemini")
+    terminal.write_line(headline(tests, unused))
+    for word, text in lines if terminal.config.get_verbosity() > 0 else shortened(lines):
+        terminal.write(f"{word:<9} ", **{_COLOURS.get(word, "yellow"): True})
+        terminal.write_line(_printable.shown(text))
+    if advice := next_command(tests, unused, max_age=max_age):
+        terminal.write_line(_printable.shown(advice))
+    if report:
+        terminal.write_line(_printable.shown(report.text), **{"red" if report.failed else "green": True})
+
+
+def write_report(path: Path, records: Iterable[Mapping[str, Any]], shown: str) -> WrittenReport:
+    """Write what the tests logged to *path*, which the returned line calls *shown*."""
+    from maxim_gemini.testing._report import TestTraces, write
+
+    tests = [TestRecord.from_wire(data) for data in records]
+    logged = [
+        TestTraces(_printable.shown(t.nodeid), t.outcome, t.duration, t.traces, _printable.shown(t.message))
+        for t in tests
+        if t.logged
+    ]
+    try:
+        write(path, logged)
+    except TestKitError as error:
+        return WrittenReport(f"--maxim-gemini-report: {error}", failed=True)
+    except Exception as error:  # no fault of the report may hide the failures of the tests
+        reason = f"{type(error).__name__}: {error}"
+        return WrittenReport(f"--maxim-gemini-report: {path}: the report can't be written: {reason}", failed=True)
+    return WrittenReport(f"traces of {plural(len(logged), 'test')} written to {shown}")
 
 
 def headline(records: Sequence[TestRecord], unused: Iterable[Shared] = ()) -> str:
@@ -46,7 +106,7 @@ def details(
     max_age: timedelta | None,
     now: datetime | None = None,
 ) -> list[Line]:
-    """Return what a reader may want to act on: one line each."""
+    """Return a line for each fact that a reader may want to act on."""
     records = list(records)
     uses = [(record.nodeid, use) for record in records for use in record.uses]
     lines = [line for nodeid, use in uses for line in _use(nodeid, use)]
@@ -63,10 +123,10 @@ def details(
     return sorted(set(lines), key=lambda line: (ORDER.index(line.word), line.text))
 
 
-def mending(
+def next_command(
     records: Iterable[TestRecord], unused: Iterable[Shared], *, max_age: timedelta | None, now: datetime | None = None
 ) -> str:
-    """Return the one command after which nothing is missed, unused or old; empty where there is nothing to mend."""
+    """Return the one command after which nothing is missed, unused or old; empty where nothing is now."""
     uses = [
         (record.nodeid, use)
         for record in records
@@ -86,11 +146,11 @@ def mending(
 
 
 def shortened(lines: Sequence[Line]) -> Iterator[Line]:
-    """Yield the first lines about each thing, and how many more there are."""
+    """Yield the first lines on each subject, and how many more there are."""
     counts = Counter(line.word for line in lines)
     for word, count in counts.items():
-        about = [line for line in lines if line.word == word]
-        yield from about[: SHOWN if count > SHOWN + 1 else count]
+        lines_of_word = [line for line in lines if line.word == word]
+        yield from lines_of_word[: SHOWN if count > SHOWN + 1 else count]
         if count > SHOWN + 1:
             yield Line(word, f"... and {count - SHOWN} more (-v shows them)")
 
@@ -111,17 +171,15 @@ def age(recorded_at: str, now: datetime) -> timedelta | None:
 
 def _unused(shared: Shared) -> str:
     tests = dict.fromkeys(shared.tests)
-    whose = f"that {next(iter(tests))} did not ask for"
-    if len(tests) > 1:
-        whose = f"that none of its {len(tests)} tests asked for"
-    return f"{shared.cassette}: {plural(shared.unused, 'answer')} {whose}"
+    users = next(iter(tests)) if len(tests) == 1 else f"any of its {len(tests)} tests"
+    return f"{shared.cassette}: {plural(shared.unused, 'answer')} not used by {users}"
 
 
 def _use(nodeid: str, use: Use) -> Iterator[Line]:
     if missed := use.counts.get("missed"):
         yield Line("missed", f"{use.cassette}: no answer to {plural(missed, 'request')} of {nodeid}")
     if unused := use.counts.get("unused"):
-        yield Line("unused", f"{use.cassette}: {plural(unused, 'answer')} that {nodeid} did not ask for")
+        yield Line("unused", f"{use.cassette}: {plural(unused, 'answer')} not used by {nodeid}")
     if use.kept:
         yield Line("not saved", f"{use.cassette}: {nodeid} did not pass; the file is as it was")
 

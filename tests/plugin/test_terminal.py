@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from maxim_gemini.testing._pytest.summary import SHOWN, Line, age, details, headline, shortened
-from maxim_gemini.testing._pytest.tally import TestRecord, Use
+from maxim_gemini.testing._pytest.terminal import SHOWN, Line, age, details, headline, shortened
+from maxim_gemini.testing._pytest.usage import TestRecord, Use
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -36,7 +36,7 @@ def test_each_line_names_the_file_and_the_test() -> None:
     assert details([test_of("test_x.py::test_y", *uses)], ["d.yaml"], max_age=None) == [
         Line("missed", "a.yaml: no answer to 1 request of test_x.py::test_y"),
         Line("not saved", "c.yaml: test_x.py::test_y did not pass; the file is as it was"),
-        Line("unused", "a.yaml: 2 answers that test_x.py::test_y did not ask for"),
+        Line("unused", "a.yaml: 2 answers not used by test_x.py::test_y"),
         Line("recorded", "b.yaml: 3 answers"),
         Line("orphaned", "d.yaml: no test uses it"),
     ]

@@ -6,14 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maxim_gemini.testing._pytest import places
-from maxim_gemini.testing._pytest.places import LONGEST, Place, clashing, file_name, inside, named_place
+from maxim_gemini.testing._pytest import cassette_paths
+from maxim_gemini.testing._pytest.cassette_paths import (
+    LONGEST,
+    CassettePath,
+    clashing,
+    file_name,
+    inside,
+    named_cassette,
+)
 
 HERE = Path("/suite/test_chat.py")
 
 
 def test_a_test_has_its_recording_beside_it() -> None:
-    assert places.own_place(HERE, "test_hi", "cassettes") == Place(Path("/suite/cassettes/test_chat/test_hi.yaml"))
+    assert cassette_paths.own_cassette(HERE, "test_hi", "cassettes") == CassettePath(
+        Path("/suite/cassettes/test_chat/test_hi.yaml")
+    )
 
 
 @pytest.mark.parametrize(
@@ -62,7 +71,7 @@ def test_a_name_may_have_a_folder_and_a_suffix() -> None:
 
 def test_a_named_recording_is_looked_for_beside_the_test_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bundled = tmp_path / "bundled"
-    monkeypatch.setattr(places, "_bundled", lambda: bundled)
+    monkeypatch.setattr(cassette_paths, "_bundled", lambda: bundled)
     test_file, found = tmp_path / "test_chat.py", []
     own = tmp_path / "cassettes/test_chat/chat.yaml"
     shared = tmp_path / "cassettes/chat.yaml"
@@ -70,8 +79,13 @@ def test_a_named_recording_is_looked_for_beside_the_test_first(tmp_path: Path, m
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
-        found.append(named_place(test_file, "chat", "cassettes"))
-    assert found == [Place(own), Place(bundled / "chat.yaml", bundled=True), Place(shared), Place(own)]
+        found.append(named_cassette(test_file, "chat", "cassettes"))
+    assert found == [
+        CassettePath(own),
+        CassettePath(bundled / "chat.yaml", bundled=True),
+        CassettePath(shared),
+        CassettePath(own),
+    ]
 
 
 def test_tests_clash_whose_files_would_be_the_same() -> None:
