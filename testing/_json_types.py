@@ -11,12 +11,12 @@ T = TypeVar("T")
 
 
 def is_object(value: object) -> TypeGuard[JsonDict]:
-    """Say whether *value* is a JSON object."""
+    """Return whether *value* is a JSON object."""
     return isinstance(value, dict)
 
 
 def is_list(value: object) -> TypeGuard[list[Any]]:
-    """Say whether *value* is a JSON array."""
+    """Return whether *value* is a JSON array."""
     return isinstance(value, list)
 
 

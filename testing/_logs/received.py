@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from maxim_gemini.testing.exceptions import IncompleteTrace
 
-from .completeness import Problem, problems
+from . import completeness
 from .rendering import render
 from .snapshots import export, snapshot
 from .views import Session, TraceHolder, View, Views, view_of
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from maxim_gemini.testing._json_types import JsonDict
 
     from .commits import Commit, Dropped
+    from .completeness import Problem
     from .records import Error
     from .tree import Tree
 
@@ -62,7 +63,7 @@ class Received(TraceHolder):
 
     def problems(self, *, strict: bool = False) -> list[Problem]:
         """Return what `assert_complete` would complain about."""
-        return problems(self._tree(), strict=strict)
+        return completeness.problems(self._tree(), strict=strict)
 
     def assert_complete(self, *, strict: bool = False) -> None:
         """Fail unless all that began has ended, exactly once, and reached Maxim whole.
@@ -71,8 +72,8 @@ class Received(TraceHolder):
         """
         __tracebackhide__ = True
         tree = self._tree()
-        if unmet := problems(tree, strict=strict):
-            raise IncompleteTrace(_complaint(tree, unmet))
+        if problems := completeness.problems(tree, strict=strict):
+            raise IncompleteTrace(_complaint(tree, problems))
 
     def snapshot(self) -> JsonDict:
         """Return everything as plain data with stable ids (`trace-1`) and without clock values."""
@@ -90,10 +91,10 @@ class Received(TraceHolder):
         return self.render()
 
 
-def _complaint(tree: Tree, unmet: list[Problem]) -> str:
+def _complaint(tree: Tree, problems: list[Problem]) -> str:
     marks: dict[tuple[str, str], list[str]] = {}
-    for problem in unmet:
+    for problem in problems:
         if problem.commit is None or not problem.what.startswith("dropped"):
             marks.setdefault((problem.kind, problem.id), []).append(problem.what)
-    listed = "\n".join(f"  {problem}" for problem in unmet)
+    listed = "\n".join(f"  {problem}" for problem in problems)
     return f"what Maxim received is not complete:\n{listed}\n\n{render(tree, color=False, marks=marks)}"

@@ -45,7 +45,7 @@ class Streamed(NamedTuple):
     """A step, or a part of it, as a stream shows it."""
 
     start: Json
-    """What the event says that opens it."""
+    """The fields of the event that opens it."""
     deltas: tuple[Json, ...]
 
     @property
@@ -316,11 +316,11 @@ def whole(steps: Iterable[Step], seed: str = "") -> list[Json]:
 
 def outputs(steps: list[Json]) -> list[Json]:
     """Return whole *steps* as the older schema's outputs: contents beside thoughts and calls."""
-    return [output for step in steps for output in _outputs_of(step)]
-
-
-def _outputs_of(step: Json) -> list[Json]:
-    return list(step.get("content", ())) if step.get("type") == "model_output" else [step]
+    return [
+        output
+        for step in steps
+        for output in (step.get("content", ()) if step.get("type") == "model_output" else [step])
+    ]
 
 
 def cut(text: str, sizes: tuple[int, ...] | None) -> Iterator[str]:

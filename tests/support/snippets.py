@@ -12,8 +12,8 @@ once offline. Any other block is executed. Comments in front of a block tell mor
     <!-- fails: 1 -->                        so many of the tests are meant to fail
     <!-- output -->                          the block before it printed this; times and ids may differ
 
-Blocks inside a comment are not shown: they check what a page says. For them, `received` is what Maxim got, and `asked`
-what Gemini was asked.
+Blocks inside a comment are not shown: they check what a page says. For them, `received` is what Maxim got, and
+`requests` what Gemini got.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Page:
             gc.freeze()  # pytest collects garbage after each run: it need not look through all of google-genai
             stack.callback(gc.unfreeze)
             stack.enter_context(self.server)
-            self.namespace |= {"received": stack.enter_context(fake_maxim()), "asked": self.server.requests}
+            self.namespace |= {"received": stack.enter_context(fake_maxim()), "requests": self.server.requests}
             self._set_up()
             stack.callback(self._forget)
             stack.callback(self.namespace.clear)
