@@ -1,7 +1,7 @@
-"""One recording: what was asked and answered, in order.
+"""A cassette: requests and answers, in order.
 
 The only module that touches vcrpy's private names: `Cassette` is vcrpy's cassette, with what it does for every request
-(finding, playing, adding, loading, saving) done by index, without loss and atomically. What vcrpy's own code asks of a
+(finding, playing, adding, loading, saving) done by index, without loss and atomically. What vcrpy's own code uses of a
 cassette still works: `requests`, `responses`, `play_counts`, `rewind`, `Cassette.use(path=...)`.
 """
 
@@ -75,7 +75,7 @@ class Cassette(VcrCassette):
 
     *record_mode* is vcrpy's. With `all`, what was recorded takes the place of what it matches; otherwise it is added.
     A cassette that was made and not loaded takes the place of the whole file, unless another has written to it in the
-    meantime. *ignore* names places in the body of a request that don't matter for matching, such as
+    meantime. *ignore* has paths in the body of a request that don't matter for matching, such as
     `generationConfig.seed` or `contents[].role`. *fresh* is given where others record into the file, too: how many
     answers to a request (by fingerprint) they have just recorded. With `all`, these are played and kept.
     """
@@ -98,7 +98,7 @@ class Cassette(VcrCassette):
         self._waiting: defaultdict[str, deque[Interaction]] = defaultdict(deque)
         self._last: dict[str, Interaction] = {}
         self._keys: dict[Spelling, str] = {}
-        self._found: list[Interaction] = []
+        self._loaded: list[Interaction] = []
         self._fresh = fresh
         self._stamp = self._origin.shelf.stamp()
         self._lock = threading.Lock()
@@ -131,7 +131,7 @@ class Cassette(VcrCassette):
 
     @property
     def unplayed(self) -> list[Interaction]:
-        """The interactions that nobody asked for."""
+        """The interactions that were not played."""
         return [interaction for interaction in self.interactions if not interaction.played]
 
     @property
@@ -174,11 +174,11 @@ class Cassette(VcrCassette):
         return interaction
 
     def save(self) -> bool:
-        """Write the file, unless it says the same already; return whether it was written.
+        """Write the file, unless that would not change it; return whether it was written.
 
         Raises:
-            SecretFound: a secret is still in it; the message names place and kind. Everything else was written, unless
-                the secret is in what the file held before.
+            SecretFound: a secret is still in it; the message names its path and its kind. Everything else was written,
+                unless the secret is in what the file held before.
             CassetteError: it can't be written; the old file is still there.
         """
         with self._lock:
@@ -189,19 +189,19 @@ class Cassette(VcrCassette):
             self.dirty = False
             return written
 
-    def prune(self, asked: Mapping[str, int]) -> int:
-        """Remove from the file what is in it more often than *asked*, by fingerprint; return how much that was.
+    def prune(self, played: Mapping[str, int]) -> int:
+        """Remove from the file what is in it more often than *played*, by fingerprint; return how much that was.
 
         Raises:
             CassetteError: it can't be written; the old file is still there.
         """
         with self._lock, self._changing():
-            left, kept = Counter(asked), list[Interaction]()
+            left, kept = Counter(played), list[Interaction]()
             for interaction in self._on_disk():
                 if left[interaction.fingerprint] > 0:
                     left[interaction.fingerprint] -= 1
                     kept.append(interaction)
-            dropped = len(self._found) - len(kept)
+            dropped = len(self._loaded) - len(kept)
             if dropped:
                 files = _Files(self._origin.shelf)
                 blocks = [interaction.block(files.attach) for interaction in kept]
@@ -209,16 +209,16 @@ class Cassette(VcrCassette):
             return dropped
 
     def explain_miss(self, request: Request) -> str:
-        """Say why *request* can't be played: the nearest recorded request and how it differs."""
+        """Return why *request* can't be played: the nearest recorded request and how it differs."""
         sent = self._meaning(self.scrubber.request(request))
-        same = [interaction for interaction in self._found if interaction.key in (sent.key, sent.without_step.key)]
-        asked = f"{sent.method} {sent.path} can't be replayed from {self.path}"
+        same = [interaction for interaction in self._loaded if interaction.key in (sent.key, sent.without_step.key)]
+        problem = f"{sent.method} {sent.path} can't be replayed from {self.path}"
         if same:
             times = "once, and that answer was" if len(same) == 1 else f"{len(same)} times, and all these answers were"
-            return f"{asked}: it was recorded {times} given already."
-        if not self._found:
-            return f"{asked}: nothing is recorded there."
-        return "\n".join([f"{asked}: it was not recorded.", *self._nearest(sent)])
+            return f"{problem}: it was recorded {times} given already."
+        if not self._loaded:
+            return f"{problem}: nothing is recorded there."
+        return "\n".join([f"{problem}: it was not recorded.", *self._nearest(sent)])
 
     # Its parts
 
@@ -227,8 +227,8 @@ class Cassette(VcrCassette):
         return self._origin.shelf.stamp() != self._stamp
 
     def _meaning(self, request: Request) -> Meaning:
-        found = meaning_of(request)
-        return without(self._origin.ignored, found) if self._origin.ignored else found
+        whole = meaning_of(request)
+        return without(self._origin.ignored, whole) if self._origin.ignored else whole
 
     def _key(self, request: Request) -> str:
         # A request that is spelled like a recorded one means the same, and needs no reading.
@@ -247,11 +247,11 @@ class Cassette(VcrCassette):
             return interaction
 
     def _nearest(self, sent: Meaning) -> list[str]:
-        meanings = [interaction.meaning for interaction in self._found]
+        meanings = [interaction.meaning for interaction in self._loaded]
         index = nearest(sent, meanings)
         if index is None:
             return [f"None of the {len(meanings)} recorded requests is like it."]
-        played = "given already" if self._found[index].played else "not yet given"
+        played = "given already" if self._loaded[index].played else "not yet given"
         lines = describe(between(meanings[index], sent))
         which = (
             f"nearest of {len(meanings)} recorded requests, number {index + 1}" if meanings[1:] else "only recorded one"
@@ -271,12 +271,12 @@ class Cassette(VcrCassette):
             lock.release()
 
     def _load(self) -> None:
-        self._found = read(self._origin)
-        self.interactions = list(self._found)
+        self._loaded = read(self._origin)
+        self.interactions = list(self._loaded)
         self.head = Head.read(self._origin.head)
-        self._loaded_count = len(self._found)
+        self._loaded_count = len(self._loaded)
         playable = Counter(self._fresh or {}) if self.record_mode == RecordMode.ALL else None
-        for interaction in self._found:
+        for interaction in self._loaded:
             if interaction.spelling:
                 self._keys[interaction.spelling] = interaction.key
             if playable is not None:
@@ -293,15 +293,15 @@ class Cassette(VcrCassette):
         before = [interaction.block(files.attach) for interaction in old]
         files.clear()
         self.head = Head.read(self.scrubber.value(self.head.metadata()))
-        problems = [str(secret) for secret in self.scrubber.found(self.head.metadata(), "the head")]
+        problems = [str(secret) for secret in self.scrubber.remaining(self.head.metadata(), "the head")]
         is_refused, is_date_kept, lost = bool(problems), False, 0
         blocks: list[Block] = []
         for number, (now, former) in enumerate(self._places(old), 1):
             own = _Files(self._origin.shelf)
-            block, found = self._looked_through(now, own, number)
+            block, refused = self._looked_through(now, own, number)
             is_date_kept |= now is former
-            if found:
-                problems += found
+            if refused:
+                problems += refused
                 is_refused |= now is former
                 lost += 1
                 own.clear()
@@ -331,45 +331,45 @@ class Cassette(VcrCassette):
         try:
             block = interaction.block(files.attach)
             block.text.encode()
-            found = [
+            secrets = [
                 str(secret)
                 for part, values in interaction.values._asdict().items()
-                for secret in self.scrubber.found(values, f"interaction {number}, {part}")
+                for secret in self.scrubber.remaining(values, f"interaction {number}, {part}")
             ]
         except Exception as error:
             return None, [f"interaction {number} can't be written: {type(error).__name__}"]
-        return (None if found else block), list(dict.fromkeys(found))
+        return (None if secrets else block), list(dict.fromkeys(secrets))
 
     def _on_disk(self) -> list[Interaction]:
         """Return what the file holds now, without its secrets if another tool wrote it."""
-        found = self._found
+        interactions = self._loaded
         if not self.rewound or self._is_changed:
             try:
-                found = read(self._origin)
+                interactions = read(self._origin)
             except CassetteNotFound:
                 return []
             except CassetteError:
                 if self.rewound:
                     raise
                 return []  # what can't be read is replaced
-        return [self._scrubbed(interaction) for interaction in found] if self._origin.is_edited else found
+        return [*map(self._scrubbed, interactions)] if self._origin.is_edited else interactions
 
     def _scrubbed(self, interaction: Interaction) -> Interaction:
         exchange = self.scrubber.exchange(interaction.request, interaction.response)
         return Interaction(self._origin, interaction.index, stored_of(*exchange))
 
     def _places(self, old: list[Interaction]) -> Iterator[tuple[Interaction, Interaction | None]]:
-        new = self.interactions[len(self._found) :]
+        new = self.interactions[len(self._loaded) :]
         if self._is_changed and self.rewound:
             # Another has saved in the meantime. Each block starts from the first answer: one of both is enough.
-            new = missing(new, missing(old, self._found))
+            new = missing(new, missing(old, self._loaded))
         if self.rewound and self.record_mode != RecordMode.ALL:
             return added(old, new)
         shared = self._fresh if self._fresh is not None else {} if self._is_changed else None
         fixed = None if shared is None else {i.key: shared.get(i.fingerprint, 0) for i in old}
         return replaced(old, new, keep=self.rewound or self._is_changed, fixed=fixed)
 
-    # What vcrpy's own code asks of a cassette
+    # What vcrpy's own code uses of a cassette
 
     @property
     def data(self) -> list[tuple[Request, dict[str, Any]]]:
@@ -385,7 +385,7 @@ class Cassette(VcrCassette):
         return len(self.interactions)
 
     def __contains__(self, request: Request) -> bool:
-        """Tell whether *request* can be played."""
+        """Return whether *request* can be played."""
         key = self._key(request)
         return bool(self._waiting.get(key)) or bool(self.allow_playback_repeats and key in self._last)
 
@@ -407,7 +407,7 @@ class Cassette(VcrCassette):
             super().rewind()
             self._waiting.clear()
             self._last.clear()
-            for interaction in self._found:
+            for interaction in self._loaded:
                 interaction.played = 0
                 self._waiting[interaction.key].append(interaction)
 

@@ -87,8 +87,8 @@ def pieces(body: Mapping[str, Any]) -> list[bytes]:
     if "style" not in body:
         return [_written(event, None) for event in events]
     style = Style(**body["style"])
-    found = [_written(event, style) for event in events]
-    return [BOM + found[0], *found[1:]] if style.bom and found else found
+    pieces = [_written(event, style) for event in events]
+    return [BOM + pieces[0], *pieces[1:]] if style.bom and pieces else pieces
 
 
 def _value_or_text(block: bytes) -> Any:

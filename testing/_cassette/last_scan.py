@@ -2,7 +2,7 @@
 
 It shares no rule with what replaces secrets, so that one mistake does not pass twice: there documented forms, here
 words that begin as keys do and are as random as keys are; there places in a text, here names in the stored structure.
-It reads base64, escapes and percent signs. It names place and kind, never the value.
+It reads base64, escapes and percent signs. It names the path and the kind of a secret, never the value.
 
 Pure.
 """
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 class Finding(NamedTuple):
     """Where a secret is, and what kind it is; never what it is."""
 
-    place: str
+    where: str
     kind: str
 
     def __str__(self) -> str:
-        return f"{self.kind} in {self.place}"
+        return f"{self.kind} in {self.where}"
 
 
 # How keys begin. Behind it comes one random word, of that many characters at least.
@@ -103,14 +103,14 @@ _WHOLE: Final = 4096
 """Characters up to which base64 may begin anywhere in a run of its letters."""
 
 
-def found(value: Any, place: str, known: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield the secrets in a stored *value*, which is at *place*, the *known* ones among them."""
-    yield from _Scan(known).value(value, place)
+def in_value(value: Any, where: str, known: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield the secrets in a stored *value*, which is at the path *where*, the *known* ones among them."""
+    yield from _Scan(known).value(value, where)
 
 
-def in_text(text: str, place: str, known: Mapping[str, str]) -> Iterator[Finding]:
+def in_text(text: str, where: str, known: Mapping[str, str]) -> Iterator[Finding]:
     """Yield the secrets in a *text* without structure."""
-    yield from _Scan(known).text(text, place)
+    yield from _Scan(known).text(text, where)
 
 
 class _Scan:
@@ -120,22 +120,22 @@ class _Scan:
         self._known = {form: kind for value, kind in known.items() for form in (value, quote(value, safe=""))}
         self._harmless: set[str] = set()
 
-    def value(self, value: Any, place: str, *, in_headers: bool = False) -> Iterator[Finding]:
+    def value(self, value: Any, where: str, *, in_headers: bool = False) -> Iterator[Finding]:
         if isinstance(value, bytes):
             value = value.decode("latin-1")
         if isinstance(value, str):
-            yield from self.text(value, place)
+            yield from self.text(value, where)
         elif is_object(value):
             for key, member in value.items():
-                yield from self.text(str(key), f"a name in {place}")
+                yield from self.text(str(key), f"a name in {where}")
                 if _is_named(str(key), member, in_headers=in_headers):
-                    yield Finding(f"{place}.{key}", f"the value of {key}")
-                yield from self.value(member, f"{place}.{key}", in_headers=key == "headers")
+                    yield Finding(f"{where}.{key}", f"the value of {key}")
+                yield from self.value(member, f"{where}.{key}", in_headers=key == "headers")
         elif is_list(value):
             for index, item in enumerate(value):
-                yield from self.value(item, f"{place}[{index}]")
+                yield from self.value(item, f"{where}[{index}]")
 
-    def text(self, text: str, place: str) -> Iterator[Finding]:
+    def text(self, text: str, where: str) -> Iterator[Finding]:
         if len(text) < _SHORTEST or text in self._harmless:
             return
         plain = {text}
@@ -147,8 +147,8 @@ class _Scan:
         inside = {kind for one in plain for data in _decoded(one) for kind in self._kinds(data)} - kinds
         if not kinds and not inside:
             self._harmless.add(text)
-        yield from (Finding(place, kind) for kind in sorted(kinds))
-        yield from (Finding(f"{place}, inside base64", kind) for kind in sorted(inside))
+        yield from (Finding(where, kind) for kind in sorted(kinds))
+        yield from (Finding(f"{where}, inside base64", kind) for kind in sorted(inside))
 
     def _kinds(self, text: str) -> Iterator[str]:
         yield from (kind for value, kind in self._known.items() if _holds(text, value))

@@ -31,9 +31,9 @@ _RESOURCE: Final = re.compile(r"((?://[\w.-]+/)?projects/)[^/\s]+(?=/\S+\Z)")
 """A value that is the name of a resource and nothing else."""
 _BOUNDARY: Final = re.compile(r"boundary=\"?([^\";]+)")
 _SNAKE: Final = re.compile(r"_+([a-z0-9])")
-_UNSAID: Final = frozenset({("stream", "false"), ("include_input", "false")})
-"""What is so without being asked for: newer SDKs write it out."""
-_NOT_MEANT: Final = frozenset({"key", "prettyPrint", "$prettyPrint", "access_token"})
+_DEFAULTS: Final = frozenset({("stream", "false"), ("include_input", "false")})
+"""Parameters with their default values: newer SDKs write them out."""
+_IRRELEVANT: Final = frozenset({"key", "prettyPrint", "$prettyPrint", "access_token"})
 _BYTES: Final = frozenset({"data", "thoughtSignature", "imageBytes", "videoBytes", "audioBytes", "bytesBase64Encoded"})
 _OWN: Final = frozenset({"args", "arguments", "response", "labels", "partialArgs", "result", "text"})
 """Members whose insides are the application's words, where `user_id` is not `userId`."""
@@ -91,8 +91,8 @@ def meaning_of(request: Any) -> Meaning:
 def _address(uri: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     parts = urlsplit(uri)
     path = _PROJECT.sub("projects/*", _VERSION.sub(lambda match: match[1] or "", parts.path) or "/")
-    asked = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair not in _UNSAID]
-    return path, tuple(sorted(pair for pair in asked if pair[0] not in _NOT_MEANT))
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    return path, tuple(sorted(pair for pair in pairs if pair not in _DEFAULTS and pair[0] not in _IRRELEVANT))
 
 
 def _digest(data: bytes) -> str:

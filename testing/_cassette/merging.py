@@ -56,10 +56,10 @@ def replaced(
 def missing(wanted: Iterable[T], present: Iterable[Keyed]) -> list[T]:
     """Return those of *wanted* that have no counterpart of the same key in *present*."""
     left = Counter(interaction.key for interaction in present)
-    found: list[T] = []
+    lacking: list[T] = []
     for interaction in wanted:
         if left[interaction.key] > 0:
             left[interaction.key] -= 1
         else:
-            found.append(interaction)
-    return found
+            lacking.append(interaction)
+    return lacking

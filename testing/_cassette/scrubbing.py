@@ -5,7 +5,7 @@ with, or is the value of one of the environment's key variables. Everything else
 from a cassette what it read from Gemini, and two requests that differ must stay two. Secrets are replaced inside JSON
 strings and base64, and where a stream tears them over several events; times, escapes and styles stay as received.
 
-The last scan, `last_scan`, works by other rules. It names place and kind, never the value.
+The last scan, `last_scan`, works by other rules. It names the path and the kind of a secret, never the value.
 
 Pure, but for the environment variables that `Scrubber.from_environment` reads.
 """
@@ -173,35 +173,35 @@ class Scrubber:
         span = names_secret(name, member) if isinstance(member, str) else None
         return f"{member[: span[0]]}{REDACTED}{member[span[1] :]}" if span else self.value(member)
 
-    def replaceable(self, value: Any, place: str) -> Iterator[Finding]:
-        """Yield the secrets in a stored *value*, which is at *place*, that a recording would not have."""
+    def replaceable(self, value: Any, where: str) -> Iterator[Finding]:
+        """Yield the secrets in a stored *value*, which is at the path *where*, that a recording would not have."""
         if isinstance(value, bytes):
             value = value.decode("latin-1")
         if isinstance(value, str):
-            yield from (last_scan.Finding(place, kind) for kind in self.kinds(value))
-            if place.endswith(("uri", "url")):
+            yield from (last_scan.Finding(where, kind) for kind in self.kinds(value))
+            if where.endswith(("uri", "url")):
                 yield from (
-                    last_scan.Finding(place, f"the value of the query parameter {name}")
+                    last_scan.Finding(where, f"the value of the query parameter {name}")
                     for name, held in parse_qsl(urlsplit(value).query)
                     if is_secret_parameter(name) and _is_opaque(held)
                 )
         elif is_object(value):
             for name, member in value.items():
-                yield from self._replaceable_member(name, member, place)
+                yield from self._replaceable_member(name, member, where)
         elif is_list(value):
             for index, item in enumerate(value):
-                yield from self.replaceable(item, f"{place}[{index}]")
+                yield from self.replaceable(item, f"{where}[{index}]")
 
-    def _replaceable_member(self, name: str, member: Any, place: str) -> Iterator[Finding]:
+    def _replaceable_member(self, name: str, member: Any, where: str) -> Iterator[Finding]:
         values = [str(one) for one in (member if is_list(member) else [member]) if isinstance(one, str | bytes)]
-        inside = f"{place}.{name}"
-        if place.endswith("headers") and not self._keeps(name) and _is_secret_header(name):
+        inside = f"{where}.{name}"
+        if where.endswith("headers") and not self._keeps(name) and _is_secret_header(name):
             if any(_is_opaque(one) for value in values for one in re.split(r"[ ;=]+", value)):
                 yield last_scan.Finding(inside, f"the value of the header {name.lower()}")
         elif any(names_secret(name, value) for value in values):
             yield last_scan.Finding(inside, f"the value of {name}")
         else:
-            yield from (last_scan.Finding(f"a name in {place}", kind) for kind in self.kinds(name))
+            yield from (last_scan.Finding(f"a name in {where}", kind) for kind in self.kinds(name))
             yield from self.replaceable(member, inside)
 
     def kinds(self, text: str) -> list[str]:
@@ -210,9 +210,9 @@ class Scrubber:
         kinds += [secret.kind for secret in secrets_in(text)]
         return kinds or (["a secret"] if self.text(text) != text else [])
 
-    def found(self, value: Any, place: str) -> Iterator[Finding]:
-        """Yield the secrets that are still in a stored *value*, which is at *place*."""
-        return last_scan.found(value, place, self.secrets)
+    def remaining(self, value: Any, where: str) -> Iterator[Finding]:
+        """Yield the secrets that are still in a stored *value*, which is at the path *where*."""
+        return last_scan.in_value(value, where, self.secrets)
 
     # Its parts
 

@@ -119,7 +119,7 @@ def is_placeholder(value: str) -> bool:
 
 
 def looks_random(value: str, shortest: int = 12) -> bool:
-    """Return whether *value* has a part of letters and digits as nobody writes one."""
+    """Return whether *value* has a part of letters and digits that no word has."""
     if len(value) < shortest or is_placeholder(value) or _IDENTIFIER.fullmatch(value):
         return False
     return any(_mixed(part) for part in re.split(r"[-_./:@%]", value)) or bool(_THREE_KINDS.fullmatch(value))
@@ -183,13 +183,13 @@ _TOTP: Final = re.compile(r"otpauth://[^\s\"']*?[?&]secret=([A-Z2-7=]{16,})", re
 
 def secrets_in(text: str) -> list[Secret]:
     """Return the secrets in *text*, in their order; none overlaps another."""
-    found = tokens(text)
+    secrets = tokens(text)
     if len(text) >= _SHORTEST:
         lower = text.lower()
         for hints, search in _PLACES:
             if any(hint in lower for hint in hints):
-                found += search(text, lower)
-    return without_overlaps(found)
+                secrets += search(text, lower)
+    return without_overlaps(secrets)
 
 
 _SHORTEST: Final = 10

@@ -4,7 +4,7 @@ A container that fits on its line is written there as JSON (which YAML can read)
 plain where that is unambiguous, a literal block where it has lines of its own, and a JSON string elsewhere, so that
 there is no rule of YAML's that a value could fall victim to (`no`, `1e3`, dates, spaces at the end of a line).
 
-The last line has a seal, the hash of the text above it. While the seal fits, nobody has edited the file, and it can be
+The last line has a seal, the hash of the text above it. While the seal fits, the file was not edited, and it can be
 read by its layout alone, without a YAML parser. Pure: text and values.
 """
 
@@ -91,7 +91,7 @@ def seal(text: str) -> str:
 
 
 def unsealed(text: str) -> str | None:
-    """Return what is above the last line of a file whose seal fits; `None` where somebody has edited it."""
+    """Return what is above the last line of a file whose seal fits; `None` where the file was edited."""
     above, _, _ = text.rpartition(_SEAL)
     return above if text[len(above) :] == seal(above) else None
 

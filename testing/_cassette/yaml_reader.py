@@ -1,4 +1,4 @@
-"""Cassette files read: by their layout where nobody has edited them, else by a safe YAML parser.
+"""Cassette files read: by their layout where they were not edited, else by a safe YAML parser.
 
 Whoever wrote the file, reading takes memory and time in proportion to its size, makes data and nothing else, and ends
 in values or in one error that names file and line. Pure: text and values.
@@ -43,7 +43,7 @@ class Document(NamedTuple):
 
     head: dict[str, Any]
     blocks: list[Block]
-    """The interactions of a file that nobody has edited, as text."""
+    """The interactions of a file that was not edited, as text."""
     items: list[Any]
     """The interactions of any other, as values."""
     ours: bool
@@ -130,20 +130,20 @@ class _Lines:
         self.at = 0
 
     def members(self, indent: int) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        members: dict[str, Any] = {}
         pad = " " * indent
         lines, inner = self.lines, indent + 2
         while (line := lines[self.at]).startswith(pad) and line != "\0":
             key, rest = (_cut if len(line) > yaml_format.WIDTH else _cut_before)(line[indent:])
             self.at += 1
-            found[key] = self.block(inner) if rest is None else self.value(rest, inner)
-        return found
+            members[key] = self.block(inner) if rest is None else self.value(rest, inner)
+        return members
 
     def block(self, indent: int) -> Any:
         return self.items(indent) if self.lines[self.at].startswith("- ", indent) else self.members(indent)
 
     def items(self, indent: int) -> list[Any]:
-        found: list[Any] = []
+        items: list[Any] = []
         pad = " " * indent
         mark = pad + "- "
         while (line := self.lines[self.at]).startswith(mark):
@@ -151,11 +151,11 @@ class _Lines:
             if rest.startswith("- ") or _KEY.match(rest):
                 # The mark is two columns wide: without it this is the first line of an inner block.
                 self.lines[self.at] = f"{pad}  {rest}"
-                found.append(self.block(indent + 2))
+                items.append(self.block(indent + 2))
             else:
                 self.at += 1
-                found.append(self.value(rest, indent + 2))
-        return found
+                items.append(self.value(rest, indent + 2))
+        return items
 
     def value(self, rest: str, indent: int) -> Any:
         first = rest[0]
@@ -179,11 +179,11 @@ class _Lines:
         return "".join(pieces)
 
     def literal(self, head: str, pad: str) -> str:
-        found: list[str] = []
+        lines: list[str] = []
         while not (line := self.lines[self.at]) or line.startswith(pad):
-            found.append(line[len(pad) :])
+            lines.append(line[len(pad) :])
             self.at += 1
-        text = "\n".join(found).rstrip("\n")
+        text = "\n".join(lines).rstrip("\n")
         return text if head == "|-" else text + "\n"
 
 

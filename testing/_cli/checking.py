@@ -59,9 +59,9 @@ def problems(path: Path) -> Iterator[str]:
 
 
 def _lines(findings: Iterator[Finding] | list[Finding]) -> Iterator[str]:
-    """Yield a line for each place with a finding."""
-    places = {finding.place: finding for finding in reversed([*findings])}
-    for finding in reversed(places.values()):
+    """Yield a line for each path with a finding."""
+    by_path = {finding.where: finding for finding in reversed([*findings])}
+    for finding in reversed(by_path.values()):
         yield f"{finding}: take it out of use, then run `maxim-gemini cassettes scrub`"
 
 
@@ -83,18 +83,18 @@ def _in_rest(text: str, name: str, scrubber: Scrubber, known: set[str]) -> Itera
     yield from (one for one in _by_both(data, "the file", scrubber) if one.kind not in known)
 
 
-def _by_both(value: Any, place: str, scrubber: Scrubber) -> Iterator[Finding]:
+def _by_both(value: Any, where: str, scrubber: Scrubber) -> Iterator[Finding]:
     """Yield what would be replaced in a recording, and what the last scan would refuse."""
-    yield from scrubber.replaceable(value, place)
-    yield from scrubber.found(value, place)
+    yield from scrubber.replaceable(value, where)
+    yield from scrubber.remaining(value, where)
 
 
-def _in_bytes(path: Path, place: str, scrubber: Scrubber) -> Iterator[Finding]:
+def _in_bytes(path: Path, where: str, scrubber: Scrubber) -> Iterator[Finding]:
     try:
         data = path.read_bytes()
     except OSError:
         return
     encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8"
     text = data.decode(encoding, errors="replace")
-    yield from (last_scan.Finding(place, kind) for kind in scrubber.kinds(text))
-    yield from last_scan.in_text(text, place, scrubber.secrets)
+    yield from (last_scan.Finding(where, kind) for kind in scrubber.kinds(text))
+    yield from last_scan.in_text(text, where, scrubber.secrets)

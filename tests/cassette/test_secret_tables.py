@@ -213,15 +213,15 @@ def _same(exchange: Exchange, scrubber: Scrubber) -> bool:
 
 def test_the_last_scan_refuses_no_harmless_text() -> None:
     values = {text: {"text": text, "args": [f"it is {text}.", coded(text), {text: text}]} for text in HARMLESS}
-    assert [found for text, value in values.items() for found in last_scan.found(value, text, {})] == []
+    assert [found for text, value in values.items() for found in last_scan.in_value(value, text, {})] == []
     assert [found for text in HARMLESS for found in last_scan.in_text(text, text, {})] == []
 
 
 def test_the_last_scan_finds_most_of_what_is_replaced_by_rules_of_its_own() -> None:
-    found = [kind for kind, key in WORDS.items() if [*last_scan.found({"a": f"it is {key}."}, "x", {})]]
+    found = [kind for kind, key in WORDS.items() if [*last_scan.in_value({"a": f"it is {key}."}, "x", {})]]
     assert len(found) >= 0.8 * len(WORDS)
     keys = [armored for kind, (armored, _) in PLACED.items() if kind.endswith("KEY")]
-    assert [key for key in keys if not [*last_scan.found(key, "x", {})]] == []
+    assert [key for key in keys if not [*last_scan.in_value(key, "x", {})]] == []
 
 
 def test_what_was_scrubbed_is_refused_by_no_scan_and_changes_no_more() -> None:
@@ -229,7 +229,7 @@ def test_what_was_scrubbed_is_refused_by_no_scan_and_changes_no_more() -> None:
     for text in (*WORDS.values(), *(text for text, _ in PLACED.values())):
         once = scrubber.text(f"it is {text} ok")
         assert scrubber.text(once) == once
-        assert [*last_scan.found(once, "x", {})] == []
+        assert [*last_scan.in_value(once, "x", {})] == []
 
 
 HOSTILE = (
@@ -270,4 +270,4 @@ def test_no_header_takes_long(value: str) -> None:
     )
     scrubbed, _ = Scrubber.from_environment({"GEMINI_API_KEY": value}).exchange(sent, answer(value))
     assert value not in scrubbed.uri
-    assert len([*last_scan.found({"headers": {"x-api-key": [value], "cookie": value}}, "x", {})]) <= 2
+    assert len([*last_scan.in_value({"headers": {"x-api-key": [value], "cookie": value}}, "x", {})]) <= 2
