@@ -9,12 +9,20 @@ import sys
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from types import FrameType
 
-    from .delivery import Delivery
+
+class Delivery(Protocol):
+    """What has to know of the end of the process, and of its forks."""
+
+    timeout: float
+
+    def close(self, timeout: float) -> object: ...
+    def begin_again(self) -> None: ...
+
 
 _watched: Final[weakref.WeakSet[Delivery]] = weakref.WeakSet()
 

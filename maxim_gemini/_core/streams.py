@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Iterable
 
-    from .trace import Call, NoCall
+    from .call import Call, NoCall
 
 
 def stream(call: Call | NoCall, chunks: Any) -> Any:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from .._core.call import Call
 from .._core.generation import Request
-from .._core.trace import Call
 from .messages import read_request, system_of
 from .parameters import read_parameters
 from .result import ContentAnswer

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakSet
 
+from .._core.call import Call, NoCall
 from .._core.generation import STOPPED_EARLY
 from .._core.headers import NO_LABELS, Labels, checked_id, headers_in, labels_in, split_labels
 from .._core.logger import new_id
 from .._core.proxy import OMITTED, Unrecorded, Wrapper
 from .._core.tool_calls import Conversation
-from .._core.trace import Call, NoCall, Trace
+from .._core.trace import Trace
 from . import sdk
 from .call import ContentCall
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from .._core.call import Call, NoCall
 from .._core.headers import Labels, checked_id, labels_in, split_labels
 from .._core.proxy import OMITTED, Unrecorded, Wrapper
 from .._core.tool_calls import Conversation
-from .._core.trace import Call, NoCall, Trace
+from .._core.trace import Trace
 from . import sdk
 from .call import ContentCall
 from .opaque import call_above

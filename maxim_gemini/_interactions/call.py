@@ -6,10 +6,10 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from .._core.call import Call
 from .._core.generation import SUCCESS, Outcome, Request
 from .._core.logger import WARNINGS, new_id
 from .._core.secrets import redacted
-from .._core.trace import Call
 from .._core.values import arguments_text, as_text
 from .chains import Chains
 from .request import read_parameters, read_request
@@ -119,8 +119,8 @@ class InteractionCall(Call):
             self._chains.remember(str(head["id"]), session_id)
 
     @property
-    def _chains(self) -> Chains:
-        return self.log.shared(Chains)
+    def _chains(self) -> InteractionChains:
+        return self.log.shared(InteractionChains)
 
     def _log_tool(self, tool: ServerTool) -> None:
         logger, holder, run_id = self.log.logger, self.trace.holder, new_id()
@@ -139,6 +139,12 @@ class InteractionCall(Call):
             logger.tool_call_error(run_id, error)
         else:
             logger.tool_call_result(run_id, output)
+
+
+class InteractionChains(Chains[InteractionCall]):
+    """The chains of one logger."""
+
+    __slots__ = ()
 
 
 def _raw_json(response: Any) -> Any:

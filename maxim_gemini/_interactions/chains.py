@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import Final, Generic, TypeVar
 
-if TYPE_CHECKING:
-    from .call import InteractionCall
+CallT = TypeVar("CallT")
 
 REMEMBERED: Final = 65_536
 """Interactions of one logger whose session is remembered; the oldest is forgotten first."""
@@ -15,7 +14,7 @@ RUNNING: Final = 4_096
 """Background interactions of one logger that may be open; the oldest is given up first."""
 
 
-class Chains:
+class Chains(Generic[CallT]):
     """Interactions by id: the session of each, and the open calls of those in the background."""
 
     __slots__ = ("_lock", "_running", "_sessions")
@@ -23,7 +22,7 @@ class Chains:
     def __init__(self) -> None:
         self._lock = threading.RLock()  # a stream that the garbage collector drops may come while this thread holds it
         self._sessions: dict[str, str] = {}
-        self._running: dict[str, InteractionCall] = {}
+        self._running: dict[str, CallT] = {}
 
     def session_of(self, interaction_id: str | None) -> str | None:
         """Return the session that an interaction of this process belongs to."""
@@ -37,17 +36,17 @@ class Chains:
             if len(self._sessions) > REMEMBERED:
                 del self._sessions[next(iter(self._sessions))]
 
-    def run(self, interaction_id: str, call: InteractionCall) -> InteractionCall | None:
+    def run(self, interaction_id: str, call: CallT) -> CallT | None:
         """Keep *call* until its interaction ends; return the oldest one where there are too many."""
         with self._lock:
             self._running[interaction_id] = call
             return self._running.pop(next(iter(self._running))) if len(self._running) > RUNNING else None
 
-    def running(self, interaction_id: str) -> InteractionCall | None:
+    def running(self, interaction_id: str) -> CallT | None:
         """Return the open call of a background interaction."""
         return self._running.get(interaction_id)
 
-    def end(self, interaction_id: str) -> InteractionCall | None:
+    def end(self, interaction_id: str) -> CallT | None:
         """Return the open call of a background interaction, once: it has ended."""
         with self._lock:
             return self._running.pop(interaction_id, None)

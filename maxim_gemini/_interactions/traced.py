@@ -11,8 +11,7 @@ from .._core.proxy import Unrecorded, Wrapper
 from .._core.tool_calls import Conversation
 from .._core.trace import Trace
 from . import sdk
-from .call import RUNNING, InteractionCall
-from .chains import Chains
+from .call import RUNNING, InteractionCall, InteractionChains
 from .steps import plain
 
 if TYPE_CHECKING:
@@ -110,8 +109,8 @@ class TracedInteractions(Wrapper):
             call.end(SUCCESS)
 
     @property
-    def _chains(self) -> Chains:
-        return self._log.shared(Chains)
+    def _chains(self) -> InteractionChains:
+        return self._log.shared(InteractionChains)
 
 
 def _body_of(request: dict[str, Any]) -> dict[str, Any]:

@@ -25,8 +25,8 @@ from support.script import Gemini, call, chunks, response
 from support.sides import MODEL, Sync
 
 from maxim_gemini import MaximGeminiClient
+from maxim_gemini._core.call import Call
 from maxim_gemini._core.generation import Generation
-from maxim_gemini._core.trace import Call
 from maxim_gemini._generate_content import call as content_call
 from maxim_gemini._generate_content import chats, messages, models, sdk
 from maxim_gemini._generate_content.result import ContentAnswer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import re
+import importlib.util
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -13,6 +13,7 @@ import pytest
 from support.checkout import ROOT, product_files
 
 if TYPE_CHECKING:
+    from collections.abc import Set
     from pathlib import Path
 
 WRAPPER = [path for path in product_files() if path.is_relative_to(ROOT / "maxim_gemini")]
@@ -65,7 +66,7 @@ def test_a_surface_imports_the_core_and_no_other_surface_and_the_core_imports_no
         assert rooms & (SURFACES - {room}) == set(), path
 
 
-@pytest.mark.parametrize("name", ["trace", "generation", "tool_calls", "headers", "proxy", "streams", "values"])
+@pytest.mark.parametrize("name", ["call", "trace", "generation", "tool_calls", "headers", "proxy", "streams", "values"])
 def test_the_core_knows_nothing_of_the_sdk(name: str) -> None:
     assert [module for module in imported(ROOT / f"maxim_gemini/_core/{name}.py") if "google" in module] == []
 
@@ -83,12 +84,57 @@ def test_importing_the_wrapper_loads_nothing_of_the_test_kit() -> None:
     assert not [name for name in loaded if name.startswith(("maxim_gemini.testing", "vcr", "pytest"))]
 
 
-@pytest.mark.parametrize("room", ["_logs", "_replies", "_report"])
-def test_the_modules_of_a_room_import_in_one_direction(room: str) -> None:
-    """Imports inside functions, and those for type checkers only, count too."""
-    folder = ROOT / "testing" / room
-    below = {
-        path.stem: {name[1:] for name in imported(path) if re.fullmatch(r"\.\w+", name)} for path in folder.glob("*.py")
-    }
-    graph = {module: imports & below.keys() for module, imports in below.items() if module != "__init__"}
-    TopologicalSorter(graph).prepare()  # raises CycleError, which names the modules
+KIT = {
+    "_http": set[str](),
+    "_cassette": {"_http"},
+    "_logs": {"_http"},
+    "_report": {"_logs"},
+    "_replies": {"_cassette", "_http", "reply"},
+    "reply": {"_replies"},
+    "strategies": {"_replies", "reply"},
+    "_recorder": {"_cassette", "_http", "_logs", "_replies"},
+    "_pytest": {"_cassette", "_http", "_logs", "_recorder", "_replies", "_report"},
+    "plugin": {"_pytest"},
+    "_cli": {"_cassette", "_http", "_pytest", "_recorder", "_replies", "_report", "reply"},
+}
+"""Which other rooms of the kit each room may use, besides the small modules that all may: `COMMON`."""
+
+COMMON = {"_clock", "_json_types", "_printable", "cassettes", "exceptions"}
+
+
+def import_graph() -> dict[str, set[str]]:
+    """Return which of our modules each of them imports, also inside functions and for type checkers only."""
+    modules = {_module_name(path): path for path in product_files()}
+    return {name: _imported_modules(name, path, modules.keys()) for name, path in modules.items()}
+
+
+def _module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    parts = ("maxim_gemini", *parts) if parts[0] == "testing" else parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
+def _imported_modules(name: str, path: Path, modules: Set[str]) -> set[str]:
+    package = name if path.stem == "__init__" else name.rpartition(".")[0]
+    imported: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            source = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            targets = {f"{source}.{alias.name}" for alias in node.names}
+            imported |= {target if target in modules else source for target in targets}
+    return imported & modules - {name}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    TopologicalSorter(import_graph()).prepare()  # raises CycleError, which names the modules
+
+
+def test_each_room_of_the_kit_uses_only_the_rooms_below_it() -> None:
+    prefix = "maxim_gemini.testing."
+    for module, imported in import_graph().items():
+        room = module.removeprefix(prefix).partition(".")[0]
+        if module.startswith(prefix) and room not in {*COMMON, "__main__"}:
+            used = {name.removeprefix(prefix).partition(".")[0] for name in imported if name.startswith(prefix)}
+            assert used - COMMON - {room} <= KIT[room], module
