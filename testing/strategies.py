@@ -71,6 +71,7 @@ _NASTY_TEXTS: Final = (
     "\u0627\u202eab",
     "x" * 300,
 )
+_SITE: Final = "https://example.com/"
 _BYTES: Final = st.binary(min_size=1, max_size=24)
 
 
@@ -227,22 +228,14 @@ def _parts() -> st.SearchStrategy[Reply]:
         st.builds(reply.blob, _BYTES, st.sampled_from(["image/png", "audio/L16;codec=pcm;rate=24000", "x/y"])),
         st.builds(reply.code, _texts(), code_id=_maybe(_names()), signature=signature),
         st.builds(reply.code_result, _maybe(_texts()), outcome=_outcomes(), code_id=_maybe(_names())),
-        st.builds(_file_part, _texts()),
-        st.builds(_unknown_part, _texts(), _json()),
+        _texts().map(lambda name: reply.part({"fileData": {"fileUri": f"{_SITE}{name}", "mimeType": "text/plain"}})),
+        st.builds(lambda text, value: reply.part({"text": text, "fieldOfTomorrow": value}), _texts(), _json()),
         st.just(reply.empty()),
     )
 
 
 def _outcomes() -> st.SearchStrategy[str]:
     return st.sampled_from(["OUTCOME_OK", "OUTCOME_FAILED", "OUTCOME_DEADLINE_EXCEEDED"])
-
-
-def _file_part(name: str) -> Reply:
-    return reply.part({"fileData": {"fileUri": f"https://example.com/{name}", "mimeType": "text/plain"}})
-
-
-def _unknown_part(text: str, value: Any) -> Reply:
-    return reply.part({"text": text, "fieldOfTomorrow": value})
 
 
 @cache

@@ -75,16 +75,15 @@ Finding = tuple[str, Commit | None]
 def _birth(node: Node, *, strict: bool) -> Iterator[Finding]:
     if not node.births:
         if strict or node.later or node.kind != "session":
-            yield "never created", next(iter(node.later or _births_below(node)), None)
+            below = sorted(
+                (birth for child in node.children for birth in child.births), key=lambda commit: commit.index
+            )
+            yield "never created", next(iter(node.later or below), None)
         return
     for birth in node.births[1:]:
         yield "created twice, which resets its start time and tags", birth
     if node.births[0].action != "create" and not _VALID_ID.fullmatch(node.id):
         yield "invalid id, so that later commits about it are dropped: letters, digits, - and _ only", node.births[0]
-
-
-def _births_below(node: Node) -> list[Commit]:
-    return sorted((birth for child in node.children for birth in child.births), key=lambda commit: commit.index)
 
 
 def _end(node: Node, may_stay_open: frozenset[str], *, strict: bool) -> Iterator[Finding]:

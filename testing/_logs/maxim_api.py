@@ -33,7 +33,6 @@ from .received import Received
 from .tree import Tree
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
 
 Endpoint = Literal["log", "repository", "upload-url", "upload"]
@@ -175,7 +174,8 @@ class MaximApi(Received):
     @property
     def spilled(self) -> tuple[Commit, ...]:
         """What the real loggers keep on disk, to send it later."""
-        lines = [(batch, line) for batch, file in enumerate(self._writers.spills) for line in _lines(file)]
+        texts = [file.read_text(encoding="utf-8") for file in self._writers.spills]
+        lines = [(batch, line) for batch, text in enumerate(texts) for line in text.splitlines()]
         return tuple(Commit.parse(line, index=index, batch=batch) for index, (batch, line) in enumerate(lines))
 
     def _tree(self) -> Tree:
@@ -248,10 +248,6 @@ def _differences(missing: Counter[tuple[str, str, str]], more: Counter[tuple[str
         lines += [f"  {verb}: {entity} {id}: {action}" for entity, id, action in islice(logs.elements(), 10)]
         lines += [f"  ... and {logs.total() - 10} more"] if logs.total() > 10 else []
     return "\n".join(lines)
-
-
-def _lines(file: Path) -> list[str]:
-    return file.read_text(encoding="utf-8").splitlines()
 
 
 def _answer(request: httpx.Request, failure: Failure | None, body: object) -> httpx.Response:

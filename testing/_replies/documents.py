@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 DIMENSIONS: Final = 8
 """Numbers in an embedding without a scripted reply or a requested size."""
-
-
 _LARGEST: Final = 3072
 """Numbers in the largest embedding of a real model."""
 
@@ -27,15 +25,13 @@ def document_json(document: Document, request: GeminiRequest) -> Any:
     vectors: list[list[float]] = document.value
     match request.action:
         case "predict":
-            return {"predictions": [_prediction(vector) for vector in vectors]}
+            statistics = [{"truncated": False, "token_count": len(vector)} for vector in vectors]
+            embedded = zip(statistics, vectors, strict=True)
+            return {"predictions": [{"embeddings": {"statistics": s, "values": vector}} for s, vector in embedded]}
         case "embedContent":
             return {"embedding": {"values": vectors[0]}}
         case _:
             return {"embeddings": [{"values": vector} for vector in vectors]}
-
-
-def _prediction(vector: list[float]) -> dict[str, Any]:
-    return {"embeddings": {"statistics": {"truncated": False, "token_count": len(vector)}, "values": vector}}
 
 
 def counted_tokens(request: GeminiRequest) -> dict[str, Any]:

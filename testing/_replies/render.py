@@ -74,7 +74,9 @@ class Answer:
 
 def write(reply: Reply, request: GeminiRequest, *, ordinal: int = 0) -> Answer:
     """Write *reply* as the answer to *request*, the *ordinal*-th of its script; raise `ScriptError` on a misfit."""
-    check_fit(reply, request)
+    reason = misfit(reply, request)
+    if reason:
+        raise ScriptError(f"{reply!r} can't answer {request!r}: {reason}")
     style = Style.of(request.model, reply.wire or request.backend)
     match _whole(reply):
         case Failure() as failure:
@@ -88,13 +90,6 @@ def write(reply: Reply, request: GeminiRequest, *, ordinal: int = 0) -> Answer:
             return Answer(200, heads, (*_waits(reply), body))
         case _:
             return _generated(reply, request, style, ordinal)
-
-
-def check_fit(reply: Reply, request: GeminiRequest) -> None:
-    """Raise `ScriptError` where *reply* can't answer *request*."""
-    reason = misfit(reply, request)
-    if reason:
-        raise ScriptError(f"{reply!r} can't answer {request!r}: {reason}")
 
 
 def misfit(reply: Reply, request: GeminiRequest) -> str:

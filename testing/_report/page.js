@@ -306,11 +306,11 @@ const without = (object, ...keys) => Object.fromEntries(Object.entries(object ||
 const code = (text) => h("pre.code", {}, text);
 function prose(text, quiet) {
   if (isEmpty(text)) return h("p.quiet", {}, "—");
-  const said = pretty(text);
-  const body = h(`.prose${quiet ? ".quiet" : ""}`, {}, said);
-  if (said.length < 1800 && said.split("\n").length < 24) return body;
+  const shown = pretty(text);
+  const body = h(`.prose${quiet ? ".quiet" : ""}`, {}, shown);
+  if (shown.length < 1800 && shown.split("\n").length < 24) return body;
   body.classList.add("folded");
-  const more = h("button.plain.unfold", { onclick: () => { body.classList.remove("folded"); more.remove(); } }, `all ${plural(said.length, "character")}`);
+  const more = h("button.plain.unfold", { onclick: () => { body.classList.remove("folded"); more.remove(); } }, `all ${plural(shown.length, "character")}`);
   return [body, more];
 }
 function pairs(object) {
@@ -351,7 +351,7 @@ function choose() {
   const { test: index, trace } = chosen.dataset;
   detail.replaceChildren(sheet(Number(index), trace === undefined ? undefined : Number(trace)));
   detail.scrollTop = 0;
-  // The last lines of a failure say what happened.
+  // The last lines of a failure show what happened.
   for (const text of $$("pre.notice", detail)) text.scrollTop = text.scrollHeight;
 }
 function step(by) {
