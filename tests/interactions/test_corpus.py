@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import ValidationError
 from support.corpus import corpus_folder, needs_corpus
 
 from maxim_gemini import MaximGeminiClient
@@ -83,9 +84,9 @@ class Raw:
         return [name for call_id, name in self.calls.items() if call_id not in self.ran]
 
 
-async def outcome(calls: SyncCalls, client: Any, row: dict[str, Any], *, stream: bool) -> Any:
+async def outcome(calls: SyncCalls, client: Any, asked: Any, *, stream: bool) -> Any:
     try:
-        answer = await calls.create(client, input=(row["request"] or {}).get("input", "Hi"), stream=stream)
+        answer = await calls.create(client, input=asked, stream=stream)
         items = await calls.read(answer) if stream else [answer]
     except Exception as error:
         return type(error), str(error)
@@ -104,8 +105,12 @@ async def test_the_caller_gets_the_same_and_the_trace_holds_it_all(
 
     loopback_server.script = script
     logger = FakeLogger()
-    bare = await outcome(calls, raw, row, stream=told.is_stream)
-    assert await outcome(calls, MaximGeminiClient(raw, logger), row, stream=told.is_stream) == bare
+    asked = (row["request"] or {}).get("input", "Hi")
+    bare = await outcome(calls, raw, asked, stream=told.is_stream)
+    if bare[:1] == (ValidationError,):  # the SDK refuses to send what the first schema had: the answer is still good
+        asked = "Hi"
+        bare = await outcome(calls, raw, asked, stream=told.is_stream)
+    assert await outcome(calls, MaximGeminiClient(raw, logger), asked, stream=told.is_stream) == bare
     generation = logger.generation
     if told.status == "in_progress":
         return  # it runs in the background, and is not read again here
