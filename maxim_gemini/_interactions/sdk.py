@@ -232,7 +232,9 @@ def headers_of(interactions: Any) -> Any:
 
 def _close_of(opened: Any) -> Any:
     """Return how *opened* is closed, without keeping it alive: only the application decides how long it lives."""
-    return getattr(opened, "__dict__", {}).get("close") or partial(_close_known, type(opened).close, ref(opened))
+    state: dict[str, Any] = getattr(opened, "__dict__", {})
+    kind: Any = opened.__class__
+    return state.get("close") or partial(_close_known, kind.close, ref(opened))
 
 
 def _close_known(close: Any, known: Any) -> Any:
