@@ -1,4 +1,4 @@
-"""JSON values: told apart for the type checkers, copied, and decoded where maxim-py put them on the wire as text."""
+"""JSON values: distinguished for the type checkers, copied, and decoded where maxim-py put them on the wire as text."""
 
 from __future__ import annotations
 

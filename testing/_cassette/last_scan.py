@@ -114,7 +114,7 @@ def in_text(text: str, where: str, known: Mapping[str, str]) -> Iterator[Finding
 
 
 class _Scan:
-    """One look, which remembers the texts that are harmless: much is said again and again."""
+    """One scan, which remembers the texts that are harmless: much is repeated."""
 
     def __init__(self, known: Mapping[str, str]) -> None:
         self._known = {form: kind for value, kind in known.items() for form in (value, quote(value, safe=""))}

@@ -1,7 +1,7 @@
 """Secrets: taken out of what is recorded, and looked for once more in what is about to be saved.
 
-What is replaced has the form of a secret, stands at a place that says so, is what the request itself was authorised
-with, or is the value of one of the environment's key variables. Everything else stays: the application must read back
+What is replaced has the form of a secret, has the name of one, is what the request itself was authorised with, or is
+the value of one of the environment's key variables. Everything else stays: the application must read back
 from a cassette what it read from Gemini, and two requests that differ must stay two. Secrets are replaced inside JSON
 strings and base64, and where a stream tears them over several events; times, escapes and styles stay as received.
 
@@ -43,7 +43,7 @@ _KEY_VARIABLES: Final = frozenset({"GOOGLE_API_KEY", "GEMINI_API_KEY", "GOOGLE_G
 _OTHER_KEY_VARIABLE: Final = re.compile(r"(?:^|_)(?:API_?KEY|ACCESS_?KEY|SECRET|TOKEN|PASSWORD)(?:_|$)", re.IGNORECASE)
 _PROJECT_VARIABLES: Final = ("GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "GCP_PROJECT")
 _SHORTEST: Final = 8
-"""Characters below which a value is no secret that could be told from ordinary words."""
+"""Characters below which a value can't be distinguished from an ordinary word."""
 _LONG: Final = 16
 """Characters from which on the value of a variable that may be a key is taken for one."""
 _DUMMY: Final = re.compile(r"(?:test|dummy|fake|example|sample|your|placeholder|any|not?)[-_ a-z]*", re.IGNORECASE)
@@ -310,7 +310,7 @@ class Scrubber:
                 yield from self._torn(pieces)
 
     def _torn(self, pieces: list[Literal]) -> Iterator[Edit]:
-        """Yield what to change where *pieces* together are a secret, or say that one of them is."""
+        """Yield what to change where *pieces* together are a secret, or name one."""
         values = [piece.value for piece in pieces]
         starts = [0, *accumulate(map(len, values))]
         for edit in self._places("".join(values)):

@@ -1,7 +1,7 @@
-"""Secrets in a text: of a known form, or at a place that says so.
+"""Secrets in a text: of a known form, or named as one.
 
-A place says so by a name (`api_key=`, `"password": `, `Authorization:`), or by being where a URL has a password or a
-signature. There the value must still look like a secret: letters and digits, no word, no type, no placeholder.
+A value is named by what is before it (`api_key=`, `"password": `, `Authorization:`), or by being where a URL has a
+password or a signature. It must still look like a secret: letters and digits, no word, no type, no placeholder.
 
 Pure.
 """
