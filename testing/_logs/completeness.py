@@ -75,10 +75,9 @@ Finding = tuple[str, Commit | None]
 def _birth(node: Node, *, strict: bool) -> Iterator[Finding]:
     if not node.births:
         if strict or node.later or node.kind != "session":
-            below = sorted(
-                (birth for child in node.children for birth in child.births), key=lambda commit: commit.index
-            )
-            yield "never created", next(iter(node.later or below), None)
+            below = (birth for child in node.children for birth in child.births)
+            first = node.later[0] if node.later else min(below, key=lambda commit: commit.index, default=None)
+            yield "never created", first
         return
     for birth in node.births[1:]:
         yield "created twice, which resets its start time and tags", birth

@@ -1,4 +1,4 @@
-"""Scripted replies: what Gemini says, how real servers write it, and who answers which request.
+"""Scripted replies: what Gemini answers, how real servers write it, and which reply answers which request.
 
 request.py    `GeminiRequest`: what a client sends, read from method, URL and body
 validation.py malformed requests, refused as real servers refuse them
@@ -8,6 +8,8 @@ style.py      how a model family on a backend writes: which fields, how it count
 failures.py   the bodies of real errors
 usage.py      token counts that add up as measured
 composing.py  the steps of a reply as a model family sends them
+documents.py  token counts, tokens and embeddings
+ordering.py   an event as JSON, its fields in the order of real servers
 render.py     a reply and a request -> status, headers and bytes
 reading.py    recorded bytes -> a reply
 player.py     what every player has: the requests that it keeps, and what went wrong

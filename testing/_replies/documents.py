@@ -75,7 +75,7 @@ def embeddings(request: GeminiRequest) -> list[list[float]]:
             texts = [text_of(request.field("content"))]
         case _:
             requests: list[Any] = request.field("requests") or []
-            first = requests[0] if requests else {}
+            first: Any = requests[0] if requests else {}
             size = _requested_size(first.get("embedContentConfig", first))  # Vertex has a config of its own
             texts = [text_of(one.get("content")) for one in requests]
     return [_vector(text, size) for text in texts]

@@ -73,7 +73,7 @@ def recounted(usage: Json, own: Json, style: Style) -> dict[str, Any]:
 
 
 def counted(usage: Json, style: Style) -> dict[str, Any]:
-    """Return *usage* with its total, the details of its modalities and the backend's counts word, without zeros."""
+    """Return *usage* with total, details by modality and the backend's tier or traffic type, without zeros."""
     counts = {name: value for name, value in usage.items() if value != 0}
     counts.setdefault("totalTokenCount", total(usage))
     if prompt := counts.get("promptTokenCount"):
