@@ -25,7 +25,7 @@ MOST_TESTS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Adviser:
-    """Tells what to do where the cassette of a test has no answer."""
+    """Advises what to do where the cassette of a test has no answer."""
 
     item: pytest.Item
     cassette: CassettePath

@@ -1,8 +1,8 @@
-"""What the tests of a run use of their cassettes: noted test by test, as plain data that crosses the processes of
-pytest-xdist, and put together at the end of the run.
+"""What the tests of a run use of their cassettes.
 
-What several tests share is judged, and an unused cassette reported, only where every test that may use it is known.
-Other plugins keep their cassettes in the same folders: those are left alone.
+It is noted for each test, as plain data that the processes of pytest-xdist exchange, and put together at the end of the
+run. What several tests share counts as unused only where every test that may use it is known. Other plugins keep their
+cassettes in the same folders: those are left alone.
 """
 
 from __future__ import annotations
@@ -324,21 +324,13 @@ class Coverage:
         return sorted(path for path in self._cassettes() if path not in used and _is_ours(path))
 
     def _cassettes(self) -> Iterator[Path]:
-        # A folder of cassettes without its test file may belong to any test file beside.
+        # A folder of cassettes without its test file may belong to any other test file of its folder.
         for home in {Path(module).parent for module in self._collected.modules}:
-            for cassettes in _folders(home / self._folder):
+            for cassettes in (path for path in (home / self._folder).glob("*") if path.is_dir()):
                 test_file = home / f"{cassettes.name}.py"
                 is_known = self.knows_cassettes_of(str(test_file)) if test_file.exists() else self.is_whole_folder(home)
                 if is_known:
-                    yield from _files(cassettes)
-
-
-def _folders(folder: Path) -> Iterable[Path]:
-    return [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
-
-
-def _files(folder: Path) -> Iterable[Path]:
-    return (path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file())
+                    yield from (path for path in cassettes.rglob("*") if path.suffix in SUFFIXES and path.is_file())
 
 
 def _is_ours(path: Path) -> bool:

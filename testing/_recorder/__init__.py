@@ -1,1 +1,1 @@
-"""One block of recorded or replayed traffic, and what became of each request."""
+"""One block of recorded or replayed traffic, and the outcome of its requests."""

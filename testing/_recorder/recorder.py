@@ -42,7 +42,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class GeminiRecorder:
-    """Records the Gemini traffic of a `with` block once, and replays it offline ever after.
+    """Records the Gemini traffic of a `with` block once, and replays it offline from then on.
 
     Everything that google-genai sends in the block is caught, by whatever client. *client* is a client, or a function
     that makes one, for `recorder.client`; by default one is made to fit the cassette. *pace* is `instant`, `recorded`
@@ -253,7 +253,7 @@ class GeminiRecorder:
 
     @property
     def errors(self) -> list[CassetteError]:
-        """What requests got instead of an answer: the misses, and what of the cassette can't be read."""
+        """The errors of requests without an answer: misses, and parts of the cassette that can't be read."""
         return list(self._traffic.errors) if self._traffic else []
 
     @property

@@ -85,7 +85,7 @@ class Settings:
 
 @dataclass(slots=True)
 class _Take:
-    """A request that went live, and what came back."""
+    """A request that was sent, and its answer."""
 
     request: Request
     response: Response | None = None
@@ -104,10 +104,10 @@ class Traffic(Route):
         self.requests: list[Request] = []
         self.waits: list[float] = []
         self.errors: list[CassetteError] = []
-        """What requests got instead of an answer: they are not in the cassette, or it can't be read."""
+        """The errors of requests without an answer: it is not in the cassette, or the cassette can't be read."""
         self.drifts: list[str] = []
         self.passed: list[str] = []
-        """The hosts of requests that went out past this block, from code older than it."""
+        """The hosts of requests that did not go through this block: they were sent by code older than it."""
         self.replayed = 0
         self.live = 0
         self.recorded = 0
@@ -141,14 +141,14 @@ class Traffic(Route):
         raise self._miss(self.cassette.explain_miss(request), request)
 
     def skips_wait(self, seconds: float) -> bool:
-        """Skip what follows a replayed answer, and note it."""
+        """Skip waits after replayed answers, and note them."""
         if self._last_was_live:
             return False
         self.waits.append(seconds)
         return True
 
     def hides_credentials(self) -> bool:
-        """Make up what is needed where nothing is ever sent."""
+        """Give made-up credentials where nothing is ever sent."""
         return not self.sends
 
     def opens_websocket(self, url: str) -> None:
@@ -178,8 +178,8 @@ class Traffic(Route):
         def overrun() -> NoReturn:
             events, address = len(events_of(recorded)), self.cassette.scrubber.address(request.uri)
             raise self._miss(
-                f"{request.method} {address}: this answer was recorded only up to {events} events, where the reader "
-                "stopped, and now more is read"
+                f"{request.method} {address}: the recorded reader stopped after {events} events of this answer, and "
+                "now more is read: there is nothing recorded beyond"
             )
 
         return deliver(
@@ -222,7 +222,7 @@ class Traffic(Route):
     # The end
 
     def close(self) -> None:
-        """End what is still on its way, and compare if that is the mode."""
+        """End the answers that are still being received, and compare them in the mode `verify`."""
         for take in self._takes:
             if take.watcher is not None:
                 take.watcher.end(LEFT_BY_READER)

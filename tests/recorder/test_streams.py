@@ -147,7 +147,7 @@ def test_reading_on_where_the_recorded_reader_left_is_a_miss(tmp_path: Path, lib
     with loopback(endless) as server, GeminiRecorder(path, record="once"):
         asyncio.run(read(client_over(library, server.url), is_async, most=2))
     read_on: tuple[list[str], str] = ([], "")
-    with pytest.raises(CassetteMiss, match="left this answer after 2 events"), GeminiRecorder(path):
+    with pytest.raises(CassetteMiss, match="stopped after 2 events of this answer"), GeminiRecorder(path):
         read_on = asyncio.run(read(client_over(library), is_async))
     assert read_on == (["0 ", "1 "], "CassetteMiss")
 
@@ -167,7 +167,7 @@ def test_the_message_about_an_answer_that_was_left_holds_no_key_and_no_project(t
     with loopback(endless) as server:
         with GeminiRecorder(path, record="once", base_url=server.url):
             ask(server.url, 1)
-        with pytest.raises(CassetteMiss, match="left this answer") as caught, GeminiRecorder(path, base_url=server.url):
+        with pytest.raises(CassetteMiss, match="of this answer") as caught, GeminiRecorder(path, base_url=server.url):
             ask(server.url, None)
     assert key not in str(caught.value)
     assert "my-project-1" not in str(caught.value)
