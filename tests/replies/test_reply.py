@@ -292,3 +292,10 @@ def test_replies_show_what_they_say() -> None:
 def test_a_gate_that_stays_closed_is_an_error() -> None:
     with pytest.raises(ScriptError, match=r"closed gate: call gate.open\(\)"):
         reply.Gate().pass_through(0.01)
+
+
+def test_a_recorded_part_is_kept_as_it_came() -> None:
+    part = {"thought": True, "functionCall": {"args": {}, "name": "f"}, "thoughtSignature": "CmsA"}
+    answer = {"candidates": [{"content": {"parts": [part], "role": "model"}, "finishReason": "STOP"}]}
+    again = plain(reply.parse(json.dumps(answer)))["candidates"][0]["content"]["parts"]
+    assert json.dumps(again) == json.dumps([part])
