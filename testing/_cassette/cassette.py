@@ -365,7 +365,8 @@ class Cassette(VcrCassette):
             new = missing(new, missing(old, self._loaded))
         if self.rewound and self.record_mode != RecordMode.ALL:
             return added(old, new)
-        shared = self._fresh if self._fresh is not None else {} if self._is_changed else None
+        nothing: dict[str, int] = {}
+        shared = self._fresh if self._fresh is not None else nothing if self._is_changed else None
         fixed = None if shared is None else {i.key: shared.get(i.fingerprint, 0) for i in old}
         return replaced(old, new, keep=self.rewound or self._is_changed, fixed=fixed)
 

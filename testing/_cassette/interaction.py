@@ -177,7 +177,7 @@ def checked(item: Any) -> Stored:
     request_of(bodies.attached(values.request, _any_file))
     body = values.response["body"]
     # How many pieces a binary has is seen when its file is read.
-    timeless = isinstance(body, dict) and isinstance(body.get("string"), Attachment)
+    timeless = is_object(body) and isinstance(body.get("string"), Attachment)
     response = {name: value for name, value in values.response.items() if not timeless or name != "times"}
     response_of(bodies.attached(response, _any_file))
     return values

@@ -268,7 +268,9 @@ def _by_yaml(text: str, name: str) -> Document:
         raise broken(name, _line_with(text, "interactions"), "'interactions' is not a list")
     metadata = data.get("metadata")
     # Dates and the like are text in our files.
-    head = json.loads(json.dumps(metadata, default=str, skipkeys=True)) if is_object(metadata) else {}
+    head: dict[str, Any] = {}
+    if is_object(metadata):
+        head = json.loads(json.dumps(metadata, default=str, skipkeys=True))
     return Document(head, [], items, ours)
 
 
@@ -281,7 +283,7 @@ def parsed(text: str, name: str, loader: type[VcrLoader]) -> Any:
     try:
         if text.startswith("{"):
             return _json(text)  # vcrpy's JSON serializer
-        reading = loader(text)
+        reading: Any = loader(text)
         try:
             node: Any = reading.get_single_node()
             _check_size(node, len(text))
@@ -327,8 +329,8 @@ def _check_size(root: Any, size: int) -> None:
         path.add(id(node))
         total = 1
         for item in node.value:
-            for child in item if isinstance(item, tuple) else (item,):
-                total += measured(child, depth + 1)
+            children: Any = item if isinstance(item, tuple) else (item,)  # pyright: ignore[reportUnknownVariableType]
+            total += sum(measured(child, depth + 1) for child in children)
         path.discard(id(node))
         sizes[id(node)] = total
         if total > 10 * size + _REPEATED:

@@ -135,7 +135,7 @@ class _Attribute:
         setattr(self._owner, self._name, self._value)
 
     def undo(self) -> None:
-        if vars(self._owner).get(self._name) is not self._value:
+        if inspect.getattr_static(self._owner, self._name, None) is not self._value:
             return
         if self._was_own:
             setattr(self._owner, self._name, self._before)

@@ -25,7 +25,8 @@ def patches(module: ModuleType) -> Iterable[Patch]:
 
 def _routing(connect: Callable[[Any], Generator[Any, None, Any]]) -> Callable[[Any], Generator[Any, None, Any]]:
     def connect_routed(self: Any) -> Generator[Any, None, Any]:
-        headers = {name.lower(): value for name, value in dict(self.additional_headers or ()).items()}
+        given: dict[str, str] = dict(self.additional_headers or ())
+        headers = {name.lower(): value for name, value in given.items()}
         try:
             if route := route_for("websockets", self.uri, headers):
                 route.opens_websocket(self.uri)

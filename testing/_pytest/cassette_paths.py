@@ -266,7 +266,9 @@ def _name_without_plugins(item: pytest.Item) -> str:
 
 
 def _parametrizations(item: pytest.Item) -> list[bool]:
-    by_name = item.parent.stash.get(_PARAMETRIZATIONS, {}) if item.parent is not None else {}
+    by_name: dict[str, list[bool]] = {}
+    if item.parent is not None:
+        by_name = item.parent.stash.get(_PARAMETRIZATIONS, by_name)
     return by_name.get(getattr(item, "originalname", None) or item.name, [])
 
 

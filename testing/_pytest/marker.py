@@ -121,7 +121,7 @@ def cassette_named_for(item: pytest.Item) -> str | None:
 def wants_recorder(item: pytest.Item) -> bool:
     """Return whether *item* is marked to be recorded, and not only to send freely."""
     marks = list(item.iter_markers(MARKER))
-    return bool(marks) and not all(not mark.args and mark.kwargs.keys() == {"block_network"} for mark in marks)
+    return bool(marks) and not all(not mark.args and set(mark.kwargs) == {"block_network"} for mark in marks)
 
 
 def _parsed(options: Mapping[Any, Any], source: str) -> Choices:

@@ -45,7 +45,8 @@ def decorated(block: Block, function: Callable[..., Any]) -> Callable[..., Any]:
 
     def recorded_generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         with block:
-            return (yield from function(*args, **kwargs))
+            run: Generator[Any, Any, Any] = function(*args, **kwargs)
+            return (yield from run)
 
     async def recorded_async(*args: Any, **kwargs: Any) -> Any:
         async with block:

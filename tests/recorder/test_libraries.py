@@ -27,7 +27,12 @@ def test_the_transports_of_httpx_and_httpx2(library: str) -> None:
     assert [(p.owner, p.name) for p in httpx_edge.patches(module)] == [
         (module.HTTPTransport, "handle_request"),
         (module.AsyncHTTPTransport, "handle_async_request"),
+        (module.Client, "send"),
+        (module.AsyncClient, "send"),
     ]
+    for client in (module.Client, module.AsyncClient):
+        assert parameters(client.send)[:2] == ["self", "request"]
+        assert isinstance(client.is_closed, property)
     for error in ("ReadTimeout", "ReadError", "RemoteProtocolError", "DecodingError"):
         assert issubclass(getattr(module, error), module.HTTPError)
 
