@@ -59,12 +59,12 @@ class MaximGeminiInteractions(
     @property
     def with_raw_response(self) -> Any:
         """The same methods, which return the raw HTTP response."""
-        return _RawAccessor("with_raw_response", self._wrapped, self._begin, self._answered_raw)
+        return _Accessor("with_raw_response", self._wrapped, self._begin, self._answered_raw, is_async=False)
 
     @property
     def with_streaming_response(self) -> Any:
         """The same methods, which return a context manager around the HTTP response, whose body is not read yet."""
-        return _RawAccessor("with_streaming_response", self._wrapped, self._begin, self._answered_raw)
+        return _Accessor("with_streaming_response", self._wrapped, self._begin, self._answered_raw, is_async=False)
 
 
 class MaximGeminiAsyncInteractions(
@@ -112,33 +112,27 @@ class MaximGeminiAsyncInteractions(
     @property
     def with_raw_response(self) -> Any:
         """The same methods, which return the raw HTTP response."""
-        return _AsyncRawAccessor("with_raw_response", self._wrapped, self._begin, self._answered_raw)
+        return _Accessor("with_raw_response", self._wrapped, self._begin, self._answered_raw, is_async=True)
 
     @property
     def with_streaming_response(self) -> Any:
         """The same methods, which return a context manager around the HTTP response, whose body is not read yet."""
-        return _AsyncRawAccessor("with_streaming_response", self._wrapped, self._begin, self._answered_raw)
+        return _Accessor("with_streaming_response", self._wrapped, self._begin, self._answered_raw, is_async=True)
 
 
 class _Accessor:
     """The raw accessor *name* of wrapped interactions; what is not traced is the SDK's own."""
 
-    def __init__(self, name: str, interactions: Any, begin: Any, answered: Any) -> None:
+    def __init__(self, name: str, interactions: Any, begin: Any, answered: Any, *, is_async: bool) -> None:
         self._name = name
         self._of_the_sdk = interactions
-        self._begin_call = begin
+        self._begin = begin
         self._answered = answered
+        self._is_async = is_async
 
     def __getattr__(self, attribute: str) -> Any:
         return getattr(getattr(self._of_the_sdk, self._name), attribute)
 
-    def _begin(self, kind: Any, ids: tuple[Any, Any, Any], request: dict[str, Any]) -> tuple[Any, Any]:
-        call = self._begin_call(request, *ids)
-        recorded = self._of_the_sdk if call is None else kind(self._of_the_sdk, call)
-        return getattr(recorded, self._name).create, call
-
-
-class _RawAccessor(_Accessor):
     def create(
         self,
         *,
@@ -147,34 +141,19 @@ class _RawAccessor(_Accessor):
         generation_name: str | None = None,
         **request: Any,
     ) -> Any:
-        """Create an interaction as the SDK's accessor does."""
-        create, call = self._begin(sdk.RecordedInteractions, (trace_id, session_id, generation_name), request)
+        """Create an interaction as the SDK's accessor does: return a response, a manager of one, or an awaitable."""
+        call = self._begin(request, trace_id, session_id, generation_name)
         if call is None:
-            return create(**request)
+            return getattr(self._of_the_sdk, self._name).create(**request)
+        recorded = sdk.RecordedAsyncInteractions if self._is_async else sdk.RecordedInteractions
+        create = getattr(recorded(self._of_the_sdk, call), self._name).create
+        if self._is_async and self._name == "with_raw_response":
+            return self._awaited(create, call, request)
         with call.ending_on_error():
             response = create(**request)
-        if hasattr(response, "__enter__") and not hasattr(response, "parse"):
+        if self._name == "with_streaming_response":
             return _Opened(response, call)
         return self._answered(response, call, sdk.ending)
-
-
-class _AsyncRawAccessor(_Accessor):
-    def create(
-        self,
-        *,
-        trace_id: str | None = None,
-        session_id: str | None = None,
-        generation_name: str | None = None,
-        **request: Any,
-    ) -> Any:
-        """Create an interaction as the SDK's accessor does."""
-        create, call = self._begin(sdk.RecordedAsyncInteractions, (trace_id, session_id, generation_name), request)
-        if call is None:
-            return create(**request)
-        if self._name == "with_streaming_response":
-            with call.ending_on_error():
-                return _Opened(create(**request), call)
-        return self._awaited(create, call, request)
 
     async def _awaited(self, create: Any, call: Any, request: dict[str, Any]) -> Any:
         with call.ending_on_error():

@@ -7,7 +7,7 @@ import gc
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.interaction_calls import Interactions, SyncCalls, events
+from support.interaction_calls import Interactions, SyncCalls, events, interaction, output
 
 if TYPE_CHECKING:
     from google import genai
@@ -143,4 +143,20 @@ async def test_a_cancelled_stream_is_marked_as_cancelled(
     with pytest.raises(asyncio.CancelledError):
         await task
     await stream.close()
+    logger.assert_complete()
+
+
+async def test_a_streaming_response_is_traced_when_it_is_parsed(
+    calls: SyncCalls, served: Interactions, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    served.answers(interaction(1, output("Hello")))
+    manager = calls.of(client).with_streaming_response.create(model="m", input="Hi")
+    if calls.is_async:
+        async with manager as response:
+            answer = await response.parse()
+    else:
+        with manager as response:
+            answer = response.parse()
+    assert answer.output_text == "Hello"
+    assert logger.trace.output == "Hello"
     logger.assert_complete()
