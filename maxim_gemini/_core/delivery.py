@@ -42,7 +42,7 @@ SLICE: Final = 500
 """Logs after whose writing down other threads may run: a few milliseconds, as Python itself would switch threads."""
 
 REASONS: Final = 100
-"""Reasons that are told apart; error messages may have no end."""
+"""Reasons that are counted apart: there may be any number of error messages."""
 
 CROWDED: Final = 20_000
 """Logs that may wait to be written down; threads that log more wait until there are fewer."""

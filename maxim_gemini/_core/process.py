@@ -53,7 +53,7 @@ def _terminated(number: int, _frame: FrameType | None) -> None:
         _close_all()
     finally:
         signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)  # the same end, as if nobody had handled it
+        os.kill(os.getpid(), number)  # the same end as without a handler
 
 
 def _end_well_as_a_child() -> None:

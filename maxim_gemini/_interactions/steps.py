@@ -70,7 +70,7 @@ class Interaction(NamedTuple):
     usage: JsonDict | None
     """The last running total."""
     error: JsonDict | None
-    """What an error event said."""
+    """The error of an error event."""
 
 
 class Steps:

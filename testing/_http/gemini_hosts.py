@@ -41,8 +41,8 @@ def is_gemini_host(host: str) -> bool:
 def is_gemini_traffic(url: str, headers: Mapping[str, str]) -> bool:
     """Return whether a request is Gemini's: it goes to Google's hosts, or google-genai sent it to the user's base URL.
 
-    *headers* are looked up by lower-case names. The uploads of google-genai 1 and 2 don't sign, but are told by their
-    own header.
+    *headers* are looked up by lower-case names. The uploads of google-genai 1 and 2 don't sign, but are recognized
+    by their own header.
     """
     return (
         is_gemini_host(host_of(url))

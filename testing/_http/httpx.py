@@ -2,7 +2,8 @@
 
 Patched: `HTTPTransport.handle_request` and `AsyncHTTPTransport.handle_async_request`, the public methods through which
 every request goes whose client has no transport of its own making. Redirects, cookies and hooks of the client above
-them stay the library's. Below them, in httpcore, requests are refused that nobody has taken: mocks stand between.
+them stay the library's. Below them, in httpcore, requests are refused that no route or mock
+has taken: mocks stand between.
 """
 
 from __future__ import annotations

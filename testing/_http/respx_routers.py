@@ -1,4 +1,4 @@
-"""respx routers side by side: ours leave to others what is theirs, and let through what is nobody's.
+"""respx routers side by side: ours leave to others what is theirs, and let through what no router takes.
 
 The only file that touches what respx does not publish: the list of routers in use, and a mocker of our own for
 httpcore2, which httpx2 stands on. respx itself only knows httpcore and httpx. Its mockers are found by name, and a
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Router(respx.MockRouter):
     """A router that passes on what it has no route for: to the other routers, and where these are ours, too, through.
 
-    A router of somebody else's decides what becomes of a request that nobody knows.
+    A router of another tool decides what becomes of a request that no router knows.
     """
 
     def handler(self, request: httpx.Request) -> httpx.Response:
@@ -47,11 +47,11 @@ class Router(respx.MockRouter):
     def _passing(self, request: httpx.Request) -> PassThrough | None:
         routers = self.Mocker.routers if self.Mocker else []
         is_last = routers[-1:] == [self] and all(isinstance(router, Router) for router in routers)
-        return PassThrough("nobody's request", request=request, origin=self.routes[0]) if is_last else None
+        return PassThrough("no router takes it", request=request, origin=self.routes[0]) if is_last else None
 
 
 def register(core: str) -> type[Mocker]:
-    """Return respx's mocker of that name; make httpcore2's where nobody has."""
+    """Return respx's mocker of that name; make httpcore2's where there is none."""
     if core in Mocker.registry:
         return Mocker.registry[core]
     library = importlib.import_module(core)
