@@ -14,12 +14,13 @@ PRELUDE = """
 import asyncio, unittest, pytest
 from google import genai
 from maxim_gemini.testing import GeminiRecorder
+from maxim_gemini.testing._http.sdk import aclose, closing
 
 PATH = {path!r}
 UNREACHABLE = {{"base_url": "http://127.0.0.1:1", "timeout": 1000}}
 
 def said():
-    with genai.Client(api_key="any", http_options=UNREACHABLE) as client:
+    with closing(genai.Client(api_key="any", http_options=UNREACHABLE)) as client:
         return client.models.generate_content(model="gemini-2.5-flash", contents="Hi").text
 
 async def said_async():
@@ -27,7 +28,7 @@ async def said_async():
     try:
         return (await client.aio.models.generate_content(model="gemini-2.5-flash", contents="Hi")).text
     finally:
-        await client.aio.aclose()
+        await aclose(client)
 """
 
 ANYIO = """

@@ -171,18 +171,18 @@ def test_no_text_takes_long(text: str) -> None:
 
 # In the config.
 
-MCP = types.Tool(
-    mcp_servers=[
-        types.McpServer(
-            name="shop",
-            streamable_http_transport=types.StreamableHttpTransport(
-                url=f"https://mcp.example.com/api/{R}/sse?key=SECRET-0",
-                headers={"Authorization": "SECRET-1", "X-Any": "SECRET-2"},
-            ),
-        )
+MCP: Any = {
+    "mcp_servers": [
+        {
+            "name": "shop",
+            "streamable_http_transport": {
+                "url": f"https://mcp.example.com/api/{R}/sse?key=SECRET-0",
+                "headers": {"Authorization": "SECRET-1", "X-Any": "SECRET-2"},
+            },
+        }
     ]
-)
-MAPS = types.Tool.model_validate({"googleMaps": {"authConfig": {"apiKey": "SECRET-3", "authType": "NO_AUTH"}}})
+}
+MAPS: Any = {"google_maps": {"auth_config": {"api_key": "SECRET-3", "auth_type": "NO_AUTH"}}}
 EVERY_AUTH = {
     "apiKeyConfig": {"apiKeyString": "SECRET-4", "apiKeySecret": "SECRET-5", "name": "x-key"},
     "oauthConfig": {"accessToken": "SECRET-6"},
@@ -197,8 +197,11 @@ EXTERNAL = {
         }
     }
 }
-TOOLS: dict[str, Any] = {"mcp": MCP, "maps": MAPS, "external": types.Tool.model_validate(EXTERNAL)}
+TOOLS: dict[str, Any] = {}
 for name, tool in (
+    ("mcp", MCP),
+    ("maps", MAPS),
+    ("external", EXTERNAL),
     ("every kind of authorisation", {"googleMaps": {"authConfig": EVERY_AUTH}}),
     ("exa", {"exaAiSearch": {"api_key": "SECRET-12"}}),
     ("parallel", {"parallelAiSearch": {"api_key": "SECRET-13"}}),

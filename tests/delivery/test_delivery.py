@@ -21,6 +21,7 @@ from support.maxim_backend import LINE, Backend
 from maxim_gemini import Delivery, MaximGeminiClient, deliver
 from maxim_gemini._core import delivery as delivery_module
 from maxim_gemini.testing import FakeLogger
+from maxim_gemini.testing._http.sdk import closing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -420,7 +421,7 @@ def test_a_wrapped_client_has_its_logs_delivered_unless_told_not_to(
 ) -> None:
     monkeypatch.setenv("MAXIM_GEMINI_DELIVERY", setting)
     logger = backend.logger()
-    with genai.Client(api_key="any") as bare:
+    with closing(genai.Client(api_key="any")) as bare:
         client = MaximGeminiClient(bare, logger)
         logger.trace({"id": "t"})
         is_ours = setting.lower() != "off"

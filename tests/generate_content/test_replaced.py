@@ -14,6 +14,7 @@ from unittest import mock
 
 import pytest
 from google.genai import types
+from support.clients import SDK_MAJOR
 from support.functions import add
 from support.script import call, chunks, response
 from support.sides import MODEL
@@ -135,11 +136,15 @@ async def test_a_chat_comes_to_models_that_were_replaced_before_or_after_wrappin
     calls_the_old(side.models(raw if when == "before" else wrapped), name, seen)
     chat = side.chats(wrapped).create(model=MODEL, config={"tools": [add]})
     assert (await use(side, chat, how))[-1] == "three"
+    assert logger.trace.output == "three"
+    logger.assert_complete()
+    if SDK_MAJOR < 2:  # one call of the models makes all requests that its functions lead to
+        assert [kwargs["model"] for _, kwargs in seen] == [MODEL]
+        return
     assert [kwargs["model"] for _, kwargs in seen] == [MODEL] * 2
     assert [len(one.messages) for one in logger.trace.generations] == [1, 3]
-    assert (logger.trace.tool_call.result, logger.trace.output) == ("3", "three")
+    assert logger.trace.tool_call.result == "3"
     assert len(gemini.requests) == 2
-    logger.assert_complete()
 
 
 async def test_two_wrappers_over_one_client_trace_a_replaced_method_once_each(

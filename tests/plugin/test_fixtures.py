@@ -211,12 +211,13 @@ def test_maxims_api_is_there_for_a_real_logger(suite: pytest.Pytester) -> None:
 REPLY_FUNCTIONS = """
 import pytest
 from google import genai
+from maxim_gemini.testing._http.sdk import closing
 
 def fails(request):
     raise KeyError("my mistake")
 
 def ask(server):
-    with genai.Client(api_key="k", http_options={"base_url": server.url}) as client:
+    with closing(genai.Client(api_key="k", http_options={"base_url": server.url})) as client:
         client.models.generate_content(model="m", contents="x")
 
 def test_swallowed(gemini_server):

@@ -17,7 +17,7 @@ from support.recordings import call, cassette, says
 
 from maxim_gemini.testing import GeminiMock, GeminiRecorder, reply
 from maxim_gemini.testing._http import Block, blocked
-from maxim_gemini.testing._http.sdk import ReplayedCredentials
+from maxim_gemini.testing._http.sdk import ReplayedCredentials, closing
 from maxim_gemini.testing.exceptions import RequestNotCaught, RequestRefused, TestKitError
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def test_a_mock_serves_threads_from_before_as_it_did(block: Block) -> None:
 
     def in_thread() -> None:
         begin.wait(10)
-        with genai.Client(api_key="any") as client:
+        with closing(genai.Client(api_key="any")) as client:
             words.append(client.models.generate_content(**ASK).text)
 
     thread = threading.Thread(target=in_thread)
@@ -165,7 +165,7 @@ def test_vcrpy_goes_on_replaying(library: str, tmp_path: Path, block: Block) -> 
 def test_a_proxy_does_not_help(monkeypatch: pytest.MonkeyPatch, block: Block, live: Loopback) -> None:
     monkeypatch.setenv("HTTPS_PROXY", live.url)
     monkeypatch.setenv("HTTP_PROXY", live.url)
-    with genai.Client(api_key="any") as client, pytest.raises(RequestRefused):
+    with closing(genai.Client(api_key="any")) as client, pytest.raises(RequestRefused):
         client.models.generate_content(**ASK)
     assert live.asked == []
 
@@ -189,7 +189,7 @@ def test_no_token_is_fetched_either(block: Block) -> None:
     credentials = Credentials()
     credentials.token = None
     with (
-        genai.Client(vertexai=True, project="p", location="us-central1", credentials=credentials) as client,
+        closing(genai.Client(vertexai=True, project="p", location="us-central1", credentials=credentials)) as client,
         pytest.raises(RequestRefused, match="Getting a token for"),
     ):
         client.models.generate_content(**ASK)
@@ -276,7 +276,7 @@ def asking_later(base_url: str | None) -> tuple[threading.Thread, threading.Even
     def in_thread() -> None:
         begin.wait(10)
         options: Any = {"base_url": base_url} if base_url else None
-        with genai.Client(api_key="any", http_options=options) as client:
+        with closing(genai.Client(api_key="any", http_options=options)) as client:
             try:
                 answers.append(client.models.generate_content(**ASK).text)
             except TestKitError as error:

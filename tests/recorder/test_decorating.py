@@ -13,6 +13,7 @@ from support.gemini import ASK
 from support.recordings import call, cassette, says
 
 from maxim_gemini.testing import GeminiRecorder
+from maxim_gemini.testing._http.sdk import closing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator, Iterator
@@ -28,7 +29,7 @@ def recorder(tmp_path: Path) -> GeminiRecorder:
 
 @pytest.fixture
 def client() -> Iterator[genai.Client]:
-    with genai.Client(api_key="any", http_options=UNREACHABLE) as client:
+    with closing(genai.Client(api_key="any", http_options=UNREACHABLE)) as client:
         yield client
 
 
@@ -158,9 +159,10 @@ def test_decorated_classes_are_collected(pytester: pytest.Pytester, tmp_path: Pa
         import unittest
         from google import genai
         from maxim_gemini.testing import GeminiRecorder
+        from maxim_gemini.testing._http.sdk import closing
 
         def said():
-            with genai.Client(api_key="any", http_options={UNREACHABLE!r}) as client:
+            with closing(genai.Client(api_key="any", http_options={UNREACHABLE!r})) as client:
                 return client.models.generate_content(model="gemini-2.5-flash", contents="Hi").text
 
         @GeminiRecorder({str(path)!r})
