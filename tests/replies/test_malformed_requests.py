@@ -190,9 +190,11 @@ def test_uploaded_files_are_kept_up_to_the_limit() -> None:
 
     from google.genai import errors
 
+    # google-genai 1.20 does not read the answer to an upload that is refused: it says that it was not finalized.
+    refused = (errors.APIError, ValueError)
     with GeminiServer(keep_bytes=1000, strict=False) as server, asking(server.url) as client:
         client.files.upload(file=io.BytesIO(b"x" * 900), config={"mime_type": "text/plain"})
-        with pytest.raises(errors.APIError, match="exceed the limit: 1000 bytes"):
+        with pytest.raises(refused, match=r"exceed the limit: 1000 bytes|not finalized"):
             client.files.upload(file=io.BytesIO(b"x" * 900), config={"mime_type": "text/plain"})
 
 

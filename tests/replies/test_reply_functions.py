@@ -11,6 +11,7 @@ from google.genai import errors
 from support.clients import asking
 
 from maxim_gemini.testing import GeminiMock, GeminiServer, reply
+from maxim_gemini.testing._http.sdk import aclose
 from maxim_gemini.testing.exceptions import ScriptError
 
 if TYPE_CHECKING:
@@ -142,11 +143,11 @@ async def test_an_async_function_is_awaited() -> None:
     with GeminiServer(later, later) as server, asking(server.url) as client:
         assert (await client.aio.models.generate_content(model=MODEL, contents="hi")).text == "late hi"
         assert ask(client) == "late hi"
-        await client.aio.aclose()
+        await aclose(client)
     with GeminiMock(later, later), asking() as client:
         assert (await client.aio.models.generate_content(model=MODEL, contents="hi")).text == "late hi"
         assert ask(client) == "late hi"
-        await client.aio.aclose()
+        await aclose(client)
 
 
 def test_a_function_that_blocks_holds_up_no_other_client() -> None:
