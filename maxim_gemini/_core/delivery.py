@@ -299,26 +299,30 @@ class Delivery:
             if self._is_running or self.is_abandoned:
                 return
             self._is_running = True
-            self._thread = threading.Thread(target=self._run, name="maxim-gemini", daemon=True)
-            try:
-                self._thread.start()
-            except RuntimeError:  # the interpreter is shutting down
-                self._is_running, self._thread = False, None
-
-    def _run(self) -> None:
-        """Collect, and let two other threads send, until the last barrier."""
-        with self._turn:  # those that were stopped before finish first
-            self._guarded(self._transport.open)
-            self._guarded(self._recover)
+            # All of them now: a process that is about to end can't start any more (since Python 3.12).
+            is_ready = threading.Event()
             workers = [
-                threading.Thread(target=self._work, args=work, name="maxim-gemini", daemon=True)
+                threading.Thread(target=self._work, args=(is_ready, *work), name="maxim-gemini", daemon=True)
                 for work in (
                     ("send", self._logs, self._send_logs, self._recover),
                     ("upload", self._attachments, self._send_attachment, lambda: None),
                 )
             ]
-            for worker in workers:
-                worker.start()
+            self._thread = threading.Thread(
+                target=self._run, args=(is_ready, workers), name="maxim-gemini", daemon=True
+            )
+            try:
+                for thread in (*workers, self._thread):
+                    thread.start()
+            except RuntimeError:  # the interpreter is shutting down
+                self._is_running, self._thread = False, None
+
+    def _run(self, is_ready: threading.Event, workers: list[threading.Thread]) -> None:
+        """Collect, and let the *workers* send, until the last barrier."""
+        with self._turn:  # those that were stopped before finish first
+            self._guarded(self._transport.open)
+            self._guarded(self._recover)
+            is_ready.set()
             while not self._guarded(self._collect):
                 pass
             for worker in workers:
@@ -327,8 +331,14 @@ class Delivery:
             self._guarded(self._transport.close)
 
     def _work(
-        self, name: str, outbox: Outbox, send: Callable[[list[Item]], None], when_idle: Callable[[], None]
+        self,
+        is_ready: threading.Event,
+        name: str,
+        outbox: Outbox,
+        send: Callable[[list[Item]], None],
+        when_idle: Callable[[], None],
     ) -> None:
+        is_ready.wait()
         rest = functools.partial(self._rest, name)
         sender = Sender(outbox, send=send, failure=self._transport.failure, rest=rest, warn=self.warn)
         while not self._guarded(lambda: sender.step(when_idle)):
