@@ -294,6 +294,7 @@ class _Running:
         self._thread.join(_PATIENCE)
         with suppress(OSError), self._fork_safe as listening:
             listening.shutdown(socket.SHUT_RDWR)  # a fork that holds the socket would keep the port
+        self.socket.close()  # uvicorn 0.30 leaves it open
 
     def _leave(self) -> None:
         for delivery in self.deliveries:

@@ -41,7 +41,8 @@ def test_a_failed_subtest_keeps_nothing(suite: pytest.Pytester, gemini: Loopback
 """
     )
     assert record(suite).ret == pytest.ExitCode.TESTS_FAILED
-    assert len(gemini.asked) == 4
+    # Before pytest 9, which has subtests, a test of unittest ends with the first one that fails.
+    assert len(gemini.asked) == (4 if pytest.version_tuple >= (9,) else 3)
     assert names(suite) == ["TestParts.test_passed"]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.genai import types
+from support.clients import SDK_MAJOR
 from support.secrets import HARMLESS, WORDS
 
 from maxim_gemini.testing import GeminiRecorder, GeminiServer, reply
@@ -122,6 +123,10 @@ def test_a_key_that_a_tool_reads_is_gone_and_the_chat_goes_on(tmp_path: Path) ->
     assert key not in path.read_text()
 
 
+@pytest.mark.skipif(
+    SDK_MAJOR < 2,
+    reason="google-genai 1 leaves an answer with an empty chunk out of the history, and a torn key is replayed empty",
+)
 def test_a_key_in_pieces_is_gone_and_the_chat_goes_on(tmp_path: Path) -> None:
     key = WORDS["Google API key"]
 
