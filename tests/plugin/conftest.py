@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +23,9 @@ _SAID_OUTSIDE = ("CI", "MAXIM_GEMINI_RECORD", "GEMINI_API_KEY", "GOOGLE_API_KEY"
 def _nothing_said_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in _SAID_OUTSIDE:
         monkeypatch.delenv(name, raising=False)
+    # A file that is changed within a second, and keeps its size, would be run as it was before.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
 
 
 @pytest.fixture(scope="session")
