@@ -31,7 +31,7 @@ ABANDONED: Final = Outcome("abandoned")
 
 
 class InteractionCall(Call):
-    """One call with *body*, the fields of its request as the application gave them"""
+    """One call with *body*, the fields of its request as the application gave them."""
 
     __slots__ = ("_answer", "_body", "_conversation", "_last", "is_streamed")
 

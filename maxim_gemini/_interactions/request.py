@@ -11,8 +11,7 @@ from .._core.values import as_text, described, mapping
 from .result import attachment_of, summary_of
 from .steps import MEDIA, JsonDict, listed, plain
 
-_MESSAGES: Final = frozenset({"input", "system_instruction"})
-_NOT_PARAMETERS: Final = frozenset({*_MESSAGES, "model", "agent", "stream", "request"})
+_NOT_PARAMETERS: Final = frozenset({"input", "system_instruction", "model", "agent", "stream", "request"})
 _ROLES: Final = {"model": "assistant", "agent": "assistant"}
 _CONTENTS: Final = MEDIA | {"text"}
 

@@ -57,17 +57,20 @@ class ServerTool(NamedTuple):
 class InteractionAnswer:
     """One interaction's answer: whole, or event by event. *id_of* makes the ids of its function calls."""
 
-    __slots__ = ("_calls", "_id_of", "steps")
+    __slots__ = ("_calls", "_folded", "_id_of", "steps")
 
     def __init__(self, id_of: Callable[[Any], str]) -> None:
         self.steps = Steps()
+        self._folded: Interaction | None = None
         self._id_of = id_of
         self._calls: list[RequestedCall] = []
 
     @property
     def interaction(self) -> Interaction:
         """The interaction so far."""
-        return self.steps.folded()
+        if self._folded is None:
+            self._folded = self.steps.folded()
+        return self._folded
 
     @property
     def text(self) -> str:
@@ -81,6 +84,7 @@ class InteractionAnswer:
 
     def add(self, response: Any) -> list[RequestedCall]:
         """Take in a whole interaction, or one event; function calls are complete only at the end."""
+        self._folded = None
         if getattr(response, "event_type", None) is None:
             self.steps.add_interaction(response)
         else:
