@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias, T
 from .logger import FileDataAttachment, UrlAttachment, new_id
 from .secrets import redacted
 from .values import ATTACHMENT_LIMIT, as_text, mapping, words_of
+from .wav import as_wav, joined
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -247,8 +248,10 @@ class Generation:
     def _end(self, outcome: Outcome) -> None:
         if calls := self.answer.finish():
             self._tools.expect(calls)
-        for attachment, side in self.answer.attachments:
-            self._attach(attachment, side)
+        if pieces := self.answer.attachments:
+            for attachment, side in joined(pieces, ATTACHMENT_LIMIT):
+                self._attach(attachment, side)
+            self._attached.update(piece.data for piece, _ in pieces if piece.data)  # a chat sends them back one by one
         about = self._log.attempt("read the answer's metadata", self._about, outcome) or {}
         result = self._log.attempt("read the answer", self.answer.result, self.id, self._model)
         result = result or {"id": self.id, "object": "chat.completion", "created": int(time.time()), "choices": []}
@@ -278,6 +281,7 @@ class Generation:
         if key in self._attached:
             return
         self._attached.add(key)
+        attachment = as_wav(attachment)
         about: dict[str, Any] = {"mime_type": attachment.mime_type, "name": attachment.name}
         about["tags"] = {"attach-to": side}
         if attachment.data is None:

@@ -154,6 +154,8 @@ def attachment_of(content: JsonDict) -> Attachment | None:
     if content.get("type") not in MEDIA:
         return None
     mime_type, name = content.get("mime_type"), content.get("name")
+    if mime_type and "rate" not in mime_type and (rate := content.get("sample_rate")):
+        mime_type += f";rate={rate};channels={content.get('channels') or 1}"
     if data := content.get("data"):
         return Attachment(mime_type, data=b"".join(map(_decoded, listed(data))), name=name)
     return Attachment(mime_type, uri=content["uri"], name=name) if content.get("uri") else None

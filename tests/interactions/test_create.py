@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import wave
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -126,6 +128,19 @@ async def test_media_of_the_output_are_attachments(
     (attachment,) = logger.generation.attachments
     assert attachment.mime_type == "image/png"
     assert logger.trace.output == "Here: [image/png, 8 bytes]"
+
+
+async def test_raw_sound_of_the_output_is_an_attachment_that_plays(
+    calls: SyncCalls, served: Interactions, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    sound = {"type": "audio", "mime_type": "audio/l16", "sample_rate": 16000, "channels": 2, "data": "AQIDBA=="}
+    whole = {"type": "audio", "mime_type": "audio/mp3", "data": "SUQz"}
+    served.answers(interaction(1, {"type": "model_output", "content": [sound, whole]}))
+    await calls.create(client)
+    played, other = logger.generation.attachments
+    with wave.open(io.BytesIO(played.content or b"")) as file:
+        assert (file.getframerate(), file.getnchannels(), file.readframes(9)) == (16_000, 2, b"\1\2\3\4")
+    assert other.content == b"ID3"
 
 
 async def test_the_caller_names_trace_session_and_generation(

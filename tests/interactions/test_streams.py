@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import io
+import wave
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -112,6 +114,19 @@ async def test_arguments_in_pieces_are_one_function_call(
     (call,) = logger.generation.tool_calls
     assert (call.name, call.arguments) == ("weather", {"city": "Paris"})
     assert logger.generation.finish_reason == "tool_calls"
+
+
+async def test_sound_in_pieces_is_one_attachment_that_plays(
+    calls: SyncCalls, served: Interactions, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    head = events()
+    piece = {"type": "audio", "mime_type": "audio/l16", "sample_rate": 24000, "data": "AQIDBA=="}
+    deltas = [{"index": 0, "delta": piece, "event_type": "step.delta"}] * 2
+    served.streams([*head[:3], *deltas, *head[-2:]])
+    await calls.read(await calls.create(client, stream=True))
+    (attachment,) = logger.generation.attachments
+    with wave.open(io.BytesIO(attachment.content or b"")) as file:
+        assert (file.getframerate(), file.readframes(9)) == (24_000, b"\1\2\3\4" * 2)
 
 
 async def test_a_raw_stream_is_traced_when_it_is_parsed(

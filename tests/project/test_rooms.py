@@ -20,6 +20,7 @@ WRAPPER = [path for path in product_files() if path.is_relative_to(ROOT / "maxim
 PURE = [
     "maxim_gemini/_core/secrets.py",
     "maxim_gemini/_core/values.py",
+    "maxim_gemini/_core/wav.py",
     "maxim_gemini/_generate_content/parameters.py",
     "maxim_gemini/_generate_content/parts.py",
     "maxim_gemini/_generate_content/pieces.py",

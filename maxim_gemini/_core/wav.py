@@ -1,0 +1,90 @@
+"""Raw sound as Gemini sends it, PCM of 16 bits without a head, as WAV, which players can play. Pure."""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .values import Attachment
+
+MODEL_RATE: Final = 24_000
+"""Samples a second of what a model says, where no rate is named: Vertex leaves it out."""
+
+_PARAMETER: Final = re.compile(r";\s*([\w-]+)\s*=\s*\"?([^\";]*)\"?")
+_BYTES_A_SAMPLE: Final = 2
+
+
+class PcmFormat(NamedTuple):
+    """How raw sound is to be read."""
+
+    rate: int
+    """Samples a second."""
+    channels: int = 1
+
+
+def pcm_format(mime_type: str | None, *, default_rate: int = MODEL_RATE) -> PcmFormat | None:
+    """Return the format that a MIME type names, such as `audio/L16;codec=pcm;rate=24000`; `None` if it is no raw sound.
+
+    It is little-endian: Gemini's `audio/L16` is, against the type's own definition.
+    """
+    kind, separator, rest = (mime_type or "").partition(";")
+    if kind.strip().lower() not in ("audio/pcm", "audio/l16"):
+        return None
+    parameters = {name.lower(): value.strip() for name, value in _PARAMETER.findall(separator + rest)}
+    if parameters.get("codec", "pcm").lower() != "pcm":
+        return None
+    return PcmFormat(_number(parameters.get("rate")) or default_rate, _number(parameters.get("channels")) or 1)
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and re.fullmatch(r"[1-9][0-9]{0,5}", text) else None
+
+
+def wav(pcm: bytes, rate: int, channels: int = 1) -> bytes:
+    """Return *pcm*, little-endian samples of 16 bits, as a WAV file of *rate* samples a second."""
+    frame = channels * _BYTES_A_SAMPLE
+    head = struct.pack("<HHIIHH", 1, channels, rate, rate * frame, frame, _BYTES_A_SAMPLE * 8)
+    chunks = b"fmt " + struct.pack("<I", len(head)) + head + b"data" + struct.pack("<I", len(pcm)) + pcm
+    chunks += bytes(len(pcm) % 2)  # a chunk has an even number of bytes
+    return b"RIFF" + struct.pack("<I", len(chunks) + 4) + b"WAVE" + chunks
+
+
+def as_wav(attachment: Attachment) -> Attachment:
+    """Return *attachment* with raw sound as WAV; anything else as it is."""
+    sound = _sound_in(attachment)
+    if sound is None:
+        return attachment
+    return attachment._replace(mime_type="audio/wav", data=wav(attachment.data or b"", *sound))
+
+
+def joined(attachments: Iterable[tuple[Attachment, str]], limit: int) -> list[tuple[Attachment, str]]:
+    """Return *attachments*, each with its side; raw sound in a row is one, of at most *limit* bytes."""
+    kept: list[tuple[Attachment, str]] = []
+    pieces: list[bytes] = []  # of the sound that `kept` ends with
+    for attachment, side in attachments:
+        data = attachment.data or b""
+        is_next = bool(pieces) and kept[-1] == (attachment._replace(data=pieces[0]), side)
+        if is_next and sum(map(len, pieces)) + len(data) <= limit:
+            pieces.append(data)
+            continue
+        _finish(kept, pieces)
+        kept.append((attachment, side))
+        pieces = [data] if _sound_in(attachment) else []
+    _finish(kept, pieces)
+    return kept
+
+
+def _finish(kept: list[tuple[Attachment, str]], pieces: list[bytes]) -> None:
+    if len(pieces) > 1:
+        last, side = kept[-1]
+        kept[-1] = last._replace(data=b"".join(pieces)), side
+
+
+def _sound_in(attachment: Attachment) -> PcmFormat | None:
+    if attachment.data is None or attachment.data[:4] == b"RIFF":
+        return None
+    return pcm_format(attachment.mime_type)
