@@ -1,0 +1,89 @@
+"""Print the size of functions and files, how many private functions are used once, comments, and uses of `Any`.
+
+    python tests/project/figures.py            # both packages
+    python tests/project/figures.py --list     # also every private function that is used once, and where `Any` is
+
+"Used once" counts the private functions and methods whose name stands in the package only where it is defined and in
+one other place, as a share of all functions. Comments are lines with a comment that is no instruction to a tool.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import io
+import statistics
+import token
+import tokenize
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+TOOLS = ("# type:", "# noqa", "# pyright:", "# pragma:", "# fmt:")
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--root", type=Path, default=ROOT, help="another checkout")
+    options = parser.parse_args()
+    for package in ("maxim_gemini", "testing"):
+        measure(options.root / package, options.list)
+
+
+def measure(package: Path, listing: bool) -> None:
+    files = {path: path.read_text(encoding="utf-8") for path in sorted(source_files(package))}
+    tokens = {path: list(tokenize.generate_tokens(io.StringIO(text).readline)) for path, text in files.items()}
+    names = Counter(item.string for items in tokens.values() for item in items if item.type == token.NAME)
+    functions = [
+        (path, node) for path, text in files.items() for node in ast.walk(ast.parse(text)) if isinstance(node, Function)
+    ]
+    defined = Counter(node.name for _, node in functions)
+    once = [(p, n) for p, n in functions if is_private(n.name) and defined[n.name] == 1 and names[n.name] == 2]
+    lines = [text.count("\n") for text in files.values()]
+    comments = sum(
+        item.type == token.COMMENT and not item.string.startswith(TOOLS) for items in tokens.values() for item in items
+    )
+    lengths = sorted(lines_of(node) for _, node in functions)
+    parameters = [len(node.args.args) + len(node.args.kwonlyargs) - is_method(node) for _, node in functions]
+    print(f"{package.name}: {len(files)} files, {sum(lines)} lines, {len(functions)} functions")
+    print(f"  file lines median/max         {statistics.median(lines):g}/{max(lines)}")
+    p90 = lengths[len(lengths) * 9 // 10]
+    print(f"  function lines median/p90/max {statistics.median(lengths):g}/{p90}/{lengths[-1]}")
+    print(f"  parameters mean/max           {statistics.mean(parameters):.1f}/{max(parameters)}")
+    print(f"  private and used once         {len(once)} ({len(once) / len(functions):.1%})")
+    print(f"  comments                      {comments} ({comments / sum(lines):.1%})")
+    print(f"  Any                           {names['Any']}")
+    if listing:
+        for path, node in once:
+            print(f"  {path.relative_to(package.parent)}:{node.lineno} {node.name} {lines_of(node)}")
+        uses = {path: sum(item.string == "Any" for item in items) for path, items in tokens.items()}
+        for path, count in sorted(uses.items(), key=lambda item: -item[1])[:30]:
+            print(f"  {count:4} Any  {path.relative_to(package.parent)}")
+
+
+def source_files(package: Path) -> Iterator[Path]:
+    """The Python files of a package, without those behind a symbolic link."""
+    return (path for path in package.rglob("*.py") if not any(part.is_symlink() for part in (path, *path.parents)))
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def is_method(node: Function) -> bool:
+    return bool(node.args.args) and node.args.args[0].arg in {"self", "cls"}
+
+
+def lines_of(node: Function) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+if __name__ == "__main__":
+    main()
