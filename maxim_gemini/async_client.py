@@ -161,8 +161,6 @@ class MaximGeminiAsyncClient(Wrapper, AsyncClient, sdk_class=AsyncClient):
             return found
         return self._once("interactions", self._wrapped.interactions, MaximGeminiAsyncInteractions)
 
-        return self._once("interactions", self._wrapped.interactions, MaximGeminiAsyncInteractions)
-
     async def __aenter__(self) -> Self:
         await self._wrapped.__aenter__()
         return self

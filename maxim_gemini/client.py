@@ -163,8 +163,6 @@ class MaximGeminiClient(Wrapper, Client, sdk_class=Client):
             return found
         return self._once("interactions", self._wrapped.interactions, MaximGeminiInteractions)
 
-        return self._once("interactions", self._wrapped.interactions, MaximGeminiInteractions)
-
     @property
     def aio(self) -> MaximGeminiAsyncClient:
         """The asynchronous client, traced."""

@@ -209,7 +209,12 @@ class Delivery:
             self._spool.tidy()
             self._stop()
         else:
-            self._keep_all()  # the threads go on: the backend may come back before the end
+            # The threads go on: the backend may come back before the end.
+            if lost := self._logs.keep_all() + self._attachments.keep_all():
+                self.warn("kept", f"{lost} logs wait in memory only: {self._spool.path} can't be written to")
+            elif waiting := self.queued:
+                where = self._spool.path
+                self.warn("kept", f"{waiting} logs are not sent yet; the next process that logs sends {where}")
         return complete
 
     def abandon(self) -> None:
@@ -228,12 +233,6 @@ class Delivery:
             if self._is_running:
                 self._is_running = False
                 self._intake.put(Barrier(queues=2, is_last=True))
-
-    def _keep_all(self) -> None:
-        if lost := self._logs.keep_all() + self._attachments.keep_all():
-            self.warn("kept", f"{lost} logs wait in memory only: {self._spool.path} can't be written to")
-        elif waiting := self.queued:
-            self.warn("kept", f"{waiting} logs are not sent yet; the next process that logs sends {self._spool.path}")
 
     # ------------------------------------------------------------------------------------------------------------------
 

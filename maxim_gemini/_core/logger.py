@@ -148,18 +148,6 @@ class Ledger:
             return is_new
 
 
-def _is_busy(logger: Logger) -> bool:
-    """Return whether a queue of the writer stays locked: by this very thread, as others hold it for a moment only."""
-    writer: Any = getattr(logger, "writer", None)
-    for name in ("queue", "upload_queue"):
-        lock = getattr(getattr(writer, name, None), "mutex", None)
-        if lock is not None:
-            if not lock.acquire(timeout=_MOMENT):
-                return True
-            lock.release()
-    return False
-
-
 class Methods:
     """What every call logs, by the methods of its logger."""
 
@@ -294,10 +282,16 @@ class Log:
 
         The garbage collector may interrupt a thread inside of a queue, whose lock that thread can't take again.
         """
-        if _is_busy(self.logger):
-            self._ledger.postponed.append(do)
-        else:
-            do()
+        writer: Any = getattr(self.logger, "writer", None)
+        for name in ("queue", "upload_queue"):
+            lock = getattr(getattr(writer, name, None), "mutex", None)
+            if lock is not None:
+                # Other threads hold it for a moment only: it stays locked where this very thread has it.
+                if not lock.acquire(timeout=_MOMENT):
+                    self._ledger.postponed.append(do)
+                    return
+                lock.release()
+        do()
 
     def is_new(self, entity_id: str) -> bool:
         """Remember *entity_id*; return whether this logger had not seen it."""

@@ -32,7 +32,7 @@ from .sender import Failure
 from .spool import account, default_root
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from maxim.logger import Logger
 
@@ -222,13 +222,15 @@ class MaximTransport:
 
     def failure(self, error: Exception) -> Failure:
         """Return why something could not be sent: maxim-py keeps the HTTP error as the cause of its own."""
-        for cause in _causes(error):
+        cause: BaseException | None = error
+        while cause is not None:
             if isinstance(cause, httpx.HTTPStatusError):
                 return _http_failure(cause.response, str(error))
             if isinstance(cause, httpx.TransportError):
                 return Failure("unreachable", str(error))
             if isinstance(cause, CannotBeRead):
                 return Failure("impossible", str(error))
+            cause = cause.__cause__
         return Failure("server error", str(error))
 
 
@@ -254,12 +256,6 @@ def _read(path: str) -> bytes:
         return Path(path).read_bytes()
     except OSError as error:
         raise CannotBeRead(f"the attachment can't be read: {error}") from error
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__
 
 
 def _http_failure(response: httpx.Response, message: str) -> Failure:

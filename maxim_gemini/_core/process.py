@@ -32,7 +32,9 @@ def watch(delivery: Delivery) -> None:
     _watched.add(delivery)
     atexit.unregister(_close_all)
     atexit.register(_close_all)  # what was registered last is called first
-    _end_well_when_terminated()
+    # SIGTERM would end the process at once, unless the application handles it; only the main thread can set handlers.
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminated)
     _end_well_as_a_child()
 
 
@@ -40,12 +42,6 @@ def _close_all() -> None:
     end = time.monotonic() + max((delivery.timeout for delivery in _watched), default=0)
     for delivery in list(_watched):
         delivery.close(max(0, min(delivery.timeout, end - time.monotonic())))
-
-
-def _end_well_when_terminated() -> None:
-    """Handle SIGTERM, unless the application does: it would end the process at once."""
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _terminated)
 
 
 def _terminated(number: int, _frame: FrameType | None) -> None:

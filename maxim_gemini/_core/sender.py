@@ -72,11 +72,16 @@ class Sender:
         elif failure.kind == "impossible":
             self._outbox.done(items, lost=failure.message)
         elif failure.kind == "refused":
-            self._take_apart(items, failure)
+            if len(items) > 1 or items[0].count > 1:  # what is refused is set apart: everything else is sent
+                self._outbox.done(items, replaced_by=halves(items))
+            else:
+                self._outbox.done(items, lost=f"Maxim refused it: {failure.message}")
         elif failure.kind != "server error" or self._failures < SUSPICIOUS or not self._find_the_cause(items):
             self._outbox.put_back()
             self._outbox.counts.retried += 1
-            delay = self._delay(failure)
+            delay = failure.retry_after
+            if delay is None:  # at random, so that the processes that failed together do not come back together
+                delay = min(FIRST_DELAY * 2 ** min(self._failures - 1, 16), LONGEST_DELAY) * random.uniform(0.5, 1)
             self._rest(delay, delay if failure.retry_after else min(delay, FIRST_DELAY))
 
     def _attempt(self, items: list[Item]) -> Failure | None:
@@ -91,19 +96,6 @@ class Sender:
         if failure.kind == "forbidden":
             self._warn("forbidden", f"Maxim does not take the logs: {failure.message}; they wait. Check the API key.")
         return failure
-
-    def _delay(self, failure: Failure) -> float:
-        if failure.retry_after is not None:
-            return failure.retry_after
-        longest: float = min(FIRST_DELAY * 2 ** min(self._failures - 1, 16), LONGEST_DELAY)
-        return longest * random.uniform(0.5, 1)
-
-    def _take_apart(self, items: list[Item], failure: Failure) -> None:
-        """Set apart what is refused: everything else is sent."""
-        if len(items) > 1 or items[0].count > 1:
-            self._outbox.done(items, replaced_by=halves(items))
-        else:
-            self._outbox.done(items, lost=f"Maxim refused it: {failure.message}")
 
     def _find_the_cause(self, items: list[Item]) -> bool:
         """Try the halves of what fails again and again: if one is taken, the cause is in the other, not in the backend.

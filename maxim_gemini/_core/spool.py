@@ -151,7 +151,10 @@ class Spool:
         """Remove the folders in which nothing waits."""
         with self._lock, contextlib.suppress(OSError):
             for folder in [folder for folder in self._folders() if not folder.files()]:
-                self._let_go(folder)
+                if folder is self._own:
+                    self._own = None
+                else:
+                    self._adopted.remove(folder)
                 folder.close()
 
     def forget(self) -> None:
@@ -163,14 +166,12 @@ class Spool:
     def _folders(self) -> list[Folder]:
         return [*self._adopted, *([self._own] if self._own else [])]
 
-    def _let_go(self, folder: Folder) -> None:
-        if folder is self._own:
-            self._own = None
-        else:
-            self._adopted.remove(folder)
-
     def _make_folder(self) -> Folder:
-        _make_private(self._root)
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if hasattr(os, "getuid"):  # all may write to the folder for temporary files: another user may have made ours
+            status = self._root.lstat()
+            if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+                raise PermissionError(f"{self._root} must be a folder of this user; set {ROOT_VARIABLE} to another")
         self.path.mkdir(mode=0o700, exist_ok=True)
         name = uuid.uuid4().hex
         hidden = self.path / f".{name}"
@@ -185,15 +186,6 @@ def _age(path: Path) -> float:
         return path.stat().st_mtime
     except OSError:
         return 0.0
-
-
-def _make_private(root: Path) -> None:
-    """Make the folder; refuse one that somebody else made for us in a folder that all may write to."""
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if hasattr(os, "getuid"):
-        status = root.lstat()
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-            raise PermissionError(f"{root} must be a folder of this user; set {ROOT_VARIABLE} to another")
 
 
 def _locked(path: Path) -> Folder | None:

@@ -73,8 +73,8 @@ class Trace:
                 config["tags"] = dict(tags)
             self.log.attempt("begin the trace", self.log.commits.begin_trace, config)
         else:
-            for key, value in (tags or {}).items():
-                self.log.attempt("tag the trace", self._tag, key, value)
+            for tag in (tags or {}).items():
+                self.log.attempt("tag the trace", lambda tag: self.log.logger.trace_add_tag(self.id, *tag), tag)
         if self._span_name is not None:
             self.span_id = new_id()
             span: Any = {"id": self.span_id, "name": self._span_name}
@@ -84,9 +84,6 @@ class Trace:
     def holder(self) -> Holder:
         """What holds the generations and tool calls: the span if there is one, else the trace."""
         return Holder("trace", self.id) if self.span_id is None else Holder("span", self.span_id)
-
-    def _tag(self, key: str, value: str) -> None:
-        self.log.logger.trace_add_tag(self.id, key, value)
 
     def fail(self, error: Any) -> None:
         """Log an error that came before any request was made."""

@@ -115,11 +115,11 @@ class WholeCall:
             return
         if (generation := self._begun()) is not None:
             if outcome is SUCCESS and self._history:
-                self._call.log.attempt("read the functions that ran", self._note_runs)
+                self._call.log.attempt(
+                    "read the functions that ran",
+                    lambda: self._call.tools.ran(functions_run(self._history, self._request["contents"])),
+                )
             generation.end(outcome)
-
-    def _note_runs(self) -> None:
-        self._call.tools.ran(functions_run(self._history, self._request["contents"]))
 
     def _begun(self) -> Generation | None:
         if self._generation is None and self._call.generations == self._before:
@@ -161,10 +161,10 @@ class WholeStream(Iterator[Response]):
                 if self._iterator is None:
                     self._whole.start()
                     self._iterator = iter(self._chunks)
-                step = getattr(
-                    _empty() if name == "throw" and not hasattr(self._iterator, name) else self._iterator, name
-                )
-                chunk: Response = step(*args)
+                below = self._iterator
+                if name == "throw" and not hasattr(below, name):
+                    below = (chunk for chunk in list[Response]())  # a generator takes all forms of an exception
+                chunk: Response = getattr(below, name)(*args)
         except BaseException as error:
             self._whole.end(SUCCESS if isinstance(error, StopIteration) else Outcome.of(error))
             raise
@@ -209,10 +209,6 @@ class AsyncWholeStream(AsyncIterator[Response]):
             self._whole.end(SUCCESS if isinstance(error, StopAsyncIteration) else Outcome.of(error))
             raise
         return self._whole.add(chunk)  # type: ignore[no-any-return]
-
-
-def _empty() -> Generator[Response]:
-    yield from ()
 
 
 def _closable(chunks: Any, iterator: Any, name: str) -> list[Any]:

@@ -72,10 +72,7 @@ def _written(name: str, value: Any) -> str:
         return unwritten(value)
 
 
-@lru_cache(maxsize=64)
-def _redacted(text: str) -> str:
-    """Return *text* without secrets, worked out once: an application sends the same tools with every request."""
-    return redacted(text)
+_redacted = lru_cache(maxsize=64)(redacted)  # an application sends the same tools with every request
 
 
 def declarations(tools: Any) -> list[Any]:

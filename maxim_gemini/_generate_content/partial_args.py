@@ -40,7 +40,10 @@ class PartialCall:
 
     def _add_args(self, piece: types.FunctionCall) -> None:
         for arg in getattr(piece, "partial_args", None) or ():
-            _put(self._args, _steps(arg.json_path or ""), _value(arg))
+            value: object = arg.string_value
+            if value is None:
+                value = arg.number_value if arg.number_value is not None else arg.bool_value
+            _put(self._args, _steps(arg.json_path or ""), value)
 
 
 class _Items(dict[Any, Any]):
@@ -55,12 +58,6 @@ def _steps(path: str) -> list[str | int]:
     matches = list(itertools.islice(_STEP.finditer(path), _DEEPEST + 1))
     steps: list[str | int] = [int(match[2]) if match[2] else match[match.lastindex or 0] for match in matches]
     return steps if len(steps) <= _DEEPEST else [*steps[: _DEEPEST - 1], path[matches[_DEEPEST - 1].start() :]]
-
-
-def _value(arg: Any) -> Any:
-    if arg.string_value is not None:
-        return arg.string_value
-    return arg.number_value if arg.number_value is not None else arg.bool_value
 
 
 def _put(args: dict[Any, Any], steps: list[str | int], value: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -74,7 +75,11 @@ class InteractionCall(Call):
         return response
 
     def _receive(self, response: Any) -> None:
-        interaction = response if hasattr(response, "status") else _raw_json(response)
+        interaction = response
+        if not hasattr(response, "status"):  # a raw response, of a stream perhaps, or not read yet
+            interaction = None
+            with suppress(Exception):
+                interaction = json.loads(response.http_response.content)
         if interaction is None or self._last is None:
             return
         self._last.add(interaction)
@@ -145,14 +150,6 @@ class InteractionChains(Chains[InteractionCall]):
     """The chains of one logger."""
 
     __slots__ = ()
-
-
-def _raw_json(response: Any) -> Any:
-    """Return what a raw response holds, as far as it has been read; `None` where it holds no JSON."""
-    try:
-        return json.loads(response.http_response.content)
-    except Exception:  # a stream, or not read yet
-        return None
 
 
 def _read(body: JsonDict, log: Log) -> Request:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import AsyncIterator, Iterator
-from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -234,11 +233,8 @@ def _close_of(opened: Any) -> Any:
     """Return how *opened* is closed, without keeping it alive: only the application decides how long it lives."""
     state: dict[str, Any] = getattr(opened, "__dict__", {})
     kind: Any = opened.__class__
-    return state.get("close") or partial(_close_known, kind.close, ref(opened))
-
-
-def _close_known(close: Any, known: Any) -> Any:
-    return close(known())
+    known = ref(opened)
+    return state.get("close") or (lambda: kind.close(known()))
 
 
 def _default_headers(configuration: Any) -> Any:

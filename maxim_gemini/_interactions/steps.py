@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from .._core.values import mapping
@@ -206,12 +207,7 @@ def _whole(step: JsonDict) -> JsonDict:
         texts = [{**item, "text": "".join(item["text"])} if item["type"] == "text" else item for item in content]
         whole["content"] = [*whole.get("content", ()), *texts]
     if arguments := step.get(_ARGUMENTS):
-        whole["arguments"] = _arguments("".join(arguments))
+        whole["arguments"] = "".join(arguments)
+        with suppress(ValueError):  # the stream was left, or broke, in the middle of them
+            whole["arguments"] = json.loads(whole["arguments"])
     return whole
-
-
-def _arguments(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:  # the stream was left, or broke, in the middle of them
-        return text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._core.generation import SUCCESS
-from .._core.headers import NO_LABELS, Labels, checked_id, has_labels, labels_in
+from .._core.headers import NO_LABELS, Labels, checked_id, has_labels, labels_in, without_labels_in
 from .._core.logger import new_id
 from .._core.proxy import Unrecorded, Wrapper
 from .._core.tool_calls import Conversation
@@ -34,21 +34,15 @@ class TracedInteractions(Wrapper):
         self, request: dict[str, Any], trace_id: str | None, session_id: str | None, generation_name: str | None
     ) -> InteractionCall | None:
         """Return the call that makes *request*; take `x-maxim-*` headers out of it."""
-        of_headers = self._labels_of(request)
-        ids = checked_id(self._log, "trace_id", trace_id), checked_id(self._log, "session_id", session_id)
-        labels = (
-            Labels(*ids, generation_name).over(of_headers).over(labels_in(sdk.headers_of(self._wrapped), self._log))
-        )
-        return self._log.attempt("begin the call", self._begin_call, request, labels)
-
-    def _labels_of(self, request: dict[str, Any]) -> Labels:
+        of_headers: Labels = NO_LABELS
         headers: Any = request.get("extra_headers")
-        if not has_labels(headers):
-            return NO_LABELS
-        request["extra_headers"] = {
-            key: value for key, value in headers.items() if not key.lower().startswith("x-maxim-")
-        }
-        return self._log.attempt("read the headers", labels_in, headers, self._log) or NO_LABELS
+        if has_labels(headers):
+            request["extra_headers"] = without_labels_in(headers)
+            of_headers = self._log.attempt("read the headers", labels_in, headers, self._log) or NO_LABELS
+        ids = checked_id(self._log, "trace_id", trace_id), checked_id(self._log, "session_id", session_id)
+        of_client = labels_in(sdk.headers_of(self._wrapped), self._log)
+        labels = Labels(*ids, generation_name).over(of_headers, of_client)
+        return self._log.attempt("begin the call", self._begin_call, request, labels)
 
     def _begin_call(self, request: dict[str, Any], labels: Labels) -> InteractionCall:
         body = _body_of(request)
