@@ -65,6 +65,7 @@ def render(
 
 def _wants_color(terminal: bool) -> bool:
     """Return whether to use colour; NO_COLOR and FORCE_COLOR decide, the second for CI logs, which are no terminal."""
+    terminal = terminal and os.environ.get("TERM") != "dumb"
     return not os.environ.get("NO_COLOR") and (terminal or bool(os.environ.get("FORCE_COLOR")))
 
 

@@ -173,7 +173,11 @@ def test_a_terminal_gets_colour_unless_it_asks_for_none(monkeypatch: pytest.Monk
     assert not ESCAPE.search(str(logger))
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr(sys, "stdout", _Terminal())
+    monkeypatch.setenv("TERM", "xterm")
     assert ESCAPE.search(str(logger))
+    monkeypatch.setenv("TERM", "dumb")
+    assert not ESCAPE.search(str(logger))
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("NO_COLOR", "1")
     assert not ESCAPE.search(str(logger))
 
