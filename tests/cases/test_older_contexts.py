@@ -105,5 +105,5 @@ def test_second(second):
 def test_it_is_replayed(pytester: pytest.Pytester, tmp_path: Path, program: str, passed: int) -> None:
     path = cassette(tmp_path / "a.yaml", (call(), says("recorded")))
     pytester.makepyfile(PRELUDE.format(path=str(path)) + program)
-    result = pytester.runpytest_subprocess("-p", "no:randomly", "-p", "no:asyncio", "-W", "ignore")
+    result = pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:asyncio", "-W", "ignore")
     result.assert_outcomes(passed=passed)

@@ -147,6 +147,23 @@ def test_a_fault_of_ours_is_one_line_too(cli: Run, monkeypatch: pytest.MonkeyPat
         cli("demo")
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--cassette", "text", "--text", "hi"), "--cassette and --text can't be used together"),
+        (("--cassette", "text", "--script", "x.py"), "--cassette and --script can't be used together"),
+        (("--script", "x.py", "--text", ""), "--script and --text can't be used together"),
+        (("--pace", "recorded"), "--pace recorded needs a --cassette"),
+        (("--text", "hi", "--pace", "instant"), "--pace instant needs a --cassette"),
+    ],
+)
+def test_serve_refuses_options_that_exclude_each_other(cli: Run, options: tuple[str, ...], message: str) -> None:
+    code, out, err = cli("serve", "--port", "0", *options)
+    assert (code, out) == (1, "")
+    [line] = err.splitlines()
+    assert message in line
+
+
 # ---- demo
 
 

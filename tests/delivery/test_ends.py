@@ -166,13 +166,13 @@ def test_the_files_of_a_process_that_lives_are_not_touched(backend: Backend, spo
 
 def test_of_two_next_processes_one_sends(backend: Backend) -> None:
     backend.fail(503)
-    for name in "abc":
+    for name in "ab":
         run(backend, f"log(100, '{name}')", timeout=0.2)
     backend.recover()
-    processes = [start(backend, "log(1, str(os.getpid()))") for _ in range(3)]
+    processes = [start(backend, "log(1, str(os.getpid()))") for _ in range(2)]
     for process in processes:
         process.communicate(timeout=60)
-    assert arrived(backend) == 606
+    assert arrived(backend) == 404
 
 
 def test_a_file_that_was_not_finished_gives_its_whole_lines(backend: Backend, spool: Path) -> None:
@@ -225,7 +225,7 @@ def test_children_of_multiprocessing_deliver_at_their_end(backend: Backend, tmp_
 
         if __name__ == "__main__":
             context = multiprocessing.get_context("{method}")
-            children = [context.Process(target=work, args=(f"c{{n}}",)) for n in range(3)]
+            children = [context.Process(target=work, args=(f"c{{n}}",)) for n in range(2)]
             log(100, "parent")
             for child in children: child.start()
             for child in children: child.join()
@@ -234,7 +234,7 @@ def test_children_of_multiprocessing_deliver_at_their_end(backend: Backend, tmp_
     file = tmp_path / "program.py"
     file.write_text(BEGINNING + textwrap.dedent(program))
     subprocess.run([sys.executable, str(file), backend.url, "10"], check=True, timeout=60)
-    assert arrived(backend) == 1000
+    assert arrived(backend) == 800
 
 
 @needs_fork

@@ -100,9 +100,15 @@ def test_a_name_that_no_report_can_have_is_refused_before_any_test(suite: pytest
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["here", "xdist"])
-def test_one_odd_test_does_not_cost_the_report(suite: pytest.Pytester, workers: tuple[str, ...]) -> None:
+def test_one_odd_test_does_not_cost_the_report(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: tuple[str, ...]
+) -> None:
     suite.makepyfile(test_it=FAILING)
-    result = suite.runpytest_subprocess("-p", "no:cacheprovider", "--maxim-gemini-report=x.json", *workers)
+    # The processes start faster without the plugins of this environment.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    plugins = ("-p", "xdist", "-p", "maxim_gemini.testing.plugin", "-p", "no:cacheprovider")
+    suite.makeini("[pytest]\n")  # what the suite's own leaves out is what prints odd tests
+    result = suite.runpytest_subprocess(*plugins, "--maxim-gemini-report=x.json", *workers)
     result.assert_outcomes(failed=1, passed=1)
     tests = {test.nodeid.partition("::")[2]: test for test in report.read(suite.path / "x.json")}
     assert sorted(tests) == ["test_fails", "test_passes"]

@@ -44,7 +44,9 @@ def workers(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> tuple[st
     """The arguments with which the suite runs in two processes; they start faster without other plugins."""
     pytest.importorskip("xdist")
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    suite.makeini("[pytest]\naddopts = -p xdist -p maxim_gemini.testing.plugin -p no:unraisableexception\n")
+    suite.makeini(
+        "[pytest]\naddopts = -p xdist -p maxim_gemini.testing.plugin -p no:unraisableexception --assert=plain\n"
+    )
     return ("-n", "2")
 
 
@@ -70,12 +72,9 @@ def test_all_answers_are_kept_in_every_mode(suite: pytest.Pytester, gemini: Loop
     record(suite, mode="verify").assert_outcomes(passed=5)
 
 
-@pytest.mark.parametrize("mode", ["once", "rewrite"])
-def test_workers_keep_each_others_answers(
-    suite: pytest.Pytester, gemini: Loopback, workers: tuple[str, ...], mode: str
-) -> None:
+def test_workers_keep_each_others_answers(suite: pytest.Pytester, gemini: Loopback, workers: tuple[str, ...]) -> None:
     suite.makepyfile(test_chat=SHARED)
-    for _ in range(2):
+    for mode in ("once", "rewrite"):
         record(suite, *workers, mode=mode).assert_outcomes(passed=5)
         assert held(shared(suite)) == 5
     result = suite.runpytest_inprocess("--maxim-gemini-strict", *workers)

@@ -26,7 +26,9 @@ def test_workers_are_counted_together(
 ) -> None:
     # Workers start faster without the plugins of this environment.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    suite.makeini("[pytest]\naddopts = -p xdist -p maxim_gemini.testing.plugin -p no:unraisableexception\n")
+    suite.makeini(
+        "[pytest]\naddopts = -p xdist -p maxim_gemini.testing.plugin -p no:unraisableexception --assert=plain\n"
+    )
     suite.makepyfile(test_chat=SUITE)
     record(suite)
     suite.makepyfile(test_chat=SUITE.replace("ask(text) ==", 'text == "d" or ask(text) =='))
