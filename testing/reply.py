@@ -18,9 +18,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
+import wave
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import inf
+from math import inf, pi, sin
+from os import PathLike, fspath
 from typing import Any, Final, Literal
 
 from maxim_gemini.testing._replies import assembly
@@ -34,20 +37,27 @@ from maxim_gemini.testing._replies.assembly import (
     prompt_feedback,
 )
 from maxim_gemini.testing._replies.model import (
+    AfterAudio,
     Candidate,
     Disconnect,
     Document,
     Event,
     Gate,
+    Hangup,
     Hold,
     InteractionEvent,
     InteractionSettings,
     InteractionStep,
+    Interruption,
     Json,
     KeepAlive,
+    LiveMessage,
+    LiveSession,
     Pause,
     Reply,
     Schema,
+    Transcription,
+    Turn,
     Verbatim,
 )
 from maxim_gemini.testing._replies.reading import parse
@@ -56,11 +66,14 @@ from maxim_gemini.testing.exceptions import ScriptError
 __all__ = [
     "Gate",
     "Reply",
+    "after_audio",
     "audio",
     "blob",
     "blocked",
+    "cancel_calls",
     "candidates",
     "citations",
+    "close",
     "code",
     "code_result",
     "disconnect",
@@ -70,23 +83,31 @@ __all__ = [
     "event",
     "finish",
     "function_call",
+    "go_away",
     "google_search",
     "grounding",
     "hold",
     "image",
+    "input_transcription",
     "interaction",
     "interaction_event",
+    "interrupted",
     "keep_alive",
+    "live",
+    "live_message",
     "logprobs",
     "max_tokens",
+    "output_transcription",
     "parse",
     "part",
     "partial_call",
     "raw",
     "resource",
     "response",
+    "resumption",
     "safety_ratings",
     "server_tool",
+    "speech",
     "stall",
     "step",
     "stopped",
@@ -573,6 +594,120 @@ def interaction_event(fields: Json) -> Reply:
     One that a stream begins or ends with takes the place of the usual one.
     """
     return Reply((InteractionEvent(dict(fields)),))
+
+
+# Live sessions
+
+
+def live(*turns: Turn, session_id: str | None = None) -> Reply:
+    """Hold a live session: answer what the user sends with *turns*, in order.
+
+    ```python
+    reply.live(
+        reply.function_call("weather", city="Paris"),      # to the first question
+        reply.speech("It is sunny in Paris."),             # to the function's result
+    )
+    ```
+
+    A turn begins when the user has sent a whole message, the results of all functions, or sound up to its end;
+    `after_audio` begins one while the sound goes on. It ends with `turnComplete` and the token counts. A turn may be a
+    function of the request, whose `messages` hold what was sent so far.
+    """
+    for turn in turns:
+        if not isinstance(turn, Reply) and not callable(turn):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ScriptError(f"a turn must be a Reply or a function, got {turn!r}: write reply.text({turn!r})")
+    return Reply((LiveSession(turns, {} if session_id is None else {"sessionId": session_id}),))
+
+
+def speech(
+    text: str | None = None,
+    *,
+    seconds: float | None = None,
+    wav: str | PathLike[str] | None = None,
+    tone: float = 440.0,
+    rate: int = 24_000,
+) -> Reply:
+    """Speak *text*: sound in pieces of 40 ms, and its transcription between them, where the client asks for it.
+
+    The sound is a *tone* of so many hertz that lasts *seconds* (by default as long as the text takes), or that of the
+    file *wav*: PCM, 16 bit, mono.
+    """
+    pcm, rate = _tone(tone, seconds or 0.06 * len(text or "") or 0.4, rate) if wav is None else _samples(wav)
+    size = 2 * rate // 25
+    pieces = [blob(pcm[at : at + size], f"audio/pcm;rate={rate}").steps[0] for at in range(0, len(pcm), size)]
+    words = [word for word in re.findall(r"\s*\S+\s*$|\s*\S+", text or "") if word]
+    steps: list[Any] = []
+    for index, piece in enumerate(pieces):
+        due = len(words) * index // len(pieces), len(words) * (index + 1) // len(pieces)
+        steps += [piece, *(Transcription(word, is_input=False, if_requested=True) for word in words[slice(*due)])]
+    return Reply(tuple(steps))
+
+
+def _tone(hertz: float, seconds: float, rate: int) -> tuple[bytes, int]:
+    samples = (int(8000 * sin(2 * pi * hertz * at / rate)) for at in range(int(seconds * rate)))
+    return b"".join(sample.to_bytes(2, "little", signed=True) for sample in samples), rate
+
+
+def _samples(path: str | PathLike[str]) -> tuple[bytes, int]:
+    with wave.open(fspath(path)) as file:
+        if (file.getnchannels(), file.getsampwidth()) != (1, 2):
+            raise ScriptError(
+                f"{fspath(path)} must be mono with 16 bits, got {file.getnchannels()} channels of "
+                f"{8 * file.getsampwidth()} bits"
+            )
+        return file.readframes(file.getnframes()), file.getframerate()
+
+
+def input_transcription(text: str) -> Reply:
+    """Transcribe what the user says."""
+    return Reply((Transcription(checked_text(text), is_input=True, if_requested=False),))
+
+
+def output_transcription(text: str) -> Reply:
+    """Transcribe what the model says; `speech` does so by itself."""
+    return Reply((Transcription(checked_text(text), is_input=False, if_requested=False),))
+
+
+def after_audio(seconds: float) -> Reply:
+    """Begin a live turn when the user has spoken for *seconds*, without waiting for the end."""
+    if not seconds > 0:
+        raise ScriptError(f"seconds must be more than 0, got {seconds!r}")
+    return Reply((AfterAudio(seconds),))
+
+
+def interrupted() -> Reply:
+    """Wait until the user speaks or writes, and break the turn off, as a live server does."""
+    return Reply((Interruption(),))
+
+
+def live_message(fields: Json) -> Reply:
+    """Send a message of a live server in the wire's own words: `{"voiceActivity": {...}}`."""
+    if not fields:
+        raise ScriptError("a message without fields has no content: {'serverContent': {...}}")
+    return Reply((LiveMessage(checked_json(fields)),))
+
+
+def cancel_calls(*call_ids: str) -> Reply:
+    """Cancel function calls of a live session, by their ids."""
+    return live_message({"toolCallCancellation": {"ids": list(call_ids)}})
+
+
+def go_away(seconds: float) -> Reply:
+    """Announce that a live connection ends in *seconds*."""
+    return live_message({"goAway": {"timeLeft": f"{seconds:g}s"}})
+
+
+def resumption(handle: str | None = None, *, resumable: bool = True) -> Reply:
+    """Give the *handle* with which a live session can be resumed."""
+    named = {"newHandle": handle} if handle else {}
+    return live_message({"sessionResumptionUpdate": {**named, **({"resumable": True} if resumable else {})}})
+
+
+def close(code: int = 1000, reason: str = "") -> Reply:
+    """Close the websocket of a live session."""
+    if not (code in range(1000, 1015) and code not in (1004, 1005, 1006)) and code not in range(3000, 5000):
+        raise ScriptError(f"no server closes with the code {code}: reply.disconnect() breaks the connection")
+    return Reply((Hangup(code, reason),))
 
 
 def _signed(signature: str | bytes | None) -> dict[str, str]:

@@ -12,6 +12,6 @@ names of those libraries.
 from __future__ import annotations
 
 from .delivery import LEFT_BY_READER, Delivery, Live, Piece
-from .routing import Block, Route, blocked, routed
+from .routing import Block, Route, blocked, plainly_served, routed
 
-__all__ = ["LEFT_BY_READER", "Block", "Delivery", "Live", "Piece", "Route", "blocked", "routed"]
+__all__ = ["LEFT_BY_READER", "Block", "Delivery", "Live", "Piece", "Route", "blocked", "plainly_served", "routed"]

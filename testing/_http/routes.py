@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from .delivery import Delivery, Live
     from .exchange import Response
+    from .websocket import Peer, Tap
 
 
 class Route:
@@ -46,8 +47,11 @@ class Route:
         """Return whether google-genai gets made-up Google credentials instead of looking for real ones."""
         return True
 
-    def opens_websocket(self, url: str) -> None:
-        """Take note that a websocket of Gemini's is about to be opened; what is raised here prevents it."""
+    def opens_websocket(self, url: str, headers: Mapping[str, str]) -> Peer | Tap | None:
+        """Return who answers on a websocket, or who watches it go to the network, if anybody does.
+
+        What is raised here prevents it.
+        """
 
     def passed_by(self, url: str) -> None:
         """Take note of a request of Gemini's that went out past this open route, from code older than its block."""
@@ -196,6 +200,25 @@ class Block:
             "A recorder or mock is in use, but this request came from code that is older than its block (a thread, a "
             "task or a context from before): use the fixture, or everywhere=True.\n" + self._advice
         )
+
+
+_plain_servers: list[int] = []
+
+
+def add_plain_server(port: int) -> None:
+    """Note that what listens on *port* of this machine has no TLS."""
+    _plain_servers.append(port)
+
+
+def remove_plain_server(port: int) -> None:
+    """Undo `add_plain_server`; may be called again."""
+    if port in _plain_servers:
+        _plain_servers.remove(port)
+
+
+def is_plain_server(port: int | None) -> bool:
+    """Return whether what listens on *port* of this machine is known to have no TLS."""
+    return port in _plain_servers
 
 
 _blocks: list[Block] = []

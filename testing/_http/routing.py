@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from types import ModuleType
 
-__all__ = ["PATCHES", "Block", "Route", "blocked", "routed"]
+__all__ = ["PATCHES", "Block", "Route", "blocked", "plainly_served", "routed"]
 
 
 @contextmanager
@@ -78,6 +78,19 @@ def blocked(block: Block) -> Generator[Block]:
             _unblock(block)
         finally:  # again, and to no effect, unless the first was interrupted
             _unblock(block)
+
+
+@contextmanager
+def plainly_served(port: int) -> Generator[None]:
+    """Let websockets to *port* of this machine go without TLS, which google-genai always asks for."""
+    user = object()
+    try:
+        PATCHES.acquire(user, strict=False)
+        routes.add_plain_server(port)
+        yield
+    finally:
+        routes.remove_plain_server(port)
+        PATCHES.release(user)
 
 
 def _unblock(block: Block) -> None:

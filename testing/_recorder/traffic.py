@@ -151,7 +151,7 @@ class Traffic(Route):
         """Give made-up credentials where nothing is ever sent."""
         return not self.sends
 
-    def opens_websocket(self, url: str) -> None:
+    def opens_websocket(self, url: str, headers: Mapping[str, str]) -> None:
         """Refuse a websocket where nothing is ever sent: they are not recorded."""
         if not self.sends:
             raise self._miss(f"A websocket was to be opened at {host_of(url)}: websockets can't be replayed.")

@@ -14,21 +14,24 @@ import httpx
 from maxim_gemini.testing._http import Delivery, Route, routed
 from maxim_gemini.testing._http.delivery import Piece, sleep
 from maxim_gemini.testing._http.exchange import COMPLETE
-from maxim_gemini.testing._http.gemini_hosts import host_of, is_gemini_traffic
+from maxim_gemini.testing._http.gemini_hosts import is_gemini_traffic
 from maxim_gemini.testing._http.respx_routers import Router, register
 from maxim_gemini.testing.exceptions import ScriptError
 
+from .live_peer import ScriptedPeer
 from .model import Disconnect, Hold, Pause
 from .render import BROKEN, Answer, Sent
 from .request import GeminiRequest
 from .script import Answering, Script, Scripted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Generator, Iterator
+    from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
     from types import ModuleType, TracebackType
 
     import respx
     from vcr.request import Request
+
+    from maxim_gemini.testing._http.websocket import Peer
 
 _TICK: Final = 0.002
 """Seconds between two looks at a gate."""
@@ -65,7 +68,7 @@ class GeminiMock(Scripted):
                 if importlib.util.find_spec(core):
                     self.routers[library] = opened.enter_context(_router(core, self._answer))
             # Everywhere, as respx does: its routers serve the whole process.
-            opened.enter_context(routed(_AiohttpRoute(self._answer), everywhere=True))
+            opened.enter_context(routed(_OtherRoute(self.script), everywhere=True))
             self._open = opened.pop_all()
         return self
 
@@ -159,25 +162,26 @@ def _broken(errors: ModuleType, message: str = _CLOSED) -> Exception:
     return errors.RemoteProtocolError(message)  # type: ignore[no-any-return]
 
 
-class _AiohttpRoute(Route):
-    """aiohttp's part, which respx does not know, and that of websockets: they are not mocked, but never leave."""
+class _OtherRoute(Route):
+    """The part of aiohttp and of websockets, which respx does not know."""
 
     libraries = frozenset({"aiohttp", "websockets"})
 
-    def __init__(self, answer: Callable[[GeminiRequest], Answer]) -> None:
-        self._answer = answer
+    def __init__(self, script: Script) -> None:
+        self._script = script
 
     def answer(self, request: Request) -> Delivery:
         """Answer *request* from the script."""
-        answer = self._answer(GeminiRequest.of(request.method, request.uri, request.headers.items(), request.body))
+        sent = GeminiRequest.of(request.method, request.uri, request.headers.items(), request.body)
+        answer = self._script.answer(sent)
         stalls = any(isinstance(piece, Pause) and piece.seconds == inf for piece in answer.sent)
         breaks = any(isinstance(piece, Disconnect) for piece in answer.sent)
         ended = "ReadTimeout" if stalls else BROKEN if breaks else COMPLETE
         return Delivery(answer.status, answer.headers, _Pieces(answer.sent), ended=ended)
 
-    def opens_websocket(self, url: str) -> None:
-        """Refuse a websocket."""
-        raise ScriptError(f"a websocket to {host_of(url)} was refused: the mock answers requests over HTTP only")
+    def opens_websocket(self, url: str, headers: Mapping[str, str]) -> Peer:
+        """Let the script speak."""
+        return ScriptedPeer(self._script, url, headers)
 
     def skips_wait(self, seconds: float) -> bool:
         """Leave the waits of google-genai alone: a mock is no replay."""

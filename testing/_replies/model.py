@@ -8,11 +8,14 @@ before it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from maxim_gemini.testing.exceptions import ScriptError
+
+if TYPE_CHECKING:
+    from .request import GeminiRequest
 
 Json: TypeAlias = Mapping[str, Any]
 
@@ -198,11 +201,76 @@ class InteractionSettings:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class LiveMessage:
+    """A message of a live server, in the wire's own words."""
+
+    fields: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Transcription:
+    """What was spoken, as text: of the model, or of the user."""
+
+    text: str
+    is_input: bool
+    if_requested: bool
+    """Only where the client's setup asks for transcriptions."""
+
+
+@dataclass(frozen=True, slots=True)
+class AfterAudio:
+    """Wait for so many seconds of the user's audio."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """Wait for the user to speak, and break the turn off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """The server closes the websocket."""
+
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSession:
+    """One connection: what the server answers, turn by turn."""
+
+    turns: tuple[Turn, ...]
+    setup: Json
+    """What `setupComplete` holds."""
+
+
 Step: TypeAlias = (
-    Event | Pause | Hold | Disconnect | Failure | Verbatim | Document | InteractionStep | InteractionEvent | KeepAlive
+    Event
+    | Pause
+    | Hold
+    | Disconnect
+    | Failure
+    | Verbatim
+    | Document
+    | InteractionStep
+    | InteractionEvent
+    | KeepAlive
+    | LiveMessage
+    | Transcription
+    | AfterAudio
+    | Interruption
+    | Hangup
+    | LiveSession
 )
 
-_LAST = (Disconnect, Failure, Verbatim, Document)
+Turn: TypeAlias = "Reply | Callable[[GeminiRequest], Reply | Awaitable[Reply]]"
+"""What a live server answers in one turn: a reply, or a function that makes one of the session so far."""
+
+_LAST = (Disconnect, Failure, Verbatim, Document, Interruption, Hangup, LiveSession)
+_LIVE = (LiveMessage, Transcription, AfterAudio, Interruption, Hangup, LiveSession)
 
 
 @dataclass(frozen=True)
@@ -257,6 +325,16 @@ class Reply:
         return "".join(text for step in self.steps for text in _texts(step))
 
     @property
+    def session(self) -> LiveSession | None:
+        """The live session that it is."""
+        return next((step for step in self.steps if isinstance(step, LiveSession)), None)
+
+    @property
+    def needs_live(self) -> bool:
+        """Whether it holds what only a live session has."""
+        return any(isinstance(step, _LIVE) for step in self.steps)
+
+    @property
     def needs_interactions(self) -> bool:
         """Whether it holds what only the Interactions API has."""
         only = InteractionStep | InteractionEvent | KeepAlive
@@ -309,6 +387,14 @@ def _shown(step: Step) -> str:
             return " ".join(str(fields[name]) for name in ("type", "name") if name in fields)
         case InteractionEvent(fields=fields):
             return f"event {fields.get('event_type', '')}".strip()
+        case LiveMessage(fields=fields):
+            return " ".join(fields)
+        case Transcription(text=text):
+            return f"transcription {text!r}"
+        case Hangup(code=code):
+            return f"close {code}"
+        case LiveSession(turns=turns):
+            return f"live session of {len(turns)} turns"
         case _:
             return type(step).__name__.lower()
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 from maxim_gemini.testing.exceptions import ScriptError, TestKitError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
 
+    from .model import Reply, Turn
     from .render import Answer
     from .request import GeminiRequest
 
@@ -94,6 +95,24 @@ class Player(ABC):
         """Return the answer to *request*."""
         return self.take(request)()
 
+    def converse(self, request: GeminiRequest) -> Reply:
+        """Return the live session that *request* opens; raise what is wrong, and keep it for `check`."""
+        with self._keeping_errors():
+            self.log.add(request)
+            return self._session(request)
+
+    def turn(self, turn: Turn, request: GeminiRequest) -> Reply:
+        """Return what a live session answers to the latest message of *request*."""
+        raise NotImplementedError(turn, request)
+
+    def left_over(self, turns: Sequence[Turn], request: GeminiRequest) -> None:  # noqa: B027  (most have none)
+        """Take note that the live session of *request* ended before these *turns*."""
+
+    def failed(self, error: BaseException) -> None:
+        """Keep *error* for `check`."""
+        if error not in self.errors:
+            self.errors.append(error)
+
     def check(self) -> None:
         """Raise what went wrong: the first error of the test's own, else all of the test kit's as one."""
         for error in self.errors:
@@ -101,6 +120,9 @@ class Player(ABC):
                 raise error
         if self.errors:
             raise type(self.errors[0])("\n".join(map(str, self.errors)))
+
+    def _session(self, request: GeminiRequest) -> Reply:
+        raise ScriptError(f"{self!r} plays no live sessions, and {request!r} opens one")
 
     @abstractmethod
     def _take(self, request: GeminiRequest, ordinal: int) -> Callable[[], Answer]: ...

@@ -96,6 +96,8 @@ def misfit(reply: Reply, request: GeminiRequest) -> str:
     """Return why *reply* can't answer *request*; empty where it can."""
     if reply.needs_interactions:
         return "it holds what only an interaction has"
+    if reply.needs_live:
+        return "it holds what only a live session has"
     whole = _whole(reply)
     if isinstance(whole, Document):
         wanted = {"tokens": ("countTokens",), "embedding": ("embedContent", "batchEmbedContents", "predict")}

@@ -48,6 +48,11 @@ class GeminiRequest:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     """By lower-case name."""
     body: bytes = b""
+    """Of a live session, its first message."""
+    messages: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]], repr=False, compare=False)
+    """The messages of a live session so far, without the pieces of sound and video."""
+    media_bytes: dict[str, int] = field(default_factory=dict[str, int], repr=False, compare=False)
+    """How much sound and video was streamed into a live session, by MIME type."""
 
     @classmethod
     def of(cls, method: str, url: str, headers: Iterable[tuple[str, str]], body: bytes | str | None) -> GeminiRequest:
@@ -95,8 +100,20 @@ class GeminiRequest:
         """The model's short name; empty for other resources, and for an interaction with an agent."""
         if self.interaction_call == "create":
             return str(self.field("model") or "").rpartition("/")[2]
+        if self.is_live:
+            return str(self.setup.get("model") or "").rpartition("/")[2]
         match = _ACTION.search(self.path)
         return match["resource"] if match else ""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it opened a websocket: a live session, live music, or a live interaction."""
+        return self.method == "WEBSOCKET"
+
+    @property
+    def setup(self) -> dict[str, Any]:
+        """How a live session is set up, as sent; empty for every other request."""
+        return _fields(self.field("setup")) if self.is_live else {}
 
     @property
     def agent(self) -> str:
@@ -149,7 +166,12 @@ class GeminiRequest:
 
     @property
     def text(self) -> str:
-        """The text of the last content: the user's latest message, or a tool's result."""
+        """The text of the last content: the user's latest message, or a tool's result.
+
+        Of a live session, that of the latest message.
+        """
+        if self.is_live:
+            return text_of_message(self.messages[-1]) if self.messages else ""
         if self.interaction_call:
             return text_of({"parts": self.input_steps[-1].get("content")}) if self.input_steps else ""
         return text_of(self.contents[-1]) if self.contents else ""
@@ -201,6 +223,15 @@ def text_of(content: Any) -> str:
 def parts_of(content: Any) -> list[dict[str, Any]]:
     """Return the parts of a content as sent."""
     return _items(_fields(content).get("parts"))
+
+
+def text_of_message(message: dict[str, Any]) -> str:
+    """Return the text in a message of a live client."""
+    fields = {_snake(name): value for name, value in message.items()}
+    turns = _items(_fields(fields.get("client_content")).get("turns"))
+    realtime = _fields(fields.get("realtime_input")).get("text")
+    texts = (content.get("text") for content in _items(fields.get("content")))
+    return "".join([*map(text_of, turns[-1:]), *filter(None, [realtime, *texts])])
 
 
 def _input_steps(value: Any) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import inspect
 import threading
 import traceback
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,7 +17,7 @@ from maxim_gemini.testing.exceptions import ScriptError
 
 from .interaction_memory import Interactions
 from .interaction_writing import write_interaction
-from .model import Document, Reply
+from .model import Document, Reply, Turn
 from .player import Player, RequestLog
 from .render import Answer, misfit, write
 from .request import GeminiRequest
@@ -77,6 +77,8 @@ class Script(Player):
         self.interactions = Interactions(keep=self.log.keep_requests, keep_bytes=self.log.keep_bytes)
         """Those that were created, by id."""
         self._rules: list[Rule] = []
+        self._standing: list[GeminiRequest] = []
+        """Live sessions that need not be played to their end."""
         self._order = Rule("in order", lambda _: True)
         self.reply(*replies)
 
@@ -137,6 +139,34 @@ class Script(Player):
             answering = self._picked(request)
         return partial(self._written, answering, request, ordinal)
 
+    def turn(self, turn: Turn, request: GeminiRequest) -> Reply:
+        """Return what a live session answers to the latest message of *request*."""
+        with self._keeping_errors():
+            return turn if isinstance(turn, Reply) else _returned(turn, request)
+
+    def left_over(self, turns: Sequence[Turn], request: GeminiRequest) -> None:
+        """Take note that the live session of *request* ended before these *turns*."""
+        if not any(request is standing for standing in self._standing):
+            shown = "\n  ".join(map(_shown, turns))
+            self.errors.append(ScriptError(f"unused turns of the live session {request!r}:\n  {shown}"))
+
+    def _session(self, request: GeminiRequest) -> Reply:
+        with self._lock:
+            rule = self._rule_for(request)
+            if rule is None:
+                raise ScriptError(self._nothing_left(request))
+            if not rule.waiting:
+                self._standing.append(request)
+            answering = rule.take()
+        reply = answering if isinstance(answering, Reply) else _returned(answering, request)
+        if reply.session is None and any(isinstance(step, Document) for step in reply.steps):
+            raise ScriptError(f"{reply!r} can't be a live session: write reply.live(...)")
+        return reply
+
+    def _rule_for(self, request: GeminiRequest) -> Rule | None:
+        rules = (*self._rules, self._order)
+        return next((rule for rule in rules if rule.next is not None and rule.matches(request)), None)
+
     def _written(self, answering: Answering, request: GeminiRequest, ordinal: int) -> Answer:
         reply = answering if isinstance(answering, Reply) else _returned(answering, request)
         match request.interaction_call:
@@ -163,7 +193,7 @@ class Script(Player):
         raise ScriptError(self._nothing_left(request))
 
     def _nothing_left(self, request: GeminiRequest) -> str:
-        if request.generates or request.interaction_call == "create":
+        if request.generates or request.is_live or request.interaction_call == "create":
             served = f"after {self.log.count - 1} requests" if self.log.count > 1 else "from the start"
             return f"no reply is left for {request!r} ({served}): add one with .reply(...) or .always(...)"
         return (

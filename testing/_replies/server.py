@@ -14,10 +14,10 @@ import socket
 import threading
 import traceback
 import zlib
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from urllib.parse import quote
 
 import uvicorn
@@ -25,13 +25,15 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 
 from maxim_gemini.testing._clock import monotonic
-from maxim_gemini.testing._http import wire
+from maxim_gemini.testing._http import plainly_served, wire
+from maxim_gemini.testing._http.websocket import ABNORMAL, Close, PeerClosed
 from maxim_gemini.testing._json_types import is_list, is_object
 from maxim_gemini.testing.exceptions import ScriptError, TestKitError
 
 from .cassette_player import CassettePlayer, Pace
 from .failures import error_body
 from .interaction_writing import PLAIN_TYPE, error_json
+from .live_player import failure, play
 from .model import Disconnect, Failure, Hold, Pause
 from .player import KEEP_BYTES, KEEP_REQUESTS, RequestLog
 from .render import EVENTS_TYPE, JSON_TYPE, Answer, Heads, Sent
@@ -46,6 +48,9 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from maxim_gemini.testing._cassette import Cassette
+    from maxim_gemini.testing._http.websocket import Message
+
+T = TypeVar("T")
 
 _TICK: Final = 0.002
 """Seconds between two looks at a gate."""
@@ -101,6 +106,7 @@ class GeminiServer(Scripted):
         self._strict = strict
         self._max_body = max_body
         self._running: _Running | None = None
+        self._plain = ExitStack()
 
     def __repr__(self) -> str:
         state = self.url if self._running else "not started"
@@ -133,12 +139,14 @@ class GeminiServer(Scripted):
         """Listen; raise `TestKitError` where the port is in use."""
         if self._running is not None:
             raise TestKitError(f"{self!r} is running already")
-        self._running = _Running(self._serve, _listening(*self._address))
+        self._running = _Running(self._serve, _listening(*self._address), self._max_body)
+        self._plain.enter_context(plainly_served(self.port))
         self._running.start()
 
     def stop(self) -> None:
         """Close every connection and the socket; may be called twice."""
         running, self._running = self._running, None
+        self._plain.close()
         if running is not None:
             running.stop()
 
@@ -149,6 +157,9 @@ class GeminiServer(Scripted):
         return self._running
 
     async def _serve(self, running: _Running, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._speak(running, scope, receive, send)
+            return
         delivery = _Delivery(running, scope, receive, send)
         if scope["method"] in {"HEAD", "OPTIONS"}:  # questions about a resource, not to Gemini
             await delivery.deliver(Answer(200, (("content-type", JSON_TYPE), ("content-length", "0")), ()))
@@ -166,6 +177,23 @@ class GeminiServer(Scripted):
         except Exception as error:  # the answer can't be sent as HTTP: a header with a line end, for example
             self._player.errors.append(error)
             delivery.break_off()
+
+    async def _speak(self, running: _Running, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+        url = f"{scope['scheme']}://{dict(headers).get('host', '')}{scope['raw_path'].decode('ascii')}"
+        url += f"?{query.decode('latin-1')}" if (query := scope["query_string"]) else ""
+        socket = _Socket(running, scope, receive, send)
+        try:
+            await socket.accept()
+            request = GeminiRequest.of("WEBSOCKET", url, headers, await socket.receive())
+        except PeerClosed:
+            return
+        try:
+            session = await running.in_thread(lambda: self._player.converse(request))
+        except Exception as error:
+            await socket.close(failure(error))
+        else:
+            await play(self._player, socket, request, session, running.in_thread)
 
     async def _request(self, scope: Scope, receive: Receive) -> GeminiRequest:
         """Read a request, of its body no more than shows that it is too large."""
@@ -243,7 +271,9 @@ class _Loop(asyncio.SelectorEventLoop):
 class _Running:
     """A server while it runs: its socket, its thread, the answers on their way."""
 
-    def __init__(self, serve: Callable[[_Running, Scope, Receive, Send], Any], listening: socket.socket) -> None:
+    def __init__(
+        self, serve: Callable[[_Running, Scope, Receive, Send], Any], listening: socket.socket, max_message: int
+    ) -> None:
         self.socket = listening
         self._fork_safe = listening.dup()  # uvicorn closes the other one
         self.deliveries: set[_Delivery] = set()
@@ -254,7 +284,9 @@ class _Running:
             partial(serve, self),
             interface="asgi3",
             http="h11",
-            ws="none",
+            ws="websockets-sansio",
+            ws_max_size=max_message,
+            ws_ping_interval=None,
             lifespan="off",
             log_config=None,
             log_level="critical",
@@ -300,19 +332,22 @@ class _Running:
         for delivery in self.deliveries:
             delivery.over.set()
 
-    async def in_thread(self, function: Callable[[], Answer]) -> Answer:
+    async def in_thread(self, function: Callable[[], T]) -> T:
         """Run *function* in a thread of its own: a reply function may block, and other clients don't wait for it."""
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[Answer] = loop.create_future()
+        done: asyncio.Future[T] = loop.create_future()
 
-        def finish(answer: Answer) -> None:
+        def finish(settle: Callable[[], None]) -> None:
             if not done.cancelled():
-                done.set_result(answer)
+                settle()
 
         def run() -> None:
-            answer = function()
+            try:
+                settle = partial(done.set_result, function())
+            except BaseException as error:
+                settle = partial(done.set_exception, error)
             with suppress(RuntimeError):  # the server has stopped meanwhile
-                loop.call_soon_threadsafe(finish, answer)
+                loop.call_soon_threadsafe(finish, settle)
 
         threading.Thread(target=run, name="GeminiServer reply", daemon=True).start()
         return await done
@@ -327,6 +362,42 @@ class _Running:
             transport: asyncio.Transport | None = getattr(connection, "transport", None)
             if transport is not None and chosen(transport.get_extra_info("peername") or ()):
                 transport.abort()
+
+
+class _Socket:
+    """One websocket to one client: a `Channel`."""
+
+    def __init__(self, running: _Running, scope: Scope, receive: Receive, send: Send) -> None:
+        self._running = running
+        self._client: tuple[str, int] | None = scope.get("client")
+        self._receive = receive
+        self._send = send
+
+    async def accept(self) -> None:
+        await self._receive()
+        await self._send({"type": "websocket.accept"})
+
+    async def receive(self) -> Message:
+        event = await self._receive()
+        if event["type"] == "websocket.disconnect":
+            raise PeerClosed(Close(event.get("code") or ABNORMAL, event.get("reason") or "", "client"))
+        text: str | None = event.get("text")
+        return text if text is not None else event["bytes"]
+
+    async def send(self, message: Message) -> None:
+        kind = "text" if isinstance(message, str) else "bytes"
+        try:
+            await self._send({"type": "websocket.send", kind: message})
+        except OSError:  # the client has gone
+            raise PeerClosed(Close(ABNORMAL, "", "client")) from None
+        await asyncio.sleep(0)  # for other clients, and to notice that this one has gone
+
+    async def close(self, close: Close) -> None:
+        if close.code != ABNORMAL:
+            await self._send({"type": "websocket.close", "code": close.code, "reason": close.reason})
+        elif self._client is not None:
+            await asyncio.sleep(_TICK)  # what was sent before has to be on its way
+            self._running.break_connection(self._client)
 
 
 class _Delivery:

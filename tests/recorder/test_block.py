@@ -246,10 +246,10 @@ async def test_no_websocket_leaves_in_mode_none(opens: Any, tmp_path: Path) -> N
 
 
 @IGNORED
-@pytest.mark.parametrize("opens", OPENING)
+@pytest.mark.parametrize("opens", OPENING[:3])
 async def test_no_websocket_leaves_a_mock(opens: Any) -> None:
     client = genai.Client(api_key="any")
-    with pytest.raises(TestKitError, match="a websocket to generativelanguage"), GeminiMock():
+    with pytest.raises(TestKitError, match="no reply is left for <WEBSOCKET"), GeminiMock():
         await opens(client)
     await closed(client)
 

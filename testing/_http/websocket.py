@@ -1,0 +1,116 @@
+"""One websocket, as the edge, the cassette and the scripted replies hand it to each other.
+
+A `Peer` is a server in memory: the edge gives it what the client sends, and takes what it sends. A `Tap` watches a
+connection that goes to the network. Pure: no websocket library is known here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from maxim_gemini.testing._clock import monotonic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Message: TypeAlias = str | bytes
+"""What a text frame or a binary frame carries."""
+
+ABNORMAL: Final = 1006
+"""The close code of a connection that broke: no server sends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A message of one side."""
+
+    message: Message
+    is_sent: bool
+    """Whether the client sent it."""
+    at: float = 0.0
+    """Seconds after the connection was opened."""
+
+    @property
+    def data(self) -> bytes:
+        """The message as bytes."""
+        return self.message.encode() if isinstance(self.message, str) else self.message
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """How a connection ended."""
+
+    code: int = 1000
+    reason: str = ""
+    by: Literal["client", "server"] = "server"
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A whole connection: where to, and what both sides sent, in the order in which the client saw it."""
+
+    uri: str
+    headers: tuple[tuple[str, str], ...] = ()
+    frames: tuple[Frame, ...] = ()
+    close: Close | None = None
+    """`None`: it was still open when the recording ended."""
+
+
+class PeerClosed(Exception):
+    """The connection has ended: there is nothing to take, and nothing can be sent."""
+
+    def __init__(self, close: Close) -> None:
+        super().__init__(close)
+        self.close = close
+
+
+class Peer:
+    """A server in memory."""
+
+    async def take(self, message: Message) -> None:
+        """Take what the client sends; what is raised here reaches the client's `send`."""
+        raise NotImplementedError
+
+    async def give(self) -> Message:
+        """Return the next message to the client, once there is one; raise `PeerClosed` at the end.
+
+        May be cancelled: no message is lost by that.
+        """
+        raise NotImplementedError
+
+    async def leave(self, close: Close) -> None:
+        """Take note that the client closes the connection; `give` raises `PeerClosed` from then on."""
+        raise NotImplementedError
+
+
+class Tap:
+    """Watches a connection that goes to the network, and hands what passed to *keep* when it ends."""
+
+    def __init__(self, uri: str, headers: tuple[tuple[str, str], ...], keep: Callable[[Conversation], None]) -> None:
+        self._uri = uri
+        self._headers = headers
+        self._keep = keep
+        self._opened_at = monotonic()
+        self._frames: list[Frame] = []
+        self._ended = False
+
+    def opened(self) -> None:
+        """Take note that the connection is there."""
+        self._opened_at = monotonic()
+
+    def frame(self, message: Message, *, is_sent: bool) -> None:
+        """Take the next message of either side."""
+        if not self._ended:
+            self._frames.append(Frame(message, is_sent, monotonic() - self._opened_at))
+
+    def unsent(self) -> None:
+        """Forget the message sent last: the connection was closed before it left."""
+        latest = next(index for index in reversed(range(len(self._frames))) if self._frames[index].is_sent)
+        del self._frames[latest]
+
+    def end(self, close: Close | None) -> None:
+        """Take the end of the connection, of which the first counts; `None`: it goes on, and is watched no longer."""
+        first, self._ended = not self._ended, True
+        if first:
+            self._keep(Conversation(self._uri, self._headers, tuple(self._frames), close))

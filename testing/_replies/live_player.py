@@ -1,0 +1,180 @@
+"""A live session from the server's side: turn after turn, as the user asks for them, over any kind of connection."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from maxim_gemini.testing._http import wire
+from maxim_gemini.testing._http.delivery import sleep
+from maxim_gemini.testing._http.websocket import ABNORMAL, Close, PeerClosed
+from maxim_gemini.testing.exceptions import ScriptError, TestKitError
+
+from .live_user import LiveUser
+from .live_writing import Action, written
+from .model import AfterAudio, Disconnect, Failure, Hangup, Hold, Interruption, LiveSession, Pause, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from maxim_gemini.testing._http.websocket import Message
+
+    from .player import Player
+    from .request import GeminiRequest
+
+_TICK: Final = 0.002
+"""Seconds between two looks at a gate."""
+_INTERNAL_ERROR: Final = 1011
+_LONGEST_REASON: Final = 120
+"""Bytes that fit into the frame that closes a websocket."""
+
+
+class Channel(Protocol):
+    """One connection, from the server's side."""
+
+    async def receive(self) -> Message:
+        """Return the client's next message; raise `PeerClosed` when it has gone."""
+        ...
+
+    async def send(self, message: Message) -> None: ...
+
+    async def close(self, close: Close) -> None:
+        """Close the connection; with the code of an abnormal closure, break it."""
+        ...
+
+
+async def play(script: Player, channel: Channel, request: GeminiRequest, session: Reply, in_thread: InThread) -> None:
+    """Play *session*, which *script* has for *request*, until either side ends the connection."""
+    try:
+        await _Conversation(script, channel, request, in_thread).hold(session)
+    except PeerClosed:
+        return
+    except Exception as error:
+        script.failed(error)
+        await channel.close(failure(error))
+
+
+def failure(error: Exception) -> Close:
+    """Return how the server closes the connection where the test kit or the test itself has failed."""
+    shown = str(error) if isinstance(error, TestKitError) else f"{type(error).__name__}: {error}"
+    return Close(_INTERNAL_ERROR, _short(shown))
+
+
+class InThread(Protocol):
+    """Runs a function that may block, without keeping others from going on."""
+
+    def __call__(self, function: Callable[[], Reply], /) -> Awaitable[Reply]: ...
+
+
+class _Conversation:
+    def __init__(self, script: Player, channel: Channel, request: GeminiRequest, in_thread: InThread) -> None:
+        self._script = script
+        self._channel = channel
+        self._request = request
+        self._in_thread = in_thread
+        self._user = LiveUser(request)
+        self._news = asyncio.Event()
+
+    async def hold(self, reply: Reply) -> None:
+        """Listen and speak, until either side ends the connection."""
+        if reply.session is None and isinstance(reply.steps[0], Failure | Disconnect | Hangup):
+            for action in written(reply, self._request, 0):
+                await self._act(action)
+            return
+        session = reply.session or LiveSession((reply,), {})
+        listening = asyncio.create_task(self._listen())
+        speaking = asyncio.create_task(self._speak(session))
+        tasks = {listening, speaking}
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in (speaking, listening):
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+
+    async def _listen(self) -> None:
+        while True:
+            self._user.take(await self._channel.receive())
+            self._news.set()
+
+    async def _until(self, happened: Callable[[], Any]) -> None:
+        while not happened():
+            self._news.clear()
+            await self._news.wait()
+
+    async def _speak(self, session: LiveSession) -> None:
+        left = list(session.turns)
+        if not self._request.url.rpartition("/")[2].startswith("live"):
+            await self._send({"setupComplete": dict(session.setup)})
+        else:
+            self._user.take(json.dumps(self._request.json))
+        try:
+            for number, turn in enumerate(session.turns):
+                if not await self._turn(turn, number):
+                    left = left[1:]
+                    return
+                left = left[1:]
+            await self._until(lambda: self._user.prompts)
+            raise ScriptError(
+                f"no turn is left for {self._user.prompts[0]!r:.200}: reply.live(...) has {len(session.turns)}, "
+                "add one more"
+            )
+        finally:
+            if left:
+                self._script.left_over(left, self._request)
+
+    async def _turn(self, turn: Any, number: int) -> bool:
+        """Answer the user's next prompt; return whether the connection goes on."""
+        starts_by_sound = isinstance(turn, Reply) and bool(turn.steps) and isinstance(turn.steps[0], AfterAudio)
+        if not starts_by_sound:
+            await self._until(lambda: self._user.prompts)
+            self._user.prompts.popleft()
+        reply = (
+            turn if isinstance(turn, Reply) else await self._in_thread(lambda: self._script.turn(turn, self._request))
+        )
+        self._user.is_speaking = False
+        for action in written(reply, self._request, number):
+            if not await self._act(action):
+                return False
+        return True
+
+    async def _act(self, action: Action) -> bool:
+        match action:
+            case dict():
+                if calls := action.get("toolCall", {}).get("functionCalls"):
+                    self._user.expect_results(calls)
+                await self._send(action)
+            case bytes():
+                await self._channel.send(action)
+            case Interruption():
+                await self._until(lambda: self._user.is_speaking)
+            case AfterAudio(seconds=seconds):
+                await self._until(lambda: self._user.take_audio(seconds))
+                self._user.is_speaking = False
+            case Pause(seconds=seconds):
+                await (asyncio.Event().wait() if seconds == inf else sleep(seconds))
+            case Hold(gate=gate):
+                gate.reach()
+                while not gate.is_open:  # threads open it: there is no event to wait for
+                    await sleep(_TICK)
+            case Disconnect():
+                await self._channel.close(Close(ABNORMAL))
+                return False
+            case Hangup(code=code, reason=reason):
+                await self._channel.close(Close(code, _short(reason)))
+                return False
+        return True
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        is_interaction = "event_type" in message
+        data = wire.dump_line(message) if is_interaction else wire.dump_json(message)
+        await self._channel.send(data.decode() if is_interaction else data)
+
+
+def _short(reason: str) -> str:
+    return reason.encode()[:_LONGEST_REASON].decode(errors="ignore")

@@ -1,0 +1,123 @@
+"""The user of a live session, as the server hears and reads them: prompts, sound, interruptions."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+from maxim_gemini.testing._json_types import is_list, is_object
+
+from .request import text_of_message
+
+if TYPE_CHECKING:
+    from .request import GeminiRequest
+
+_RATE: Final = re.compile(r"rate=(\d+)")
+_USUAL_RATE: Final = 16_000
+_MEDIA: Final = frozenset({"audio", "video", "media", "media_chunks", "mediaChunks"})
+_INPUT: Final = "input"
+
+
+class LiveUser:
+    """What the client of one session has sent, and what of it the server has not answered yet."""
+
+    def __init__(self, request: GeminiRequest) -> None:
+        self.request = request
+        self.prompts: deque[dict[str, Any]] = deque()
+        """What asks for a turn, in order."""
+        self.audio_seconds = 0.0
+        self.is_speaking = False
+        """Set by what interrupts the model: sound, the mark of its beginning, a message."""
+        self._unanswered_seconds = 0.0
+        self._calls: set[str] = set()
+
+    def take(self, message: str | bytes) -> None:
+        """Take a message of the client's."""
+        try:
+            value = json.loads(message)
+        except ValueError:
+            value = None
+        for event in value.get("events", [value]) if is_object(value) else ():
+            if is_object(event):
+                self._take(event)
+
+    def expect_results(self, calls: list[dict[str, Any]]) -> None:
+        """Let the next prompt wait until all of *calls* have their results."""
+        self._calls = {str(call["id"]) for call in calls}
+
+    def take_audio(self, seconds: float) -> bool:
+        """Return whether so many seconds of sound have come that no turn has answered, and count them as answered."""
+        if self._unanswered_seconds < seconds:
+            return False
+        self._unanswered_seconds = 0.0
+        return True
+
+    def _take(self, message: dict[str, Any]) -> None:
+        realtime = message.get("realtime_input", message.get("realtimeInput"))
+        blobs = _blobs(realtime) if is_object(realtime) else []
+        if blobs:
+            self._listen(blobs)
+            return
+        self.request.messages.append(message)
+        if is_object(realtime):
+            self._realtime(message, realtime)
+        elif (results := message.get("tool_response", message.get("toolResponse"))) is not None:
+            self._results(message, results)
+        elif _asks(message):
+            self.is_speaking = True
+            self.prompts.append(message)
+
+    def _listen(self, blobs: list[dict[str, Any]]) -> None:
+        self.is_speaking = True
+        for blob in blobs:
+            kind = str(blob.get("mime_type", blob.get("mimeType", "")))
+            size = _size(str(blob.get("data", "")))
+            self.request.media_bytes[kind] = self.request.media_bytes.get(kind, 0) + size
+            if kind.startswith("audio/"):
+                rate = _RATE.search(kind)
+                seconds = size / 2 / (int(rate[1]) if rate else _USUAL_RATE)
+                self.audio_seconds += seconds
+                self._unanswered_seconds += seconds
+
+    def _realtime(self, message: dict[str, Any], realtime: dict[str, Any]) -> None:
+        if "activity_start" in realtime or "activityStart" in realtime:
+            self.is_speaking = True
+        elif "text" in realtime or self._unanswered_seconds > 0:
+            # The end of speech that was answered already, while it came in, asks for nothing.
+            self.is_speaking |= "text" in realtime
+            self._unanswered_seconds = 0.0
+            self.prompts.append(message)
+
+    def _results(self, message: dict[str, Any], results: Any) -> None:
+        given = results.get("function_responses", results.get("functionResponses")) if is_object(results) else None
+        self._calls -= {str(result.get("id")) for result in given or () if is_object(result)}
+        if not self._calls:
+            self.prompts.append(message)
+
+
+def _blobs(realtime: dict[str, Any]) -> list[dict[str, Any]]:
+    values = [value for name, value in realtime.items() if name in _MEDIA]
+    items = [item for value in values for item in (value if is_list(value) else [value])]
+    return [item for item in items if is_object(item)]
+
+
+def _size(data: str) -> int:
+    try:
+        return len(base64.urlsafe_b64decode(data.replace("+", "-").replace("/", "_") + "=="))
+    except binascii.Error:
+        return 0
+
+
+def _asks(message: dict[str, Any]) -> bool:
+    """Return whether *message* is the user's to answer: a whole turn, a live interaction's input, music's play."""
+    content = message.get("client_content", message.get("clientContent"))
+    if is_object(content):
+        if "weightedPrompts" in content or "weighted_prompts" in content:
+            return False
+        return content.get("turn_complete", content.get("turnComplete")) is not False
+    playback = message.get("playback_control", message.get("playbackControl"))
+    return playback == "PLAY" or message.get("event_type") == _INPUT or bool(text_of_message(message))

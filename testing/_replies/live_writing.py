@@ -1,0 +1,151 @@
+"""A turn of a live session -> the messages that a server sends for it, and what it waits for between them.
+
+Deterministic: ids are derived from the session's setup and from their place in it. Pure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from maxim_gemini.testing.exceptions import ScriptError
+
+from . import usage as counting
+from .model import (
+    AfterAudio,
+    Candidate,
+    Disconnect,
+    Event,
+    Failure,
+    Hangup,
+    Hold,
+    InteractionEvent,
+    Interruption,
+    LiveMessage,
+    Pause,
+    Reply,
+    Transcription,
+    Verbatim,
+)
+from .style import Style
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .model import Step
+    from .request import GeminiRequest
+
+Action: TypeAlias = dict[str, Any] | bytes | Pause | Hold | Disconnect | AfterAudio | Interruption | Hangup
+"""What a live server does: sends a message, as JSON or as it stands, waits, or ends the connection."""
+
+_CLOSE_CODES: Final = {400: 1007, 401: 1008, 403: 1008, 404: 1008}
+"""How the Live API closes for what other methods answer with an HTTP status; 1011 for every other."""
+_BESIDE: Final = ("groundingMetadata", "urlContextMetadata")
+
+
+def written(turn: Reply, request: GeminiRequest, number: int) -> Iterator[Action]:
+    """Yield what the server does for the *number*-th *turn* of the session that *request* opened.
+
+    Raises:
+        ScriptError: the turn holds what no live session has.
+    """
+    for position, step in enumerate(turn.steps):
+        yield from _actions(step, request, f"{number}.{position}")
+    if is_finished(turn):
+        yield from ending(turn, request)
+
+
+def is_finished(turn: Reply) -> bool:
+    """Return whether the server completes *turn* by itself: not where it waits for functions, or was broken off."""
+    if turn.exact or not turn.steps or any(isinstance(step, Verbatim) for step in turn.steps):
+        return False
+    return not isinstance(turn.steps[-1], Hangup | Disconnect | Failure) and not calls_of(turn)
+
+
+def calls_of(turn: Reply) -> list[dict[str, Any]]:
+    """Return the function calls of *turn*."""
+    parts = [part for event in turn.events for candidate in event.candidates for part in candidate.parts or ()]
+    return [part["functionCall"] for part in parts if "functionCall" in part]
+
+
+def ending(turn: Reply, request: GeminiRequest) -> Iterator[dict[str, Any]]:
+    """Yield the messages that complete *turn*."""
+    if any(isinstance(step, Interruption) for step in turn.steps):
+        yield {"serverContent": {"interrupted": True}}
+    else:
+        yield {"serverContent": {"generationComplete": True}}
+    yield {"serverContent": {"turnComplete": True}, "usageMetadata": _usage(turn, request)}
+
+
+def _actions(step: Step, request: GeminiRequest, place: str) -> Iterator[Action]:
+    match step:
+        case Event():
+            yield from _content(step, request, place)
+        case LiveMessage(fields=fields) | InteractionEvent(fields=fields):
+            yield dict(fields)
+        case Transcription():
+            yield from _transcription(step, request)
+        case Verbatim(body=bytes() as body):
+            yield body
+        case Verbatim(events=events):
+            yield from map(dict, events)
+        case Failure(code=code, message=message):
+            yield Hangup(_CLOSE_CODES.get(code, 1011), message or f"error {code}")
+        case Interruption() | Pause() | Hold() | Disconnect() | AfterAudio() | Hangup():
+            yield step
+        case _:
+            raise ScriptError(f"a live session has no {type(step).__name__.lower()}: {step!r}")
+
+
+def _content(event: Event, request: GeminiRequest, place: str) -> Iterator[Action]:
+    if event.candidates[1:] or "promptFeedback" in event.fields:
+        raise ScriptError(f"a live session has one candidate, and blocks no prompt: {event!r}")
+    candidate = event.candidates[0] if event.candidates else Candidate()
+    parts = list(candidate.parts or ())
+    calls = [part["functionCall"] for part in parts if "functionCall" in part]
+    others = [part for part in parts if "functionCall" not in part]
+    content: dict[str, Any] = {"modelTurn": {"parts": [dict(part) for part in others]}} if others else {}
+    content |= {name: candidate.fields[name] for name in _BESIDE if name in candidate.fields}
+    if content:
+        yield _music(content) if "BidiGenerateMusic" in request.url else {"serverContent": content}
+    if calls:
+        numbered = enumerate(calls)
+        yield {"toolCall": {"functionCalls": [_with_id(call, request, f"{place}.{i}") for i, call in numbered]}}
+
+
+def _music(content: dict[str, Any]) -> dict[str, Any]:
+    chunks = [part["inlineData"] for part in content["modelTurn"]["parts"] if "inlineData" in part]
+    return {"serverContent": {"audioChunks": chunks}}
+
+
+def _with_id(call: Any, request: GeminiRequest, place: str) -> dict[str, Any]:
+    digits = int.from_bytes(hashlib.sha256(request.body + place.encode()).digest()[:8], "big")
+    return {"name": call["name"], "args": call.get("args", {}), "id": call.get("id") or f"function-call-{digits}"}
+
+
+def _transcription(step: Transcription, request: GeminiRequest) -> Iterator[Action]:
+    name = "inputTranscription" if step.is_input else "outputTranscription"
+    snake = "input_audio_transcription" if step.is_input else "output_audio_transcription"
+    if not step.if_requested or f"{name[:-13]}AudioTranscription" in request.setup or snake in request.setup:
+        yield {"serverContent": {name: {"text": step.text}}}
+
+
+def _usage(turn: Reply, request: GeminiRequest) -> dict[str, Any]:
+    """Return the token counts of *turn*: about what they are, and exactly what adds up."""
+    on_vertex = Style.of(request.model, turn.wire or request.backend).on_vertex
+    name = "candidates" if on_vertex else "response"
+    parts = [part for event in turn.events for candidate in event.candidates for part in candidate.parts or ()]
+    answer = counting.by_modality(parts)
+    prompt = sum(counting.text_tokens(str(message)) for message in request.messages) or 1
+    own = {key: value for event in turn.events for key, value in (event.usage or {}).items()}
+    answered = own.pop("candidatesTokenCount", None)
+    details = own.pop("candidatesTokensDetails", None) or counting.details(answer)
+    counts: dict[str, Any] = {"promptTokenCount": prompt}
+    counts[f"{name}TokenCount"] = sum(answer.values()) if answered is None else answered
+    counts |= {key: value for key, value in own.items() if not key.endswith("Details")}
+    addends = ("promptTokenCount", f"{name}TokenCount", "toolUsePromptTokenCount", "thoughtsTokenCount")
+    counts.setdefault("totalTokenCount", sum(int(counts.get(key, 0)) for key in addends))
+    counts["promptTokensDetails"] = counting.details({"TEXT": counts["promptTokenCount"]})
+    counts[f"{name}TokensDetails"] = details
+    counts |= {key: value for key, value in own.items() if key.endswith("Details")}
+    return {key: value for key, value in counts.items() if value not in (None, [])}
