@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from .client import MaximGeminiChats, MaximGeminiChatSession, MaximGeminiClient, MaximGeminiModels
     from .interactions import MaximGeminiAsyncInteractions, MaximGeminiInteractions
+    from .live import MaximGeminiAsyncLive
 
 __all__ = [
     "Delivery",
@@ -31,6 +32,7 @@ __all__ = [
     "MaximGeminiAsyncChats",
     "MaximGeminiAsyncClient",
     "MaximGeminiAsyncInteractions",
+    "MaximGeminiAsyncLive",
     "MaximGeminiAsyncModels",
     "MaximGeminiChatSession",
     "MaximGeminiChats",
@@ -43,6 +45,7 @@ __all__ = [
 _HOMES = {
     "Delivery": "._core.delivery",
     "MaximGeminiAsyncInteractions": ".interactions",
+    "MaximGeminiAsyncLive": ".live",
     "MaximGeminiInteractions": ".interactions",
     "deliver": "._core.maxim_writer",
 }

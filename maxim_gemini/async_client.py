@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ._core.delivery import Delivery
     from ._core.logger import Logger
     from .interactions import MaximGeminiAsyncInteractions
+    from .live import MaximGeminiAsyncLive
 
 
 class MaximGeminiAsyncModels(TracedModels, AsyncModels, sdk_class=AsyncModels):
@@ -160,6 +161,13 @@ class MaximGeminiAsyncClient(Wrapper, AsyncClient, sdk_class=AsyncClient):
             found: MaximGeminiAsyncInteractions = self._wrapped.interactions
             return found
         return self._once("interactions", self._wrapped.interactions, MaximGeminiAsyncInteractions)
+
+    @property
+    def live(self) -> MaximGeminiAsyncLive:
+        """The Live API, traced; `live.music` is the SDK's own."""
+        from .live import MaximGeminiAsyncLive  # few applications speak
+
+        return self._once("live", self._wrapped.live, MaximGeminiAsyncLive)
 
     async def __aenter__(self) -> Self:
         await self._wrapped.__aenter__()

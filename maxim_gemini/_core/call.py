@@ -134,7 +134,7 @@ class Call:
             self.trace.fail(outcome.error)
         if self._is_open:
             self.tools.leave()
-            self.trace.close(self._output)
+            self.trace.close(self._output, outcome.at)
 
     def abandon(self) -> None:
         """End the call as one whose rest is not read: closed, or dropped, at the hands of the garbage collector."""

@@ -97,6 +97,14 @@ class Transport(Protocol):
         ...
 
 
+class Source(Protocol):
+    """What logs in the background."""
+
+    def settle(self, timeout: float | None = None) -> bool:
+        """Wait until it has logged all that it has to; return whether it has, within *timeout* seconds."""
+        ...
+
+
 class Delivery:
     """What became of the logs of one Maxim logger.
 
@@ -112,6 +120,7 @@ class Delivery:
         self._limits = limits or Limits()
         self._transport = transport
         self._account = account
+        self._sources: list[Source] = []
         self._begin()
 
     def open(self) -> None:
@@ -177,9 +186,16 @@ class Delivery:
                 time.sleep(0.0005)
         return self._intake.qsize() < 10 * CROWDED
 
+    def wait_for(self, source: Source) -> None:
+        """Have a flush wait for what logs in the background."""
+        if source not in self._sources:
+            self._sources.append(source)
+
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until what was logged so far is sent; return whether it is, within *timeout* seconds."""
         end = time.monotonic() + (self.timeout if timeout is None else timeout)
+        if not all(source.settle(max(0, end - time.monotonic())) for source in self._sources):
+            return False
         return self._pass_barrier(end) and self._pass_barrier(end)  # each attachment adds a log
 
     def _pass_barrier(self, end: float) -> bool:

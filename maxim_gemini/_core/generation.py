@@ -53,13 +53,13 @@ class Arrivals:
         self._times: list[float] = []
         self._step = 1
 
-    def note(self) -> None:
-        """Take note of a chunk."""
+    def note(self, at: float | None = None) -> None:
+        """Take note of a chunk that comes now, or came *at* a time of the performance counter."""
         if self.count % self._step == 0:
             if len(self._times) == KEPT_ARRIVALS:
                 del self._times[1::2]
                 self._step *= 2
-            self._times.append(time.perf_counter())
+            self._times.append(time.perf_counter() if at is None else at)
         self.count += 1
 
     def since(self, start: float) -> list[float]:
@@ -131,6 +131,8 @@ class Outcome(NamedTuple):
     """What it was, if neither a success nor an error: `stopped_early` or `cancelled`."""
     error: dict[str, str] | None = None
     """The error, in Maxim's form."""
+    at: datetime | None = None
+    """When it ended, if that is not now."""
 
     @classmethod
     def of(cls, error: BaseException | None) -> Outcome:
@@ -230,11 +232,11 @@ class Generation:
         for attachment in request.attachments:
             self._attach(attachment, "input")
 
-    def add(self, response: R) -> R:
-        """Take in a response, or one chunk of it, and give it back."""
+    def add(self, response: R, at: float | None = None) -> R:
+        """Take in a response, or one chunk of it, which comes now or came *at* a time, and give it back."""
         if self._is_open:
             if self._arrivals is not None:
-                self._arrivals.note()
+                self._arrivals.note(at)
             if calls := self._log.attempt("read what the model answered", self.answer.add, response):
                 self._tools.expect(calls)
         return response
@@ -257,7 +259,7 @@ class Generation:
         result = result or {"id": self.id, "object": "chat.completion", "created": int(time.time()), "choices": []}
         if outcome.error is not None:
             result["error"] = outcome.error
-        self._log.commits.end_generation(self.id, result, about)
+        self._log.commits.end_generation(self.id, result, about, outcome.at)
 
     def _about(self, outcome: Outcome) -> dict[str, Any]:
         about: dict[str, Any] = {}

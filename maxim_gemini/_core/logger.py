@@ -22,7 +22,8 @@ from maxim.logger import FileDataAttachment, Logger, UrlAttachment
 from maxim.logger.components.types import CommitLog, Entity
 from maxim.logger.writer import LogWriter
 
-from .maxim_writer import deliver_by_default, delivery_of
+from .background import Background
+from .maxim_writer import deliver_by_default, delivery_from, delivery_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,6 +130,11 @@ class Ledger:
         """Return whether anything was logged about *entity_id*."""
         return entity_id in self._seen
 
+    def settle(self, timeout: float | None = None) -> bool:
+        """Wait until all that is logged in the background is; return whether it is, within *timeout* seconds."""
+        background: Background | None = self._shared.get(Background)
+        return background is None or background.settle(timeout)
+
     def shared(self, kind: type[R]) -> R:
         """Return the one *kind* that belongs to this logger."""
         known: R | None = self._shared.get(kind)
@@ -164,8 +170,10 @@ class Methods:
         """Begin a generation in a trace."""
         self._logger.trace_add_generation(trace_id, config)
 
-    def end_generation(self, generation_id: str, result: dict[str, Any], about: dict[str, Any]) -> None:
-        """Log what is known *about* a generation, its result, and that it has ended."""
+    def end_generation(
+        self, generation_id: str, result: dict[str, Any], about: dict[str, Any], at: datetime | None = None
+    ) -> None:
+        """Log what is known *about* a generation, its result, and that it has ended, now or *at* a time."""
         try:
             if metadata := about.get("metadata"):
                 self._logger.generation_add_metadata(generation_id, metadata)
@@ -175,8 +183,8 @@ class Methods:
         finally:
             self._logger.generation_result(generation_id, result)
 
-    def end_trace(self, trace_id: str, answered: str) -> None:
-        """End a trace with what the model *answered*."""
+    def end_trace(self, trace_id: str, answered: str, at: datetime | None = None) -> None:
+        """End a trace with what the model *answered*, now or *at* a time."""
         try:
             self._logger.trace_set_output(trace_id, answered)
         finally:
@@ -208,19 +216,21 @@ class Commits(Methods):
             data["startTimestamp"] = start
         self._logger.writer.commit(CommitLog(_TRACE, trace_id, "add-generation", data))
 
-    def end_generation(self, generation_id: str, result: dict[str, Any], about: dict[str, Any]) -> None:
-        """Log what is known *about* a generation, its result, and that it has ended."""
+    def end_generation(
+        self, generation_id: str, result: dict[str, Any], about: dict[str, Any], at: datetime | None = None
+    ) -> None:
+        """Log what is known *about* a generation, its result, and that it has ended, now or *at* a time."""
         commit = self._logger.writer.commit
         if about:
             commit(CommitLog(_GENERATION, generation_id, "update", about))
         commit(CommitLog(_GENERATION, generation_id, "result", {"result": result}))
-        commit(CommitLog(_GENERATION, generation_id, "end", {"endTimestamp": datetime.now(UTC)}))
+        commit(CommitLog(_GENERATION, generation_id, "end", {"endTimestamp": at or datetime.now(UTC)}))
 
-    def end_trace(self, trace_id: str, answered: str) -> None:
-        """End a trace with what the model *answered*."""
+    def end_trace(self, trace_id: str, answered: str, at: datetime | None = None) -> None:
+        """End a trace with what the model *answered*, now or *at* a time."""
         commit = self._logger.writer.commit
         commit(CommitLog(_TRACE, trace_id, "update", {"output": answered}))
-        commit(CommitLog(_TRACE, trace_id, "end", {"endTimestamp": datetime.now(UTC)}))
+        commit(CommitLog(_TRACE, trace_id, "end", {"endTimestamp": at or datetime.now(UTC)}))
 
 
 _METHODS: Final = (
@@ -292,6 +302,13 @@ class Log:
                     return
                 lock.release()
         do()
+
+    @property
+    def background(self) -> Background:
+        """What logs away from an event loop, in the order in which it came; a flush waits for it."""
+        if (delivery := delivery_from(getattr(self.logger, "writer", None))) is not None:
+            delivery.wait_for(self._ledger)
+        return self.shared(Background)
 
     def is_new(self, entity_id: str) -> bool:
         """Remember *entity_id*; return whether this logger had not seen it."""

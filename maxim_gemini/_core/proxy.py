@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 W = TypeVar("W", bound="Wrapper")
 
 # What a wrapper keeps for itself; every other attribute is the wrapped object's, for reading and for writing.
-_OWN: Final = frozenset({"_wrapped", "_log", "_keep", "_cached", "_conversation", "_replaced"})
+_OWN: Final = frozenset({"_wrapped", "_log", "_keep", "_cached", "_conversation", "_replaced", "_audio_seconds"})
 
 
 class _Omitted:

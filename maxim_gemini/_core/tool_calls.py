@@ -61,6 +61,8 @@ class FunctionAnswer(NamedTuple):
     text: str
     failure: str | None = None
     """The error, where there is nothing else."""
+    kind: str = ""
+    """The kind of error, where there is a name for it."""
 
 
 def in_openai_form(call_id: str, name: str | None, args: Mapping[str, object] | None) -> dict[str, Any]:
@@ -111,7 +113,7 @@ class ToolCall:
         if not self.is_open:
             self.begin(log, self.requested_at)
         if answer.failure is not None:
-            self.fail(log, answer.failure)
+            self.fail(log, answer.failure, answer.kind)
         else:
             self.succeed(log, answer.text)
 

@@ -89,9 +89,9 @@ class Trace:
         """Log an error that came before any request was made."""
         self.log.attempt("add the error", lambda: self.log.logger.trace_add_error(self.id, error))
 
-    def close(self, text: str) -> None:
+    def close(self, text: str, at: datetime | None = None) -> None:
         """End the span, and the trace with its output if it is ours; the call guards it."""
         if (span_id := self.span_id) is not None:
             self.log.attempt("end the span", lambda: self.log.logger.span_end(span_id))
         if self.is_local:
-            self.log.commits.end_trace(self.id, text)
+            self.log.commits.end_trace(self.id, text, at)

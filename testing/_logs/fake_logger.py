@@ -134,8 +134,15 @@ class MemoryWriter(LogWriter):
         self._reading = threading.Lock()
         self.clear()
 
+    def settle(self) -> None:
+        """Wait for what is logged in the background: wrappers that do so are among the sinks."""
+        for sink in self.sinks:
+            if (settle := getattr(sink, "settle", None)) is not None:
+                settle()
+
     def clear(self) -> None:
         """Forget everything."""
+        self.settle()
         with self._reading:
             self._entries: list[_Entry] = []
             self._commits: list[Commit] = []
@@ -157,7 +164,8 @@ class MemoryWriter(LogWriter):
             self._entries.append(_entry(log, dropped=_reason(log)))
 
     def flush(self, is_sync: bool = False) -> None:
-        """Do nothing: there is nothing to wait for."""
+        """Wait for what is logged in the background; nothing else takes time."""
+        self.settle()
 
     def cleanup(self, is_sync: bool = False) -> None:
         """Note that the application cleaned up."""
@@ -166,10 +174,12 @@ class MemoryWriter(LogWriter):
     @property
     def logs(self) -> tuple[CommitLog, ...]:
         """The logs as they were handed over, the dropped ones left out."""
+        self.settle()
         return tuple(entry.log for entry in self._entries if not entry.dropped)
 
     def tree(self) -> Tree:
         """Return all that was kept as entities."""
+        self.settle()
         with self._reading:
             seen = len(self._commits)
             new = self._entries[seen:]

@@ -1,0 +1,294 @@
+"""A live session's frames, in the order in which they went over the websocket -> its turns, and the session's events.
+
+What the application sends belongs to the turn under way or, once Gemini answers that, to the next one. Frames are read
+away from the event loop, so that all times are those that the frames bring along.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from .._core.generation import STOPPED_EARLY, SUCCESS, Outcome
+from .._core.logger import new_id
+from .._core.secrets import redacted, without_credentials
+from .._core.tool_calls import FunctionAnswer
+from .._core.values import as_text, mapping
+from .frames import JsonDict, decoded, member, members_of, names
+from .request import system_messages
+from .turn import SESSION_NAME, Connection, Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._core.generation import Start
+    from .frames import Frame
+    from .turn import Results
+
+QUIET: Final = logging.getLogger("maxim_gemini")
+
+_MARKS: Final = frozenset({"activity_start", "activity_end", "audio_stream_end"})
+_MEDIA: Final = ("audio", "video", "media", "media_chunks")
+_KNOWN_CONTENT: Final = frozenset(
+    {
+        "model_turn",
+        "turn_complete",
+        "turn_complete_reason",
+        "interrupted",
+        "generation_complete",
+        "input_transcription",
+        "interim_input_transcription",
+        "output_transcription",
+        "grounding_metadata",
+        "url_context_metadata",
+        "waiting_for_input",
+        "interaction_status",
+    }
+)
+
+
+class LiveSession:
+    """The turns of one connection. *remember* is called with each handle that the session can be resumed with."""
+
+    def __init__(self, connection: Connection, session_id: str, remember: Callable[[str], None]) -> None:
+        self._connection = connection
+        self._log = connection.log
+        self._id = session_id
+        self._remember = remember
+        self._turn: Turn | None = None
+        self._next: Turn | None = None
+        self._unanswered: Results | None = None
+        self._has_had_turns = False
+
+    def begin(self) -> None:
+        """Begin the session, if the logger has not seen it."""
+        if self._log.is_new(self._id):
+            session: Any = {"id": self._id, "name": SESSION_NAME, "tags": {"model": self._connection.model}}
+            self._log.attempt("begin the session", lambda: self._log.logger.session(session))
+
+    def take(self, frame: Frame) -> None:
+        """Take in the next frame."""
+        message = decoded(frame.content)
+        if message is None:
+            self._fail("a frame that is no JSON object: " + _beginning(frame.content), "", frame.at)
+            return
+        handlers = _SENT if frame.is_sent else _RECEIVED
+        unknown = [name for name in names(message) if name not in handlers]
+        for name, handle in handlers.items():
+            if (value := member(message, name)) is not None:
+                handle(self, value, message, frame.at)
+        if unknown and not frame.is_sent and len(unknown) == len(message):  # the SDK raises an error of it
+            code = message.get("code") or (mapping(message.get("error")) or {}).get("code")
+            self._fail(f"a message of an unknown kind: {as_text(message)}", as_text(code or ""), frame.at)
+        elif unknown:
+            QUIET.debug("unknown members of a live message: %s", ", ".join(unknown))
+
+    def _fail(self, message: str, code: str, at: Start) -> None:
+        self._under_way(at).fail({"message": redacted(message[:2_000]), "code": code, "type": "invalid_message"})
+
+    # What the application sends ---------------------------------------------------------------------------------------
+
+    def _speaking(self, at: Start) -> Turn:
+        """Return the turn that what the application sends belongs to."""
+        if self._turn is None:
+            self._turn = self._new_turn(at)
+        elif self._turn.answer is not None:
+            self._next = self._next or self._new_turn(at)
+            return self._next
+        return self._turn
+
+    def _new_turn(self, at: Start) -> Turn:
+        results, self._unanswered = self._unanswered, None
+        return Turn(self._connection, *((results.at, results.messages) if results else (at,)))
+
+    def _content(self, content: Any, _message: JsonDict, at: Start) -> None:
+        turn = self._speaking(at)
+        turn.input.read(member(content, "turns"))
+        turn.heard(at)
+        if member(content, "turn_complete"):
+            turn.asked(at)
+        turn.open()
+
+    def _realtime_input(self, given: Any, _message: JsonDict, at: Start) -> None:
+        turn = self._speaking(at)
+        turn.heard(at)
+        for name in _MEDIA:
+            for media in members_of(given, name):
+                turn.input.take_in(media)
+        if isinstance(text := member(given, "text"), str):
+            turn.input.read({"role": "user", "parts": [{"text": text}]})
+            turn.asked(at)
+            turn.open()
+        for name in _MARKS & set(names(mapping(given) or {})):
+            self._mark(turn, at, begins=name == "activity_start")
+
+    def _mark(self, turn: Turn, at: Start, *, begins: bool) -> None:
+        """Take note of where the user begins to speak, or ends."""
+        turn.is_speaking = begins
+        if begins:
+            turn.open(at)
+        else:
+            turn.asked(at)
+
+    def _tool_response(self, response: Any, _message: JsonDict, at: Start) -> None:
+        self._under_way(at).return_results(response, at)
+
+    def _context_update(self, update: Any, _message: JsonDict, _at: Start) -> None:
+        if (instruction := member(update, "system_instruction")) is not None:
+            self._connection.system = system_messages(instruction)
+        if (tools := member(update, "tools")) is not None:
+            text = redacted(as_text(without_credentials(member(tools, "tools") or [])))
+            self._connection.parameters = {**self._connection.parameters, "tools": text}
+
+    # What Gemini sends ------------------------------------------------------------------------------------------------
+
+    def _under_way(self, at: Start) -> Turn:
+        """Return the turn that what Gemini sends belongs to."""
+        if self._turn is None:
+            self._turn = self._new_turn(at)
+        return self._turn
+
+    def _server_content(self, content: Any, message: JsonDict, at: Start) -> None:
+        if unknown := [name for name in names(mapping(content) or {}) if name not in _KNOWN_CONTENT]:
+            QUIET.debug("unknown members of live content: %s", ", ".join(unknown))
+        if text := member(member(content, "input_transcription"), "text"):
+            self._transcribed(str(text), at)
+        if _has_answer(content):
+            self._under_way(at).add(message, at)
+        turn = self._turn
+        if turn is not None:
+            if member(content, "generation_complete"):
+                turn.generated(at)
+            if member(content, "interrupted") and turn.answer is not None:
+                turn.answer.finish_reason = "interrupted"
+            if reason := member(content, "turn_complete_reason"):
+                turn.reason = str(reason)
+            self._complete(content, turn, at)
+
+    def _transcribed(self, text: str, at: Start) -> None:
+        """Take in the user's words: they may come late, while they are answered; those that interrupt are the next."""
+        turn = self._under_way(at)
+        answer = turn.answer
+        if answer is not None and (answer.finish_reason or self._next is not None and self._next.is_open):
+            turn = self._speaking(at)
+        turn.input.transcribe(text)
+        turn.open()
+
+    def _tool_call(self, _call: Any, message: JsonDict, at: Start) -> None:
+        self._under_way(at).add({"tool_call": member(message, "tool_call")}, at)
+
+    def _cancellation(self, cancellation: Any, _message: JsonDict, at: Start) -> None:
+        ids = member(cancellation, "ids") or []
+        known = self._connection.calls
+        turn = self._under_way(at)
+        turn.settle([FunctionAnswer(known.get(i), i, None, "", "cancelled by Gemini", "cancelled") for i in ids])
+
+    def _usage(self, usage: Any, _message: JsonDict, at: Start) -> None:
+        turn = self._under_way(at)
+        turn.open()
+        turn.usage = mapping(usage)
+
+    def _voice_activity(self, activity: Any, _message: JsonDict, at: Start) -> None:
+        kind = str(member(activity, "type") or member(activity, "vad_signal_type") or member(activity, "voice_activity_type"))
+        if kind.endswith(("START", "SOS")):
+            self._speaking(at).open(at)
+        elif kind.endswith(("END", "EOS")):
+            self._speaking(at).asked(at)
+
+    def _complete(self, content: Any, turn: Turn, at: Start) -> None:
+        """End the turn where the SDK's `receive` ends."""
+        status = str(member(content, "interaction_status") or "")
+        if status and not status.endswith("UNSPECIFIED"):
+            is_complete = status.endswith("IDLE")
+        else:
+            is_complete = bool(member(content, "turn_complete"))
+        if not is_complete or not turn.is_open:
+            return
+        if turn.answer is None and turn.is_speaking:
+            return  # what was interrupted by the user who speaks now: that was not noticed before
+        self._end_turn(SUCCESS, at)
+
+    def _end_turn(self, outcome: Outcome, at: Start) -> None:
+        turn, self._turn, self._next = self._turn, self._next, None
+        if turn is not None:
+            self._has_had_turns = True
+            self._unanswered = turn.end(outcome, at)
+
+    def _event(self, name: str, value: Any) -> None:
+        data = {key: as_text(item) for key, item in (mapping(value) or {}).items()}
+        self._log.attempt(
+            "log an event", lambda: self._log.logger.session_event(self._id, new_id(), name, data)
+        )
+
+    def _go_away(self, value: Any, _message: JsonDict, _at: Start) -> None:
+        self._event("go_away", value)
+
+    def _resumption(self, value: Any, _message: JsonDict, _at: Start) -> None:
+        if handle := member(value, "new_handle"):
+            self._remember(str(handle))
+        self._event("session_resumption_update", value)
+
+    # The end ----------------------------------------------------------------------------------------------------------
+
+    def close(self, outcome: Outcome, at: Start, code: int, reason: str) -> None:
+        """End what is open, as the connection was closed, or broke; an error is one, though no turn is open."""
+        self._event("closed", {"code": code, "reason": redacted(reason)})
+        if outcome.error is not None:
+            self._under_way(at)
+        self._end_open_turns(outcome, at)
+
+    def _end_open_turns(self, outcome: Outcome, at: Start) -> None:
+        while self._turn is not None:
+            is_a_turn = self._turn.is_open or outcome.error is not None or not self._has_had_turns
+            if is_a_turn:
+                self._end_turn(outcome, at)
+            else:  # sound after the last answer, of which nothing came
+                self._turn, self._next = self._next, None
+            outcome = outcome._replace(error=None, manner=outcome.manner or STOPPED_EARLY.manner)
+
+    def end(self, outcome: Outcome, at: Start, *, ends_session: bool) -> None:
+        """End what is open, as the application left the connection, or could not open it."""
+        if outcome.error is not None:
+            self._under_way(at)
+        self._end_open_turns(outcome, at)
+        if ends_session:
+            self._log.attempt("end the session", lambda: self._log.logger.session_end(self._id))
+
+
+def _has_answer(content: Any) -> bool:
+    """Return whether there is a piece of an answer: the transcription begins and ends with pieces without text."""
+    return bool(
+        member(member(content, "model_turn"), "parts")
+        or member(member(content, "output_transcription"), "text")
+        or member(content, "grounding_metadata")
+        or member(content, "url_context_metadata")
+    )
+
+
+def _beginning(content: str | bytes) -> str:
+    return repr(content[:200]) + ("..." if len(content) > 200 else "")
+
+
+def _nothing(_session: LiveSession, _value: Any, _message: JsonDict, _at: Start) -> None:
+    """Pass over what says nothing about a turn."""
+
+
+_SENT: Final[dict[str, Any]] = {
+    "setup": _nothing,
+    "client_content": LiveSession._content,
+    "realtime_input": LiveSession._realtime_input,
+    "tool_response": LiveSession._tool_response,
+    "context_update": LiveSession._context_update,
+}
+_RECEIVED: Final[dict[str, Any]] = {
+    "setup_complete": _nothing,
+    "session_resumption_update": LiveSession._resumption,
+    "go_away": LiveSession._go_away,
+    "voice_activity": LiveSession._voice_activity,
+    "voice_activity_detection_signal": LiveSession._voice_activity,
+    "tool_call": LiveSession._tool_call,
+    "tool_call_cancellation": LiveSession._cancellation,
+    "usage_metadata": LiveSession._usage,
+    "server_content": LiveSession._server_content,
+}
+"""What is done with each member of a message, in this order."""

@@ -1,0 +1,103 @@
+"""The sound of one side of a turn, bounded. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import groupby
+from typing import Any, Final
+
+from .._core.values import ATTACHMENT_LIMIT, Attachment
+from .._core.wav import pcm_format
+
+USER_RATE: Final = 16_000
+"""Samples a second of what a user says, where no rate is named."""
+
+MODEL_RATE: Final = 24_000
+"""Samples a second of what Gemini says, where no rate is named."""
+
+_HEAD: Final = 1024
+"""Bytes that are left for the head of a file."""
+
+
+class Sound:
+    """What was heard: all of it is measured, and at most *limit* seconds are kept.
+
+    These are the first ones; with *newest* the last ones: a microphone that is always open gives silence first.
+    """
+
+    __slots__ = ("_kept", "_limit", "_newest", "_pieces", "_rate", "_size", "seconds")
+
+    def __init__(self, limit: float, rate: int, *, newest: bool = False) -> None:
+        self.seconds = 0.0
+        self._limit = limit
+        self._rate = rate
+        self._newest = newest
+        self._pieces: deque[tuple[str, bytes, float]] = deque()
+        self._kept = 0.0
+        self._size = 0
+
+    def add(self, mime_type: str, data: bytes) -> None:
+        """Take in the next piece."""
+        pcm = pcm_format(mime_type, default_rate=self._rate)
+        if pcm is None:  # compressed: nobody knows how long it is
+            second = 0
+        else:
+            second = 2 * pcm.rate * pcm.channels
+            mime_type = f"audio/pcm;rate={pcm.rate}" + (f";channels={pcm.channels}" if pcm.channels > 1 else "")
+        self.seconds += len(data) / second if second else 0.0
+        if not self._limit:
+            return
+        if not self._newest:
+            data = data[: self._room(second)]
+        if data:
+            self._append(mime_type, data, second)
+        while self._newest and self._pieces and self._excess() > 0:
+            self._drop_from_oldest()
+
+    def _append(self, mime_type: str, data: bytes, second: int) -> None:
+        seconds = len(data) / second if second else 0.0
+        self._pieces.append((mime_type, data, seconds))
+        self._kept += seconds
+        self._size += len(data)
+
+    def _room(self, second: int) -> int:
+        """Return how many bytes more may be kept, whole samples."""
+        room = ATTACHMENT_LIMIT - _HEAD - self._size
+        if second:
+            room = min(room, round((self._limit - self._kept) * second))
+        return max(0, room - room % 2)
+
+    def _excess(self) -> float:
+        """Return how much of the oldest piece is too much: a share of it, or more than all."""
+        _, data, seconds = self._pieces[0]
+        too_long = (self._kept - self._limit) / seconds if seconds else 0.0
+        too_large = (self._size - (ATTACHMENT_LIMIT - _HEAD)) / len(data)
+        return max(too_long, too_large)
+
+    def _drop_from_oldest(self) -> None:
+        share = self._excess()
+        mime_type, data, seconds = self._pieces.popleft()
+        self._kept -= seconds
+        self._size -= len(data)
+        cut = round(len(data) * share)
+        cut += cut % 2
+        if (rest := data[max(cut, 2) :]) and share < 1:
+            self._pieces.appendleft((mime_type, rest, seconds * len(rest) / len(data)))
+            self._kept += self._pieces[0][2]
+            self._size += len(rest)
+
+    def metadata(self, side: str) -> dict[str, Any]:
+        """Return how long it is, and whether not all of it is kept."""
+        if not self.seconds:
+            return {}
+        about: dict[str, Any] = {f"{side}_audio_seconds": round(self.seconds, 3)}
+        return about | ({f"{side}_audio_is_cut": True} if self._kept + 0.001 < self.seconds else {})
+
+    def release(self) -> None:
+        """Keep no piece any longer."""
+        self._pieces.clear()
+
+    def attachments(self, name: str) -> list[Attachment]:
+        """Return what is kept: one attachment as long as the format stays the same."""
+        runs = groupby(self._pieces, key=lambda piece: piece[0])
+        return [Attachment(kind or None, data=b"".join(data for _, data, _ in run), name=name) for kind, run in runs]

@@ -1,0 +1,133 @@
+"""`client.aio.live`, traced: a session for each connection, a trace for each turn."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from google.genai.live import AsyncLive
+
+from ._core.headers import Labels, checked_id, labels_in, split_labels
+from ._core.logger import Log, new_id
+from ._core.proxy import OMITTED, Unrecorded, Wrapper
+from ._core.values import mapping
+from ._generate_content.messages import read_request, system_of
+from ._generate_content.parameters import read_parameters
+from ._live import sdk
+from ._live.recording import Recording, Resumable
+from ._live.session import LiveSession
+from ._live.turn import Connection
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from google.genai import types
+    from google.genai.live import AsyncSession
+
+    from ._core.logger import Logger
+
+AUDIO_SECONDS: Final = "MAXIM_GEMINI_AUDIO_SECONDS"
+"""The environment variable for the seconds of sound that are logged of each side of a turn; 0 logs none."""
+
+_DEFAULT_SECONDS: Final = 60.0
+
+
+class MaximGeminiAsyncLive(Wrapper, AsyncLive, sdk_class=AsyncLive):
+    """`client.aio.live`: each connection is a session, each turn in it a trace.
+
+    Of the sound of each side of a turn, *audio_seconds* are logged at the most; 0 logs none.
+    """
+
+    _audio_seconds: float | None
+
+    def __init__(self, live: AsyncLive, logger: Logger, *, audio_seconds: float | None = None) -> None:
+        self._wrap(live, Log(logger))
+        self._audio_seconds = audio_seconds
+
+    def _wrap(self, wrapped: Any, log: Log, keep: Any = None) -> None:
+        super()._wrap(wrapped, log, keep)
+        self._audio_seconds = None
+
+    @asynccontextmanager
+    async def connect(
+        self,
+        *,
+        model: str,
+        config: types.LiveConnectConfigOrDict | None = OMITTED,
+        session_id: str | None = None,
+        trace_id: str | None = None,
+        generation_name: str | None = None,
+        audio_seconds: float | None = None,
+    ) -> AsyncGenerator[AsyncSession, None]:
+        """Connect as the SDK does; log into the session *session_id*, that of a resumed handle, or one of its own."""
+        request: dict[str, Any] = {"model": model}
+        if config is not OMITTED:
+            request["config"] = config
+        labels = Labels(trace_id, session_id, generation_name)
+        begun = self._log.attempt("begin the live session", self._begin, request, labels, audio_seconds)
+        if begun is None:
+            async with Unrecorded(self._wrapped, self._replaced).connect(**request) as session:
+                yield session
+            return
+        recording, live, request = begun
+        with recording:
+            async with live.connect(**request) as session:
+                recording.is_connected = True
+                self._log.attempt("watch the live session", sdk.watch, session, recording)
+                yield session
+
+    def _begin(
+        self, request: dict[str, Any], labels: Labels, audio_seconds: float | None
+    ) -> tuple[Recording, Any, dict[str, Any]]:
+        """Return the recording of a connection, what connects, and the request to make."""
+        log = self._log
+        of_headers, config = split_labels(request.get("config"), log)
+        if "config" in request:
+            request = {**request, "config": config}
+        labels = Labels(
+            checked_id(log, "trace_id", labels.trace_id),
+            checked_id(log, "session_id", labels.session_id),
+            labels.generation_name,
+        ).over(of_headers, labels_in(sdk.headers_of(self._wrapped), log))
+        resumable = log.shared(Resumable)
+        resumption = _setting(config, "session_resumption", "sessionResumption")
+        is_the_callers = labels.session_id is not None
+        session_id = labels.session_id or resumable.session_of(_setting(resumption, "handle")) or new_id()
+        labels = labels._replace(session_id=session_id)
+        connection = Connection(
+            log,
+            labels,
+            str(request["model"]),
+            read_request(None, system_of(config), lambda _call: None).messages,
+            read_parameters(config),
+            self._seconds(audio_seconds),
+        )
+        session = LiveSession(connection, session_id, lambda handle: resumable.remember(handle, session_id))
+        recording = Recording(log, session, ends_session=not is_the_callers and resumption is None)
+        live = Unrecorded(sdk.unlabelled(self._wrapped), self._replaced)
+        return recording, live, request
+
+    def _seconds(self, given: float | None) -> float:
+        """Return the limit of the connection, of this wrapper, or of the environment."""
+        for one in (given, self._audio_seconds):
+            if one is not None:
+                return max(0.0, one)
+        value = os.environ.get(AUDIO_SECONDS, "").strip()
+        if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value):
+            return float(value)
+        if value:
+            self._log.warn(
+                AUDIO_SECONDS,
+                "%s=%.100r is ignored, and %g used: expected a number of seconds, as in %s=60, or 0 for no sound",
+                *(AUDIO_SECONDS, value, _DEFAULT_SECONDS, AUDIO_SECONDS),
+            )
+        return _DEFAULT_SECONDS
+
+
+def _setting(config: Any, *names: str) -> Any:
+    settings = mapping(config)
+    if settings is None:
+        return getattr(config, names[0], None)
+    return next((settings[name] for name in names if name in settings), None)
