@@ -172,5 +172,3 @@ def _add_result(request: Request, response: JsonDict) -> None:
     message: JsonDict = {"role": "tool", "content": text if failure is None else redacted(text)}
     message |= {"tool_call_id": response["id"]} if response.get("id") else {}
     request.messages.append(message | ({"name": response["name"]} if response.get("name") else {}))
-
-

@@ -1,4 +1,6 @@
-"""The one place that leans on the inner workings of google-genai's Live API; `tests/live/test_sdk.py` fails when they move.
+"""The one place that leans on the inner workings of google-genai's Live API.
+
+`tests/live/test_sdk.py` fails when they move.
 
 - A session has its websocket as `_ws`, and calls no more of it than `send(text)`, `recv()` and `close()`.
 - `connect` sends the headers of `_api_client`, which has them in `_http_options`.

@@ -169,7 +169,7 @@ class LiveSession:
         """Take in the user's words: they may come late, while they are answered; those that interrupt are the next."""
         turn = self._under_way(at)
         answer = turn.answer
-        if answer is not None and (answer.finish_reason or self._next is not None and self._next.is_open):
+        if answer is not None and (answer.finish_reason or (self._next is not None and self._next.is_open)):
             turn = self._speaking(at)
         turn.input.transcribe(text)
         turn.open()
@@ -189,7 +189,9 @@ class LiveSession:
         turn.usage = mapping(usage)
 
     def _voice_activity(self, activity: Any, _message: JsonDict, at: Start) -> None:
-        kind = str(member(activity, "type") or member(activity, "vad_signal_type") or member(activity, "voice_activity_type"))
+        kind = str(
+            member(activity, "type") or member(activity, "vad_signal_type") or member(activity, "voice_activity_type")
+        )
         if kind.endswith(("START", "SOS")):
             self._speaking(at).open(at)
         elif kind.endswith(("END", "EOS")):
@@ -216,9 +218,7 @@ class LiveSession:
 
     def _event(self, name: str, value: Any) -> None:
         data = {key: as_text(item) for key, item in (mapping(value) or {}).items()}
-        self._log.attempt(
-            "log an event", lambda: self._log.logger.session_event(self._id, new_id(), name, data)
-        )
+        self._log.attempt("log an event", lambda: self._log.logger.session_event(self._id, new_id(), name, data))
 
     def _go_away(self, value: Any, _message: JsonDict, _at: Start) -> None:
         self._event("go_away", value)

@@ -16,6 +16,7 @@ ALLOWED = {
     "maxim_gemini/_generate_content/sdk.py": "google-genai",
     "testing/_http/sdk.py": "google-genai",
     "maxim_gemini/_interactions/sdk.py": "google-genai",
+    "maxim_gemini/_live/sdk.py": "google-genai",
     "maxim_gemini/_core/logger.py": "maxim-py",
     "testing/_logs/maxim.py": "maxim-py",
     "testing/_http/httpx.py": "httpx and httpx2",

@@ -27,6 +27,10 @@ PURE = [
     "maxim_gemini/_interactions/request.py",
     "maxim_gemini/_interactions/result.py",
     "maxim_gemini/_interactions/steps.py",
+    "maxim_gemini/_live/answer.py",
+    "maxim_gemini/_live/frames.py",
+    "maxim_gemini/_live/request.py",
+    "maxim_gemini/_live/sound.py",
     "testing/_http/wire.py",
     "testing/_logs/views.py",
 ]

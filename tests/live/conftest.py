@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from google import genai
+from support.clients import closed
+from support.live import Gemini, gemini_on_loopback
+from support.maxim_ends import also_over_the_wire
+
+from maxim_gemini import MaximGeminiClient
+from maxim_gemini.testing import FakeLogger
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+
+@pytest.fixture
+def logger() -> Iterator[FakeLogger]:
+    """A fake logger; at the end it must show what a real logger beside it has sent over the wire."""
+    logger = FakeLogger()
+    with also_over_the_wire(logger):
+        yield logger
+        logger.writer.settle()
+
+
+@pytest.fixture
+async def gemini(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Gemini]:
+    """A Gemini on 127.0.0.1 that plays the script that the test gives it."""
+    async with gemini_on_loopback(monkeypatch) as served:
+        yield served
+
+
+@pytest.fixture
+async def raw() -> AsyncIterator[genai.Client]:
+    """A bare client."""
+    client = genai.Client(api_key="test-key")
+    yield client
+    await closed(client)
+
+
+@pytest.fixture
+def client(raw: genai.Client, logger: FakeLogger) -> MaximGeminiClient:
+    """The same client, wrapped."""
+    return MaximGeminiClient(raw, logger)
