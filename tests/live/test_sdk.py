@@ -7,13 +7,14 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from google import genai
 from google.genai import live, types
 from support.live import Gemini, Wait
 
 from maxim_gemini._live import sdk
 
 if TYPE_CHECKING:
+    from google import genai
+
     from maxim_gemini import MaximGeminiClient
 
 
