@@ -12,6 +12,7 @@ from typing import Any, assert_type
 
 from google import genai
 from google.genai import types
+from google.genai.live import AsyncSession
 from maxim import Maxim  # pyright: ignore[reportMissingTypeStubs]  # maxim-py has annotations but no py.typed
 from maxim.logger import Logger  # pyright: ignore[reportMissingTypeStubs]
 
@@ -21,6 +22,7 @@ from maxim_gemini import (
     MaximGeminiAsyncChatSession,
     MaximGeminiAsyncClient,
     MaximGeminiAsyncInteractions,
+    MaximGeminiAsyncLive,
     MaximGeminiAsyncModels,
     MaximGeminiChats,
     MaximGeminiChatSession,
@@ -100,6 +102,7 @@ def wrapped() -> MaximGeminiClient:
     assert_type(client.aio, MaximGeminiAsyncClient)
     assert_type(client.interactions, MaximGeminiInteractions)
     assert_type(client.aio.interactions, MaximGeminiAsyncInteractions)
+    assert_type(client.aio.live, MaximGeminiAsyncLive)
     assert_type(client.aio.models, MaximGeminiAsyncModels)
     assert_type(client.aio.chats, MaximGeminiAsyncChats)
     client.files.list()
@@ -159,12 +162,20 @@ async def asynchronous(client: MaximGeminiClient) -> None:
     chat.end_trace()
 
 
+async def live(client: MaximGeminiClient) -> None:
+    async with client.aio.live.connect(model="a-live-model", config={}, session_id="s", audio_seconds=0) as session:
+        assert_type(session, AsyncSession)
+        async for message in session.receive():
+            assert_type(message, types.LiveServerMessage)
+
+
 def parts_by_hand(bare: genai.Client, logger: Logger) -> None:
     MaximGeminiModels(bare.models, logger)
     MaximGeminiAsyncModels(bare.aio.models, logger)
     MaximGeminiChats(bare.chats, logger)
     MaximGeminiAsyncChats(bare.aio.chats, logger)
     MaximGeminiAsyncClient(bare.aio, logger)
+    MaximGeminiAsyncLive(bare.aio.live, logger, audio_seconds=10)
     MaximGeminiChatSession(bare.chats.create(model="gemini-2.5-flash"), logger, trace_id="t", is_local_trace=True)
     MaximGeminiAsyncChatSession(bare.aio.chats.create(model="gemini-2.5-flash"), logger, "t")
 
