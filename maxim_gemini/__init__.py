@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         MaximGeminiAsyncModels,
     )
     from .client import MaximGeminiChats, MaximGeminiChatSession, MaximGeminiClient, MaximGeminiModels
+    from .context import SpanHandle, Suppression, TraceHandle, current_span, current_trace, span, suppress, trace
     from .interactions import MaximGeminiAsyncInteractions, MaximGeminiInteractions
     from .live import MaximGeminiAsyncLive
 
@@ -39,7 +40,15 @@ __all__ = [
     "MaximGeminiClient",
     "MaximGeminiInteractions",
     "MaximGeminiModels",
+    "SpanHandle",
+    "Suppression",
+    "TraceHandle",
+    "current_span",
+    "current_trace",
     "deliver",
+    "span",
+    "suppress",
+    "trace",
 ]
 
 _HOMES = {
@@ -47,7 +56,15 @@ _HOMES = {
     "MaximGeminiAsyncInteractions": ".interactions",
     "MaximGeminiAsyncLive": ".live",
     "MaximGeminiInteractions": ".interactions",
+    "SpanHandle": ".context",
+    "Suppression": ".context",
+    "TraceHandle": ".context",
+    "current_span": ".context",
+    "current_trace": ".context",
     "deliver": "._core.maxim_writer",
+    "span": ".context",
+    "suppress": ".context",
+    "trace": ".context",
 }
 
 

@@ -123,6 +123,7 @@ class Call:
         self.log.attempt("end the call", self._end, outcome)
         if self._is_open:  # what has not begun may still begin: a chat ends, and its stream is read later
             self._is_open = False
+            self.trace.release()
         self._generation = None
 
     def _end(self, outcome: Outcome) -> None:

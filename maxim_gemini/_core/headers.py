@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from .logger import Log, is_valid_id
 from .values import as_text
 
 _PREFIX: Final = "x-maxim-"
+
+
+class Hold(Protocol):
+    """Keeps a trace or span of the application's own open for one call."""
+
+    def release(self) -> None:
+        """Let go of it; it may be called again."""
+        ...
+
+    def again(self) -> Hold | None:
+        """Return another one like it; `None` where the trace is over."""
+        ...
 
 
 class Labels(NamedTuple):
@@ -20,6 +32,10 @@ class Labels(NamedTuple):
     generation_name: str | None = None
     trace_tags: Mapping[str, str] | None = None
     generation_tags: Mapping[str, str] | None = None
+    span_id: str | None = None
+    """The span of the trace that the call is made in."""
+    hold: Hold | None = None
+    """What keeps the application's own trace around the call open."""
 
     def over(self, *others: Labels) -> Labels:
         """Return these labels; where there are none here, those of the first of *others* that has any."""
@@ -27,7 +43,8 @@ class Labels(NamedTuple):
         for other in others:
             if other is not NO_LABELS:
                 known = {name: value for name, value in labels._asdict().items() if value is not None}
-                labels = other._replace(**known)
+                elsewhere = {} if labels.trace_id is None else {"span_id": None, "hold": None}
+                labels = other._replace(**{**elsewhere, **known})
         return labels
 
 
@@ -83,12 +100,14 @@ def labels_in(headers: Any, log: Log) -> Labels:
             name,
         )
         name = None
+    trace_id = checked_id(log, "x-maxim-trace-id", headers.get("x-maxim-trace-id"))
     return Labels(
-        checked_id(log, "x-maxim-trace-id", headers.get("x-maxim-trace-id")),
+        trace_id,
         checked_id(log, "x-maxim-session-id", headers.get("x-maxim-session-id")),
         name,
         _tags(log, "x-maxim-trace-tags", headers.get("x-maxim-trace-tags")),
         _tags(log, "x-maxim-generation-tags", headers.get("x-maxim-generation-tags")),
+        checked_id(log, "x-maxim-span-id", headers.get("x-maxim-span-id")) if trace_id else None,
     )
 
 

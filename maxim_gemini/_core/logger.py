@@ -16,7 +16,8 @@ import re
 import threading
 from collections import deque
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple, cast
 
 from maxim.logger import FileDataAttachment, Logger, UrlAttachment
 from maxim.logger.components.types import CommitLog, Entity
@@ -77,10 +78,11 @@ def new_id() -> str:
 class Ledger:
     """What one Maxim logger has logged so far: a sink of its writer, which gets every commit."""
 
-    __slots__ = ("_lock", "_seen", "_shared", "_warned", "postponed")
+    __slots__ = ("_lock", "_seen", "_shared", "_trace_of", "_warned", "postponed")
 
     def __init__(self) -> None:
         self._seen: dict[str, None] = {}
+        self._trace_of: dict[str, str] = {}
         self._warned: dict[str, None] = {}
         self._shared: dict[type, Any] = {}
         self.postponed: deque[Callable[[], None]] = deque()
@@ -113,8 +115,20 @@ class Ledger:
             return
         if log.action == "add-tool-call" and log.data:
             self.claim(log.data["id"])
+        elif log.action == "add-span" and log.data:
+            self._span_begun(log.data["id"], log.entity_id)
         if log.entity_id not in self._seen and entity in _NAMED:
             self.claim(log.entity_id)
+
+    def _span_begun(self, span_id: str, holder_id: str) -> None:
+        with self._lock:
+            self._trace_of[span_id] = self._trace_of.get(holder_id, holder_id)
+            if len(self._trace_of) > REMEMBERED:
+                del self._trace_of[next(iter(self._trace_of))]
+
+    def trace_of(self, span_id: str) -> str | None:
+        """Return the trace that a span stands in, at any depth."""
+        return self._trace_of.get(span_id)
 
     def claim(self, entity_id: str) -> bool:
         """Remember *entity_id*; return whether it was new."""
@@ -310,6 +324,18 @@ class Log:
             delivery.wait_for(self._ledger)
         return self.shared(Background)
 
+    def shares(self, other: Log) -> bool:
+        """Return whether *other* logs to the same logger."""
+        return self._ledger is other._ledger
+
+    def writes_to(self, writer: object) -> bool:
+        """Return whether what is logged here goes to *writer*."""
+        return writer is not None and getattr(self.logger, "writer", None) is writer
+
+    def trace_of_span(self, span_id: str) -> str | None:
+        """Return the trace of a span that was begun by this logger."""
+        return self._ledger.trace_of(span_id)
+
     def is_new(self, entity_id: str) -> bool:
         """Remember *entity_id*; return whether this logger had not seen it."""
         return self._ledger.claim(entity_id)
@@ -321,3 +347,19 @@ class Log:
     def shared(self, kind: type[R]) -> R:
         """Return the one *kind* that all wrappers over this logger share."""
         return self._ledger.shared(kind)
+
+
+class _Nothing:
+    """A logger that logs nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self
+
+    def __call__(self, *args: object, **kwargs: object) -> Any:
+        return self
+
+
+@cache
+def silent_log() -> Log:
+    """Return a log for calls that are not traced, but whose `x-maxim-*` headers must not be sent, either."""
+    return Log(cast("Any", _Nothing()))

@@ -22,6 +22,10 @@ class Holder(NamedTuple):
         """Begin a `generation`, `tool_call` or `retrieval` in it."""
         getattr(log.logger, f"{self.kind}_add_{entity}")(self.id, config)
 
+    def add_span(self, log: Log, config: Any) -> Any:
+        """Begin a span in it."""
+        return getattr(log.logger, "trace_add_span" if self.kind == "trace" else "span_add_sub_span")(self.id, config)
+
 
 class Trace:
     """Whose the trace of one call is, and what is to be logged on it: its own, or one that the caller ends.
@@ -29,7 +33,7 @@ class Trace:
     All that the call consists of share it. With *span_name* it stands in a span of the trace.
     """
 
-    __slots__ = ("_session_name", "_span_name", "id", "is_local", "labels", "log", "name", "span_id")
+    __slots__ = ("_own_span_id", "_session_name", "_span_name", "id", "is_local", "labels", "log", "name", "span_id")
 
     def __init__(
         self,
@@ -44,14 +48,22 @@ class Trace:
         self.log = log
         self._session_name = session_name
         self._span_name = span_name
-        self.span_id: str | None = None
+        self._own_span_id: str | None = None
+        self.span_id = labels.span_id
         self.labels = labels
         self.name = name
         self.is_local = labels.trace_id is None
         self.id = trace_id or labels.trace_id or new_id()
 
     def renew(self) -> None:
-        """Make room for what goes on after the end: another trace, where this one was ours."""
+        """Make room for what goes on after the end: another trace, where this one was ours or is over by now."""
+        hold = self.labels.hold
+        if hold is not None:
+            hold = hold.again()
+            self.labels = self.labels._replace(hold=hold)
+            if hold is None:
+                self.is_local = True
+                self.span_id = None
         if self.is_local:
             self.id = new_id()
 
@@ -66,9 +78,7 @@ class Trace:
                 config["start_timestamp"] = start
             if (session_id := self.labels.session_id) is not None:
                 config["session_id"] = session_id
-                if self.log.is_new(session_id):
-                    session: Any = {"id": session_id, "name": self._session_name}
-                    self.log.attempt("begin the session", lambda: self.log.logger.session(session))
+                begin_session(self.log, session_id, self._session_name)
             if tags:
                 config["tags"] = dict(tags)
             self.log.attempt("begin the trace", self.log.commits.begin_trace, config)
@@ -76,13 +86,13 @@ class Trace:
             for tag in (tags or {}).items():
                 self.log.attempt("tag the trace", lambda tag: self.log.logger.trace_add_tag(self.id, *tag), tag)
         if self._span_name is not None:
-            self.span_id = new_id()
-            span: Any = {"id": self.span_id, "name": self._span_name}
-            self.log.attempt("begin the span", lambda: self.log.logger.trace_add_span(self.id, span))
+            span: Any = {"id": new_id(), "name": self._span_name}
+            self.log.attempt("begin the span", self.holder.add_span, self.log, span)
+            self.span_id = self._own_span_id = span["id"]
 
     @property
     def holder(self) -> Holder:
-        """What holds the generations and tool calls: the span if there is one, else the trace."""
+        """What holds the generations and tool calls: the innermost span if there is one, else the trace."""
         return Holder("trace", self.id) if self.span_id is None else Holder("span", self.span_id)
 
     def fail(self, error: Any) -> None:
@@ -91,7 +101,19 @@ class Trace:
 
     def close(self, text: str, at: datetime | None = None) -> None:
         """End the span, and the trace with its output if it is ours; the call guards it."""
-        if (span_id := self.span_id) is not None:
+        if (span_id := self._own_span_id) is not None:
             self.log.attempt("end the span", lambda: self.log.logger.span_end(span_id))
         if self.is_local:
             self.log.commits.end_trace(self.id, text, at)
+
+    def release(self) -> None:
+        """Let the application's own trace around the call end: nothing more will begin in it."""
+        if self.labels.hold is not None:
+            self.labels.hold.release()
+
+
+def begin_session(log: Log, session_id: str, name: str) -> None:
+    """Begin a session that the logger has not seen."""
+    if log.is_new(session_id):
+        session: Any = {"id": session_id, "name": name}
+        log.attempt("begin the session", lambda: log.logger.session(session))

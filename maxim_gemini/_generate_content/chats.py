@@ -7,9 +7,19 @@ from weakref import WeakSet
 
 from .._core.call import Call, NoCall
 from .._core.generation import STOPPED_EARLY
-from .._core.headers import NO_LABELS, Labels, checked_id, headers_in, labels_in, split_labels
-from .._core.logger import new_id
+from .._core.headers import (
+    NO_LABELS,
+    Labels,
+    checked_id,
+    has_labels,
+    headers_in,
+    labels_in,
+    split_labels,
+    without_labels,
+)
+from .._core.logger import new_id, silent_log
 from .._core.proxy import OMITTED, Unrecorded, Wrapper
+from .._core.surroundings import is_suppressed, labels_around
 from .._core.tool_calls import Conversation
 from .._core.trace import Trace
 from . import sdk
@@ -42,6 +52,13 @@ class TracedChat(Wrapper):
 
     def _begin_turn(self, message: Any, config: Any, generation_name: str | None) -> Any:
         chat = self._wrapped
+        if is_suppressed():
+            sent = headers_in(config), headers_in(sdk.config_of(chat)), sdk.headers_of(sdk.models_of(chat))
+            if not any(map(has_labels, sent)):
+                return None
+            trace = Trace(silent_log(), NO_LABELS, "")
+            turn = ContentCall(trace, Conversation(), set(), message, config)
+            return self._recorded(chat, turn, self._replaced), turn, without_labels(config)
         turn, config = self._conversation.begin_turn(message, config, sdk.config_of(chat), generation_name)
         return self._recorded(chat, turn, self._replaced), turn, config
 
@@ -129,6 +146,8 @@ class Chatting:
         labels = Labels(generation_name=generation_name).over(of_headers, self._labels)
         first, self._first_trace_id = self._first_trace_id, None
         trace_id = first if first is not None and of_headers.trace_id is None else ""
+        if not trace_id:
+            labels = labels_around(labels, self._log)
         self._trace = Trace(self._log, labels, "Chat turn", trace_id)
         turn = ContentCall(self._trace, self._conversation, self._attached, message, config or own_config)
         self._turns.add(turn)

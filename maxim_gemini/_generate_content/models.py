@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._core.call import Call, NoCall
-from .._core.headers import Labels, checked_id, labels_in, split_labels
+from .._core.headers import Labels, checked_id, has_labels, headers_in, labels_in, split_labels
+from .._core.logger import silent_log
 from .._core.proxy import OMITTED, Unrecorded, Wrapper
+from .._core.surroundings import is_suppressed, labels_around
 from .._core.tool_calls import Conversation
 from .._core.trace import Trace
 from . import sdk
@@ -40,15 +42,19 @@ class TracedModels(Wrapper):
 
     def _begin_call(
         self, request: dict[str, Any], trace_id: str | None, generation_name: str | None
-    ) -> tuple[Any, Call | NoCall, dict[str, Any]]:
+    ) -> tuple[Any, Call | NoCall, dict[str, Any]] | None:
         log, models = self._log, self._wrapped
+        if is_suppressed():
+            if not has_labels(headers_in(request.get("config"))) and not has_labels(sdk.headers_of(models)):
+                return None
+            log = silent_log()
         of_headers, config = split_labels(request.get("config"), log)
         if "config" in request:
             request = {**request, "config": config}
         if (above := call_above(models, log)) is not None:  # which ends it, too
             return self._recorded(models, above, self._replaced), NoCall(), request
         labels = Labels(checked_id(log, "trace_id", trace_id), None, generation_name)
-        labels = labels.over(of_headers, labels_in(sdk.headers_of(models), log))
+        labels = labels_around(labels.over(of_headers, labels_in(sdk.headers_of(models), log)), log)
         trace = Trace(log, labels, "Gemini call")
         call = ContentCall(trace, self._conversation, set(), request["contents"], config)
         return self._recorded(models, call, self._replaced, records_tools=True), call, request

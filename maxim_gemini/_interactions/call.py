@@ -92,6 +92,7 @@ class InteractionCall(Call):
         if head.get("status") not in RUNNING or not head.get("id"):
             return False
         self._remember(head)
+        self.trace.release()  # it may run for hours, or never be looked at again
         oldest = self._chains.run(str(head["id"]), self)
         if oldest is not None:
             oldest.end(ABANDONED)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._core.generation import SUCCESS
 from .._core.headers import NO_LABELS, Labels, checked_id, has_labels, labels_in, without_labels_in
-from .._core.logger import new_id
+from .._core.logger import new_id, silent_log
 from .._core.proxy import Unrecorded, Wrapper
+from .._core.surroundings import is_suppressed, labels_around
 from .._core.tool_calls import Conversation
 from .._core.trace import Trace
 from . import sdk
@@ -39,6 +40,10 @@ class TracedInteractions(Wrapper):
         if has_labels(headers):
             request["extra_headers"] = without_labels_in(headers)
             of_headers = self._log.attempt("read the headers", labels_in, headers, self._log) or NO_LABELS
+        if is_suppressed():
+            if not has_labels(sdk.headers_of(self._wrapped)):
+                return None
+            return InteractionCall(Trace(silent_log(), NO_LABELS, ""), Conversation(), _body_of(request))
         ids = checked_id(self._log, "trace_id", trace_id), checked_id(self._log, "session_id", session_id)
         of_client = labels_in(sdk.headers_of(self._wrapped), self._log)
         labels = Labels(*ids, generation_name).over(of_headers, of_client)
@@ -46,6 +51,7 @@ class TracedInteractions(Wrapper):
 
     def _begin_call(self, request: dict[str, Any], labels: Labels) -> InteractionCall:
         body = _body_of(request)
+        labels = labels_around(labels, self._log)
         if labels.trace_id is None and labels.session_id is None:
             before = body.get("previous_interaction_id")
             labels = labels._replace(session_id=self._chains.session_of(before) or new_id())

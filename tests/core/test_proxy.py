@@ -427,8 +427,10 @@ async def test_functions_given_with_one_message_are_tool_calls(
 
 
 def test_all_is_what_is_public() -> None:
-    interactions = {"MaximGeminiInteractions", "MaximGeminiAsyncInteractions"}
-    assert set(maxim_gemini.__all__) == {"Delivery", "deliver", *(kind.__name__ for kind, _ in PAIRS)} | interactions
+    wrappers = {"MaximGeminiInteractions", "MaximGeminiAsyncInteractions", *(kind.__name__ for kind, _ in PAIRS)}
+    delivery = {"Delivery", "deliver"}
+    context = {"trace", "span", "suppress", "current_trace", "current_span", "TraceHandle", "SpanHandle", "Suppression"}
+    assert set(maxim_gemini.__all__) == wrappers | delivery | context
     assert set(maxim_gemini.__all__) <= set(dir(loaded_anew(maxim_gemini)))
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = maxim_gemini.Nothing  # type: ignore[attr-defined]

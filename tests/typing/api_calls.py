@@ -29,7 +29,15 @@ from maxim_gemini import (
     MaximGeminiClient,
     MaximGeminiInteractions,
     MaximGeminiModels,
+    SpanHandle,
+    Suppression,
+    TraceHandle,
+    current_span,
+    current_trace,
     deliver,
+    span,
+    suppress,
+    trace,
 )
 from maxim_gemini.testing import (
     Attachment,
@@ -317,3 +325,32 @@ Anything = (
 def annotated(value: Anything) -> Anything:
     """Write each public type in an annotation."""
     return value
+
+
+def one_trace_for_one_piece_of_work(logger: Logger, headers: dict[str, str]) -> None:
+    with trace(logger, name="Answer", input={"q": 1}, session_id="s", tags={"a": "b"}, metadata={"c": 1}) as work:
+        assert_type(work, TraceHandle)
+        assert_type(work.headers(), dict[str, str])
+        work.output = ["anything"]
+        with span("Part", input="x") as part:
+            assert_type(part, SpanHandle)
+        work.add_feedback({"score": 5})
+    with suppress() as nothing:
+        assert_type(nothing, Suppression)
+    assert_type(current_trace(), TraceHandle | None)
+    assert_type(current_span(), SpanHandle | None)
+
+    @trace(logger, headers=headers)
+    def count(text: str) -> int:
+        return len(text)
+
+    @suppress()
+    async def count_async(text: str) -> int:
+        return count(text)
+
+    assert_type(count("text"), int)
+
+
+async def async_work(logger: Logger) -> None:
+    async with trace(logger), span():
+        pass

@@ -1,0 +1,586 @@
+"""The work that calls belong to: `trace()`, `span()` and `suppress()`.
+
+with trace(logger, name="Answer a customer", input=question) as work:
+    documents = search(question)              # its calls are part of the trace, whatever framework makes them
+    with span("Write"):
+        work.output = write(question, documents)
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self, TypeVar, cast
+
+from ._core import surroundings
+from ._core.generation import SUCCESS, Outcome
+from ._core.headers import NO_LABELS, Labels, checked_id, labels_in
+from ._core.logger import WARNINGS, Log, new_id
+from ._core.surroundings import Surroundings, Work
+from ._core.trace import Holder, begin_session
+from ._core.values import as_text, readable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+    from types import TracebackType
+
+    from ._core.logger import Logger
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+_SAMPLED: Final = "x-maxim-sampled"
+
+
+class Evaluation(Protocol):
+    """What maxim-py's `evaluate()` returns."""
+
+    def with_evaluators(self, *evaluators: str) -> Any:
+        """Have the named evaluators judge it."""
+        ...
+
+    def with_variables(self, variables: dict[str, str], for_evaluators: list[str]) -> Any:
+        """Give evaluators what they need to know."""
+        ...
+
+
+class _Block:
+    """A block of code that surrounds calls: `with`, `async with`, or a decorator."""
+
+    _is_entered = False
+    _inner: Surroundings | None = None
+
+    def _copy(self, function: Callable[..., Any]) -> Self:
+        """Return a block for one run of *function*, which this one decorates."""
+        raise NotImplementedError
+
+    def _begin(self) -> None:
+        """Log the beginning, and surround what comes."""
+        raise NotImplementedError
+
+    def _end(self, outcome: Outcome) -> None:
+        """Log the end."""
+
+    def _returned(self, value: object) -> None:
+        """Take in what a decorated function returned."""
+
+    def __enter__(self) -> Self:
+        if self._is_entered:
+            raise RuntimeError(f"{self!r} was entered before: make another one for each piece of work")
+        self._is_entered = True
+        self._begin()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        surroundings.leave(self)
+        self._end(Outcome.of(error))
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+    def __call__(self, function: F) -> F:
+        """Return *function* with a block of its own around each of its runs; a generator's runs until it is read."""
+        if isinstance(function, (staticmethod, classmethod)):
+            return cast("F", type(function)(self(function.__func__)))  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+        if isinstance(function, type):
+            raise TypeError(f"{type(self).__name__} decorates functions and methods, not the class {function.__name__}")
+        if inspect.isasyncgenfunction(function):
+
+            @functools.wraps(function)
+            def run_async_generator(*args: Any, **kwargs: Any) -> Any:
+                return self._for_call(function)._step_async(function(*args, **kwargs))
+
+            return cast("F", run_async_generator)
+        if inspect.isgeneratorfunction(function):
+
+            @functools.wraps(function)
+            def run_generator(*args: Any, **kwargs: Any) -> Any:
+                return self._for_call(function)._step(function(*args, **kwargs))
+
+            return cast("F", run_generator)
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def run_async(*args: Any, **kwargs: Any) -> Any:
+                with self._copy(function) as block:
+                    value = await function(*args, **kwargs)
+                    block._returned(value)
+                    return value
+
+            return cast("F", run_async)
+
+        @functools.wraps(function)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            with self._copy(function) as block:
+                value = function(*args, **kwargs)
+                block._returned(value)
+                return value
+
+        return cast("F", run)
+
+    # A generator's block surrounds what its body does, and not what its reader does in between. It stands where the
+    # generator was called.
+
+    def _for_call(self, function: Callable[..., Any]) -> Self:
+        block = self._copy(function)
+        block._inner = surroundings.current()
+        return block
+
+    def _resume(self) -> Surroundings | None:
+        outer = surroundings.current()
+        surroundings.restore(self._inner)
+        if not self._is_entered:
+            self.__enter__()
+        return outer
+
+    def _pause(self, outer: Surroundings | None) -> None:
+        self._inner = surroundings.current()
+        surroundings.restore(outer)
+
+    def _step(self, generator: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+        """Yield what *generator* yields, with this block around each of its steps."""
+        texts: list[str] = []
+
+        def take(step: Callable[..., Any], *args: Any) -> Any:
+            outer = self._resume()
+            try:
+                return step(*args)
+            finally:
+                self._pause(outer)
+
+        following: tuple[Any, ...] = (next, generator)
+        outcome = SUCCESS
+        try:
+            while True:
+                try:
+                    item = take(*following)
+                except StopIteration as stop:
+                    self._returned(stop.value if stop.value is not None else "".join(texts) or None)
+                    return stop.value
+                if isinstance(item, str):
+                    texts.append(item)
+                try:
+                    sent = yield item
+                except GeneratorExit:
+                    take(generator.close)
+                    raise
+                except BaseException as error:
+                    following = (generator.throw, error)
+                else:
+                    following = (generator.send, sent)
+        except BaseException as error:
+            outcome = Outcome.of(error)
+            raise
+        finally:
+            self._end(outcome)
+
+    async def _step_async(self, generator: AsyncGenerator[Any, Any]) -> AsyncGenerator[Any, Any]:
+        """Do the same with an async generator."""
+        texts: list[str] = []
+
+        async def take(step: Callable[..., Any], *args: Any) -> Any:
+            outer = self._resume()
+            try:
+                return await step(*args)
+            finally:
+                self._pause(outer)
+
+        following: tuple[Any, ...] = (generator.__anext__,)
+        outcome = SUCCESS
+        try:
+            while True:
+                try:
+                    item = await take(*following)
+                except StopAsyncIteration:
+                    self._returned("".join(texts) or None)
+                    return
+                if isinstance(item, str):
+                    texts.append(item)
+                try:
+                    sent = yield item
+                except GeneratorExit:
+                    await take(generator.aclose)
+                    raise
+                except BaseException as error:
+                    following = (generator.athrow, error)
+                else:
+                    following = (generator.asend, sent)
+        except BaseException as error:
+            outcome = Outcome.of(error)
+            raise
+        finally:
+            self._end(outcome)
+
+
+class _Handle(_Block):
+    """What a trace and a span have in common: what maxim-py's own offer, behind a guard."""
+
+    _kind: ClassVar[str]
+
+    def __init__(
+        self, name: str | None, input: object, tags: Mapping[str, str] | None, metadata: Mapping[str, Any] | None
+    ) -> None:
+        self.id = new_id()
+        self.name = name
+        self._input = input
+        self._tags = dict(tags or {})
+        self._metadata = dict(metadata or {})
+        self._work: Work | None = None  # none where nothing is logged
+        self._is_over = False
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, id={self.id!r})"
+
+    def _do(self, method: str, *args: Any) -> Any:
+        """Call a method of the logger that is about this entity."""
+        if (work := self._work) is None:
+            return None
+        log, call = work.log, f"{self._kind}_{method}"
+        return log.attempt(call.replace("_", " "), lambda: getattr(log.logger, call)(self.id, *args))
+
+    def add_tag(self, key: str, value: str) -> None:
+        """Add a tag."""
+        self._do("add_tag", key, value)
+
+    def add_metadata(self, metadata: Mapping[str, Any]) -> None:
+        """Add metadata."""
+        self._do("add_metadata", dict(metadata))
+
+    def add_attachment(self, attachment: Any) -> None:
+        """Add one of maxim-py's attachments: of a file, of data, or of an address."""
+        self._do("add_attachment", attachment)
+
+    def add_error(self, error: Any) -> None:
+        """Add an error: an exception, or a dict with `message`, `code` and `type` as maxim-py takes it."""
+        described = Outcome.of(error).error if isinstance(error, BaseException) else error
+        if described is not None:
+            self._do("add_error", described)
+
+    def evaluate(self) -> Evaluation | None:
+        """Return maxim-py's evaluation of it, for `with_evaluators`; `None` where nothing is logged."""
+        evaluation: Evaluation | None = self._do("evaluate")
+        return evaluation
+
+    def headers(self) -> dict[str, str]:
+        """Return what has another process, by `trace(logger, headers=...)`, or a single call, go on in it."""
+        if self._work is None:
+            return {_SAMPLED: "0"} if surroundings.is_suppressed() else {}
+        labels = self._work.labels
+        ids = ("trace-id", labels.trace_id), ("span-id", labels.span_id), ("session-id", labels.session_id)
+        return {f"x-maxim-{name}": value for name, value in ids if value}
+
+    def end(self) -> None:
+        """End it, once its last call has ended; leaving its block does so, too, and either is enough."""
+        self._end(SUCCESS)
+
+    def _end(self, outcome: Outcome) -> None:
+        if self._is_over or self._work is None:
+            return
+        self._is_over = True
+        if outcome.error is not None:
+            self._do("add_error", outcome.error)
+        elif outcome.manner:
+            self.add_metadata({outcome.manner: True})
+        log = self._work.log
+        self._work.leave(lambda: log.when_free(self._finish))
+
+    def _finish(self) -> None:
+        """Log the end: the block was left, and nothing more comes."""
+        self._do("end")
+
+
+class TraceHandle(_Handle):
+    """A trace of the application's own: what `trace()` makes, to be used in `with`, `async with`, or as a decorator."""
+
+    _kind = "trace"
+
+    def __init__(
+        self,
+        logger: Logger | None,
+        name: str | None,
+        input: object,
+        session_id: str | None,
+        tags: Mapping[str, str] | None,
+        metadata: Mapping[str, Any] | None,
+        headers: Mapping[str, str] | None,
+    ) -> None:
+        super().__init__(name, input, tags, metadata)
+        self._logger = logger
+        self._headers = headers
+        self._output: object = None
+        self._part: SpanHandle | None = None  # of a trace that was begun in another process
+        self._is_joined = False
+        self.session_id = session_id
+
+    @property
+    def input(self) -> object:
+        """What the work is about."""
+        return self._input
+
+    @input.setter
+    def input(self, value: object) -> None:
+        self._input = value
+        self._do("set_input", readable(value))
+
+    @property
+    def output(self) -> object:
+        """What came of the work; text as it is, anything else as JSON. A decorated function's is what it returns."""
+        return self._output
+
+    @output.setter
+    def output(self, value: object) -> None:
+        self._output = value
+        if self._work is not None and self._work.is_over:
+            self._do("set_output", readable(value))
+
+    def add_feedback(self, feedback: Mapping[str, Any]) -> None:
+        """Add a user's feedback: a dict with `score` and `comment`."""
+        self._do("add_feedback", dict(feedback))
+
+    def add_metric(self, name: str, value: float) -> None:
+        """Add a number."""
+        self._do("add_metric", name, value)
+
+    def add_event(
+        self,
+        event_id: str,
+        event: str,
+        tags: Mapping[str, str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add an event."""
+        self._do("add_event", event_id, event, dict(tags or {}), dict(metadata or {}))
+
+    def headers(self) -> dict[str, str]:
+        """Return what has another process go on in the innermost span here, by `trace(logger, headers=...)`.
+
+        They are `x-maxim-*` headers, to be sent to a service, or kept with a job; a single call takes them, too.
+        """
+        inner = surroundings.current()
+        while inner is not None and inner.owner is not self:
+            if isinstance(inner.owner, SpanHandle) and inner.work is not None and self._holds(inner.work):
+                return inner.owner.headers()
+            inner = inner.outer
+        return super().headers()
+
+    def _holds(self, work: Work) -> bool:
+        return self._work is not None and work.labels.trace_id == self.id and work.log.shares(self._work.log)
+
+    def _copy(self, function: Callable[..., Any]) -> Self:
+        name = self.name or function.__name__
+        return type(self)(self._logger, name, self._input, self.session_id, self._tags, self._metadata, self._headers)
+
+    def _begin(self) -> None:
+        if surroundings.is_suppressed():
+            return
+        if self._logger is None:
+            _warn_once("trace() got no logger: it traces nothing")
+            return
+        log = Log(self._logger)
+        if log.attempt("read the headers", self._is_sampled_out):
+            surroundings.enter(None, self)
+            return
+        given = log.attempt("read the headers", labels_in, self._headers, log) or NO_LABELS
+        labels = Labels(session_id=checked_id(log, "session_id", self.session_id)).over(given)
+        if given.trace_id is None:
+            self._work = log.attempt("begin the trace", self._open, log, labels)
+        else:
+            self._work = log.attempt("go on in the trace", self._join, log, labels)
+        if self._work is not None:
+            surroundings.enter(self._work, self)
+            if self._part is not None:
+                self._part.__enter__()
+
+    def _is_sampled_out(self) -> bool:
+        headers = self._headers or {}
+        return any(name.lower() == _SAMPLED and headers[name] in ("0", "false") for name in headers)
+
+    def _open(self, log: Log, labels: Labels) -> Work:
+        if labels.session_id is None:
+            around = surroundings.labels_around(NO_LABELS, log)
+            labels = Labels(session_id=around.session_id)
+        work = Work(log, Labels(self.id, labels.session_id))
+        self.session_id = labels.session_id
+        config: dict[str, Any] = {"id": self.id, "name": self.name}
+        if self._input is not None:
+            config["input"] = readable(self._input)
+        if self._tags:
+            config["tags"] = {str(key): as_text(value) for key, value in self._tags.items()}
+        if labels.session_id is not None:
+            begin_session(log, labels.session_id, "Session")
+            config["session_id"] = labels.session_id
+        log.commits.begin_trace(config)
+        if self._metadata:
+            log.attempt("add the metadata", lambda: log.logger.trace_add_metadata(self.id, self._metadata))
+        return work
+
+    def _join(self, log: Log, labels: Labels) -> Work:
+        """Go on in a trace of another process, which has begun it and will end it."""
+        assert labels.trace_id is not None
+        self._is_joined = True
+        self.id, self.session_id = labels.trace_id, labels.session_id
+        for known in (self.id, self.session_id):
+            if known is not None:
+                log.is_new(known)  # it is not announced again
+        if self.name or self._input is not None or self._tags or self._metadata:
+            self._part = SpanHandle(self.name or "Work", self._input, self._tags, self._metadata)
+        return Work(log, Labels(self.id, self.session_id, span_id=labels.span_id))
+
+    def _returned(self, value: object) -> None:
+        if self._output is None and isinstance(value, (str, int, float, dict, list, tuple)):
+            self._output = cast("object", value)
+
+    def _end(self, outcome: Outcome) -> None:
+        if self._part is not None:
+            surroundings.leave(self._part)
+            self._part._end(outcome)
+            outcome = SUCCESS
+        super()._end(outcome)
+
+    def _finish(self) -> None:
+        if self._output is not None:
+            self._do("set_output", readable(self._output))
+        if not self._is_joined:
+            self._do("end")
+
+
+class SpanHandle(_Handle):
+    """A part of a trace: what `span()` makes, to be used in `with`, `async with`, or as a decorator."""
+
+    _kind = "span"
+
+    @property
+    def input(self) -> object:
+        """What the part is about."""
+        return self._input
+
+    def add_event(
+        self,
+        event_id: str,
+        event: str,
+        tags: Mapping[str, str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add an event."""
+        work = self._work
+        if work is not None:
+            arguments = self.id, event_id, event, dict(tags or {}), dict(metadata or {})
+            work.log.attempt("span event", lambda: work.log.logger.span_event(*arguments))
+
+    def _copy(self, function: Callable[..., Any]) -> Self:
+        return type(self)(self.name or function.__name__, self._input, self._tags, self._metadata)
+
+    def _begin(self) -> None:
+        if surroundings.is_suppressed():
+            return
+        log = surroundings.logger_around()
+        labels = NO_LABELS if log is None else surroundings.labels_around(NO_LABELS, log)
+        if log is None or labels.trace_id is None:
+            _warn_once("span() outside of a trace logs nothing: put it into `with maxim_gemini.trace(logger):`")
+            return
+        self._work = log.attempt("begin the span", self._open, log, labels)
+        if self._work is not None:
+            surroundings.enter(self._work, self)
+
+    def _open(self, log: Log, labels: Labels) -> Work:
+        assert labels.trace_id is not None
+        holder = Holder("trace", labels.trace_id) if labels.span_id is None else Holder("span", labels.span_id)
+        config: dict[str, Any] = {"id": self.id, "name": self.name}
+        if self._tags:
+            config["tags"] = {str(key): as_text(value) for key, value in self._tags.items()}
+        span = holder.add_span(log, config)
+        if self._input is not None:
+            log.attempt("set the input", lambda: span.input(readable(self._input)))
+        if self._metadata:
+            log.attempt("add the metadata", lambda: log.logger.span_add_metadata(self.id, self._metadata))
+        return Work(log, labels._replace(span_id=self.id))
+
+
+class Suppression(_Block):
+    """What `suppress()` makes: to be used in `with`, `async with`, or as a decorator."""
+
+    def __repr__(self) -> str:
+        return "suppress()"
+
+    def _copy(self, function: Callable[..., Any]) -> Self:
+        return type(self)()
+
+    def _begin(self) -> None:
+        surroundings.enter(None, self)
+
+
+def trace(
+    logger: Logger | None,
+    *,
+    name: str | None = None,
+    input: object = None,
+    session_id: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> TraceHandle:
+    """Make every traced call inside part of one trace: `with`, `async with`, or a decorator.
+
+    An exception that leaves the block becomes the trace's error. The trace ends once: when its block was left and the
+    last call made in it has ended. *session_id* is by default that of a trace around it. With the *headers* of a trace
+    of another process, the block is part of that one, as a span if it has a name, an input, tags or metadata; without a
+    trace in them, a trace of its own.
+    """
+    return TraceHandle(logger, name, input, session_id, tags, metadata, headers)
+
+
+def span(
+    name: str | None = None,
+    *,
+    input: object = None,
+    tags: Mapping[str, str] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> SpanHandle:
+    """Make every traced call inside part of one span of the trace around it, ours or one of maxim-py's decorators'.
+
+    Outside of a trace it logs nothing, and warns once.
+    """
+    return SpanHandle(name, input, tags, metadata)
+
+
+def suppress() -> Suppression:
+    """Trace nothing inside, whichever client, logger or trace it is."""
+    return Suppression()
+
+
+def current_trace() -> TraceHandle | None:
+    """Return the innermost `trace()` that this code runs in."""
+    return _innermost(TraceHandle)
+
+
+def current_span() -> SpanHandle | None:
+    """Return the innermost `span()` of the innermost trace that this code runs in."""
+    found = _innermost(_Handle)
+    return found if isinstance(found, SpanHandle) else None
+
+
+H = TypeVar("H", bound=_Handle)
+
+
+def _innermost(kind: type[H]) -> H | None:
+    one = surroundings.current()
+    while one is not None and one.work is not None:
+        if isinstance(one.owner, kind):
+            return one.owner
+        one = one.outer
+    return None
+
+
+_warned: Final = set[str]()
+
+
+def _warn_once(message: str) -> None:
+    if message not in _warned:
+        _warned.add(message)
+        WARNINGS.warning(message)
