@@ -1,10 +1,12 @@
 """Deliver all that was logged: in order, in the background, until Maxim has taken it.
 
-    commit -> intake -> collector -> outbox of logs        -> sender   -> Maxim
-                                  -> outbox of attachments -> uploader -> storage, and one more log for each
+    commit -> line -> intake -> collector -> outbox of logs        -> sender   -> Maxim
+                                          -> outbox of attachments -> uploader -> storage, and one more log for each
 
-The caller only puts an object into the intake. One thread makes text of the logs, and one sends them: what belongs to a
-trace arrives in the order in which it was logged, and batches grow by themselves when the backend is slow.
+The caller writes each log down as a line: that takes two microseconds, and thousands of dictionaries that wait for
+another thread cost an event loop much more, since the garbage collector goes through all of them again and again.
+One thread puts the lines together, and one sends them: what belongs to a trace arrives in the order in which it was
+logged, and batches grow by themselves when the backend is slow.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from . import process
-from .outbox import Barrier, Counts, Item, Limits, Outbox
+from .outbox import LARGE, Barrier, Counts, Item, Limits, Outbox
 from .sender import BATCH_SIZE, Sender
 from .spool import Spool
 
@@ -37,9 +39,6 @@ LINGER: Final = 1.0
 
 ENOUGH: Final = 2_000
 """Logs that wait for no others."""
-
-SLICE: Final = 500
-"""Logs after whose writing down other threads may run: a few milliseconds, as Python itself would switch threads."""
 
 REASONS: Final = 100
 """Reasons that are counted apart: there may be any number of error messages."""
@@ -68,8 +67,12 @@ class Bell:
 class Transport(Protocol):
     """How to write a log down, and how to send it."""
 
+    def written(self, log: Any) -> Any:
+        """Return *log* as a line; what has content elsewhere as it is."""
+        ...
+
     def item(self, log: Any) -> Item:
-        """Return *log* as it is kept and sent."""
+        """Return what has content elsewhere as it is kept and sent."""
         ...
 
     def push(self, lines: bytes) -> None:
@@ -163,12 +166,16 @@ class Delivery:
     # ------------------------------------------------------------------------------------------------------------------
 
     def put(self, log: Any) -> None:
-        """Take a log; all else is done by other threads."""
+        """Take a log; all but writing it down is done by other threads."""
         waiting = self._intake.qsize()
         if waiting >= CROWDED and not self._wait_to_enter():
-            self._lose_one("logs came faster than they can be written down")
+            self._lose_one("logs came faster than they can be put together")
             return
-        self._intake.put(log)
+        try:
+            self._intake.put(self._transport.written(log))
+        except Exception as error:
+            self._lose_unwritten(error)
+            return
         if waiting == ENOUGH:
             self._bells["collect"].ring()
         if not self._is_running:
@@ -301,6 +308,9 @@ class Delivery:
         self._counts.dropped += 1
         self._lose(1, why)
 
+    def _lose_unwritten(self, error: Exception) -> None:
+        self._lose_one(f"one could not be written down ({type(error).__name__}: {error})")
+
     def warn(self, kind: str, message: str) -> None:
         """Warn once of each kind of trouble."""
         if kind not in self._warned:
@@ -393,14 +403,13 @@ class Delivery:
         lines: list[bytes] = []
         size, largest = 0, min(BATCH_SIZE, self._limits.memory)
         while True:
-            item = log if isinstance(log, Barrier) else self._written_down(log)
-            if isinstance(item, Item) and item.kind == "log" and not item.is_large:
-                if size + item.size >= largest:
+            if isinstance(log, bytes) and len(log) < LARGE:
+                if size + len(log) >= largest:
                     self._put_lines(lines)
                     size = 0
-                lines.append(item.read())
-                size += item.size + 1
-            elif item is not None:
+                lines.append(log)
+                size += len(log) + 1
+            elif (item := log if isinstance(log, Barrier) else self._item(log)) is not None:
                 self._put_lines(lines)
                 size = 0
                 self._put(item)
@@ -412,14 +421,13 @@ class Delivery:
             except queue.Empty:
                 self._put_lines(lines)
                 return False
-            if self._in_hand % SLICE == 0:
-                time.sleep(0)  # others may run: an event loop, above all
 
-    def _written_down(self, log: Any) -> Item | None:
+    def _item(self, log: Any) -> Item | None:
+        """Return what does not go with others."""
         try:
-            return self._transport.item(log)
+            return Item("log", log, is_large=True) if isinstance(log, bytes) else self._transport.item(log)
         except Exception as error:
-            self._lose_one(f"one could not be written down ({type(error).__name__}: {error})")
+            self._lose_unwritten(error)
             return None
 
     def _put_lines(self, lines: list[bytes]) -> None:
@@ -449,4 +457,4 @@ class Delivery:
 
     def _send_attachment(self, items: list[Item]) -> None:
         for item in items:
-            self._intake.put(self._transport.upload(item.read()))
+            self._intake.put(self._transport.written(self._transport.upload(item.read())))

@@ -24,7 +24,7 @@ from maxim.logger.components.types import CommitLog, Entity
 from maxim.logger.writer import LogWriter
 
 from .background import Background
-from .maxim_writer import deliver_by_default, delivery_from, delivery_of
+from .maxim_writer import PlainLog, deliver_by_default, delivery_from, delivery_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -220,7 +220,7 @@ class Commits(Methods):
         for name, name_in_commit in (("name", "name"), ("session_id", "sessionId"), ("input", "input")):
             if value := config.get(name):
                 data[name_in_commit] = value
-        self._logger.writer.commit(CommitLog(_TRACE, config["id"], "create", data))
+        self._logger.writer.commit(PlainLog(_TRACE, config["id"], "create", data))
 
     def begin_generation(self, trace_id: str, config: Any) -> None:
         """Begin a generation in a trace."""
@@ -228,7 +228,7 @@ class Commits(Methods):
         data["modelParameters"] = data.pop("model_parameters")
         if start := data.pop("start_timestamp", None):
             data["startTimestamp"] = start
-        self._logger.writer.commit(CommitLog(_TRACE, trace_id, "add-generation", data))
+        self._logger.writer.commit(PlainLog(_TRACE, trace_id, "add-generation", data))
 
     def end_generation(
         self, generation_id: str, result: dict[str, Any], about: dict[str, Any], at: datetime | None = None
@@ -236,15 +236,15 @@ class Commits(Methods):
         """Log what is known *about* a generation, its result, and that it has ended, now or *at* a time."""
         commit = self._logger.writer.commit
         if about:
-            commit(CommitLog(_GENERATION, generation_id, "update", about))
-        commit(CommitLog(_GENERATION, generation_id, "result", {"result": result}))
-        commit(CommitLog(_GENERATION, generation_id, "end", {"endTimestamp": at or datetime.now(UTC)}))
+            commit(PlainLog(_GENERATION, generation_id, "update", about))
+        commit(PlainLog(_GENERATION, generation_id, "result", {"result": result}))
+        commit(PlainLog(_GENERATION, generation_id, "end", {"endTimestamp": at or datetime.now(UTC)}))
 
     def end_trace(self, trace_id: str, answered: str, at: datetime | None = None) -> None:
         """End a trace with what the model *answered*, now or *at* a time."""
         commit = self._logger.writer.commit
-        commit(CommitLog(_TRACE, trace_id, "update", {"output": answered}))
-        commit(CommitLog(_TRACE, trace_id, "end", {"endTimestamp": at or datetime.now(UTC)}))
+        commit(PlainLog(_TRACE, trace_id, "update", {"output": answered}))
+        commit(PlainLog(_TRACE, trace_id, "end", {"endTimestamp": at or datetime.now(UTC)}))
 
 
 _METHODS: Final = (

@@ -25,6 +25,7 @@ import httpx
 from maxim.apis import MaximAPI
 from maxim.logger.components.types import CommitLog, CustomEncoder, Entity
 from maxim.logger.writer import LogWriter
+from pydantic_core import to_json
 
 from .delivery import Delivery
 from .outbox import CannotBeRead, Item, Limits
@@ -41,13 +42,14 @@ if TYPE_CHECKING:
 SWITCH: Final = "MAXIM_GEMINI_DELIVERY"
 """The environment variable that leaves everything to maxim-py, if it is `off`."""
 
-LARGE: Final = 900 * 1024
-"""The bytes of a log that maxim-py sends by way of the storage, if it has more."""
-
 LONGEST_WAIT: Final = 300.0
 """The most seconds that a backend can make us wait with `Retry-After`."""
 
 _ENCODER: Final = CustomEncoder()
+
+
+class PlainLog(CommitLog):
+    """A log whose data is what JSON knows, and times: it can be written down in a quicker way."""
 
 
 class _Intake:
@@ -182,19 +184,22 @@ class MaximTransport:
         self._is_closed = True
         self._writer.maxim_api.connection_pool.client.close()
 
+    def written(self, log: CommitLog | Path) -> bytes | CommitLog | Path:
+        """Return *log* as a line; what has content elsewhere as it is."""
+        if isinstance(log, Path) or log.action == "upload-attachment":
+            return log
+        return line_of(log)
+
     def item(self, log: CommitLog | Path) -> Item:
-        """Return *log* as it is kept and sent; a path is a file that the writer left."""
+        """Return what has content elsewhere as it is kept and sent; a path is a file that the writer left."""
         if isinstance(log, Path):
             content = log.read_bytes().rstrip(b"\n")
             log.unlink()
             return Item.of_lines(content.split(b"\n"))
-        if log.action == "upload-attachment":
-            data = dict(log.data or {})
-            if data.get("type") != "url":
-                return Item("attachment", _attachment(log, data))
-            log = CommitLog(log.entity, log.entity_id, "add-attachment", data)
-        line = _line(log).encode()
-        return Item("log", line, is_large=len(line) + 1 > LARGE)
+        data = dict(log.data or {})
+        if data.get("type") != "url":
+            return Item("attachment", _attachment(log, data))
+        return Item.of_lines([line_of(CommitLog(log.entity, log.entity_id, "add-attachment", data))])
 
     def push(self, lines: bytes) -> None:
         """Send lines of logs."""
@@ -234,12 +239,22 @@ class MaximTransport:
         return Failure("server error", str(error))
 
 
-def _line(log: CommitLog) -> str:
+def line_of(log: CommitLog) -> bytes:
     """Return what `serialize` returns, which encodes all data twice, to find out first whether it can be encoded."""
-    if type(log) is CommitLog and log.action != "add-attachment":
+    if type(log) is PlainLog:
+        try:
+            return _head(log).encode() + to_json(log.data) + b"}"
+        except ValueError:  # half a character can't be written as UTF-8
+            pass
+    if isinstance(log, PlainLog) or (type(log) is CommitLog and log.action != "add-attachment"):
         with contextlib.suppress(Exception):
-            return f"{log.entity.value}{{id={log.entity_id},action={log.action},data={_ENCODER.encode(log.data)}}}"
-    return log.serialize()
+            return f"{_head(log)}{_ENCODER.encode(log.data)}}}".encode()
+    return log.serialize().encode()
+
+
+def _head(log: CommitLog) -> str:
+    # An enumeration's `value` is found by a descriptor, which is slow.
+    return f"{log.entity._value_}{{id={log.entity_id},action={log.action},data="
 
 
 def _attachment(log: CommitLog, data: dict[str, Any]) -> bytes:

@@ -7,12 +7,15 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .spool import Kept, Spool
+
+LARGE: Final = 900 * 1024
+"""The bytes of a log that goes by way of the storage, if it has more, as maxim-py has it."""
 
 WhenFull = Literal["spill", "wait", "drop_oldest"]
 

@@ -55,8 +55,8 @@ class Post(NamedTuple):
 
     @property
     def lines(self) -> list[str]:
-        """The logs, one a line."""
-        return self.text.splitlines()
+        """The logs, one a line; only a line feed ends one, since JSON may contain the other ends of lines."""
+        return _lines(self.text)
 
     @property
     def replayed(self) -> bool:
@@ -175,7 +175,7 @@ class MaximApi(Received):
     def spilled(self) -> tuple[Commit, ...]:
         """What the real loggers keep on disk, to send it later."""
         texts = [file.read_text(encoding="utf-8") for file in self._writers.spills]
-        lines = [(batch, line) for batch, text in enumerate(texts) for line in text.splitlines()]
+        lines = [(batch, line) for batch, text in enumerate(texts) for line in _lines(text)]
         return tuple(Commit.parse(line, index=index, batch=batch) for index, (batch, line) in enumerate(lines))
 
     def _tree(self) -> Tree:
@@ -240,6 +240,10 @@ class MaximApi(Received):
 
     def _missing(self, repository: str) -> Failure | None:
         return 404 if self.repositories is not None and repository not in self.repositories else None
+
+
+def _lines(text: str) -> list[str]:
+    return [line for line in text.split("\n") if line]
 
 
 def _differences(missing: Counter[tuple[str, str, str]], more: Counter[tuple[str, str, str]], given: int) -> str:

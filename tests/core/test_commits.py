@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -9,7 +10,9 @@ import pytest
 from maxim.logger import Logger
 
 from maxim_gemini._core.logger import Commits, Log, Methods
+from maxim_gemini._core.maxim_writer import PlainLog, line_of
 from maxim_gemini.testing import FakeLogger, MaximApi
+from maxim_gemini.testing._logs.commits import Commit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,3 +131,19 @@ def test_a_result_is_told_even_if_nothing_else_can_be() -> None:
     with pytest.raises(OSError, match="disk full"):
         Log(other).commits.end_generation("g", dict(_RESULT), {"metadata": {"a": "b"}})
     other.generation_result.assert_called_once_with("g", _RESULT)
+
+
+@pytest.mark.parametrize("what", SAID.values(), ids=SAID)
+def test_a_commit_is_written_down_as_maxim_py_writes_it(what: Callable[[Methods], None]) -> None:
+    logger = FakeLogger()
+    what(Commits(logger))
+    for log in logger.logs:
+        ours, theirs = (Commit.parse(line) for line in (line_of(log).decode(), log.serialize()))
+        assert (ours.entity, ours.id, ours.action) == (theirs.entity, theirs.id, theirs.action)
+        assert _with_clock(ours.data) == _with_clock(theirs.data)
+        assert type(log) is PlainLog
+
+
+def _with_clock(data: Any) -> dict[str, Any]:
+    """A time is written with `Z` or with `+00:00`."""
+    return {key: datetime.fromisoformat(value) if key.endswith("Timestamp") else value for key, value in data.items()}

@@ -20,6 +20,7 @@ from support.maxim_backend import LINE, Backend
 
 from maxim_gemini import Delivery, MaximGeminiClient, deliver
 from maxim_gemini._core import delivery as delivery_module
+from maxim_gemini._core.maxim_writer import PlainLog
 from maxim_gemini.testing import FakeLogger
 from maxim_gemini.testing._http.sdk import closing
 
@@ -78,6 +79,26 @@ def test_a_log_is_written_down_as_maxim_py_does_it(backend: Backend, logger: Log
         logger.writer.commit(log)
     assert delivery.flush()
     assert backend.lines == [log.serialize() for log in logs]
+
+
+def test_what_is_changed_after_it_was_logged_arrives_as_it_was(backend: Backend, logger: Logger) -> None:
+    delivery = deliver(logger)
+    data: dict[str, Any] = {"tags": {"state": "before"}}
+    logger.writer.commit(CommitLog(Entity.TRACE, "t", "update", data))
+    data["tags"]["state"] = "after"
+    assert delivery.flush()
+    assert "before" in backend.lines[0]
+
+
+@pytest.mark.parametrize("text", ["\N{SNOWMAN} \U0001f600", "a\u2028b\u0085c\x1cd\r\ne", "half of a pair: \ud83d"])
+def test_any_text_of_a_call_arrives(backend: Backend, logger: Logger, text: str) -> None:
+    logger.writer.commit(PlainLog(Entity.TRACE, "t", "update", {"output": text}))
+    log_calls(logger, 1)
+    assert deliver(logger).flush()
+    match = LINE.fullmatch(backend.lines[0])
+    assert match is not None
+    assert json.loads(match[4]) == {"output": text}
+    assert len(backend.lines) == 8
 
 
 def actions(backend: Backend, trace: str) -> list[str]:

@@ -6,8 +6,10 @@ import time
 
 import pytest
 from maxim.logger import FileDataAttachment
+from maxim.logger.components.types import Entity
 
 from maxim_gemini import deliver
+from maxim_gemini._core.maxim_writer import PlainLog
 from maxim_gemini.testing import MaximApi
 from maxim_gemini.testing.exceptions import NotDelivered
 
@@ -41,6 +43,20 @@ def test_what_a_failing_backend_keeps_back_is_named(wrapped: bool) -> None:
             api.assert_delivered()
         api.recover()
         api.assert_delivered()
+
+
+def test_a_text_with_other_ends_of_lines_is_one_log() -> None:
+    text = "a\u2028b\u0085c\x1cd"
+    with MaximApi() as api:
+        logger = api.logger()
+        deliver(logger)
+        logger.writer.commit(PlainLog(Entity.TRACE, "t", "create", {"output": text}))
+        api.assert_delivered()
+        assert api.trace.output == text
+        api.fail(503)
+        logger.writer.commit(PlainLog(Entity.TRACE, "u", "create", {"output": text}))
+        api.restart()
+        assert [commit.data["output"] for commit in api.spilled] == [text]
 
 
 def test_a_log_that_arrives_twice_is_named() -> None:

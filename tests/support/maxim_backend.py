@@ -54,7 +54,7 @@ class Received:
     def lines(self) -> list[str]:
         """The logs in order of arrival, the large ones from where they were stored."""
         with self.lock:
-            lines = [line for post in self.posts for line in post.decode().splitlines()]
+            lines = [line for post in self.posts for line in post.decode().split("\n") if line]
         return [self._whole(line) for line in lines]
 
     def _whole(self, line: str) -> str:
