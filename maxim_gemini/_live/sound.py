@@ -15,6 +15,8 @@ USER_RATE: Final = 16_000
 MODEL_RATE: Final = 24_000
 """Samples a second of what Gemini says, where no rate is named."""
 
+_ROUNDING: Final = 1e-6
+
 _HEAD: Final = 1024
 """Bytes that are left for the head of a file."""
 
@@ -51,7 +53,7 @@ class Sound:
             data = data[: self._room(second)]
         if data:
             self._append(mime_type, data, second)
-        while self._newest and self._pieces and self._excess() > 0:
+        while self._newest and self._pieces and self._excess() > _ROUNDING:
             self._drop_from_oldest()
 
     def _append(self, mime_type: str, data: bytes, second: int) -> None:

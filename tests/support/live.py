@@ -51,6 +51,7 @@ class Gemini:
 
     def __init__(self) -> None:
         self.script: Sequence[Step] = ()
+        self.before_setup: Step = b""
         self.received: list[list[str]] = []
         self.headers: list[dict[str, str]] = []
         self.port = 0
@@ -64,7 +65,7 @@ class Gemini:
         self.headers.append(dict(connection.request.headers.raw_items()) if connection.request else {})
         with contextlib.suppress(ConnectionClosed):
             received.append(str(await connection.recv()))
-            for step in (SETUP_COMPLETE, *self.script):
+            for step in (self.before_setup or SETUP_COMPLETE, *self.script):
                 await self._do(step, connection, received)
             while True:
                 received.append(str(await connection.recv()))
