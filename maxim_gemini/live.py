@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 from google.genai.live import AsyncLive
 
 from ._core.headers import Labels, checked_id, labels_in, split_labels
-from ._core.logger import Log, new_id
+from ._core.logger import Log
 from ._core.proxy import OMITTED, Unrecorded, Wrapper
 from ._core.values import mapping
 from ._generate_content.messages import read_request, system_of
 from ._generate_content.parameters import read_parameters
 from ._live import sdk
-from ._live.recording import Recording, Resumable
+from ._live.recording import Recording
 from ._live.session import LiveSession
 from ._live.turn import Connection
 
@@ -91,11 +91,8 @@ class MaximGeminiAsyncLive(Wrapper, AsyncLive, sdk_class=AsyncLive):
             checked_id(log, "session_id", labels.session_id),
             labels.generation_name,
         ).over(of_headers, labels_in(sdk.headers_of(self._wrapped), log))
-        resumable = log.shared(Resumable)
         resumption = _setting(config, "session_resumption", "sessionResumption")
         is_the_callers = labels.session_id is not None
-        session_id = labels.session_id or resumable.session_of(_setting(resumption, "handle")) or new_id()
-        labels = labels._replace(session_id=session_id)
         connection = Connection(
             log,
             labels,
@@ -104,7 +101,7 @@ class MaximGeminiAsyncLive(Wrapper, AsyncLive, sdk_class=AsyncLive):
             read_parameters(config),
             self._seconds(audio_seconds),
         )
-        session = LiveSession(connection, session_id, lambda handle: resumable.remember(handle, session_id))
+        session = LiveSession(connection, _setting(resumption, "handle"))
         recording = Recording(log, session, ends_session=not is_the_callers and resumption is None)
         live = Unrecorded(sdk.unlabelled(self._wrapped), self._replaced)
         return recording, live, request

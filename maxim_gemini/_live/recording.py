@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,30 +18,6 @@ if TYPE_CHECKING:
 
 BACKLOG: Final = 64 * 1024 * 1024
 """Bytes of a connection's frames that may wait to be read: a logger that hangs must not take all memory."""
-
-REMEMBERED: Final = 65_536
-"""Handles of one logger whose session is remembered; the oldest is forgotten first."""
-
-
-class Resumable:
-    """The sessions of one logger by the handles that they can be resumed with."""
-
-    __slots__ = ("_lock", "_sessions")
-
-    def __init__(self) -> None:
-        self._sessions: dict[str, str] = {}
-        self._lock = threading.Lock()
-
-    def session_of(self, handle: str | None) -> str | None:
-        """Return the session that *handle* resumes."""
-        return None if handle is None else self._sessions.get(handle)
-
-    def remember(self, handle: str, session_id: str) -> None:
-        """Remember which session *handle* resumes."""
-        with self._lock:
-            self._sessions[handle] = session_id
-            if len(self._sessions) > REMEMBERED:
-                del self._sessions[next(iter(self._sessions))]
 
 
 class Recording:

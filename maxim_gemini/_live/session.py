@@ -7,6 +7,7 @@ away from the event loop, so that all times are those that the frames bring alon
 from __future__ import annotations
 
 import logging
+import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from .._core.generation import STOPPED_EARLY, SUCCESS, Outcome
@@ -19,8 +20,6 @@ from .request import system_messages
 from .turn import SESSION_NAME, Connection, Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .._core.generation import Start
     from .frames import Frame
     from .turn import Results
@@ -47,21 +46,50 @@ _KNOWN_CONTENT: Final = frozenset(
 )
 
 
-class LiveSession:
-    """The turns of one connection. *remember* is called with each handle that the session can be resumed with."""
+REMEMBERED: Final = 65_536
+"""Handles of one logger whose session is remembered; the oldest is forgotten first."""
 
-    def __init__(self, connection: Connection, session_id: str, remember: Callable[[str], None]) -> None:
+
+class Resumable:
+    """The sessions of one logger by the handles that they can be resumed with."""
+
+    __slots__ = ("_lock", "_sessions")
+
+    def __init__(self) -> None:
+        self._sessions: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def session_of(self, handle: str | None) -> str | None:
+        """Return the session that *handle* resumes."""
+        return None if handle is None else self._sessions.get(handle)
+
+    def remember(self, handle: str, session_id: str) -> None:
+        """Remember which session *handle* resumes."""
+        with self._lock:
+            self._sessions[handle] = session_id
+            if len(self._sessions) > REMEMBERED:
+                del self._sessions[next(iter(self._sessions))]
+
+
+class LiveSession:
+    """The turns of one connection, which *handle* may resume: it goes on with the session that had it."""
+
+    def __init__(self, connection: Connection, handle: str | None) -> None:
         self._connection = connection
         self._log = connection.log
-        self._id = session_id
-        self._remember = remember
+        self._id = connection.labels.session_id or ""
+        self._handle = handle
+        self._resumable = self._log.shared(Resumable)
         self._turn: Turn | None = None
         self._next: Turn | None = None
         self._unanswered: Results | None = None
         self._has_had_turns = False
 
     def begin(self) -> None:
-        """Begin the session, if the logger has not seen it."""
+        """Begin the session, if the logger has not seen it; all that was received before has been read by now."""
+        if not self._id:
+            self._id = self._resumable.session_of(self._handle) or new_id()
+            self._connection.labels = self._connection.labels._replace(session_id=self._id)
         if self._log.is_new(self._id):
             session: Any = {"id": self._id, "name": SESSION_NAME, "tags": {"model": self._connection.model}}
             self._log.attempt("begin the session", lambda: self._log.logger.session(session))
@@ -225,7 +253,7 @@ class LiveSession:
 
     def _resumption(self, value: Any, _message: JsonDict, _at: Start) -> None:
         if handle := member(value, "new_handle"):
-            self._remember(str(handle))
+            self._resumable.remember(str(handle), self._id)
         self._event("session_resumption_update", value)
 
     # The end ----------------------------------------------------------------------------------------------------------

@@ -49,6 +49,11 @@ class Connection:
         self.conversation = log.shared(Conversation)
         self.calls: dict[str, Any] = {}
 
+    def known_id(self, call_id: str) -> str:
+        """Return the id in Maxim of the latest function call that Gemini gave *call_id*."""
+        call = self.calls.get(call_id)
+        return (call and self.conversation.known_id(call)) or call_id
+
     def id_of(self, call: Any) -> str:
         """Return the id of a function call in Maxim, and remember the call by its own."""
         if call.id:
@@ -125,6 +130,9 @@ class Turn:
     def return_results(self, tool_response: Any, at: Start) -> None:
         """Take in what functions returned."""
         request = results_of(tool_response)
+        for message in request.messages:
+            if call_id := message.get("tool_call_id"):
+                message["tool_call_id"] = self._connection.known_id(call_id)
         if self._now is None:
             self.input.messages += request.messages
             self.asked(at)
@@ -143,7 +151,7 @@ class Turn:
     @property
     def answer(self) -> LiveAnswer | None:
         """The answer under way, if Gemini has begun one."""
-        return self._now and self._now.answer
+        return None if self._now is None else self._now.answer
 
     def add(self, message: JsonDict, at: Start) -> None:
         """Take in a message with a piece of an answer: of another one after the results of functions."""

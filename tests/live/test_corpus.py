@@ -147,4 +147,4 @@ def test_sound_is_attached_whole(logger: FakeLogger, recorded: Recorded) -> None
 def _samples(attachment: Any) -> bytes:
     with wave.open(io.BytesIO(attachment.content)) as file:
         assert file.getframerate() == 24_000
-        return file.readframes(file.getnframes())
+        return bytes(file.readframes(file.getnframes()))

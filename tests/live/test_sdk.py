@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from google.genai import live, types
 from support.live import Gemini, Wait
+from websockets.asyncio.client import ClientConnection
 
 from maxim_gemini._live import sdk
 
@@ -51,7 +52,7 @@ async def test_every_message_of_the_sdk_is_text(gemini: Gemini, raw: genai.Clien
 async def test_the_session_is_the_sdks_own_with_its_own_websocket(client: MaximGeminiClient, gemini: Gemini) -> None:
     async with client.aio.live.connect(model="a-model") as session:
         assert type(session) is live.AsyncSession
-        assert isinstance(session._ws, live.ClientConnection)
+        assert isinstance(session._ws, ClientConnection)
     assert gemini.received
 
 

@@ -17,8 +17,6 @@ from maxim_gemini import MaximGeminiClient
 from maxim_gemini.testing import FakeLogger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from google import genai
 
 
@@ -110,16 +108,14 @@ async def test_what_is_received_does_not_depend_on_the_logger(
     gemini.script = [Wait(), spoken("One"), *text("two"), end]
     logger = FaultyLogger()
     logger.get_into(trouble)
-    outcomes = [
-        await outcome_of(lambda client=client: received_by(client)) for client in (raw, MaximGeminiClient(raw, logger))
-    ]
+    outcomes = [await outcome_of(client) for client in (raw, MaximGeminiClient(raw, logger))]
     logger.writer.settle()
     assert outcomes[0] == outcomes[1]
 
 
-async def outcome_of(do: Callable[[], Any]) -> Any:
+async def outcome_of(client: Any) -> Any:
     try:
-        return await do()
+        return await received_by(client)
     except Exception as error:
         return type(error), str(error), traceback.extract_tb(error.__traceback__)[-1]
 
@@ -147,7 +143,7 @@ async def test_errors_are_those_of_the_bare_client(
     gemini: Gemini, raw: genai.Client, client: MaximGeminiClient, logger: FakeLogger, end: list[Any]
 ) -> None:
     gemini.script = [Wait(), *text("Hel"), *end]
-    outcomes = [await outcome_of(lambda one=one: received_by(one)) for one in (raw, client)]
+    outcomes = [await outcome_of(one) for one in (raw, client)]
     assert outcomes[0] == outcomes[1]
     bare, wrapped = await gemini.closes()
     assert bare == wrapped
@@ -158,7 +154,7 @@ async def test_a_server_that_closes_at_once_is_the_same_error(
     gemini: Gemini, raw: genai.Client, client: MaximGeminiClient, logger: FakeLogger
 ) -> None:
     gemini.before_setup = Close(1008, "no such model")
-    outcomes = [await outcome_of(lambda one=one: received_by(one)) for one in (raw, client)]
+    outcomes = [await outcome_of(one) for one in (raw, client)]
     assert outcomes[0] == outcomes[1]
     (error,) = logger.trace.errors
     assert (error.code, "no such model" in error.message) == ("1008", True)
@@ -210,7 +206,7 @@ async def test_frames_arrive_when_they_are_sent(gemini: Gemini, raw: genai.Clien
     logger.assert_complete()
 
 
-async def test_a_mock_in_the_place_of_connect_is_called(raw: genai.Client, client: MaximGeminiClient) -> None:
+async def test_a_mock_in_the_place_of_connect_is_called(raw: genai.Client, client: Any) -> None:
     class Session:
         async def receive(self) -> Any:
             yield "made up"

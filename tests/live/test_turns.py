@@ -74,6 +74,25 @@ async def test_after_the_results_of_functions_comes_another_generation(
     logger.assert_complete(strict=True)
 
 
+async def test_an_id_that_comes_again_is_another_call(
+    client: MaximGeminiClient, gemini: Gemini, logger: FakeLogger
+) -> None:
+    round_: list[Any] = [Wait(), calling(("c1", "look_up")), Wait(), *text("Done"), DONE]
+    gemini.script = [*round_, *round_]
+    async with client.aio.live.connect(model=MODEL) as session:
+        for number in range(2):
+            await ask(session)
+            async for message in session.receive():
+                if message.tool_call:
+                    answer = types.FunctionResponse(id="c1", name="look_up", response={"result": str(number)})
+                    await session.send_tool_response(function_responses=answer)
+    assert [call.result for call in logger.tool_calls] == ["0", "1"]
+    assert len({call.id for call in logger.tool_calls}) == 2
+    for call, generation in zip(logger.tool_calls, logger.generations[1::2], strict=True):
+        assert generation.messages[-1]["tool_call_id"] == call.id
+    logger.assert_complete(strict=True)
+
+
 async def test_a_failed_function_is_an_error(client: MaximGeminiClient, gemini: Gemini, logger: FakeLogger) -> None:
     gemini.script = [Wait(), calling(("c1", "look_up")), Wait(), *text("Sorry"), DONE]
     async with client.aio.live.connect(model=MODEL) as session:
@@ -229,7 +248,7 @@ async def test_labels_in_headers_are_honoured_and_never_sent(
     headers = {"X-Maxim-Session-Id": "my-session", "x-maxim-trace-tags": '{"team": "voice"}', "x-other": "1"}
     config: Any = {}
     if where == "client":
-        client._api_client._http_options.headers.update(headers)
+        client._api_client._http_options.headers = headers
     elif "http_options" in types.LiveConnectConfig.model_fields:
         config = {"http_options": {"headers": headers}}
     gemini.script = [Wait(), *text("Yes"), DONE]

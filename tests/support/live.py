@@ -50,7 +50,7 @@ class Gemini:
     """Plays *script* to whoever connects; afterwards it reads what comes until the client closes."""
 
     def __init__(self) -> None:
-        self.script: Sequence[Step] = ()
+        self.script: Sequence[Any] = ()  # of steps
         self.before_setup: Step = b""
         self.received: list[list[str]] = []
         self.headers: list[dict[str, str]] = []
