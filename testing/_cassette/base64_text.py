@@ -45,7 +45,10 @@ def edits(text: str, clean: Callable[[bytes], bytes]) -> Iterator[Edit]:
             code = run[start:] if run.isprintable() and "\\" not in run else _LINE_END.sub("", run[start:])
             data = _decoded(code)
             if _may_hold_secrets(data) and (cleaned := clean(data)) != data:
-                yield Edit(match.start() + start, match.end(), _encoded(cleaned, code))
+                alphabet = b"-_" if "-" in code or "_" in code else None
+                written = base64.b64encode(cleaned, altchars=alphabet).decode()
+                is_padded = code.endswith("=") or len(code) % 4 == 0
+                yield Edit(match.start() + start, match.end(), written if is_padded else written.rstrip("="))
                 break
         else:
             harmless.add(run)
@@ -78,9 +81,3 @@ def _decoded(code: str) -> bytes:
         return base64.b64decode(plain + "=" * (-len(plain) % 4), altchars=b"-_" if "-" in code or "_" in code else None)
     except (ValueError, binascii.Error):
         return b""
-
-
-def _encoded(data: bytes, former: str) -> str:
-    """Return *data* in the alphabet of the *former* code, padded if that was."""
-    code = base64.b64encode(data, altchars=b"-_" if "-" in former or "_" in former else None).decode()
-    return code if former.endswith("=") or len(former) % 4 == 0 else code.rstrip("=")

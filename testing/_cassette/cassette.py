@@ -218,7 +218,16 @@ class Cassette(VcrCassette):
             return f"{problem}: it was recorded {times} given already."
         if not self._loaded:
             return f"{problem}: nothing is recorded there."
-        return "\n".join([f"{problem}: it was not recorded.", *self._nearest(sent)])
+        meanings = [interaction.meaning for interaction in self._loaded]
+        index = nearest(sent, meanings)
+        if index is None:
+            return f"{problem}: it was not recorded.\nNone of the {len(meanings)} recorded requests is like it."
+        played = "given already" if self._loaded[index].played else "not yet given"
+        which = (
+            f"nearest of {len(meanings)} recorded requests, number {index + 1}" if meanings[1:] else "only recorded one"
+        )
+        head = f"{problem}: it was not recorded.\nThe {which} (its answer was {played}), differs:"
+        return "\n  ".join([head, *describe(between(meanings[index], sent))])
 
     # Its parts
 
@@ -245,18 +254,6 @@ class Cassette(VcrCassette):
                 self.play_counts[interaction.index] += 1
                 self._last[key] = interaction
             return interaction
-
-    def _nearest(self, sent: Meaning) -> list[str]:
-        meanings = [interaction.meaning for interaction in self._loaded]
-        index = nearest(sent, meanings)
-        if index is None:
-            return [f"None of the {len(meanings)} recorded requests is like it."]
-        played = "given already" if self._loaded[index].played else "not yet given"
-        lines = describe(between(meanings[index], sent))
-        which = (
-            f"nearest of {len(meanings)} recorded requests, number {index + 1}" if meanings[1:] else "only recorded one"
-        )
-        return [f"The {which} (its answer was {played}), differs:", *(f"  {line}" for line in lines)]
 
     @contextmanager
     def _changing(self) -> Generator[None]:

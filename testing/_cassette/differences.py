@@ -96,13 +96,9 @@ def _or_absent(body: Any) -> Any:
 def nearest(sent: Meaning, recorded: Sequence[Meaning]) -> int | None:
     """Return the index of the meaning most like *sent*, the first of several; `None` where none is at all like it."""
     wanted = _marks(sent)
-    scores = [_likeness(wanted, _marks(meaning)) for meaning in recorded]
+    scores = [len(wanted & marks) / len(wanted | marks) for marks in map(_marks, recorded)]
     best = max(scores, default=0.0)
     return scores.index(best) if best > 0 else None
-
-
-def _likeness(wanted: set[Any], marks: set[Any]) -> float:
-    return len(wanted & marks) / len(wanted | marks)
 
 
 def _marks(meaning: Meaning) -> set[Any]:
@@ -137,15 +133,12 @@ def _side_by_side(recorded: Any, sent: Any) -> tuple[str, str]:
     """Return two different values as text, long strings from shortly before they part."""
     if not (isinstance(recorded, str) and isinstance(sent, str)):
         return _shown(recorded), _shown(sent)
-    start = max(0, _common(recorded, sent) - _SHOWN // 3)
-    if max(len(recorded), len(sent)) <= _SHOWN:
-        start = 0
+    start = 0
+    if max(len(recorded), len(sent)) > _SHOWN:
+        pairs = enumerate(zip(recorded, sent, strict=False))
+        alike = next((index for index, (old, new) in pairs if old != new), min(len(recorded), len(sent)))
+        start = max(0, alike - _SHOWN // 3)
     return _excerpt(recorded, start), _excerpt(sent, start)
-
-
-def _common(one: str, other: str) -> int:
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((index for index, (left, right) in pairs if left != right), min(len(one), len(other)))
 
 
 def _excerpt(text: str, start: int) -> str:

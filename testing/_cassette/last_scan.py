@@ -151,7 +151,10 @@ class _Scan:
         yield from (Finding(f"{where}, inside base64", kind) for kind in sorted(inside))
 
     def _kinds(self, text: str) -> Iterator[str]:
-        yield from (kind for value, kind in self._known.items() if _holds(text, value))
+        for value, kind in self._known.items():
+            # One of letters alone must be a word of its own, or every word that it is a part of would be a finding.
+            if value in text and not (value.isalpha() and not re.search(rf"(?<![^\W_]){value}(?![^\W_])", text)):
+                yield kind
         yield from _kinds(text)
 
 
@@ -198,13 +201,6 @@ def _kinds(text: str) -> Iterator[str]:
             body = None if inside else _BODY.match(text, match.end())
             if body and (_is_random(body[0][:200], size) or _UNBROKEN.match(body[0])):
                 yield kind
-
-
-def _holds(text: str, value: str) -> bool:
-    """Return whether *value* is in *text*; one of letters alone must be a word of its own."""
-    if not value.isalpha():
-        return value in text
-    return re.search(rf"(?<![^\W_]){re.escape(value)}(?![^\W_])", text) is not None if value in text else False
 
 
 def _is_something(value: str) -> bool:

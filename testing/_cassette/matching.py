@@ -77,8 +77,9 @@ class Meaning(NamedTuple):
 def meaning(method: str, uri: str, headers: Mapping[str, str], body: Any) -> Meaning:
     """Return what a request means, whose *body* is a JSON value or bytes."""
     path, query = _address(uri)
-    if isinstance(body, bytes):
-        body = _without_boundary(body, headers)
+    boundary = _BOUNDARY.search(headers.get("content-type", ""))  # another in every request
+    if isinstance(body, bytes) and body.startswith(b"--") and boundary is not None:
+        body = body.replace(boundary[1].encode(), b"boundary")
     return Meaning(method.upper(), path, query, _upload(headers) if "upload" in uri else (), _body(body))
 
 
@@ -95,11 +96,9 @@ def _address(uri: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     return path, tuple(sorted(pair for pair in pairs if pair not in _DEFAULTS and pair[0] not in _IRRELEVANT))
 
 
-def _digest(data: bytes) -> str:
-    return f"{len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}"
-
-
-_written = json.JSONEncoder(sort_keys=True, default=_digest).encode
+_written = json.JSONEncoder(
+    sort_keys=True, default=lambda data: f"{len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}"
+).encode
 
 
 def _upload(headers: Mapping[str, str]) -> tuple[str, ...]:
@@ -107,14 +106,6 @@ def _upload(headers: Mapping[str, str]) -> tuple[str, ...]:
     if command is None or not _UPLOAD_STEP.fullmatch(command):
         return ()  # left out of the recording, or made unreadable
     return (command,) if offset is None else (command, offset)
-
-
-def _without_boundary(body: bytes, headers: Mapping[str, str]) -> bytes:
-    """Replace the boundary of a multipart body, which is another in every request."""
-    if not body.startswith(b"--"):
-        return body
-    match = _BOUNDARY.search(headers.get("content-type", ""))
-    return body.replace(match[1].encode(), b"boundary") if match else body
 
 
 def _body(body: Any) -> Any:
@@ -205,20 +196,18 @@ def _schema(value: Any) -> Any:
         return [_schema(item) for item in value]
     if not is_object(value):
         return value
-    members: dict[str, Any] = value
-    return {
-        key: _schema_member(key, item)
-        for key, item in ((_camel(name), item) for name, item in members.items())
-        if key != "propertyOrdering" and item is not None
-    }
-
-
-def _schema_member(key: str, value: Any) -> Any:
-    if key == "type" and isinstance(value, str):
-        return value.upper()
-    if key in _NAMED and is_object(value):
-        return {name: _schema(item) for name, item in value.items()}
-    return value if key in _LITERAL else _schema(value)
+    normalized: dict[str, Any] = {}
+    for name, item in value.items():
+        key = _camel(name)
+        if key == "propertyOrdering" or item is None:
+            continue
+        if key == "type" and isinstance(item, str):
+            normalized[key] = item.upper()
+        elif key in _NAMED and is_object(item):
+            normalized[key] = {inner: _schema(member) for inner, member in item.items()}
+        else:
+            normalized[key] = item if key in _LITERAL else _schema(item)
+    return normalized
 
 
 @lru_cache(maxsize=4096)

@@ -228,17 +228,10 @@ _WEAK: Final = frozenset({"secret", "token", "credential", "credentials"})
 
 
 def _schemes(text: str, lower: str) -> Iterator[Secret]:
-    for at in (at for scheme in _SCHEMES for at in _all_of(scheme, lower)):
-        match = _SCHEME.match(text, at)
+    for start in (found for scheme in _SCHEMES for found in re.finditer(scheme, lower)):
+        match = _SCHEME.match(text, start.start())
         if match and (_is_basic(match[2]) if match[1].lower() == "basic" else looks_random(match[2], 16)):
             yield Secret(*match.span(2), f"the value of {match[1].lower()} authorization")
-
-
-def _all_of(word: str, text: str) -> Iterator[int]:
-    at = text.find(word)
-    while at >= 0:
-        yield at
-        at = text.find(word, at + 1)
 
 
 def _is_basic(value: str) -> bool:

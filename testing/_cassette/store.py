@@ -99,7 +99,11 @@ class Shelf:
             for name in self.attachments():
                 if json.dumps(name, ensure_ascii=False) not in text:
                     (path.parent / name).unlink(missing_ok=True)
-            self._remove_unfinished(path.parent)
+            now = _clock.now().timestamp()
+            for unfinished in path.parent.glob(f".*{_UNFINISHED}"):  # a killed process left it
+                with contextlib.suppress(OSError):
+                    if now - unfinished.stat().st_mtime > _ABANDONED:  # else another may be at it still
+                        unfinished.unlink()
 
     def rename(self, path: Path) -> None:
         """Move the cassette, and the files beside it, to *path*.
@@ -167,14 +171,6 @@ class Shelf:
         path = self._real_path.parent / name
         # A store that keeps every file under its hash has a link for each of them in one folder.
         return path if path.exists() else self.path.parent / name
-
-    def _remove_unfinished(self, folder: Path) -> None:
-        """Remove what a killed process left; what is younger may be another process's that is still at it."""
-        now = _clock.now().timestamp()
-        for path in folder.glob(f".*{_UNFINISHED}"):
-            with contextlib.suppress(OSError):
-                if now - path.stat().st_mtime > _ABANDONED:
-                    path.unlink()
 
     @contextlib.contextmanager
     def _writing(self) -> Generator[None]:

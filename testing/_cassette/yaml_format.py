@@ -180,17 +180,13 @@ def _scalar(value: Any, pad: str) -> Iterator[str]:
     elif isinstance(value, str):
         yield from _text(value, pad)
     elif _is_long_list_of_numbers(value):
-        yield from _numbers(value, pad)
+        starts = range(0, len(value), _NUMBERS_A_LINE)
+        lines = [json.dumps(value[start : start + _NUMBERS_A_LINE])[1:-1] for start in starts]
+        yield f"[{lines[0]},"
+        yield from (f"{pad}{line}," for line in lines[1:-1])
+        yield f"{pad}{lines[-1]}]"
     else:
         yield _json(value)
-
-
-def _numbers(values: list[float], pad: str) -> Iterator[str]:
-    starts = range(0, len(values), _NUMBERS_A_LINE)
-    lines = [json.dumps(values[start : start + _NUMBERS_A_LINE])[1:-1] for start in starts]
-    yield f"[{lines[0]},"
-    yield from (f"{pad}{line}," for line in lines[1:-1])
-    yield f"{pad}{lines[-1]}]"
 
 
 def _text(text: str, pad: str) -> Iterator[str]:

@@ -59,11 +59,6 @@ def read(text: str, name: str = "the cassette") -> Document:
     above = yaml_format.unsealed(text)
     if above is not None:
         return _by_layout(above, name)
-    _refuse_damage(text, name)
-    return _by_yaml(text, name)
-
-
-def _refuse_damage(text: str, name: str) -> None:
     if not text or text.isspace():
         raise broken(name, None, "the file is empty. Delete it, then record it again")
     if "<<<<<<< " in text and (match := _CONFLICT.search(text)):
@@ -72,6 +67,7 @@ def _refuse_damage(text: str, name: str) -> None:
     if text.startswith(yaml_format.SIGNATURE) and not text.rstrip().rpartition("\n")[2].startswith("..."):
         problem = "the file ends too early: its last line should start with '...'. Restore it, or record again"
         raise broken(name, text.count("\n") + 1, problem)
+    return _by_yaml(text, name)
 
 
 def broken(name: str, line: int | None, problem: str) -> CassetteBroken:
