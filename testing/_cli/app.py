@@ -41,9 +41,9 @@ app = typer.Typer(
     help="Trace Gemini calls in Maxim, and test them offline from recorded traffic.",
     epilog=_examples(
         "maxim-gemini demo                       see a traced chat, offline, without a key",
-        "maxim-gemini cassettes list             the recordings that came along",
-        "maxim-gemini cassettes check tests      is every recording readable, free of secrets, fresh?",
-        "maxim-gemini serve --cassette chat      a Gemini on this machine, for any program",
+        "maxim-gemini cassettes list             the bundled cassettes",
+        "maxim-gemini cassettes check tests      is every cassette readable, free of secrets, not too old?",
+        "maxim-gemini serve --cassette chat      a Gemini server on this machine, for any program",
         "maxim-gemini report traces.json         what a test run logged, as one HTML page",
     ),
     pretty_exceptions_enable=False,
@@ -85,13 +85,13 @@ def root(
 
 @app.command(
     epilog=_examples(
-        "maxim-gemini demo                  replay a bundled recording",
+        "maxim-gemini demo                  replay a bundled cassette",
         "maxim-gemini demo --json | jq      what Maxim would have received, as data",
         "GEMINI_API_KEY=... maxim-gemini demo --live",
     )
 )
 def demo(
-    live: Annotated[bool, typer.Option("--live", help="Ask the real Gemini; needs GEMINI_API_KEY.")] = False,
+    live: Annotated[bool, typer.Option("--live", help="Call the real API; needs GEMINI_API_KEY.")] = False,
     model: Annotated[str | None, typer.Option(help="The model for --live.", metavar="NAME")] = None,
     as_json: Json = False,
 ) -> None:
@@ -99,7 +99,7 @@ def demo(
 
     A function is called, and the answer streams in.
 
-    Offline: the answers come from a recording, through the real google-genai client, wrapped as in production.
+    Offline: the answers come from a cassette, through the real google-genai client, wrapped as in production.
     """
     from .demo import run_demo
 
@@ -109,8 +109,8 @@ def demo(
 @cassettes.command(
     "list",
     epilog=_examples(
-        "maxim-gemini cassettes list              those that came along",
-        "maxim-gemini cassettes list tests        those of a project",
+        "maxim-gemini cassettes list              the bundled cassettes",
+        "maxim-gemini cassettes list tests        the cassettes of a project",
         "maxim-gemini cassettes list --json | jq -r '.[].name'",
     ),
 )
@@ -194,7 +194,7 @@ def diff_cassettes(
     new: Annotated[str, typer.Argument(help="Another one.")],
     as_json: Json = False,
 ) -> None:
-    """Compare two cassettes: which questions and answers changed.
+    """Compare two cassettes: which requests and answers changed.
 
     Exit code 1 if any did. Times, ids of answers and the layout of the files don't count.
     """
@@ -231,7 +231,7 @@ def scrub_cassettes(
 )
 def record_cassettes(
     names: Annotated[list[str] | None, typer.Argument(help="The flows; without any, all.")] = None,
-    live: Annotated[bool, typer.Option("--live", help="Ask the real Gemini; needs GEMINI_API_KEY.")] = False,
+    live: Annotated[bool, typer.Option("--live", help="Call the real API; needs GEMINI_API_KEY.")] = False,
     folder: Annotated[
         Path | None, typer.Option(help="Where to write them; without it, where the bundled ones are.")
     ] = None,
@@ -250,7 +250,7 @@ def record_cassettes(
 @app.command(
     epilog=_examples(
         "maxim-gemini serve                             answers every request with a short text",
-        "maxim-gemini serve --cassette chat_stream      plays a recording, by the meaning of each request",
+        "maxim-gemini serve --cassette chat_stream      gives each request the answer recorded for it",
         "maxim-gemini serve --script replies.py         plays the `replies = [reply.text('hi'), ...]` of a Python file",
         "GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:8484 GEMINI_API_KEY=any python app.py",
     )
@@ -271,7 +271,7 @@ def serve(
         int, typer.Option(help="The port; by default 8484; 0 takes a free one.", min=0, max=65535, show_default=False)
     ] = 8484,
 ) -> None:
-    """Run a Gemini on this machine, for any program, until Ctrl-C.
+    """Run a Gemini server on this machine, for any program, until Ctrl-C.
 
     The first line of output is its address.
     """

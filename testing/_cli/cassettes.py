@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
-from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from maxim_gemini.testing.exceptions import CassetteError, CassetteNotFound, Tes
 from . import checking, console, describing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import timedelta
 
     from maxim_gemini.testing._cassette import Interaction
@@ -113,26 +113,22 @@ def _print_table(rows: Sequence[Row]) -> None:
     if not rows:
         console.note("no cassettes here")
     elif out.is_terminal:
-        out.print(_table(rows))
+        from rich import box
+        from rich.table import Table
+
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+        for title, style in (("name", "cyan"), ("from", ""), ("on", "dim"), ("calls", "dim"), ("shows", "")):
+            table.add_column(
+                title, style=style, no_wrap=title in ("name", "on"), justify="right" if title == "calls" else "left"
+            )
+        for row in rows:
+            table.add_row(row.name, row.source, row.recorded_at[:10], str(row.interactions), row.description)
+        out.print(table)
         console.note(f"{len(rows)} cassettes; `maxim-gemini cassettes show NAME` prints one")
     else:
         for row in rows:
             fields = (row.name, row.source, row.recorded_at[:10], row.sdk, str(row.interactions), row.description)
             console.plain("\t".join(fields))
-
-
-def _table(rows: Sequence[Row]) -> Any:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for title, style in (("name", "cyan"), ("from", ""), ("on", "dim"), ("calls", "dim"), ("shows", "")):
-        table.add_column(
-            title, style=style, no_wrap=title in ("name", "on"), justify="right" if title == "calls" else "left"
-        )
-    for row in rows:
-        table.add_row(row.name, row.source, row.recorded_at[:10], str(row.interactions), row.description)
-    return table
 
 
 # ---- show
@@ -145,7 +141,12 @@ def show(name: str, *, full: bool, as_json: bool) -> None:
     if as_json:
         console.show_json(_as_data(path, cassette))
         return
-    _print_head(path, cassette)
+    out, head = console.out(), cassette.head
+    out.print(_shown_name(path), style="bold", soft_wrap=True)
+    if head.description:
+        out.print(head.description, soft_wrap=True)
+    facts = [f"recorded from {head.source}", head.recorded_at[:10] and f"on {head.recorded_at[:10]}", head.sdk]
+    out.print(", ".join(filter(None, facts)), style="dim", soft_wrap=True)
     for index, interaction in enumerate(cassette.interactions, 1):
         _print_interaction(index, interaction, full=full)
 
@@ -166,34 +167,18 @@ def _as_data(path: Path, cassette: Cassette) -> dict[str, Any]:
     return {**asdict(_row(path)), "interactions": interactions}
 
 
-def _print_head(path: Path, cassette: Cassette) -> None:
-    out, head = console.out(), cassette.head
-    out.print(_shown_name(path), style="bold", soft_wrap=True)
-    if head.description:
-        out.print(head.description, soft_wrap=True)
-    facts = [f"recorded from {head.source}", head.recorded_at[:10] and f"on {head.recorded_at[:10]}", head.sdk]
-    out.print(", ".join(filter(None, facts)), style="dim", soft_wrap=True)
-
-
 def _print_interaction(index: int, interaction: Interaction, *, full: bool) -> None:
     out = console.out()
     out.print()
     out.print(f"{index}  {interaction.request.method} {describing.target(interaction)}", style="bold", end="  ")
     out.print(describing.outcome(interaction), style="red" if interaction.response.status >= 400 else "green")
     if full:
-        _print_bodies(interaction)
+        for body in (describing.loaded(interaction.request.body), *describing.events(interaction)):
+            out.print(json.dumps(body, ensure_ascii=False, indent=2), soft_wrap=True)
         return
     for line in describing.lines(interaction):
         out.print(f"{line.who:>9}  ", style="cyan", end="")
         out.print(_beginning(line.text), soft_wrap=True)
-
-
-def _print_bodies(interaction: Interaction) -> None:
-    import json
-
-    out = console.out()
-    for body in (describing.loaded(interaction.request.body), *describing.events(interaction)):
-        out.print(json.dumps(body, ensure_ascii=False, indent=2), soft_wrap=True)
 
 
 def _beginning(text: str, limit: int = 300) -> str:
@@ -220,12 +205,17 @@ def check(paths: Sequence[Path], *, max_age: str | None, as_json: bool) -> int:
     files = cassette_files(paths)
     if not files:
         return _none_in(paths)
-    problems = {path: list(_problems(path, oldest)) for path in progress(files, "checking")}
+    problems = {path: list(_problems(path, oldest)) for path in console.progress(files, "checking", len(files))}
     wrong = {path: listed for path, listed in problems.items() if listed}
     if as_json:
         console.show_json({"checked": len(files), "problems": {str(path): listed for path, listed in wrong.items()}})
     else:
-        _print_problems(wrong, len(files))
+        for path, listed in wrong.items():
+            for problem in listed:
+                console.out().print(f"{path}: ", style="bold", end="", soft_wrap=True)
+                console.out().print(problem, soft_wrap=True)
+        noun = "cassette" if len(files) == 1 else "cassettes"
+        console.note(f"{len(files)} {noun} checked, {len(wrong)} with problems")
     return 1 if wrong else 0
 
 
@@ -252,16 +242,6 @@ def _recorded(cassette: Cassette) -> datetime | None:
     return recorded if recorded.tzinfo else recorded.replace(tzinfo=UTC)
 
 
-def _print_problems(wrong: dict[Path, list[str]], checked: int) -> None:
-    out = console.out()
-    for path, listed in wrong.items():
-        for problem in listed:
-            out.print(f"{path}: ", style="bold", end="", soft_wrap=True)
-            out.print(problem, soft_wrap=True)
-    noun = "cassette" if checked == 1 else "cassettes"
-    console.note(f"{checked} {noun} checked, {len(wrong)} with problems")
-
-
 # ---- scrub
 
 
@@ -270,11 +250,11 @@ def scrub(paths: Sequence[Path], *, dry_run: bool, as_json: bool) -> int:
     files = cassette_files(paths)
     if not files:
         return _none_in(paths)
-    states = {path: _scrubbed(path, dry_run=dry_run) for path in progress(files, "scrubbing")}
+    states = {path: _scrubbed(path, dry_run=dry_run) for path in console.progress(files, "scrubbing", len(files))}
     if as_json:
         console.show_json({str(path): state for path, state in states.items()})
     else:
-        _print_states(states)
+        console.show_states({str(path): state for path, state in states.items()})
     failed = any(state.startswith("failed") for state in states.values())
     return 1 if failed or (dry_run and set(states.values()) - {"unchanged"}) else 0
 
@@ -282,7 +262,8 @@ def scrub(paths: Sequence[Path], *, dry_run: bool, as_json: bool) -> int:
 def _scrubbed(path: Path, *, dry_run: bool) -> str:
     try:
         with tempfile.TemporaryDirectory() as folder:
-            copy = _copied(Cassette.load(path), Shelf(Path(folder, path.name)))
+            copy = Shelf(Path(folder, path.name))
+            _copy(Cassette.load(path), copy.path)
             idle = Shelf(path).attachments() - copy.attachments()
             if copy.path.read_bytes() == path.read_bytes() and not idle:
                 return "unchanged"
@@ -293,23 +274,14 @@ def _scrubbed(path: Path, *, dry_run: bool) -> str:
     return "to be scrubbed" if dry_run else "scrubbed"
 
 
-def _copied(cassette: Cassette, target: Shelf) -> Shelf:
+def _copy(cassette: Cassette, target: Path) -> None:
     """Write all of *cassette* to *target*, as if it were recorded now."""
-    copy = Cassette(target.path)
+    copy = Cassette(target)
     copy.head = cassette.head
     for interaction in cassette.interactions:
         copy.record(interaction.request, interaction.response)
-    copy.dirty = True
+    copy.dirty = True  # one without interactions is written, too
     copy.save()
-    return target
-
-
-def _print_states(states: dict[Path, str]) -> None:
-    for path, state in states.items():
-        if state != "unchanged":
-            console.out().print(f"{path}: {state}", style="red" if state.startswith("failed") else "", soft_wrap=True)
-    counts = Counter(state.partition(":")[0] for state in states.values())
-    console.note(", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "no cassettes here")
 
 
 def age(text: str) -> timedelta:
@@ -320,13 +292,3 @@ def age(text: str) -> timedelta:
         return duration(text)
     except ValueError as error:
         raise TestKitError(f"--max-age: {error}") from None
-
-
-def progress(files: Iterable[Path], doing: str) -> Iterable[Path]:
-    """Show progress on a terminal where there is much to do."""
-    listed = list(files)
-    if len(listed) < 20 or not console.err().is_terminal:
-        return listed
-    from rich.progress import track
-
-    return track(listed, description=doing, console=console.err(), transient=True)

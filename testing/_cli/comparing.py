@@ -1,4 +1,4 @@
-"""`maxim-gemini cassettes diff`: what changed in questions and answers."""
+"""`maxim-gemini cassettes diff`: what changed in requests and answers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,14 @@ def diff(old: str, new: str, *, as_json: bool) -> int:
     if as_json:
         console.show_json([_as_data(pair, changes) for pair, changes in changed])
     else:
-        _print(changed)
+        for pair, changes in changed:
+            interaction = pair.new or pair.old
+            if interaction is not None:
+                numbers = " -> ".join(str(one.index + 1) for one in pair if one)
+                head = f"{numbers}  {interaction.request.method} {describing.target(interaction)}"
+                console.out().print(head, style="bold")
+            for change in changes:
+                console.out().print(f"  {change}", soft_wrap=True)
         noun = "interaction" if len(compared) == 1 else "interactions"
         console.note(f"{len(compared)} {noun}, {len(changed)} changed" if changed else "no difference")
     return 1 if changed else 0
@@ -65,7 +72,7 @@ def _changes(pair: Pair) -> Iterator[str]:
     if pair.old is None or pair.new is None:
         yield "added" if pair.new else "removed"
         return
-    yield from (f"question  {change.as_change()}" for change in between(pair.old.meaning, pair.new.meaning))
+    yield from (f"request   {change.as_change()}" for change in between(pair.old.meaning, pair.new.meaning))
     yield from (f"answer    {change.as_change()}" for change in differences(_answer(pair.old), _answer(pair.new)))
 
 
@@ -96,17 +103,6 @@ def _lasting(value: Any, name: str = "") -> Any:
     elif name == "functionCall" or str(value.get("type")).endswith("_call"):
         dropped = _ANOTHER_EACH_TIME | {"id"}
     return {key: _lasting(member, key) for key, member in value.items() if key not in dropped}
-
-
-def _print(changed: Sequence[tuple[Pair, list[str]]]) -> None:
-    out = console.out()
-    for pair, changes in changed:
-        interaction = pair.new or pair.old
-        if interaction is not None:
-            numbers = " -> ".join(str(one.index + 1) for one in pair if one)
-            out.print(f"{numbers}  {interaction.request.method} {describing.target(interaction)}", style="bold")
-        for change in changes:
-            out.print(f"  {change}", soft_wrap=True)
 
 
 def _as_data(pair: Pair, changes: list[str]) -> dict[str, Any]:

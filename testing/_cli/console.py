@@ -6,9 +6,10 @@ import json
 import re
 import shutil
 import sys
+from collections import Counter
 from functools import cache
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from maxim_gemini.testing._printable import shown
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console, ConsoleOptions
     from rich.segment import Segment
+
+T = TypeVar("T")
 
 
 @cache
@@ -71,6 +74,24 @@ def error(message: object) -> None:
 def note(message: str) -> None:
     """Print a note."""
     err().print(message, style="dim")
+
+
+def show_states(states: dict[str, str], place: str = "") -> None:
+    """Print what became of each cassette, but for those that are unchanged, and how many there are of each state."""
+    for name, state in states.items():
+        if state != "unchanged":
+            out().print(f"{name}: {state}", style="red" if state.startswith("failed") else "", soft_wrap=True)
+    counts = Counter(state.partition(":")[0] for state in states.values())
+    note(place + (", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "no cassettes here"))
+
+
+def progress(items: Iterable[T], doing: str, total: int) -> Iterable[T]:
+    """Yield *items*, and show on a terminal how many of the *total* are done."""
+    if not err().is_terminal:
+        return items
+    from rich.progress import track
+
+    return track(items, total=total, description=doing, console=err(), transient=True)
 
 
 def plain(line: str) -> None:

@@ -1,4 +1,4 @@
-"""`maxim-gemini demo`: a traced chat, from a recording or live."""
+"""`maxim-gemini demo`: a traced chat, from a cassette or live."""
 
 from __future__ import annotations
 
@@ -65,14 +65,17 @@ def _run(*, live: bool, model: str | None, as_json: bool) -> None:
         return
     console.out().print()
     print(logger.render(), end="\n\n")  # noqa: T201  # the tree brings its own colours
-    _say_what_next(live=live)
+    summary = (
+        "this is what your Maxim repository would show" if live else "nothing was sent: the trace went to a FakeLogger"
+    )
+    console.note(f"{summary}; `maxim-gemini --help` shows what else there is")
 
 
 def _replayed(*, as_json: bool) -> FakeLogger:
     from maxim_gemini.testing import cassettes
 
     path = cassettes.path(CASSETTE)
-    _say("Demo", f"the recording {CASSETTE!r} through a wrapped google-genai client, offline", as_json=as_json)
+    _say("Demo", f"the cassette {CASSETTE!r} through a wrapped google-genai client, offline", as_json=as_json)
     from maxim_gemini.testing import GeminiRecorder
 
     pace: Any = "recorded" if console.out().is_terminal and not as_json else "instant"
@@ -119,10 +122,3 @@ def _say(who: str, what: str | Iterator[str], *, as_json: bool) -> None:
     for text in console.wrapped(pieces, indent=len(label), width=out.width):
         out.print(text, end="", soft_wrap=True)
     out.print()
-
-
-def _say_what_next(*, live: bool) -> None:
-    summary = (
-        "this is what your Maxim repository would show" if live else "nothing was sent: the trace went to a FakeLogger"
-    )
-    console.note(f"{summary}; `maxim-gemini --help` shows what else there is")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 from operator import add
@@ -20,7 +19,7 @@ from maxim_gemini.testing.exceptions import TestKitError
 from . import console, demo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from google.genai import Client
@@ -33,10 +32,10 @@ _NOT_AT_WILL: Final = frozenset(
         *("interaction_continuation", "interaction_stream_error"),
     }
 )
-"""Flows that the real API does not show because someone wants to see them."""
+"""Flows that can't be had from the real API on request."""
 
 _SLOW: Final = frozenset({"interaction_agent", "interaction_background"})
-"""Flows that the real API takes minutes for, while they ask again and again."""
+"""Flows that the real API takes minutes for, while they poll it."""
 
 _BETWEEN_PIECES: Final = 0.03
 """Seconds, so that one sees the demo's answer come in."""
@@ -68,9 +67,12 @@ def _play_demo(client: Client) -> list[str]:
 
 
 def record(names: Sequence[str], *, live: bool, folder: Path | None, as_json: bool) -> int:
-    """Record the flows *names* into *folder* and say what became of each; return 1 where one failed."""
-    chosen = _chosen(names)
-    if live and not _has_key():
+    """Record the flows *names* into *folder* and print what became of each; return 1 where one failed."""
+    known = flows()
+    if unknown := [name for name in names if name not in known]:
+        raise TestKitError(f"there is no flow {unknown[0]!r}; choose from {', '.join(sorted(known))}")
+    chosen = [known[name] for name in names] or [*known.values()]
+    if live and not (_on_vertex() or any(map(os.environ.get, ("GEMINI_API_KEY", "GOOGLE_API_KEY")))):
         raise TestKitError("--live needs a key: set GEMINI_API_KEY, or GOOGLE_GENAI_USE_VERTEXAI with your project")
     target = folder or cassettes.FOLDER
 
@@ -80,20 +82,15 @@ def record(names: Sequence[str], *, live: bool, folder: Path | None, as_json: bo
     with ThreadPoolExecutor(1 if live else _AT_ONCE) as pool:
         states = {
             flow.name: result
-            for flow, result in zip(chosen, _progress(pool.map(state, chosen), len(chosen)), strict=True)
+            for flow, result in zip(
+                chosen, console.progress(pool.map(state, chosen), "recording", len(chosen)), strict=True
+            )
         }
     if as_json:
         console.show_json(states)
     else:
-        _say(states, target)
+        console.show_states(states, f"{target}: ")
     return 1 if any(state.startswith("failed") for state in states.values()) else 0
-
-
-def _chosen(names: Sequence[str]) -> list[Flow]:
-    known = flows()
-    if unknown := [name for name in names if name not in known]:
-        raise TestKitError(f"no flow is called {unknown[0]!r}; there are: {', '.join(sorted(known))}")
-    return [known[name] for name in names] or [*known.values()]
 
 
 def _recorded(flow: Flow, path: Path, *, live: bool) -> str:
@@ -140,7 +137,7 @@ def _recorder(flow: Flow, path: Path, base_url: str | None) -> GeminiRecorder:
 
 def _not_live(flow: Flow) -> str:
     if flow.name.removeprefix("vertex_") in _NOT_AT_WILL:
-        return "the real API does not do this at will"
+        return "the real API does not do this on request"
     if flow.name.removeprefix("vertex_") in _SLOW:
         return "the real API takes minutes for this"
     if (flow.backend == "vertex") != _on_vertex():
@@ -150,24 +147,3 @@ def _not_live(flow: Flow) -> str:
 
 def _on_vertex() -> bool:
     return os.environ.get("GOOGLE_GENAI_USE_VERTEXAI", "").lower() in ("1", "true")
-
-
-def _has_key() -> bool:
-    return _on_vertex() or any(os.environ.get(name) for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY"))
-
-
-def _progress(states: Iterable[str], total: int) -> Iterable[str]:
-    if not console.err().is_terminal:
-        return states
-    from rich.progress import track
-
-    return track(states, total=total, description="recording", console=console.err(), transient=True)
-
-
-def _say(states: dict[str, str], folder: Path) -> None:
-    out = console.out()
-    for name, state in states.items():
-        if state != "unchanged":
-            out.print(f"{name}: {state}", style="red" if state.startswith("failed") else "", soft_wrap=True)
-    counts = Counter(state.partition(":")[0] for state in states.values())
-    console.note(f"{folder}: {', '.join(f'{count} {state}' for state, count in sorted(counts.items()))}")

@@ -34,7 +34,7 @@ def run_server(
     if len(given) > 1:
         raise TestKitError(f"{' and '.join(given)} can't be used together: the server answers from one of them")
     if pace is not None and cassette is None:
-        raise TestKitError(f"--pace {pace} needs a --cassette: it is the pace of a recording")
+        raise TestKitError(f"--pace {pace} needs a --cassette: only a cassette has a pace")
     server = _server(cassette=cassette, script=script, text=text, pace=pace, host=host, port=port)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with server:
@@ -54,7 +54,7 @@ def _server(
 ) -> GeminiServer:
     address: dict[str, Any] = {"host": host, "port": port, "strict": False}
     if cassette is not None:
-        # An application that is started anew asks the same again.
+        # An application that is started again sends the same requests again.
         recording = Cassette.load(named(cassette), allow_playback_repeats=True)
         return GeminiServer(cassette=recording, pace=pace or "instant", **address)
     if script is not None:
@@ -71,7 +71,7 @@ def _replies(script: Path) -> list[Any]:
         raise TestKitError(f"{script}: {type(error).__name__}: {error}") from None
     replies = names.get("replies")
     if not isinstance(replies, list | tuple):
-        raise TestKitError(f"{script}: it has to say `replies = [reply.text(...), ...]`")
+        raise TestKitError(f"{script}: expected a list, `replies = [reply.text(...), ...]`")
     return [*replies]  # pyright: ignore[reportUnknownVariableType]
 
 

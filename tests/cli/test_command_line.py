@@ -107,7 +107,7 @@ def test_it_says_its_versions(cli: Run) -> None:
             1,
             "--max-age: 'soon' is not an age; write a number and a ",
         ),
-        (("cassettes", "record", "nope"), 1, "no flow is called 'nope'; there are: "),
+        (("cassettes", "record", "nope"), 1, "there is no flow 'nope'; choose from "),
         (("report", "no.json"), 1, "no.json: can't be read: No such file"),
         (("serve", "--script", "no.py"), 1, "no.py"),
         (("serve", "--cassette", "nope"), 1, "no bundled cassette is called 'nope'"),

@@ -1,4 +1,4 @@
-"""`cassettes diff` shows what changed in questions and answers."""
+"""`cassettes diff` shows what changed in requests and answers."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_changed_questions_and_answers_are_paired(tmp_path: Path, capsys: pytest
         "1 -> 1  POST gemini-2.5-flash:generateContent",
         "  answer    candidates[0].content.parts[0].text: 'Hello' -> 'Good day'",
         "2 -> 2  POST gemini-2.5-flash:generateContent",
-        "  question  contents[0].parts[0].text: 'Say one word' -> 'Say two words'",
+        "  request   contents[0].parts[0].text: 'Say one word' -> 'Say two words'",
         "3 -> 3  POST gemini-2.5-flash:generateContent",
         "  answer    ended: 'complete' -> 'ReadTimeout'",
         "4  POST gemini-2.5-flash:generateContent",
