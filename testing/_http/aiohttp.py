@@ -84,7 +84,8 @@ def _reading(start: Connect) -> Connect:
         patience = connection.protocol.read_timeout
         await start(self, connection)
         if isinstance(answer, Live):
-            answer.head(self.status, _headers(self.raw_headers), _reason(self))
+            headers = [(text_of(name), text_of(value)) for name, value in self.raw_headers]
+            answer.head(self.status, headers, text_of((self.reason or "").encode("utf-8", "surrogateescape")))
             await _watch(self, answer)
         elif answer is not None:
             self.content = _Fetching(_playing(answer, self.content, patience), self._timer)
@@ -104,14 +105,6 @@ async def _watch(response: Any, live: Live) -> None:
             body += data
         fetch = _whole(body)
     response.content = _Fetching(fetch, response._timer)
-
-
-def _headers(raw: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
-    return [(text_of(name), text_of(value)) for name, value in raw]
-
-
-def _reason(response: Any) -> str:
-    return text_of((response.reason or "").encode("utf-8", "surrogateescape"))
 
 
 Fetch = Callable[[], Awaitable[bytes]]

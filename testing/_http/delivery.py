@@ -195,7 +195,8 @@ def deliver(
     starts = [0, *accumulate(map(len, events))]
     silences = {starts[index]: seconds for index, seconds in faults.stall.items() if index < len(events)}
     blocks = [0, *accumulate(map(len, _blocks_of(response)))]
-    cuts = _cuts(faults.torn if faults.torn is not None else chunking, response.chunks, blocks, len(body))
+    ends = _ends(faults.torn if faults.torn is not None else chunking, response.chunks, blocks)
+    cuts = {*takewhile(lambda end: end < len(body), ends), len(body)}
     pieces = _pieces(body, sorted(cuts | silences.keys()), silences, _Clock(response.chunks, pace))
     ended = DISCONNECTED if broken else response.ended
     return Delivery(response.status, response.headers, pieces, response.reason, ended, overrun)
@@ -254,10 +255,6 @@ def _damaged(event: bytes) -> bytes:
     data = max(text.rfind(b"\ndata:"), text.rfind(b"\rdata:")) + 1
     intact = (data + len(text)) // 2
     return text[:intact] + b"#" * (len(text) - intact) + event[len(text) :]
-
-
-def _cuts(chunking: Chunking | Iterable[int], chunks: tuple[Chunk, ...], blocks: list[int], size: int) -> set[int]:
-    return {*takewhile(lambda end: end < size, _ends(chunking, chunks, blocks)), size}
 
 
 def _ends(chunking: Chunking | Iterable[int], chunks: tuple[Chunk, ...], blocks: list[int]) -> Iterable[int]:
@@ -325,14 +322,13 @@ class Fault:
         self._left = 0
 
     def apply(self, faults: Faults, events: int) -> None:
-        """Add this fault to *faults* of an answer with so many *events*, if it concerns it."""
-        if events >= self._least_events and self._takes_one():
-            for name, value in self._changes.items():
-                before = getattr(faults, name)
-                setattr(faults, name, before | value if isinstance(value, dict | frozenset) else value)
-
-    def _takes_one(self) -> bool:
+        """Add this fault to *faults* of an answer with so many *events*, if it is large enough."""
+        if events < self._least_events:
+            return
         with self._lock:
             left = self._left
             self._left = left and left - 1
-            return left is None or left > 0
+        if left is None or left > 0:
+            for name, value in self._changes.items():
+                before = getattr(faults, name)
+                setattr(faults, name, before | value if isinstance(value, dict | frozenset) else value)

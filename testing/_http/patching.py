@@ -16,6 +16,7 @@ import inspect
 import sys
 import threading
 import warnings
+from contextlib import suppress
 from importlib.abc import MetaPathFinder
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
@@ -47,7 +48,9 @@ def make(patch: Patch) -> Replaced | None:
         raise AttributeError(f"{_full_name(patch.owner)} has no attribute {patch.name!r}")
     if inspect.getattr_static(value, _REPLACEMENT, False):
         return None
-    function = _innermost(value)
+    function: Any = value
+    with suppress(ValueError):  # through wrapt's `FunctionWrapper`, `functools.wraps`, static methods; unless a loop
+        function = inspect.unwrap(value)
     if patch.below_others and _package(getattr(function, "__globals__", {}).get("__name__")) != _package(
         patch.owner.__module__
     ):
@@ -55,14 +58,6 @@ def make(patch: Patch) -> Replaced | None:
     if not isinstance(function, FunctionType):
         return _Attribute(patch, value)
     return None if _is_ours(function) else _Code(function, patch.wrap)
-
-
-def _innermost(value: Any) -> Any:
-    # Through wrapt's `FunctionWrapper`, `functools.wraps`, and static methods.
-    try:
-        return inspect.unwrap(value)
-    except ValueError:  # it wraps itself
-        return value
 
 
 def _package(module: object) -> str:
@@ -199,8 +194,9 @@ class Patches:
             patches = [*self._libraries[module.__name__](module)]
             with self._lock:
                 if self._users:
-                    for patch in patches:
-                        self._put(patch)
+                    for replaced in filter(None, map(make, patches)):
+                        self._made.append(replaced)  # noted first: an interrupt in between leaves nothing that is not
+                        replaced.put()
         except (AttributeError, ImportError) as error:
             unsupported = TestKitError(
                 f"{error}: this version of {module.__name__.partition('.')[0]} is not supported; "
@@ -209,12 +205,6 @@ class Patches:
             if strict:
                 raise unsupported from error
             warnings.warn(str(unsupported), stacklevel=2)
-
-    def _put(self, patch: Patch) -> None:
-        replaced = make(patch)
-        if replaced is not None:
-            self._made.append(replaced)  # noted first: an interrupt in between leaves nothing that is not
-            replaced.put()
 
 
 class _Finder(MetaPathFinder):

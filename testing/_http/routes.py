@@ -138,17 +138,13 @@ def route_for(library: str, url: str, headers: Mapping[str, str]) -> Route | Non
     if _detour.get() or not _open:
         return None
     route = current_route()
-    if route is None:
-        _tell_who_is_passed_by(url, headers)
-    return route if route is not None and library in route.libraries and route.covers(url, headers) else None
-
-
-def _tell_who_is_passed_by(url: str, headers: Mapping[str, str]) -> None:
-    if any(block.refuses(url) for block in _blocks):
-        return
-    for lane in tuple(_open):
-        if lane.route is not None and lane.route.covers(url, headers):
-            lane.route.passed_by(url)
+    if route is not None:
+        return route if library in route.libraries and route.covers(url, headers) else None
+    if not any(block.refuses(url) for block in _blocks):  # else the request does not get out
+        for lane in tuple(_open):
+            if lane.route is not None and lane.route.covers(url, headers):
+                lane.route.passed_by(url)
+    return None
 
 
 @contextmanager

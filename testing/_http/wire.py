@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import pairwise
 from json.encoder import encode_basestring
 from math import isfinite
-from typing import Any, Final
+from typing import Any, Final, cast
 
 BOM: Final = b"\xef\xbb\xbf"
 EVENT_END: Final = b"\r\n\r\n"
@@ -79,26 +79,28 @@ def _written(value: Any, newline: str | None) -> str:
 
 
 def _write(value: Any, newline: str | None, pieces: list[str]) -> None:
+    inner = None if newline is None else newline + "  "
     if isinstance(value, dict):
-        _write_members(value, newline, pieces)  # pyright: ignore[reportUnknownArgumentType]
+        members: dict[Any, Any] = value
+        separator = "{" + (inner or "")
+        for key, member in members.items():
+            head = f"{separator}{_name(key)}: "
+            if isinstance(member, _CONTAINERS):
+                pieces.append(head)
+                _write(member, inner, pieces)
+            else:
+                pieces.append(head + _scalar(member))
+            separator = "," + (inner or "")
+        pieces.append(f"{newline or ''}}}" if members else "{}")
     elif isinstance(value, list | tuple):
-        _write_items(value, newline, pieces)  # pyright: ignore[reportUnknownArgumentType]
+        separator = "[" + (inner or "")
+        for item in cast("list[Any]", value):
+            pieces.append(separator)
+            _write(item, inner, pieces)
+            separator = "," + (inner or "")
+        pieces.append(f"{newline or ''}]" if value else "[]")
     else:
         pieces.append(_scalar(value))
-
-
-def _write_members(members: dict[Any, Any], newline: str | None, pieces: list[str]) -> None:
-    inner = None if newline is None else newline + "  "
-    separator = "{" + (inner or "")
-    for key, value in members.items():
-        head = f"{separator}{_name(key)}: "
-        if isinstance(value, _CONTAINERS):
-            pieces.append(head)
-            _write(value, inner, pieces)
-        else:
-            pieces.append(head + _scalar(value))
-        separator = "," + (inner or "")
-    pieces.append(f"{newline or ''}}}" if members else "{}")
 
 
 @lru_cache(maxsize=2048, typed=True)
@@ -106,21 +108,14 @@ def _name(key: object) -> str:
     return _text(str(key))
 
 
-def _write_items(items: list[Any] | tuple[Any, ...], newline: str | None, pieces: list[str]) -> None:
-    inner = None if newline is None else newline + "  "
-    separator = "[" + (inner or "")
-    for item in items:
-        pieces.append(separator)
-        _write(item, inner, pieces)
-        separator = "," + (inner or "")
-    pieces.append(f"{newline or ''}]" if items else "[]")
-
-
 def _scalar(value: Any) -> str:
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, float):
-        return _double(value)
+        if not isfinite(value):
+            raise ValueError(f"JSON has no number for {value}: real servers send it as a string")
+        short = f"{value:.15g}"
+        return short if float(short) == value else f"{value:.17g}"
     # A whole number is the most frequent of the rest, and the encoder is slow to start.
     return str(value) if type(value) is int else json.dumps(value)
 
@@ -132,10 +127,3 @@ def _text(value: str) -> str:
 def _escape(found: re.Match[str]) -> str:
     character = found[0]
     return json.dumps(character)[1:-1] if ord(character) > 0x7F else f"\\u{ord(character):04x}"
-
-
-def _double(value: float) -> str:
-    if not isfinite(value):
-        raise ValueError(f"JSON has no number for {value}: real servers send it as a string")
-    short = f"{value:.15g}"
-    return short if float(short) == value else f"{value:.17g}"
