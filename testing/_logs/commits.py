@@ -47,8 +47,13 @@ class Commit:
     def parse(cls, line: str, *, index: int = 0, batch: int = 0) -> Commit:
         """Read one line of what maxim-py posts; `ValueError` where it is not one."""
         match = _WIRE_LINE.fullmatch(line)
-        if match is None or not _is_json(match["text"]):
-            raise ValueError(f"not a line of a Maxim log: {line[:120]!r}")
+        problem = ValueError(f"not a line of a Maxim log: {line[:120]!r}")
+        if match is None:
+            raise problem
+        try:
+            json.loads(match["text"])
+        except ValueError:
+            raise problem from None
         entity, id, action, text = match.group("entity", "id", "action", "text")
         return cls(entity, id, action, text, index=index, batch=batch)
 
@@ -73,14 +78,6 @@ class Commit:
 
     def __hash__(self) -> int:
         return hash((self.entity, self.id, self.action))
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
 
 
 class Dropped(NamedTuple):

@@ -54,19 +54,18 @@ def problems(tree: Tree, *, strict: bool = False) -> list[Problem]:
     """
     may_stay_open = frozenset[str]() if strict else _unanswered(tree)
     return [
-        *(problem for node in tree.walk() for problem in _problems_of(node, may_stay_open, strict=strict)),
+        *(
+            Problem(node.kind, node.id, what, commit)
+            for node in tree.walk()
+            for what, commit in (
+                *_birth(node, strict=strict),
+                *_end(node, may_stay_open, strict=strict),
+                *_after_the_end(node),
+                *_lost(node),
+            )
+        ),
         *(Problem(commit.entity, commit.id, f"dropped: {reason}", commit) for commit, reason in tree.dropped),
     ]
-
-
-def _problems_of(node: Node, may_stay_open: frozenset[str], *, strict: bool) -> Iterator[Problem]:
-    findings = [
-        *_birth(node, strict=strict),
-        *_end(node, may_stay_open, strict=strict),
-        *_after_the_end(node),
-        *_lost(node),
-    ]
-    return (Problem(node.kind, node.id, what, commit) for what, commit in findings)
 
 
 Finding = tuple[str, Commit | None]

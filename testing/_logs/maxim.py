@@ -11,7 +11,6 @@ in-memory ones set the same attributes by themselves), and the singleton behind 
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import re
 import shutil
@@ -71,12 +70,9 @@ def encoded(data: dict[str, Any] | None) -> tuple[str, dict[str, str]]:
     try:
         return _ENCODER.encode(data), {}
     except Exception:
-        return _without_what_fails(data or {})
-
-
-def _without_what_fails(data: dict[str, Any]) -> tuple[str, dict[str, str]]:
-    lost = {key: reason for key, value in data.items() if (reason := _why_not(key, value))}
-    return json.dumps({key: value for key, value in data.items() if key not in lost}, cls=CustomEncoder), lost
+        members = data or {}
+        lost = {key: reason for key, value in members.items() if (reason := _why_not(key, value))}
+        return _ENCODER.encode({key: value for key, value in members.items() if key not in lost}), lost
 
 
 def _why_not(key: str, value: object) -> str:
@@ -157,17 +153,6 @@ def without_waiting(waits: list[float]) -> Generator[None]:
         patch.object(maxim.apis.maxim_apis, "httpx", _Overlaid(httpx, **unverified)),
     ):
         yield
-
-
-def _forget_failed_uploads(uploads: Queue[Any]) -> None:
-    """Take out what no upload can be made of.
-
-    After a failed upload maxim-py puts the bare data back into its queue, and raises at the next flush: it is no log.
-    """
-    waiting = [uploads.get() for _ in range(uploads.qsize())]
-    for log in waiting:
-        if isinstance(log, CommitLog):
-            uploads.put(log)
 
 
 def _try_to_send(delivery: Delivery) -> bool:
@@ -269,7 +254,12 @@ class RealWriters:
             writer.upload_executor.submit(int).result()
         while getattr(writer, "_LogWriter__in_flight", 0):
             time.sleep(0.0005)
-        _forget_failed_uploads(writer.upload_queue)
+        # After a failed upload maxim-py puts the bare data, which is no log, back into its queue, and raises at the next
+        # flush.
+        uploads: Queue[object] = writer.upload_queue
+        for waiting in [uploads.get() for _ in range(uploads.qsize())]:
+            if isinstance(waiting, CommitLog):
+                uploads.put(waiting)
 
     def _close(self) -> None:
         for writer in self._writers:

@@ -117,7 +117,12 @@ class MaximApi(Received):
         self._lock = threading.Lock()
         self._open = ExitStack()
         self.router = Router(assert_all_called=False)
-        self._route()
+        api = f"{base_url}/api/sdk"
+        self.router.get(f"{api}/v3/log-repositories").mock(side_effect=self._repository)
+        self.router.post(f"{api}/v3/log").mock(side_effect=self._log)
+        self.router.get(f"{api}/v1/log-repositories/attachments/upload-url").mock(side_effect=self._upload_url)
+        self.router.put(url__startswith=f"{_STORAGE}/").mock(side_effect=self._upload)
+        self.router.route(url__startswith=base_url).mock(side_effect=_unknown)
 
     def __enter__(self) -> Self:
         with ExitStack() as opened:
@@ -155,8 +160,13 @@ class MaximApi(Received):
         __tracebackhide__ = True
         self.flush()
         given, arrived = Counter(self._writers.committed), Counter((c.entity, c.id, c.action) for c in self.commits)
-        if given != arrived:
-            raise NotDelivered(_differences(given - arrived, arrived - given, given.total()))
+        missing, more = given - arrived, arrived - given
+        if missing or more:
+            lines = [f"{missing.total()} of {given.total()} logs did not arrive, {more.total()} arrived too often:"]
+            for verb, logs in (("missing", missing), ("too many", more)):
+                lines += [f"  {verb}: {entity} {id}: {action}" for entity, id, action in islice(logs.elements(), 10)]
+                lines += [f"  ... and {logs.total() - 10} more"] if logs.total() > 10 else []
+            raise NotDelivered("\n".join(lines))
 
     def fail(self, failure: Failure, *, on: Endpoint | None = None, times: int | None = None) -> None:
         """Answer with an HTTP status or break the connection, *times* times or until `recover()`."""
@@ -197,14 +207,6 @@ class MaximApi(Received):
         key = str(Commit.parse(line).data.get("key"))
         return self.uploads[key].content.decode() if key in self.uploads else line
 
-    def _route(self) -> None:
-        api = f"{self.base_url}/api/sdk"
-        self.router.get(f"{api}/v3/log-repositories").mock(side_effect=self._repository)
-        self.router.post(f"{api}/v3/log").mock(side_effect=self._log)
-        self.router.get(f"{api}/v1/log-repositories/attachments/upload-url").mock(side_effect=self._upload_url)
-        self.router.put(url__startswith=f"{_STORAGE}/").mock(side_effect=self._upload)
-        self.router.route(url__startswith=self.base_url).mock(side_effect=_unknown)
-
     def _log(self, request: httpx.Request) -> httpx.Response:
         repository = request.url.params.get("id", "")
         failure = self._failure("log", request) or self._missing(repository)
@@ -244,14 +246,6 @@ class MaximApi(Received):
 
 def _lines(text: str) -> list[str]:
     return [line for line in text.split("\n") if line]
-
-
-def _differences(missing: Counter[tuple[str, str, str]], more: Counter[tuple[str, str, str]], given: int) -> str:
-    lines = [f"{missing.total()} of {given} logs did not arrive, {more.total()} arrived too often:"]
-    for verb, logs in (("missing", missing), ("too many", more)):
-        lines += [f"  {verb}: {entity} {id}: {action}" for entity, id, action in islice(logs.elements(), 10)]
-        lines += [f"  ... and {logs.total() - 10} more"] if logs.total() > 10 else []
-    return "\n".join(lines)
 
 
 def _answer(request: httpx.Request, failure: Failure | None, body: object) -> httpx.Response:

@@ -73,7 +73,13 @@ class Received(TraceHolder):
         __tracebackhide__ = True
         tree = self._tree()
         if problems := completeness.problems(tree, strict=strict):
-            raise IncompleteTrace(_complaint(tree, problems))
+            marks: dict[tuple[str, str], list[str]] = {}
+            for problem in problems:
+                if problem.commit is None or not problem.what.startswith("dropped"):
+                    marks.setdefault((problem.kind, problem.id), []).append(problem.what)
+            listed = "\n".join(f"  {problem}" for problem in problems)
+            shown = render(tree, color=False, marks=marks)
+            raise IncompleteTrace(f"what Maxim received is not complete:\n{listed}\n\n{shown}")
 
     def snapshot(self) -> JsonDict:
         """Return everything as plain data with stable ids (`trace-1`) and without clock values."""
@@ -89,12 +95,3 @@ class Received(TraceHolder):
 
     def __str__(self) -> str:
         return self.render()
-
-
-def _complaint(tree: Tree, problems: list[Problem]) -> str:
-    marks: dict[tuple[str, str], list[str]] = {}
-    for problem in problems:
-        if problem.commit is None or not problem.what.startswith("dropped"):
-            marks.setdefault((problem.kind, problem.id), []).append(problem.what)
-    listed = "\n".join(f"  {problem}" for problem in problems)
-    return f"what Maxim received is not complete:\n{listed}\n\n{render(tree, color=False, marks=marks)}"

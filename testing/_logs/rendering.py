@@ -59,14 +59,12 @@ def render(
     """
     terminal = sys.stdout.isatty()
     columns = width or (shutil.get_terminal_size().columns if terminal else _PLAIN_COLUMNS)
-    lines = [_cut(_visible(line), columns) for line in _lines(tree, title, marks or {}, columns)]
-    return _colored(lines) if (_wants_color(terminal) if color is None else color) else "\n".join(map(_text, lines))
-
-
-def _wants_color(terminal: bool) -> bool:
-    """Return whether to use colour; NO_COLOR and FORCE_COLOR decide, the second for CI logs, which are no terminal."""
-    terminal = terminal and os.environ.get("TERM") != "dumb"
-    return not os.environ.get("NO_COLOR") and (terminal or bool(os.environ.get("FORCE_COLOR")))
+    if color is None:  # FORCE_COLOR is for CI logs, which are no terminal
+        can_show = terminal and os.environ.get("TERM") != "dumb"
+        color = not os.environ.get("NO_COLOR") and (can_show or bool(os.environ.get("FORCE_COLOR")))
+    all_lines = _lines(tree, title, marks or {}, columns)
+    lines = [_cut([(printable(text), style) for text, style in line], columns) for line in all_lines]
+    return _colored(lines) if color else "\n".join(map(_text, lines))
 
 
 def _lines(tree: Tree, title: str, marks: Marks, columns: int) -> Iterator[Line]:
@@ -192,7 +190,8 @@ def _notes(view: View) -> Iterator[Note]:
     yield from _several("evaluate", (", ".join(evaluation.evaluators) for evaluation in view.evaluations))
     if isinstance(view, Trace | Span) or view.kind == "session":
         yield from _several("event", (event.name or event.id for event in getattr(view, "events", ())))
-        yield from _several("feedback", map(_opinion, getattr(view, "feedback", ())))
+        opinions = ((one.score, one.comment) for one in getattr(view, "feedback", ()))
+        yield from _several("feedback", (" ".join(str(part) for part in one if part is not None) for one in opinions))
 
 
 def _several(label: str, texts: Iterator[str]) -> Iterator[Note]:
@@ -255,10 +254,6 @@ def _attachment(attachment: Attachment) -> str:
     return "  ".join(filter(None, (attachment.name, attachment.mime_type, attachment.url, size))) or attachment.type
 
 
-def _opinion(feedback: Any) -> str:
-    return " ".join(str(part) for part in (feedback.score, feedback.comment) if part is not None)
-
-
 def _one_line(value: Any) -> str:
     text = value if isinstance(value, str) else _json(value)
     line = " ↵ ".join(" ".join(line.split()) for line in text.splitlines() if line.strip())
@@ -267,10 +262,6 @@ def _one_line(value: Any) -> str:
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-def _visible(line: Line) -> Line:
-    return [(printable(text), style) for text, style in line]
 
 
 def _width(line: Line) -> int:

@@ -103,18 +103,14 @@ class _StableIds:
         return value
 
     def _item(self, key: str, value: Any, *, timed: bool) -> Any:
-        return "<time>" if timed and _is_clock(key, value) else self._value(value, timed=timed)
+        if timed and _CLOCK.search(key):
+            values = value if is_list(value) else [value]
+            if all(isinstance(one, int | float) and not isinstance(one, bool) for one in values):
+                return "<time>"
+        return self._value(value, timed=timed)
 
     def _word(self, match: re.Match[str]) -> str:
         return self._in_text.get(match[0]) or _UUID.sub(self._uuid, match[0])
 
     def _uuid(self, match: re.Match[str]) -> str:
         return self._in_text.get(match[0]) or self._name("uuid", match[0])
-
-
-def _is_clock(key: str, value: object) -> bool:
-    return bool(_CLOCK.search(key)) and all(map(_is_number, value if is_list(value) else [value]))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

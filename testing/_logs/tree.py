@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from maxim_gemini.testing._json_types import is_list, is_object, mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from .commits import Commit, Dropped
 
@@ -171,14 +171,9 @@ def _by_start(node: Node) -> tuple[float, int]:
 
 def _merged(key: str, old: Any, new: Any) -> Any:
     if key in _MERGED and is_object(new):
-        return {**mapping(old), **_named(key, new)}
+        if key == "metrics" and set(new) == {"name", "value"}:  # tool calls and retrievals send them apart
+            new = {str(new["name"]): new["value"]}
+        return {**mapping(old), **new}
     if key == "messages" and is_list(new):
         return [*(old or []), *new]
     return new
-
-
-def _named(key: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Read the second form of a metric: tool calls and retrievals send its name and value apart."""
-    if key == "metrics" and set(values) == {"name", "value"}:
-        return {str(values["name"]): values["value"]}
-    return dict(values)

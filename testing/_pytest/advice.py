@@ -88,7 +88,11 @@ def command(mode: str, targets: Iterable[str]) -> str:
     tests = set(targets)
     if len(tests) > MOST_TESTS:
         tests = {target.partition("::")[0] for target in tests}
-    alone = sorted(target for target in tests if not any(_covers(other, target) for other in tests - {target}))
+    alone = sorted(
+        target
+        for target in tests
+        if not any(other == "." or target.startswith((f"{other}::", f"{other}/")) for other in tests - {target})
+    )
     return " ".join(["pytest", f"--maxim-gemini-record={mode}", *map(shlex.quote, alone)])
 
 
@@ -103,10 +107,6 @@ def target_of(nodeid: str, cassette: Path, module_folder: Path, *, is_shared: bo
     if cassette.is_relative_to(module_folder):
         return file
     return file.rpartition("/")[0] or "."
-
-
-def _covers(outer: str, target: str) -> bool:
-    return outer == "." or target.startswith((f"{outer}::", f"{outer}/"))
 
 
 def _is_defined(module: Any, name: str) -> bool:

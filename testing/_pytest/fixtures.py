@@ -6,7 +6,7 @@ fixture for each kind of event loop.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -19,7 +19,7 @@ from .options import CLIENT_FIXTURE, MARKER, RECORDER_FIXTURE
 from .session import session_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 
     from google.genai import Client
 
@@ -65,8 +65,41 @@ def maxim_gemini_recorder(
     request: pytest.FixtureRequest, maxim_gemini_config: Mapping[str, Any], maxim_fake_logger: FakeLogger
 ) -> Iterator[GeminiRecorder]:
     """The test's recorder: records its Gemini traffic once, and replays it from then on."""
-    with _recording(request, maxim_gemini_config, maxim_fake_logger) as recorder:
-        yield recorder
+    with _needing(RECORDER_FIXTURE):
+        from maxim_gemini.testing._recorder.recorder import GeminiRecorder
+    from .marker import keywords, plan_of
+
+    session = session_of(request.config)
+    state, settings, collected = session.current, session.settings, session.collected
+    plan = plan_of(request.node, maxim_gemini_config, settings=settings, collected=collected, shown=session.shown)
+    writes = plan.record not in ("none", "verify")
+    if writes:
+        # Until the test is over, and what it recorded is saved.
+        state.closing.enter_context(session.ledger.turn(plan.path))
+    client = _override_of_client(request)
+    try:
+        recorder = GeminiRecorder(
+            plan.path,
+            client=client,
+            logger=maxim_fake_logger,
+            advice=plan.advice,
+            everywhere=True,
+            allow_missing=True,
+            autosave=False,  # what the test recorded is kept only if it passed
+            **keywords(plan, session.ledger.fresh(plan.path) if writes else {}),
+        )
+    except (TypeError, ValueError) as error:
+        message = f"@pytest.mark.{MARKER} or the fixture maxim_gemini_config: {error}"
+        raise pytest.fail.Exception(f"{type(error).__name__}: {message}", pytrace=False) from None
+    state.recorders.append(recorder)
+    to_close = _clients_to_close(request)
+    try:
+        with _reported_once(session), recorder:
+            state.settling.append(partial(_settle, session, recorder, plan))
+            yield recorder
+    finally:
+        # The recorder has closed its sync side.
+        to_close += [made for name, made in vars(recorder).items() if name == "default_client"]
 
 
 @pytest.fixture
@@ -129,45 +162,6 @@ def declare_fixtures(config: pytest.Config) -> None:
     config.pluginmanager.register(module, "maxim-gemini-closing")
 
 
-@contextmanager
-def _recording(
-    request: pytest.FixtureRequest, config: Mapping[str, Any], logger: FakeLogger
-) -> Generator[GeminiRecorder]:
-    # What the test recorded is kept only if it passed.
-    with _needing(RECORDER_FIXTURE):
-        from maxim_gemini.testing._recorder.recorder import GeminiRecorder
-    from .marker import keywords, plan_of
-
-    session = session_of(request.config)
-    state = session.current
-    plan = plan_of(request.node, config, settings=session.settings, collected=session.collected, shown=session.shown)
-    writes = plan.record not in ("none", "verify")
-    if writes:
-        # Until the test is over, and what it recorded is saved.
-        state.closing.enter_context(session.ledger.turn(plan.path))
-    client = _override_of_client(request)
-    with _option_errors():
-        recorder = GeminiRecorder(
-            plan.path,
-            client=client,
-            logger=logger,
-            advice=plan.advice,
-            everywhere=True,
-            allow_missing=True,
-            autosave=False,
-            **keywords(plan, session.ledger.fresh(plan.path) if writes else {}),
-        )
-    state.recorders.append(recorder)
-    to_close = _clients_to_close(request)
-    try:
-        with _reported_once(session), recorder:
-            state.settling.append(partial(_settle, session, recorder, plan))
-            yield recorder
-    finally:
-        # The recorder has closed its sync side.
-        to_close += [made for name, made in vars(recorder).items() if name == "default_client"]
-
-
 def _settle(session: Session, recorder: GeminiRecorder, plan: Plan, keep: bool) -> None:
     # When the test is over, the errors of its fixtures included.
     try:
@@ -180,15 +174,6 @@ def _settle(session: Session, recorder: GeminiRecorder, plan: Plan, keep: bool) 
         raise pytest.fail.Exception(str(error), pytrace=False) from None
     finally:
         session.ended(recorder, plan)
-
-
-@contextmanager
-def _option_errors() -> Generator[None]:
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        message = f"@pytest.mark.{MARKER} or the fixture maxim_gemini_config: {error}"
-        raise pytest.fail.Exception(f"{type(error).__name__}: {message}", pytrace=False) from None
 
 
 @contextmanager
@@ -219,37 +204,28 @@ def _override_of_client(request: pytest.FixtureRequest) -> Client | Callable[[],
 
 def _clients_to_close(request: pytest.FixtureRequest) -> list[Client]:
     """Return a list whose clients are closed when the test is over: in its event loop, if it has one."""
-    name = _fixture_for(request)
-    clients: list[Client] = request.getfixturevalue(name) if name else []
-    return clients
-
-
-def _fixture_for(request: pytest.FixtureRequest) -> str:
-    if "anyio_backend" in request.fixturenames:
-        return _ANYIO
     marker = request.node.get_closest_marker("asyncio")
-    if marker is None or not request.config.pluginmanager.hasplugin("asyncio"):
-        return ""
-    return _ASYNCIO.format(_loop_scope(marker, request.config))
+    if "anyio_backend" in request.fixturenames:
+        name = _ANYIO
+    elif marker is not None and request.config.pluginmanager.hasplugin("asyncio"):
+        name = _ASYNCIO.format(_loop_scope(marker, request.config))
+    else:
+        return []
+    clients: list[Client] = request.getfixturevalue(name)
+    return clients
 
 
 def _closing() -> Callable[[], AsyncIterator[list[Client]]]:
     # A new function each time: the decorators change it.
     async def closing() -> AsyncIterator[list[Client]]:
-        async with _closed_at_the_end() as clients:
-            yield clients
+        clients: list[Client] = []
+        yield clients
+        from maxim_gemini.testing._http import sdk
+
+        for client in clients:
+            await sdk.aclose(client)
 
     return closing
-
-
-@asynccontextmanager
-async def _closed_at_the_end() -> AsyncGenerator[list[Client]]:
-    clients: list[Client] = []
-    yield clients
-    from maxim_gemini.testing._http import sdk
-
-    for client in clients:
-        await sdk.aclose(client)
 
 
 def _loop_scope(marker: pytest.Mark, config: pytest.Config) -> str:

@@ -216,7 +216,12 @@ class Session:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note which cassettes the tests of this run use."""
         self.collected.modules.update(str(item.path) for item in session.items)
-        if users := [item for item in session.items if _uses_recorder(item)]:
+        users = [
+            item
+            for item in session.items
+            if RECORDER_FIXTURE in getattr(item, "fixturenames", ()) or item.get_closest_marker(MARKER) is not None
+        ]
+        if users:
             from .marker import cassette_named_for
 
             self.collected.partial |= selected_in_part(self.config, self.collected.modules)
@@ -400,10 +405,6 @@ def session_of(config: pytest.Config) -> Session:
 def network_of(config: pytest.Config) -> Network:
     """Return the network of the run, also before there is a session."""
     return config.stash.setdefault(_NETWORK, Network())
-
-
-def _uses_recorder(item: pytest.Item) -> bool:
-    return RECORDER_FIXTURE in getattr(item, "fixturenames", ()) or item.get_closest_marker(MARKER) is not None
 
 
 def _escape_surrogates(report: pytest.TestReport) -> None:

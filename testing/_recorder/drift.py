@@ -34,7 +34,10 @@ def drift(recorded: Response, live: Response) -> list[str]:
 def shape_of(response: Response) -> Shape:
     """Return the shape of *response*; of a stream, that of all its events together."""
     shape: Shape = {}
-    for data in _payloads(response):
+    payloads = [response.body] if response.body else []
+    if is_stream(response):
+        payloads = [text.encode() for event in events_of(response) if (text := wire.event_data(event))]
+    for data in payloads:
         for path, kind in _shape_of(data):
             shape.setdefault(path, set()).add(kind)
     return shape
@@ -51,13 +54,6 @@ def _difference(path: str, before: Shape, now: Shape) -> Iterator[str]:
 
 def _kinds(kinds: set[str]) -> str:
     return " or ".join(sorted(kinds))
-
-
-def _payloads(response: Response) -> Iterable[bytes]:
-    if not is_stream(response):
-        return [response.body] if response.body else []
-    data = (wire.event_data(event) for event in events_of(response))
-    return [text.encode() for text in data if text]
 
 
 def _shape_of(data: bytes) -> Iterable[tuple[str, str]]:

@@ -112,7 +112,9 @@ class GeminiRecorder:
     def __enter__(self) -> Self:
         if self._stack is not None:
             raise RuntimeError(f"{self!r} is in use: make a second GeminiRecorder for a second block")
-        self._forget()
+        self._discarded = self._failed = False
+        for made in ("client", "bare_client", "default_client", "logger"):  # each block has its own
+            self.__dict__.pop(made, None)
         settings = self._settings()
         self._traffic = Traffic(settings, self._load(settings))
         with ExitStack() as stack:
@@ -315,11 +317,6 @@ class GeminiRecorder:
     def _add(self, fault: Fault) -> Fault:
         self._entered().faults.append(fault)
         return fault
-
-    def _forget(self) -> None:
-        self._discarded = self._failed = False
-        for made in ("client", "bare_client", "default_client", "logger"):
-            self.__dict__.pop(made, None)
 
     def _entered(self) -> Traffic:
         if self._traffic is None:

@@ -182,20 +182,11 @@ class Traffic(Route):
                 "now more is read: there is nothing recorded beyond"
             )
 
-        return deliver(
-            recorded,
-            pace=self._settings.pace,
-            chunking=self._settings.chunking,
-            faults=self._faults_for(recorded),
-            overrun=overrun,
-        )
-
-    def _faults_for(self, response: Response) -> Faults:
-        # Each fault counts the answers that it has hit.
-        faults, events = Faults(), len(events_of(response))
-        for fault in tuple(self.faults):
-            fault.apply(faults, events)
-        return faults
+        faults = Faults()
+        for fault in tuple(self.faults):  # each counts the answers that it has hit
+            fault.apply(faults, len(events_of(recorded)))
+        pace, chunking = self._settings.pace, self._settings.chunking
+        return deliver(recorded, pace=pace, chunking=chunking, faults=faults, overrun=overrun)
 
     def _send(self, request: Request) -> Live:
         if sdk.is_made_up(request.headers) and is_gemini_host(urlsplit(request.uri).hostname or ""):
@@ -226,8 +217,13 @@ class Traffic(Route):
         for take in self._takes:
             if take.watcher is not None:
                 take.watcher.end(LEFT_BY_READER)
-        if self._settings.record == "verify":
-            self._compare()
+        for take in self._takes if self._settings.record == "verify" else ():
+            recorded = self.cassette.play(take.request)
+            if recorded is None:
+                self._miss(self.cassette.explain_miss(take.request), take.request)
+            elif take.response is not None:
+                where = f"{take.request.method} {urlsplit(self.cassette.scrubber.address(take.request.uri)).path}"
+                self.drifts += [f"  {where}: {line}" for line in drift(recorded, take.response)]
 
     def save(self) -> None:
         """Write what was received, in the order of the requests."""
@@ -277,29 +273,16 @@ class Traffic(Route):
             )
         return None
 
-    def _compare(self) -> None:
-        for take in self._takes:
-            recorded = self.cassette.play(take.request)
-            if recorded is None:
-                self._miss(self.cassette.explain_miss(take.request), take.request)
-            elif take.response is not None:
-                where = f"{take.request.method} {urlsplit(self.cassette.scrubber.address(take.request.uri)).path}"
-                self.drifts += [f"  {where}: {line}" for line in drift(recorded, take.response)]
-
     def _sign(self) -> None:
         from google.genai import __version__
 
         head = self.cassette.head
         head.recorded_at = _clock.now().isoformat(timespec="seconds")
         head.sdk = f"google-genai {__version__}"
-        head.source = self._settings.source or self._source()
-        head.description = self._settings.description or head.description
-
-    def _source(self) -> str:
         hosts = {host_of(take.request.uri) for take in self._takes}
-        if all(map(is_gemini_host, hosts)):
-            return "live"
-        return "loopback" if hosts <= {"127.0.0.1", "localhost", "::1"} else "unknown"
+        local = "loopback" if hosts <= {"127.0.0.1", "localhost", "::1"} else "unknown"
+        head.source = self._settings.source or ("live" if all(map(is_gemini_host, hosts)) else local)
+        head.description = self._settings.description or head.description
 
     # The client that fits
 
