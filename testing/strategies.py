@@ -229,13 +229,9 @@ def _parts() -> st.SearchStrategy[Reply]:
         st.builds(reply.code, _texts(), code_id=_maybe(_names()), signature=signature),
         st.builds(reply.code_result, _maybe(_texts()), outcome=_outcomes(), code_id=_maybe(_names())),
         _texts().map(lambda name: reply.part({"fileData": {"fileUri": f"{_SITE}{name}", "mimeType": "text/plain"}})),
-        st.builds(_unknown_part, _texts(), _json()),
+        st.builds(lambda text, value: reply.part({"text": text, "fieldOfTomorrow": value}), _texts(), _json()),
         st.just(reply.empty()),
     )
-
-
-def _unknown_part(text: str, value: Any) -> Reply:
-    return reply.part({"text": text, "fieldOfTomorrow": value})
 
 
 def _outcomes() -> st.SearchStrategy[str]:
@@ -286,11 +282,9 @@ def _blocked() -> st.SearchStrategy[Reply]:
 @cache
 def _rest() -> st.SearchStrategy[Reply]:
     """Generate counts and names of an answer's own, or nothing."""
-    count = _maybe(st.integers(0, 9999))
-    counts = st.builds(reply.usage, count, count, count, tool_use=count, cached=count, total=count)
     named = st.builds(reply.response, model_version=_maybe(_names()), response_id=_maybe(_names()))
     unknown = _json().map(lambda value: reply.response(fieldOfTomorrow=value))
-    return st.one_of(st.just(Reply(())), counts, named, unknown)
+    return st.one_of(st.just(Reply(())), _counts(), named, unknown)
 
 
 @cache
@@ -366,10 +360,10 @@ def _interaction_settings() -> st.SearchStrategy[Reply]:
     errors = _texts().map(lambda text: {"errors": [{"code": "internal", "message": text}]})
     fields = st.one_of(status, less, more, errors).map(lambda each: Reply((), interaction=InteractionSettings(each)))
     older = st.just(reply.interaction(schema="outputs"))
-    return st.one_of(st.just(Reply(())), st.just(Reply(())), fields, fields, older, _rest_of_usage())
+    return st.one_of(st.just(Reply(())), st.just(Reply(())), fields, fields, older, _counts())
 
 
-def _rest_of_usage() -> st.SearchStrategy[Reply]:
+def _counts() -> st.SearchStrategy[Reply]:
     count = _maybe(st.integers(0, 9999))
     return st.builds(reply.usage, count, count, count, tool_use=count, cached=count, total=count)
 

@@ -194,9 +194,10 @@ class Patches:
             patches = [*self._libraries[module.__name__](module)]
             with self._lock:
                 if self._users:
-                    for replaced in filter(None, map(make, patches)):
-                        self._made.append(replaced)  # noted first: an interrupt in between leaves nothing that is not
-                        replaced.put()
+                    for replaced in map(make, patches):
+                        if replaced is not None:
+                            self._made.append(replaced)  # first, so that an interrupt leaves nothing that is not noted
+                            replaced.put()
         except (AttributeError, ImportError) as error:
             unsupported = TestKitError(
                 f"{error}: this version of {module.__name__.partition('.')[0]} is not supported; "

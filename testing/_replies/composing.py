@@ -11,6 +11,7 @@ from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from .interaction_steps import cut
 from .model import NOTHING, Candidate, Disconnect, Event, Failure, Json, Reply, Step
 from .request import parts_of
 from .usage import by_modality, counted, details, part_tokens, recounted, with_text_first
@@ -27,8 +28,7 @@ def composed(reply: Reply, request: GeminiRequest, style: Style, seed: str) -> l
     steps = list(reply.steps) if request.action == "streamGenerateContent" else _in_one(reply)
     if reply.exact:
         return steps
-    cut = _cut(steps, request, style)
-    return _counted(_finished(_signed(cut, style, seed), request, style), request, style)
+    return _counted(_finished(_signed(_cut(steps, request, style), style, seed), request, style), request, style)
 
 
 def _in_one(reply: Reply) -> list[Step]:
@@ -76,15 +76,15 @@ def _cut(steps: list[Step], request: GeminiRequest, style: Style) -> list[Step]:
     """Return the steps with loose events cut and joined as the family streams them."""
     if request.action != "streamGenerateContent":
         return steps
-    cut: list[Step] = []
+    pieces: list[Step] = []
     for step in steps:
         if not (isinstance(step, Event) and step.loose):
-            cut.append(step)
-        elif _calls(step) and cut and _calls(cut[-1]) and not style.streams_calls_apart:
-            cut[-1] = cut[-1] + step  # type: ignore[operator]
+            pieces.append(step)
+        elif _calls(step) and pieces and _calls(pieces[-1]) and not style.streams_calls_apart:
+            pieces[-1] = pieces[-1] + step  # type: ignore[operator]
         else:
-            cut.extend(_pieces(step, style))
-    return _with_empty_end(cut, style)
+            pieces.extend(_pieces(step, style))
+    return _with_empty_end(pieces, style)
 
 
 def _calls(step: Step) -> bool:
@@ -102,18 +102,11 @@ def _pieces(event: Event, style: Style) -> Iterator[Event]:
     if len(parts) != 1 or "text" not in parts[0] or "thought" in parts[0]:
         yield event
         return
-    texts = list(_cut_text(str(parts[0]["text"]), style.text_sizes))
+    texts = list(cut(str(parts[0]["text"]), style.text_sizes))
     for text in texts[:-1]:
         yield Event((Candidate(candidate.index, ({"text": text},)),), loose=True)
     last = replace(candidate, parts=({**parts[0], "text": texts[-1]},))
     yield replace(event, candidates=(last,))
-
-
-def _cut_text(text: str, sizes: tuple[int, ...]) -> Iterator[str]:
-    first, rest = sizes[0], sizes[-1]
-    yield text[:first]
-    for start in range(first, len(text), rest):
-        yield text[start : start + rest]
 
 
 def _with_empty_end(steps: list[Step], style: Style) -> list[Step]:
@@ -205,12 +198,9 @@ def _finished_candidate(candidate: Candidate, final: bool, streams: bool, style:
         if fields["finishReason"] == "STOP" and style.announces_calls and calls:
             fields.setdefault("finishMessage", "Model generated function call(s).")
         if style.says_logprobs and not streams and candidate.parts:
-            fields.setdefault("avgLogprobs", _average_logprob(candidate))
+            digest = hashlib.sha256(repr(candidate.parts).encode()).digest()
+            fields.setdefault("avgLogprobs", -int.from_bytes(digest[:4], "big") / 2**33)
     return replace(candidate, fields=fields)
-
-
-def _average_logprob(candidate: Candidate) -> float:
-    return -int.from_bytes(hashlib.sha256(repr(candidate.parts).encode()).digest()[:4], "big") / 2**33
 
 
 def _counted(steps: list[Step], request: GeminiRequest, style: Style) -> list[Step]:

@@ -47,17 +47,18 @@ def counted_tokens(request: GeminiRequest) -> dict[str, Any]:
 
 def computed_tokens(request: GeminiRequest) -> dict[str, Any]:
     """Return the answer to a request for the tokens themselves: about four bytes of UTF-8 each, in base64."""
-    return {"tokensInfo": [_tokens_info(content) for content in request.contents]}
-
-
-def _tokens_info(content: Any) -> dict[str, Any]:
-    data = text_of(content).encode("utf-8", "replace")
-    pieces = [data[start : start + 4] for start in range(0, len(data), 4)]
-    return {
-        "tokens": [base64.b64encode(piece).decode() for piece in pieces],
-        "tokenIds": [str(int.from_bytes(piece, "big") % 256_000) for piece in pieces],
-        "role": content.get("role", "user"),
-    }
+    infos: list[dict[str, Any]] = []
+    for content in request.contents:
+        data = text_of(content).encode("utf-8", "replace")
+        pieces = [data[start : start + 4] for start in range(0, len(data), 4)]
+        infos.append(
+            {
+                "tokens": [base64.b64encode(piece).decode() for piece in pieces],
+                "tokenIds": [str(int.from_bytes(piece, "big") % 256_000) for piece in pieces],
+                "role": content.get("role", "user"),
+            }
+        )
+    return {"tokensInfo": infos}
 
 
 def embeddings(request: GeminiRequest) -> list[list[float]]:

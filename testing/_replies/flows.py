@@ -48,9 +48,11 @@ class Flow:
 
     def client(self, base_url: str | None = None, *, api_key: str = "any-key") -> Client:
         """Return a client for the flow's backend, at *base_url* or at Google's own."""
-        from google.genai import Client
+        from google.genai import Client, types
 
-        options = _http_options(base_url, self.attempts)
+        options = types.HttpOptions(base_url=base_url)
+        if self.attempts > 1 and hasattr(types, "HttpRetryOptions"):  # since google-genai 1.22
+            options.retry_options = types.HttpRetryOptions(attempts=self.attempts, initial_delay=0.01)
         if self.backend == "gemini":
             return Client(api_key=api_key, http_options=options)
         from google.oauth2.credentials import Credentials
@@ -59,16 +61,6 @@ class Flow:
         return Client(
             vertexai=True, project="any-project", location="us-central1", credentials=token, http_options=options
         )
-
-
-def _http_options(base_url: str | None, attempts: int) -> types.HttpOptions:
-    from google.genai import types
-
-    # google-genai before 1.22 has no option for retries.
-    if attempts == 1 or not hasattr(types, "HttpRetryOptions"):
-        return types.HttpOptions(base_url=base_url)
-    retries = types.HttpRetryOptions(attempts=attempts, initial_delay=0.01)
-    return types.HttpOptions(base_url=base_url, retry_options=retries)
 
 
 def _flow(name: str, description: str, *script: Reply, attempts: int = 1) -> Callable[[Program], Program]:

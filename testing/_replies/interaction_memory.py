@@ -94,19 +94,17 @@ class Interactions:
             if request.interaction_call == "delete":
                 self._drop(name)
                 return Reply((Document("resource", {}),), exact=True)
-            return _cancelled(kept, name) if request.interaction_call == "cancel" else _got(kept, request)
+            if request.interaction_call == "get":
+                return _got(kept, request)
+            if not kept.is_running:
+                return Reply((Failure(400, f"The interaction is not in progress: interactions/{name}"),), exact=True)
+            kept.is_running, kept.polls = False, 0
+            kept.reply = _running(kept.reply, status="cancelled")
+            return kept.reply
 
 
 def _unknown(name: str) -> Reply:
     return Reply((Failure(400, f"Invalid interaction name: interactions/{name}"),), exact=True)
-
-
-def _cancelled(kept: _Kept, name: str) -> Reply:
-    if not kept.is_running:
-        return Reply((Failure(400, f"The interaction is not in progress: interactions/{name}"),), exact=True)
-    kept.is_running, kept.polls = False, 0
-    kept.reply = _running(kept.reply, status="cancelled")
-    return kept.reply
 
 
 def _got(kept: _Kept, request: GeminiRequest) -> Reply:

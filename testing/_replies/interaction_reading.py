@@ -65,17 +65,16 @@ def parse_interaction(data: bytes, *, status: int, backend: Backend) -> Reply:
         raise ScriptError(f"not an interaction: {data[:60]!r}")
     schema: Schema = "outputs" if "outputs" in value or value.get("role") else "steps"
     fields = {name: item for name, item in value.items() if name not in ("steps", "outputs")}
-    steps = [_as_step(item) for item in value.get(schema, ())]
+    steps = [
+        {"content": [item], "type": "model_output"} if item.get("type") in _CONTENTS else item
+        for item in value.get(schema, ())
+    ]
     replies = [_step(step, before) for before, step in pairwise([{}, *steps])]
     return assembly.exactly(*replies, _settings(fields, schema, value), assembly.described(backend, {}))
 
 
 def _settings(fields: Json, schema: Schema, shown: Json) -> Reply:
     return Reply((), interaction=InteractionSettings(fields, None, schema, is_sorted=[*shown] == sorted(shown)))
-
-
-def _as_step(output: Json) -> Json:
-    return {"content": [output], "type": "model_output"} if output.get("type") in _CONTENTS else output
 
 
 def _step(step: Json, before: Json) -> Reply:

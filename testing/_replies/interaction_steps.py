@@ -123,7 +123,9 @@ class Steps:
         read: Any = candidate.fields.get("urlContextMetadata")
         if read:
             pages = [(page["retrievedUrl"], page["urlRetrievalStatus"]) for page in read.get("urlMetadata", ())]
-            result = [{"status": _url_status(status), "url": url} for url, status in pages]
+            result = [
+                {"status": status.removeprefix("URL_RETRIEVAL_STATUS_").lower(), "url": url} for url, status in pages
+            ]
             yield from self._server_tool("url_context", {"urls": [url for url, _ in pages]}, result)
 
     def _searched(self, grounding: Json) -> Iterator[Json]:
@@ -199,8 +201,12 @@ def streamed(step: Json, *, on_vertex: bool = False, sizes: tuple[int, ...] | No
         signed = ({"signature": step["signature"], "type": "thought_signature"},) if step.get("signature") else ()
         arguments = {"arguments": compact(step["arguments"]), "type": "arguments_delta"}
         return Streamed({**start, "arguments": {}}, (*signed, arguments))
+    if kind == "function_result":
+        return Streamed(start, ({name: step[name] for name in _RESULT_ORDER if name in step},))
     if str(kind).endswith(("_call", "_result")):
-        return Streamed(start, (_tool_delta(step),))
+        beside = ("id", "call_id", "type", "search_type")
+        fields = {name: value for name, value in step.items() if name not in beside}
+        return Streamed(start, ({"type": kind, **fields},))
     return Streamed(dict(step), ())
 
 
@@ -239,13 +245,6 @@ def _thought_deltas(step: Json) -> Iterator[Json]:
         yield {"content": content, "type": "thought_summary"}
     if "signature" in step:
         yield {"signature": step["signature"], "type": "thought_signature"}
-
-
-def _tool_delta(step: Json) -> Json:
-    if step["type"] == "function_result":
-        return {name: step[name] for name in _RESULT_ORDER if name in step}
-    beside = ("id", "call_id", "type", "search_type")
-    return {"type": step["type"], **{name: value for name, value in step.items() if name not in beside}}
 
 
 def partial(start: Json, delta: Json) -> Json | None:
@@ -346,7 +345,3 @@ def _output(content: Json) -> Json:
 def _media(blob: Json) -> str:
     kind = str(blob["mimeType"]).partition("/")[0]
     return kind if kind in ("image", "audio", "video") else "document"
-
-
-def _url_status(status: str) -> str:
-    return status.removeprefix("URL_RETRIEVAL_STATUS_").lower()

@@ -38,6 +38,7 @@ from .model import (
     Schema,
     Verbatim,
 )
+from .ordering import ordered
 from .render import EVENTS_TYPE, JSON_TYPE, Answer, common_headers
 from .style import Style
 
@@ -269,7 +270,7 @@ def interaction_json(reply: Reply, request: GeminiRequest) -> dict[str, Any]:
     steps = steps_of(reply)
     shown: dict[str, Any] = {settings.schema: outputs(steps) if settings.schema == "outputs" else steps}
     shown = shown if steps else {}
-    return _ordered({**_shown_fields(reply, request), **shown}, _ORDER)
+    return ordered({**_shown_fields(reply, request), **shown}, _ORDER)
 
 
 def _shown_fields(reply: Reply, request: GeminiRequest) -> dict[str, Any]:
@@ -328,7 +329,7 @@ def opening_events(fields: Json, schema: Schema) -> list[dict[str, Any]]:
 def ending_event(fields: Json, schema: Schema) -> dict[str, Any]:
     """Return the event with which it ends: it has no steps."""
     ended = {name: value for name, value in fields.items() if name not in ("steps", "outputs", "input")}
-    return {"interaction": _ordered(ended, _ORDER), "event_type": EVENTS[schema][2]}
+    return {"interaction": ordered(ended, _ORDER), "event_type": EVENTS[schema][2]}
 
 
 class _Stream:
@@ -401,16 +402,12 @@ class _Stream:
             opened = {"index": self._index, name: one.start, "event_type": f"{self._word}.start"}
             yield _event(opened, self._settings)
         for delta in one.deltas:
-            numbered = self._event_id(delta) if self._is_replay else {}
+            numbered: dict[str, str] = {}
+            if self._is_replay and delta.get("type") == "text":  # only the texts of a resumed stream have ids
+                token = f"{self._index}_text_{len(str(delta['text'])) // TEXT_SIZES[-1]}"
+                numbered["event_id"] = "v1_" + base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
             event = {"index": self._index, "delta": delta, **numbered, "event_type": f"{self._word}.delta"}
             yield _event(event, self._settings)
-
-    def _event_id(self, delta: Json) -> dict[str, str]:
-        """Return the id of a text's event: only streams that are resumed have them."""
-        if delta.get("type") != "text":
-            return {}
-        token = f"{self._index}_text_{len(str(delta['text'])) // TEXT_SIZES[-1]}"
-        return {"event_id": "v1_" + base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")}
 
 
 def _event(fields: Json, settings: InteractionSettings) -> bytes:
@@ -426,8 +423,3 @@ def _sorted(value: Any) -> Any:
     if is_object(value):
         return {name: _sorted(value[name]) for name in sorted(value)}
     return [_sorted(item) for item in value] if is_list(value) else value
-
-
-def _ordered(fields: Json, order: tuple[str, ...]) -> dict[str, Any]:
-    known = {name: fields[name] for name in order if name in fields}
-    return {**known, **{name: value for name, value in fields.items() if name not in known}}

@@ -374,7 +374,9 @@ def _blocked(reply: Reply) -> bool:
 def _shown(step: Step) -> str:
     match step:
         case Event():
-            return _shown_event(step)
+            shown = [_shown_part(part) for candidate in step.candidates for part in candidate.parts or ()]
+            shown += [str(c.fields["finishReason"]) for c in step.candidates if "finishReason" in c.fields]
+            return " ".join([*shown, *step.fields]) or "empty event"
         case Failure(code=code):
             return f"error {code}"
         case Pause(seconds=seconds):
@@ -397,12 +399,6 @@ def _shown(step: Step) -> str:
             return f"live session of {len(turns)} turns"
         case _:
             return type(step).__name__.lower()
-
-
-def _shown_event(event: Event) -> str:
-    shown = [_shown_part(part) for candidate in event.candidates for part in candidate.parts or ()]
-    shown += [str(c.fields["finishReason"]) for c in event.candidates if "finishReason" in c.fields]
-    return " ".join([*shown, *event.fields]) or "empty event"
 
 
 def _shown_part(part: Json) -> str:

@@ -28,23 +28,20 @@ def answer_json(event: Event, identity: Json, style: Style) -> dict[str, Any]:
     answer: dict[str, Any] = {"candidates": candidates} if candidates else {}
     answer |= event.fields
     if event.usage is not None:
-        answer["usageMetadata"] = _ordered(event.usage, _USAGE_ORDER)
-    return _ordered({**answer, **identity}, _ANSWER_ORDER)
+        answer["usageMetadata"] = ordered(event.usage, _USAGE_ORDER)
+    return ordered({**answer, **identity}, _ANSWER_ORDER)
 
 
 def _candidate_json(candidate: Candidate, style: Style) -> dict[str, Any]:
     fields = dict(candidate.fields)
     if candidate.parts is not None:
-        fields["content"] = _content_json(candidate, style)
-    return _ordered(fields, _CANDIDATE_ORDER)
+        parts: dict[str, Any] = {"parts": list(candidate.parts)} if candidate.parts else {}
+        role: dict[str, Any] = {"role": candidate.role} if candidate.role else {}
+        fields["content"] = role | parts if style.on_vertex else parts | role
+    return ordered(fields, _CANDIDATE_ORDER)
 
 
-def _content_json(candidate: Candidate, style: Style) -> dict[str, Any]:
-    parts: dict[str, Any] = {"parts": list(candidate.parts)} if candidate.parts else {}
-    role: dict[str, Any] = {"role": candidate.role} if candidate.role else {}
-    return role | parts if style.on_vertex else parts | role
-
-
-def _ordered(fields: Json, order: tuple[str, ...]) -> dict[str, Any]:
+def ordered(fields: Json, order: tuple[str, ...]) -> dict[str, Any]:
+    """Return *fields* in that *order*; those that it lacks come last."""
     known = {name: fields[name] for name in order if name in fields}
     return {**known, **{name: value for name, value in fields.items() if name not in known}}

@@ -157,7 +157,7 @@ class GeminiRequest:
     def field(self, name: str) -> Any:
         """Return the body's top-level field *name*, given in camelCase, in whichever case the SDK wrote it."""
         fields = _fields(self.json)
-        return fields.get(name, fields.get(_snake(name)))
+        return fields.get(name, fields.get(snake(name)))
 
     @property
     def contents(self) -> list[dict[str, Any]]:
@@ -198,7 +198,11 @@ class GeminiRequest:
         """The names of the functions that are declared, in order."""
         if self.interaction_call:
             return [str(tool["name"]) for tool in _items(self.field("tools")) if tool.get("type") == "function"]
-        declared = [declaration for tool in _items(self.field("tools")) for declaration in _declarations(tool)]
+        declared = [
+            declaration
+            for tool in _items(self.field("tools"))
+            for declaration in _items(tool.get("functionDeclarations", tool.get("function_declarations")))
+        ]
         return [str(declaration["name"]) for declaration in declared if "name" in declaration]
 
 
@@ -261,9 +265,6 @@ def _items(value: Any) -> list[dict[str, Any]]:
     return [_fields(item) for item in values if isinstance(item, dict)]
 
 
-def _declarations(tool: Any) -> list[dict[str, Any]]:
-    return _items(tool.get("functionDeclarations", tool.get("function_declarations")))
-
-
-def _snake(name: str) -> str:
+def snake(name: str) -> str:
+    """Return *name*, given in camelCase, in snake_case."""
     return re.sub(r"[A-Z]", lambda letter: "_" + letter[0].lower(), name)

@@ -52,7 +52,11 @@ class Resources:
             ("POST", re.compile(r"/(.+):computeTokens"), lambda request, _: reply.resource(computed_tokens(request))),
             ("POST", re.compile(r"/(.+):(?:batchEmbedContents|embedContent|predict)"), _embedded),
             ("GET", re.compile(r"/(models|publishers/google/models|tunedModels)"), _listed_models),
-            ("GET", re.compile(r"/((?:projects/.*)?(?:publishers/google/)?models/[^/:]+)"), _model),
+            (
+                "GET",
+                re.compile(r"/((?:projects/.*)?(?:publishers/google/)?models/[^/:]+)"),
+                lambda _, name: reply.resource(_model_json(name)),
+            ),
             ("POST", re.compile(r"/(files)"), self._upload),
             ("GET", re.compile(r"/(files)"), self._listed_files),
             ("GET", re.compile(r"/(files/[^/:]+):download"), self._download),
@@ -185,10 +189,6 @@ def _listed_models(request: GeminiRequest, parent: str) -> Reply:
         return reply.resource({})
     field = "publisherModels" if request.backend == "vertex" else "models"
     return reply.resource(_page(field, [_model_json(f"{parent}/{model}") for model in MODELS], request))
-
-
-def _model(_: GeminiRequest, name: str) -> Reply:
-    return reply.resource(_model_json(name))
 
 
 def _model_json(name: str) -> dict[str, Any]:

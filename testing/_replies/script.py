@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import threading
 import traceback
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -60,38 +61,21 @@ class Rule:
         return answering
 
 
-class Script(Player):
-    """Replies by order, by model, by the request. Safe to use from several threads.
+class Scriptable(ABC):
+    """What replies can be added to: a script, or what plays one."""
 
-    ```python
-    script = Script(reply.text("first"), reply.error(429))
-    script.when(model="gemini-2.5-pro").reply(reply.text("from the big one"))
-    script.when(lambda request: "weather" in request.text).always(reply.function_call("weather", city="Paris"))
-    ```
-    """
-
-    def __init__(self, *replies: Answering, log: RequestLog | None = None) -> None:
-        super().__init__(log)
-        self._lock = threading.RLock()  # a predicate may look at the script
-        self._resources = Resources(self.log.keep_bytes)
-        self.interactions = Interactions(keep=self.log.keep_requests, keep_bytes=self.log.keep_bytes)
-        """Those that were created, by id."""
-        self._rules: list[Rule] = []
-        self._standing: list[GeminiRequest] = []
-        """Live sessions that need not be played to their end."""
-        self._order = Rule("in order", lambda _: True)
-        self.reply(*replies)
-
-    def __repr__(self) -> str:
-        return f"<Script {self.log.count} requests, {len(self.unused)} replies left>"
+    @property
+    @abstractmethod
+    def script(self) -> Script:
+        """The script that it plays."""
 
     def reply(self, *replies: Answering) -> None:
         """Add *replies* for any request, in order, each once."""
-        self._order.reply(*replies)
+        self.script.order.reply(*replies)
 
     def always(self, reply: Answering) -> None:
         """Answer with *reply* whatever nothing else answers."""
-        self._order.always(reply)
+        self.script.order.always(reply)
 
     def when(
         self,
@@ -119,13 +103,44 @@ class Script(Player):
             )
 
         rule = Rule(shown, matches)
-        self._rules.append(rule)
+        self.script.rules.append(rule)
         return rule
+
+
+class Script(Scriptable, Player):
+    """Replies by order, by model, by the request. Safe to use from several threads.
+
+    ```python
+    script = Script(reply.text("first"), reply.error(429))
+    script.when(model="gemini-2.5-pro").reply(reply.text("from the big one"))
+    script.when(lambda request: "weather" in request.text).always(reply.function_call("weather", city="Paris"))
+    ```
+    """
+
+    def __init__(self, *replies: Answering, log: RequestLog | None = None) -> None:
+        super().__init__(log)
+        self._lock = threading.RLock()  # a predicate may look at the script
+        self._resources = Resources(self.log.keep_bytes)
+        self.interactions = Interactions(keep=self.log.keep_requests, keep_bytes=self.log.keep_bytes)
+        """Those that were created, by id."""
+        self.rules: list[Rule] = []
+        self._standing: list[GeminiRequest] = []
+        """Live sessions that need not be played to their end."""
+        self.order = Rule("in order", lambda _: True)
+        self.reply(*replies)
+
+    def __repr__(self) -> str:
+        return f"<Script {self.log.count} requests, {len(self.unused)} replies left>"
+
+    @property
+    def script(self) -> Script:
+        """This script."""
+        return self
 
     @property
     def unused(self) -> list[str]:
         """The replies that no request has used, with the rule that holds them."""
-        waiting = [(rule, answering) for rule in (*self._rules, self._order) for answering in rule.waiting]
+        waiting = [(rule, answering) for rule in (*self.rules, self.order) for answering in rule.waiting]
         return [f"{_shown(answering)} ({rule.shown})" for rule, answering in waiting]
 
     def check(self) -> None:
@@ -164,7 +179,7 @@ class Script(Player):
         return reply
 
     def _rule_for(self, request: GeminiRequest) -> Rule | None:
-        rules = (*self._rules, self._order)
+        rules = (*self.rules, self.order)
         return next((rule for rule in rules if rule.next is not None and rule.matches(request)), None)
 
     def _written(self, answering: Answering, request: GeminiRequest, ordinal: int) -> Answer:
@@ -181,12 +196,12 @@ class Script(Player):
         refused = refusal(request)
         if refused is not None:
             return Reply((refused,))
-        for rule in self._rules:
+        for rule in self.rules:
             if rule.next is not None and rule.matches(request):
                 return rule.take()
-        head = self._order.next
+        head = self.order.next
         if head is not None and _is_for(head, request):
-            return self._order.take()
+            return self.order.take()
         built_in = self.interactions.answer(request) or self._resources.answer(request)
         if built_in is not None:
             return built_in
@@ -269,7 +284,7 @@ def _name(function: Callable[..., object]) -> str:
     return getattr(function, "__name__", repr(function))
 
 
-class Scripted:
+class Scripted(Scriptable):
     """Plays a script for a test, and shows the requests."""
 
     _player: Player
@@ -290,28 +305,6 @@ class Scripted:
         if not isinstance(self._player, Script):
             raise ScriptError(f"this server plays {self._player!r}: replies can only be added to a script")
         return self._player
-
-    def reply(self, *replies: Answering) -> None:
-        """Add *replies* for any request, in order, each once."""
-        self.script.reply(*replies)
-
-    def always(self, reply: Answering) -> None:
-        """Answer with *reply* whatever nothing else answers."""
-        self.script.always(reply)
-
-    def when(
-        self,
-        predicate: Callable[[GeminiRequest], bool] | None = None,
-        *,
-        model: str | None = None,
-        text: str | None = None,
-        path: str | None = None,
-    ) -> Rule:
-        """Return a rule for requests that *predicate* accepts, of *model*, with *text* in the last content, to *path*.
-
-        Rules come before the replies in order; the first one that matches and has a reply left answers.
-        """
-        return self.script.when(predicate, model=model, text=text, path=path)
 
     def check(self) -> None:
         """Raise what a reply function raised; raise `ScriptError` for a request without a reply, or an unused reply."""

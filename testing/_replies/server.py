@@ -169,7 +169,9 @@ class GeminiServer(Scripted):
         except ClientDisconnect:
             return
         if len(request.body) > self._max_body:
-            await delivery.deliver(self._too_large(request))
+            limit = f"{self._max_body} bytes. (GeminiServer's max_body is the limit.)"
+            message = f"Request payload size exceeds the limit: {limit}"
+            await delivery.deliver(_failed(Failure(413, message, "INVALID_ARGUMENT"), request))
             return
         try:
             answer = await running.in_thread(self._writing(request))
@@ -208,12 +210,6 @@ class GeminiServer(Scripted):
         )
         url = target if target.startswith("http") else f"http://{request.headers.get('host') or self.url[7:]}{target}"
         return GeminiRequest.of(scope["method"], url, request.headers.items(), bytes(body))
-
-    def _too_large(self, request: GeminiRequest) -> Answer:
-        message = (
-            f"Request payload size exceeds the limit: {self._max_body} bytes. (GeminiServer's max_body is the limit.)"
-        )
-        return _failed(Failure(413, message, "INVALID_ARGUMENT"), request)
 
     def _writing(self, request: GeminiRequest) -> Callable[[], Answer]:
         """Return what writes the answer to *request*; the reply is chosen now, in the order of requests."""

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from maxim_gemini.testing._json_types import is_list, is_object
 
 from .model import Failure
-from .request import TOO_DEEP, read_json
+from .request import TOO_DEEP, read_json, snake
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from .request import GeminiRequest
 
@@ -98,12 +98,10 @@ def _depth(value: Any) -> int:
     depth, level = 0, [value]
     while any(is_object(item) or is_list(item) for item in level):
         depth += 1
-        level = [child for item in level for child in _children(item)]
+        level = [
+            child for item in level for child in (item.values() if is_object(item) else item if is_list(item) else ())
+        ]
     return depth
-
-
-def _children(value: Any) -> Iterable[Any]:
-    return value.values() if is_object(value) else value if is_list(value) else ()
 
 
 def _faults(value: Any, message: _Message, path: str = "") -> Iterator[tuple[str, str, Any]]:
@@ -112,7 +110,7 @@ def _faults(value: Any, message: _Message, path: str = "") -> Iterator[tuple[str
         yield path, message.name, value
         return
     for key, item in value.items():
-        name = re.sub(r"[A-Z]", lambda letter: "_" + letter[0].lower(), key)
+        name = snake(key)
         field = message.fields.get(name)
         if field is None or item is None:
             continue

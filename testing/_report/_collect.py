@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from maxim_gemini.testing._json_types import is_object
+from maxim_gemini.testing._json_types import is_object, sequence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,7 +34,10 @@ def traces_of(received: Received) -> list[JsonDict]:
     orphans = [_prepared(orphan, pictures) for orphan in received.as_dict().get("orphans", ())]
     shown = {problem for trace in traces for problem in trace["problems"]}
     left = [str(problem) for problem in problems if str(problem) not in shown]
-    return [*traces, _stray(orphans, left)] if orphans or left else traces
+    if orphans or left:
+        stray = {"kind": "trace", "id": "stray", "name": "Outside any trace", "session": None}
+        traces.append({**stray, "children": orphans, "problems": left})
+    return traces
 
 
 def _shown(trace: Trace, problems: list[Problem], pictures: Mapping[str, str]) -> JsonDict:
@@ -61,11 +64,6 @@ def _trace(trace: Trace, problems: list[Problem], pictures: Mapping[str, str]) -
     return data | {"session": session}
 
 
-def _stray(orphans: list[JsonDict], problems: list[str]) -> JsonDict:
-    name = "Outside any trace"
-    return {"kind": "trace", "id": "stray", "name": name, "session": None, "children": orphans, "problems": problems}
-
-
 def _pictures(received: Received) -> Iterator[tuple[str, str]]:
     """Yield the pictures that were attached: the attachment's id, and a `data:` URL."""
     for view in (*received.traces, *received.spans, *received.generations, *received.tool_calls):
@@ -78,7 +76,9 @@ def _prepared(node: JsonDict, pictures: Mapping[str, str]) -> JsonDict:
     """Add what the page shows of *node* and all below it."""
     result = node.get("result")
     if is_object(result):
-        node |= {"usage": result.get("usage"), "finish_reason": _finish_reason(result), "error": result.get("error")}
+        choices = sequence(result.get("choices"))
+        reason = choices[0].get("finish_reason") if choices else None
+        node |= {"usage": result.get("usage"), "finish_reason": reason, "error": result.get("error")}
     if node.get("error"):
         node["errors"] = [node.pop("error"), *node.get("errors", ())]
     node |= _chunks(node)
@@ -104,11 +104,6 @@ def _chunks(node: JsonDict) -> JsonDict:
         "chunk_count": metrics.get("chunks"),
     }
     return {key: value for key, value in known.items() if value is not None}
-
-
-def _finish_reason(result: dict[Any, Any]) -> str | None:
-    choices = result.get("choices")
-    return choices[0].get("finish_reason") if isinstance(choices, list) and choices else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
 
 
 def _walk(node: JsonDict) -> Iterator[JsonDict]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from maxim_gemini.testing._json_types import mapping
@@ -119,11 +119,12 @@ def _trace(index: int, trace: JsonDict, link: str, *, failed: bool) -> TraceRow:
     nodes = list(_below(trace))
     generations = [node for node in nodes if node.get("kind") == "generation"]
     errors = sum(len(node.get("errors") or ()) for node in (trace, *nodes))
+    line = " ".join(str(trace.get("input") or "").split())
     return TraceRow(
         index=index,
         link=f"{link}/{index + 1}",
         name=str(trace.get("name") or "trace"),
-        input=_line(trace.get("input")),
+        input=line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…",
         duration=_duration(trace),
         errors=errors,
         failed=failed,
@@ -137,11 +138,6 @@ def _below(node: JsonDict) -> Iterator[JsonDict]:
     for child in node.get("children") or ():
         yield child
         yield from _below(child)
-
-
-def _line(text: Any) -> str:
-    line = " ".join(str(text or "").split())
-    return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
 
 
 def _duration(trace: JsonDict) -> float | None:

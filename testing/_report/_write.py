@@ -36,7 +36,7 @@ def html(tests: Iterable[TestTraces], *, created: datetime | None = None) -> str
         created=created or datetime.now(UTC),
         style=_part("page.css"),
         script=script,
-        script_hash=_hash(script),
+        script_hash=f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
     )
 
 
@@ -72,10 +72,6 @@ def _data(tests: Sequence[TestTraces]) -> str:
 
 def _part(name: str) -> str:
     return files("maxim_gemini.testing._report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _hash(script: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
 
 
 @cache
