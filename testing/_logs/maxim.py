@@ -254,7 +254,7 @@ class RealWriters:
             writer.upload_executor.submit(int).result()
         while getattr(writer, "_LogWriter__in_flight", 0):
             time.sleep(0.0005)
-        # After a failed upload maxim-py puts the bare data back into its queue: its next flush raises, as that is no log.
+        # After a failed upload maxim-py puts the bare data back into its queue: its next flush fails, as it is no log.
         uploads: Queue[object] = writer.upload_queue
         for waiting in [uploads.get() for _ in range(uploads.qsize())]:
             if isinstance(waiting, CommitLog):

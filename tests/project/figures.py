@@ -14,7 +14,6 @@ import ast
 import io
 import re
 import statistics
-import token
 import tokenize
 from collections import Counter
 from pathlib import Path
@@ -41,15 +40,16 @@ def main() -> None:
 def measure(package: Path, listing: bool) -> None:
     files = {path: path.read_text(encoding="utf-8") for path in sorted(source_files(package))}
     tokens = {path: list(tokenize.generate_tokens(io.StringIO(text).readline)) for path, text in files.items()}
-    names = Counter(item.string for items in tokens.values() for item in items if item.type == token.NAME)
-    functions = [
-        (path, node) for path, text in files.items() for node in ast.walk(ast.parse(text)) if isinstance(node, Function)
-    ]
+    nodes = [(path, node) for path, text in files.items() for node in ast.walk(ast.parse(text))]
+    functions = [(path, node) for path, node in nodes if isinstance(node, Function)]
     defined = Counter(node.name for _, node in functions)
-    once = [(p, n) for p, n in functions if is_private(n.name) and defined[n.name] == 1 and names[n.name] == 2]
+    used = Counter(name_of(node) for _, node in nodes)
+    once = [(p, n) for p, n in functions if is_private(n.name) and (defined[n.name], used[n.name]) == (1, 1)]
     lines = [text.count("\n") for text in files.values()]
     comments = sum(
-        item.type == token.COMMENT and not item.string.startswith(TOOLS) for items in tokens.values() for item in items
+        item.type == tokenize.COMMENT and not item.string.startswith(TOOLS)
+        for items in tokens.values()
+        for item in items
     )
     lengths = sorted(lines_of(node) for _, node in functions)
     parameters = [len(node.args.args) + len(node.args.kwonlyargs) - is_method(node) for _, node in functions]
