@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from ._logs.records import Event as Event
     from ._logs.records import Feedback as Feedback
     from ._logs.records import FunctionCall as FunctionCall
+    from ._logs.view import View as View
+    from ._logs.view import Views as Views
     from ._logs.views import Generation as Generation
     from ._logs.views import Retrieval as Retrieval
     from ._logs.views import Session as Session
     from ._logs.views import Span as Span
     from ._logs.views import ToolCall as ToolCall
     from ._logs.views import Trace as Trace
-    from ._logs.views import View as View
-    from ._logs.views import Views as Views
     from ._recorder.recorder import GeminiRecorder as GeminiRecorder
     from ._recorder.traffic import Outcome as Outcome
     from ._recorder.traffic import RecordMode as RecordMode
@@ -65,7 +65,8 @@ _MODULES: dict[str, str] = {
     "_logs.maxim_api": "MaximApi",
     "_logs.received": "Received",
     "_logs.records": "Attachment Error Evaluation Event Feedback FunctionCall",
-    "_logs.views": "Generation Retrieval Session Span ToolCall Trace View Views",
+    "_logs.view": "View Views",
+    "_logs.views": "Generation Retrieval Session Span ToolCall Trace",
     "_recorder.recorder": "GeminiRecorder",
     "_recorder.traffic": "Outcome RecordMode",
     "_replies.mock": "GeminiMock",

@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .commits import Commit
-from .views import Generation, view_of
+from .view import view_of
+from .views import Generation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,8 @@ from maxim_gemini.testing.exceptions import IncompleteTrace
 from . import completeness
 from .rendering import render
 from .snapshots import export, snapshot
-from .views import Session, TraceHolder, View, Views, view_of
+from .view import View, Views, view_of
+from .views import Session, TraceHolder
 
 if TYPE_CHECKING:
     from maxim_gemini.testing._json_types import JsonDict

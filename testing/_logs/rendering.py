@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from maxim_gemini.testing._json_types import JsonDict, decoded, filled, is_list, is_object, mapping, sequence
 from maxim_gemini.testing._printable import printable
 
-from .views import Generation, Retrieval, Span, ToolCall, Trace, View, view_of
+from .view import View, view_of
+from .views import Generation, Retrieval, Span, ToolCall, Trace
 
 if TYPE_CHECKING:
     from datetime import timedelta

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from maxim_gemini.testing._json_types import JsonDict, filled, is_list, is_object
 
-from .views import view_of
+from .view import view_of
 
 if TYPE_CHECKING:
     from .tree import Tree

@@ -26,7 +26,7 @@ from support.maxim_versions import since
 
 from maxim_gemini.testing import FakeLogger
 from maxim_gemini.testing._logs.records import Error, Evaluation, Event, Feedback, FunctionCall
-from maxim_gemini.testing._logs.views import Unknown
+from maxim_gemini.testing._logs.view import Unknown
 from maxim_gemini.testing.exceptions import NotTheOnlyOne
 
 

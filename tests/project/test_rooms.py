@@ -32,6 +32,7 @@ PURE = [
     "maxim_gemini/_live/request.py",
     "maxim_gemini/_live/sound.py",
     "testing/_http/wire.py",
+    "testing/_logs/view.py",
     "testing/_logs/views.py",
 ]
 HTTP = {"httpx", "httpx2", "aiohttp", "requests", "respx"}
