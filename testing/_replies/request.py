@@ -231,7 +231,7 @@ def parts_of(content: Any) -> list[dict[str, Any]]:
 
 def text_of_message(message: dict[str, Any]) -> str:
     """Return the text in a message of a live client."""
-    fields = {_snake(name): value for name, value in message.items()}
+    fields = {snake(name): value for name, value in message.items()}
     turns = _items(_fields(fields.get("client_content")).get("turns"))
     realtime = _fields(fields.get("realtime_input")).get("text")
     texts = (content.get("text") for content in _items(fields.get("content")))
