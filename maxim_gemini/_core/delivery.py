@@ -120,6 +120,8 @@ class Delivery:
     ) -> None:
         self.timeout = timeout
         self.folder = folder
+        self.before_close: list[Callable[[], object]] = []
+        """What is called before it is closed, and may still log."""
         self._limits = limits or Limits()
         self._transport = transport
         self._account = account
@@ -225,8 +227,14 @@ class Delivery:
         for bell in self._bells.values():
             bell.ring()
 
+    def finish(self) -> None:
+        """Have logged what is left to be logged at the end."""
+        for do in list(self.before_close):
+            do()
+
     def close(self, timeout: float | None = None) -> bool:
         """Wait until all is sent; keep on disk what is not, for the next process."""
+        self.finish()
         complete = self.flush(timeout)
         if complete:
             self._spool.tidy()

@@ -16,7 +16,7 @@ import re
 import threading
 from collections import deque
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple, cast
 
 from maxim.logger import FileDataAttachment, Logger, UrlAttachment
@@ -335,6 +335,25 @@ class Log:
     def trace_of_span(self, span_id: str) -> str | None:
         """Return the trace of a span that was begun by this logger."""
         return self._ledger.trace_of(span_id)
+
+    def before_cleanup(self, do: Callable[[], object]) -> None:
+        """Have *do* called whenever the logger is about to be cleaned up, or its process ends."""
+
+        def arrange() -> None:
+            writer: Any = self.logger.writer
+            if (delivery := delivery_from(writer)) is not None:
+                delivery.before_close.append(guarded)
+                return
+            cleanup = writer.cleanup
+
+            def clean_up(*args: object, **named: object) -> object:
+                guarded()
+                return cleanup(*args, **named)
+
+            writer.cleanup = clean_up
+
+        guarded = partial(self.attempt, "end what is open", do)
+        self.attempt("note what to do at the end", arrange)
 
     def is_new(self, entity_id: str) -> bool:
         """Remember *entity_id*; return whether this logger had not seen it."""

@@ -20,6 +20,7 @@ class Delivery(Protocol):
 
     timeout: float
 
+    def finish(self) -> None: ...
     def close(self, timeout: float) -> object: ...
     def begin_again(self) -> None: ...
 
@@ -39,6 +40,8 @@ def watch(delivery: Delivery) -> None:
 
 
 def _close_all() -> None:
+    for delivery in list(_watched):  # what one logs, sinks of others deliver
+        delivery.finish()
     end = time.monotonic() + max((delivery.timeout for delivery in _watched), default=0)
     for delivery in list(_watched):
         delivery.close(max(0, min(delivery.timeout, end - time.monotonic())))

@@ -93,7 +93,13 @@ class InteractionCall(Call):
             return False
         self._remember(head)
         self.trace.release()  # it may run for hours, or never be looked at again
-        oldest = self._chains.run(str(head["id"]), self)
+        self._body = {}  # it may be large, and the call stays
+        self._attached.clear()
+        chains = self._chains
+        if not chains.end_with_logger:
+            chains.end_with_logger = True
+            self.log.before_cleanup(chains.abandon)
+        oldest = chains.run(str(head["id"]), self)
         if oldest is not None:
             oldest.end(ABANDONED)
         return True
@@ -150,7 +156,17 @@ class InteractionCall(Call):
 class InteractionChains(Chains[InteractionCall]):
     """The chains of one logger."""
 
-    __slots__ = ()
+    __slots__ = ("end_with_logger",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.end_with_logger = False
+        """Whether what still runs is ended when the logger is cleaned up: it is from the first one on."""
+
+    def abandon(self) -> None:
+        """End all that still runs: its end will not be seen."""
+        for call in self.give_up():
+            call.end(ABANDONED)
 
 
 def _read(body: JsonDict, log: Log) -> Request:

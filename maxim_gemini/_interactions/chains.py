@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Final, Generic, TypeVar
 
@@ -22,7 +23,7 @@ class Chains(Generic[CallT]):
     def __init__(self) -> None:
         self._lock = threading.RLock()  # a stream that the garbage collector drops may come while this thread holds it
         self._sessions: dict[str, str] = {}
-        self._running: dict[str, CallT] = {}
+        self._running: dict[str, tuple[CallT, int]] = {}  # with the process that began it
 
     def session_of(self, interaction_id: str | None) -> str | None:
         """Return the session that an interaction of this process belongs to."""
@@ -39,14 +40,22 @@ class Chains(Generic[CallT]):
     def run(self, interaction_id: str, call: CallT) -> CallT | None:
         """Keep *call* until its interaction ends; return the oldest one where there are too many."""
         with self._lock:
-            self._running[interaction_id] = call
-            return self._running.pop(next(iter(self._running))) if len(self._running) > RUNNING else None
+            self._running[interaction_id] = call, os.getpid()
+            return self._running.pop(next(iter(self._running)))[0] if len(self._running) > RUNNING else None
 
     def running(self, interaction_id: str) -> CallT | None:
         """Return the open call of a background interaction."""
-        return self._running.get(interaction_id)
+        return self._running.get(interaction_id, (None,))[0]
 
     def end(self, interaction_id: str) -> CallT | None:
         """Return the open call of a background interaction, once: it has ended."""
         with self._lock:
-            return self._running.pop(interaction_id, None)
+            return self._running.pop(interaction_id, (None,))[0]
+
+    def give_up(self) -> list[CallT]:
+        """Return all open calls, once: they are not waited for any longer. Those of a parent process are its own."""
+        with self._lock:
+            ours = {name: call for name, (call, process) in self._running.items() if process == os.getpid()}
+            for name in ours:
+                del self._running[name]
+        return list(ours.values())

@@ -47,8 +47,57 @@ _PLAIN = json.dumps(_answer("Paris is the capital of France.", finishReason="STO
 _EVENTS = [_answer(f"word {index} ") for index in range(CHUNKS - 1)] + [_answer("end.", finishReason="STOP")]
 _STREAM = b"".join(b"data: " + json.dumps(event).encode() + b"\r\n\r\n" for event in _EVENTS)
 
+_COUNTS = {
+    "total_tokens": 16,
+    "total_input_tokens": 4,
+    "input_tokens_by_modality": [{"modality": "text", "tokens": 4}],
+    "total_cached_tokens": 0,
+    "total_output_tokens": 8,
+    "total_tool_use_tokens": 0,
+    "total_thought_tokens": 4,
+}
+
+
+def _interaction(status: str, **more: Any) -> dict[str, Any]:
+    return {"id": "v1_1", "status": status, **more, "object": "interaction", "model": MODEL}
+
+
+_DONE = {
+    "usage": _COUNTS,
+    "created": "2026-11-27T00:00:00Z",
+    "updated": "2026-11-27T00:00:01Z",
+    "service_tier": "standard",
+}
+_STEPS = [
+    {"signature": "c2lnbmF0dXJl", "type": "thought"},
+    {"content": [{"text": "Paris is the capital of France.", "type": "text"}], "type": "model_output"},
+]
+_WHOLE = json.dumps(_interaction("completed", **_DONE, steps=_STEPS)).encode()
+_STEP_EVENTS: list[dict[str, Any]] = [
+    {"interaction": _interaction("in_progress"), "event_type": "interaction.created"},
+    {"interaction_id": "v1_1", "status": "in_progress", "event_type": "interaction.status_update"},
+    {"index": 0, "step": {"type": "model_output"}, "event_type": "step.start"},
+    *(
+        {"index": 0, "delta": {"text": f"word {index} ", "type": "text"}, "event_type": "step.delta"}
+        for index in range(CHUNKS - 5)
+    ),
+    {"index": 0, "event_type": "step.stop"},
+    {"interaction": _interaction("completed", **_DONE), "event_type": "interaction.completed"},
+]
+_STEP_STREAM = (
+    b"".join(
+        f"event: {event['event_type']}\ndata: {json.dumps(event, separators=(',', ':'))}\n\n".encode()
+        for event in _STEP_EVENTS
+    )
+    + b"event: done\ndata: [DONE]\n\n"
+)
+
 
 def _reply(request: Any) -> Any:
+    if request.url.path.endswith("/interactions"):
+        is_stream = b'"stream":true' in request.content
+        kind = "text/event-stream" if is_stream else "application/json"
+        return http.Response(200, content=_STEP_STREAM if is_stream else _WHOLE, headers={"content-type": kind})
     if "alt=sse" in str(request.url):
         return http.Response(200, content=_STREAM, headers={"content-type": "text/event-stream"})
     return http.Response(200, content=_PLAIN, headers={"content-type": "application/json"})
@@ -79,7 +128,25 @@ def chat(client: Any) -> int:
     return TURNS
 
 
-CASES: dict[str, tuple[Callable[[Any], int], int]] = {"plain": (plain, 30), "stream": (stream, 8), "chat": (chat, 2)}
+def interaction(client: Any) -> int:
+    """Create one interaction."""
+    assert client.interactions.create(model=MODEL, input="What is the capital of France?").steps
+    return 1
+
+
+def events(client: Any) -> int:
+    """Read one stream of an interaction to its end."""
+    assert sum(1 for _ in client.interactions.create(model=MODEL, input="Count.", stream=True)) == CHUNKS
+    return 1
+
+
+CASES: dict[str, tuple[Callable[[Any], int], int]] = {
+    "plain": (plain, 30),
+    "stream": (stream, 8),
+    "chat": (chat, 2),
+    "interaction": (interaction, 20),
+    "events": (events, 8),
+}
 """Each case, and how many batches are run of it."""
 
 

@@ -22,13 +22,17 @@ import floor
 _COUNTED: Final = re.compile(r"(I +refs|I1 +misses|D1 +misses): +([\d,]+)")
 
 # So many calls that what happens once in a while, such as a flush of the logger, weighs the same in every count.
-CALLS: Final = {"plain": (50, 450), "stream": (3, 13)}
+CALLS: Final = {"plain": (50, 450), "stream": (3, 13), "interaction": (4, 24), "events": (1, 3)}
 RUNS: Final = (
     ("plain", "bare"),
     ("plain", "straight line"),
     ("plain", "maxim_gemini"),
     ("stream", "bare"),
     ("stream", "maxim_gemini"),
+    ("interaction", "bare"),
+    ("interaction", "maxim_gemini"),
+    ("events", "bare"),
+    ("events", "maxim_gemini"),
 )
 
 

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
+import pytest
 from support.interaction_calls import Interactions, SyncCalls, events, function_call, interaction, output
+from support.maxim_backend import Backend
 
+from maxim_gemini import MaximGeminiClient
 from maxim_gemini._interactions import chains
+from maxim_gemini._interactions.chains import Chains
+from maxim_gemini.testing import MaximApi
 
 if TYPE_CHECKING:
-    import pytest
+    from pathlib import Path
 
-    from maxim_gemini import MaximGeminiClient
+    from google import genai
+    from support.script import Gemini
+
     from maxim_gemini.testing import FakeLogger
 
 
@@ -80,3 +90,107 @@ async def test_those_that_are_never_polled_again_are_given_up_in_order(
         await calls.create(client, background=True)
     ended = [generation.metadata.get("abandoned") for generation in logger.generations]
     assert ended == [True, True, None, None]
+
+
+async def test_what_is_never_polled_again_ends_when_the_logger_is_cleaned_up(
+    calls: SyncCalls, served: Interactions, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    served.answers(running(1), running(2), interaction(2, output("Done.")))
+    await calls.create(client, background=True)
+    await calls.create(client, background=True)
+    await calls.call(client, "get", "v1_2")
+    logger.cleanup()
+    logger.cleanup()
+    first, second = logger.generations
+    assert (first.metadata.get("abandoned"), first.finish_reason) == (True, "in_progress")
+    assert "abandoned" not in second.metadata
+    logger.assert_complete()
+
+
+async def test_what_was_given_up_is_not_logged_again_when_it_is_polled(
+    calls: SyncCalls, served: Interactions, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    served.answers(running(1), interaction(1, output("Done.")))
+    await calls.create(client, background=True)
+    logger.cleanup()
+    await calls.call(client, "get", "v1_1")
+    assert [log.action for log in logger.logs].count("result") == 1
+    logger.assert_complete()
+
+
+@pytest.mark.parametrize("delivery", ["on", "off"])
+async def test_a_real_logger_delivers_what_was_given_up(
+    calls: SyncCalls, served: Interactions, raw: genai.Client, monkeypatch: pytest.MonkeyPatch, delivery: str
+) -> None:
+    monkeypatch.setenv("MAXIM_GEMINI_DELIVERY", delivery)
+    served.answers(running())
+    with MaximApi() as api:
+        logger = api.logger()
+        await calls.create(MaximGeminiClient(raw, logger), background=True)
+        logger.cleanup(is_sync=True)
+        assert api.generation.metadata["abandoned"] is True
+        api.assert_complete()
+
+
+PROGRAM = """
+import atexit, os, signal, sys
+from google import genai
+from maxim.logger import Logger
+from maxim_gemini import MaximGeminiClient
+
+logger = Logger({"id": "repository"}, "a key", sys.argv[2])
+atexit.register(logger.cleanup, is_sync=True)  # as maxim-py does
+client = MaximGeminiClient(genai.Client(api_key="any", http_options={"base_url": sys.argv[1]}), logger)
+assert client.interactions.create(model="m", input="Hi", background=True).status == "in_progress"
+"""
+
+
+@pytest.mark.parametrize("end", ["", "os.kill(os.getpid(), signal.SIGTERM)"])
+def test_the_end_of_a_process_gives_up_what_still_runs(
+    served: Interactions, gemini: Gemini, tmp_path: Path, end: str
+) -> None:
+    served.answers(running())
+    with Backend() as backend:
+        command = [sys.executable, "-c", PROGRAM + end, gemini.url, backend.url]
+        environment = {**os.environ, "MAXIM_GEMINI_SPOOL": str(tmp_path)}
+        done = subprocess.run(command, check=False, timeout=60, env=environment, capture_output=True, text=True)
+        assert "Traceback" not in done.stderr
+        logs = [str(line) for line in backend.lines]
+    (given_up,) = (log for log in logs if "abandoned" in log)
+    assert given_up.count("generation{") == 1
+    assert sum("trace{" in log and "action=end" in log for log in logs) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_does_not_give_up_what_its_parent_waits_for() -> None:
+    running = Chains[str]()
+    running.run("v1_1", "the parent's")
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        running.run("v1_2", "its own")
+        os.write(writing, " ".join(running.give_up()).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(reading, 100) == b"its own"
+    assert running.give_up() == ["the parent's"]
+    os.close(reading)
+    os.close(writing)
+
+
+async def test_a_logger_that_cannot_be_cleaned_up_costs_nothing(
+    calls: SyncCalls, served: Interactions, raw: genai.Client, logger: FakeLogger
+) -> None:
+    class Sealed(type(logger.writer)):  # type: ignore[misc]
+        __slots__ = ()
+
+        @property
+        def cleanup(self) -> None:
+            raise RuntimeError("sealed")
+
+    logger.writer.__class__ = Sealed
+    served.answers(running(), interaction(1, output("Done.")))
+    client = MaximGeminiClient(raw, logger)
+    assert (await calls.create(client, background=True)).status == "in_progress"
+    await calls.call(client, "get", "v1_1")
+    logger.assert_complete()
