@@ -25,7 +25,7 @@ settings.load_profile("repeatable")
 
 # Every client of google-genai reads the certificates of all authorities, which is most of its making. No test talks to
 # anybody who has one, so a process reads them once.
-ssl.create_default_context = functools.cache(ssl.create_default_context)
+ssl.create_default_context = functools.cache(ssl.create_default_context)  # type: ignore[assignment]  # hashable in use
 
 
 @pytest.fixture(autouse=True)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 try:
     import httpx2 as http
 except ImportError:
-    import httpx as http
+    import httpx as http  # type: ignore[no-redef]
 
 MODEL = "gemini-2.5-flash"
 CHUNKS = 200

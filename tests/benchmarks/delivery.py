@@ -101,7 +101,7 @@ def bare_client(row: Row) -> Any:
         return types.HttpResponse(headers={}, body=body)
 
     def request_streamed(*_: Any, **__: Any) -> Any:
-        for _ in range(200):
+        for _number in range(200):
             yield types.HttpResponse(headers={}, body=chunk.decode())
 
     api: Any = client._api_client

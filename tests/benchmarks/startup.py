@@ -57,5 +57,4 @@ def plugin_milliseconds(runs: int = 61) -> float:
         without_it = partial(with_it, "-p", "no:maxim_gemini")
         with_it()  # which compiles
         pairs = [(with_it(), without_it()) for _ in range(runs)]
-        loaded, bare = map(min, zip(*pairs, strict=True))
-        return loaded - bare
+        return min(loaded for loaded, _ in pairs) - min(bare for _, bare in pairs)

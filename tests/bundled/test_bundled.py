@@ -69,7 +69,7 @@ def test_it_says_where_it_came_from(name: str) -> None:
         assert hosts == {"127.0.0.1"}
     else:
         assert head.source == "live"
-        assert all(host.endswith("googleapis.com") for host in hosts)
+        assert all(host and host.endswith("googleapis.com") for host in hosts)
 
 
 @pytest.mark.parametrize(("library", "is_async"), EDGES, ids=EDGE_IDS)
@@ -119,7 +119,8 @@ def played(flow: Flow, library: str, *, is_async: bool) -> dict[str, Any]:
         seen = flow.play(wrapped)
         runner.run(closed(client))
     recorder.logger.assert_complete()
-    return json.loads(json.dumps({"seen": seen, "trace": recorder.logger.snapshot()}, default=str))
+    record: dict[str, Any] = json.loads(json.dumps({"seen": seen, "trace": recorder.logger.snapshot()}, default=str))
+    return record
 
 
 def client_for(flow: Flow, library: str) -> genai.Client:

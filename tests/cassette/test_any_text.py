@@ -151,7 +151,12 @@ def test_a_picture_with_a_secret_is_never_written(tmp_path: Path, monkeypatch: p
     first.save()
     written: list[str] = []
     replace = Path.replace
-    monkeypatch.setattr(Path, "replace", lambda self, to: (written.append(Path(to).name), replace(self, to))[1])
+
+    def noted(self: Path, to: Path) -> Path:
+        written.append(Path(to).name)
+        return replace(self, to)
+
+    monkeypatch.setattr(Path, "replace", noted)
     again = Cassette(path, scrubber=Blind({"hunter2-hunter2": "a password"}))
     picture = base64.b64encode(bytes(9000)).decode()
     again.record(asked("a"), answer("hunter2-hunter2", image=picture))

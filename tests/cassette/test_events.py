@@ -13,8 +13,9 @@ from support.corpus import needs_corpus, streams_of
 from support.traffic import asked
 
 from maxim_gemini.testing._cassette import Cassette
-from maxim_gemini.testing._cassette.bodies import ANSWER, pieces, raw, stored_answer
+from maxim_gemini.testing._cassette.bodies import pieces, raw, stored_answer
 from maxim_gemini.testing._cassette.interaction import checked, response_of, stored_of
+from maxim_gemini.testing._cassette.json_text import ANSWER
 from maxim_gemini.testing._cassette.yaml_format import SIGNATURE, Block, write
 from maxim_gemini.testing._cassette.yaml_reader import read
 from maxim_gemini.testing._http.exchange import Chunk, Response

@@ -42,8 +42,13 @@ _GENERATION: dict[str, Any] = {
 }
 _RESULT: dict[str, Any] = {"id": "r", "object": "chat.completion", "created": 1, "model": "m", "choices": []}
 
+
+def beginning(config: dict[str, Any]) -> Callable[[Methods], None]:
+    return lambda say: say.begin_trace(dict(config))
+
+
 SAID: dict[str, Callable[[Methods], None]] = {
-    **{name: lambda say, config=config: say.begin_trace(dict(config)) for name, config in _TRACES.items()},
+    **{name: beginning(config) for name, config in _TRACES.items()},
     "a generation": lambda say: say.begin_generation("t", dict(_GENERATION)),
     "a generation with a name": lambda say: say.begin_generation("t", {**_GENERATION, "name": "n", "tags": {"a": "b"}}),
     "a generation without anything": lambda say: say.begin_generation(

@@ -105,7 +105,7 @@ def test_what_a_later_release_calls_like_something_of_ours_stays_ours() -> None:
         _begin = None
         summary = "theirs"
 
-    class LaterSession(TracedChat, LaterChat, sdk_class=LaterChat):
+    class LaterSession(TracedChat, LaterChat, sdk_class=LaterChat):  # type: ignore[misc]  # the conflict is the point
         pass
 
     assert LaterSession.trace_id is TracedChat.trace_id
@@ -123,7 +123,7 @@ def test_no_method_that_makes_model_calls_is_new_to_us(wrapper: Any, wrapped: ty
 @pytest.mark.parametrize(("wrapper", "wrapped"), PAIRS)
 @pytest.mark.parametrize("misspelt", ["loger", "api_key"])
 def test_a_keyword_that_no_constructor_has_is_an_error(
-    logger: FakeLogger, wrapper: Any, wrapped: type, misspelt: str
+    logger: FakeLogger, wrapper: Any, wrapped: Any, misspelt: str
 ) -> None:
     """It would be lost without a word; `api_key` is the SDK's, and belongs to the client that is wrapped."""
     target = object.__new__(wrapped)
@@ -144,12 +144,13 @@ def test_methods_take_what_the_sdks_take_and_more(wrapper: Any, wrapped: Any) ->
 
 def test_attributes_are_read_written_and_deleted_on_what_is_wrapped(raw: genai.Client, logger: FakeLogger) -> None:
     client: Any = MaximGeminiClient(raw, logger)
-    for wrapper, wrapped in (
+    pairs: list[tuple[Any, Any]] = [
         (client, raw),
         (client.models, raw.models),
         (client.aio, raw.aio),
         (client.aio.models, raw.aio.models),
-    ):
+    ]
+    for wrapper, wrapped in pairs:
         wrapper.note = "written"
         assert wrapped.note == wrapper.note == "written"
         del wrapper.note
@@ -166,7 +167,8 @@ def test_attributes_are_read_written_and_deleted_on_what_is_wrapped(raw: genai.C
 
 def test_what_an_application_put_on_the_wrapped_object_is_listed(raw: genai.Client, logger: FakeLogger) -> None:
     client: Any = MaximGeminiClient(raw, logger)
-    for wrapper, wrapped in ((client, raw), (client.models, raw.models), (client.aio.models, raw.aio.models)):
+    pairs: list[tuple[Any, Any]] = [(client, raw), (client.models, raw.models), (client.aio.models, raw.aio.models)]
+    for wrapper, wrapped in pairs:
         listed = dir(wrapper)
         wrapped.note = "theirs"
         assert {*dir(wrapper)} - {*listed} == {"note"}
@@ -433,7 +435,7 @@ def test_all_is_what_is_public() -> None:
     assert set(maxim_gemini.__all__) == wrappers | delivery | context
     assert set(maxim_gemini.__all__) <= set(dir(loaded_anew(maxim_gemini)))
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
-        _ = maxim_gemini.Nothing  # type: ignore[attr-defined]
+        _ = maxim_gemini.Nothing
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:

@@ -87,6 +87,7 @@ async def test_the_first_chunk_is_waited_for_within_the_generation(
     gemini.streams(*chunks("one"))
     await side.read(await open_stream())
     generation = logger.trace.generation
+    assert generation.duration
     assert 0 < generation.metrics["time_to_first_chunk_ms"] <= generation.duration / timedelta(milliseconds=1)
 
 
@@ -551,6 +552,7 @@ async def test_a_turn_that_goes_on_when_the_chat_has_ended_is_a_trace_of_its_own
     first, second, third = (one.parent for one in logger.generations)
     assert (first == second) == ("trace_id" in place)
     assert second == third == logger.tool_calls[1].parent
+    assert third is not None
     assert chat.trace_id == third.id
     assert {one.name for one in logger.traces} == {None if "trace_id" in place else "Chat turn"}
 
@@ -612,13 +614,14 @@ async def test_when_each_chunk_came_is_told(side: Sync, gemini: Gemini, logger: 
     assert first == generation.metrics["time_to_first_chunk_ms"]
     assert second - first > 20
     assert third - second > 20
+    assert generation.duration
     assert third < generation.duration / timedelta(milliseconds=1)
 
 
 @pytest.mark.parametrize("count", [1, 127, 128, 129, 256, 257, 1000, 100_000])
 def test_of_a_long_stream_the_kept_arrivals_are_spread_evenly(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     arrivals, now = core_generation.Arrivals(), [0]
-    monkeypatch.setattr(core_generation.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     for now[0] in range(count):
         arrivals.note()
     kept = [round(at / 1000) for at in arrivals.since(0)]

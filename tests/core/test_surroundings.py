@@ -347,7 +347,7 @@ async def test_it_decorates_functions(side: Sync, client: MaximGeminiClient, log
 def test_it_decorates_plain_functions(client: MaximGeminiClient, logger: FakeLogger) -> None:
     @trace(logger, name="Count")
     def count(*words: str) -> dict[str, int]:
-        client.models.generate_content(model=MODEL, contents=list(words))
+        client.models.generate_content(model=MODEL, contents=list[Any](words))
         return {"words": len(words)}
 
     @suppress()

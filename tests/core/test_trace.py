@@ -84,7 +84,7 @@ async def test_an_error_before_anything_is_sent_is_one_on_the_trace(
         with pytest.raises(ValueError, match="temperature"):
             await use({"temperature": "hot"})
     assert gemini.requests == []
-    assert [(trace.input, trace.ended, trace.generations) for trace in logger.traces] == [("asked", True, ())] * 2
+    assert [(trace.input, trace.ended, [*trace.generations]) for trace in logger.traces] == [("asked", True, [])] * 2
     assert ["temperature" in trace.errors[0].message for trace in logger.traces] == [True, True]
 
 
@@ -455,7 +455,8 @@ LABELS = {
 
 def with_headers(gemini: Gemini, headers: dict[str, str]) -> genai.Client:
     options: Any = {"base_url": gemini.url, "client_args": {"verify": False}, "async_client_args": {"verify": False}}
-    return genai.Client(api_key="test-key", http_options={**options, "headers": dict(headers)})
+    options["headers"] = dict(headers)
+    return genai.Client(api_key="test-key", http_options=options)
 
 
 @pytest.fixture
@@ -475,7 +476,7 @@ async def everything(side: Sync, client: Any, chat: Any) -> None:
 async def test_headers_of_the_client_hold_for_every_call_and_are_not_sent(
     side: Sync, gemini: Gemini, labelled: genai.Client, logger: FakeLogger
 ) -> None:
-    before = dict(labelled._api_client._http_options.headers)
+    before = dict(labelled._api_client._http_options.headers or {})
     gemini.forget()
     gemini.says(response("ok")).streams(response("ok")).says(response("ok")).streams(response("ok"))
     client = MaximGeminiClient(labelled, logger)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -12,10 +13,13 @@ from support.checkout import ROOT
 from support.markdown import Block, blocks
 from support.snippets import Page, for_documented_sdk
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 
-PARSERS = {"toml": tomllib.loads, "yaml": yaml.safe_load, "json": json.loads}
+PARSERS: dict[str, Callable[[str], Any]] = {"toml": tomllib.loads, "yaml": yaml.safe_load, "json": json.loads}
 PLAIN = {"", "bash", "console", "text", "ini", "diff", "html"}
 
 

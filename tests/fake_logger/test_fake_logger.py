@@ -183,7 +183,8 @@ def test_sinks_hear_every_commit_first(logger: FakeLogger) -> None:
         def commit(self, log: CommitLog) -> None:
             heard.append(f"{log.entity_id} {log.action}")
 
-    logger.writer.sinks.append(Sink())
+    sink: Any = Sink()
+    logger.writer.sinks.append(sink)
     logger.trace({"id": "t"}).end()
     logger.trace_end("not valid")
     assert heard == ["t create", "t end", "not valid end"]
@@ -194,9 +195,10 @@ def test_a_sink_that_fails_loses_the_commit_only_where_exceptions_are_raised() -
         def commit(self, log: CommitLog) -> None:
             raise RuntimeError("no")
 
+    sink: Any = Sink()
     quiet, loud = FakeLogger(), FakeLogger(raise_exceptions=True)
     for logger in (quiet, loud):
-        logger.writer.sinks.append(Sink())
+        logger.writer.sinks.append(sink)
     quiet.trace({"id": "t"})
     with pytest.raises(RuntimeError):
         loud.trace({"id": "t"})

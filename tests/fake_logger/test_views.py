@@ -190,7 +190,7 @@ def test_a_reader_cannot_change_what_was_logged() -> None:
     with pytest.raises(AttributeError):
         trace.output = "changed"
     with pytest.raises(AttributeError):
-        logger.traces.append(trace)
+        logger.traces.append(trace)  # type: ignore[attr-defined]
 
 
 def test_views_are_equal_if_they_say_the_same() -> None:

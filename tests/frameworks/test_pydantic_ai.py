@@ -16,18 +16,20 @@ from pydantic_ai.providers.google import GoogleProvider
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pydantic_ai import Agent
+
     from maxim_gemini import MaximGeminiClient
 
 MODEL = "gemini-2.5-flash"
 
 
 @pytest.fixture
-def agent(client: MaximGeminiClient) -> pydantic_ai.Agent:
+def agent(client: MaximGeminiClient) -> Agent:
     model = GoogleModel(MODEL, provider=GoogleProvider(client=client))
     return pydantic_ai.Agent(model, system_prompt="Be brief.")
 
 
-async def test_a_run_is_traced(agent: pydantic_ai.Agent, server: GeminiServer, logger: FakeLogger) -> None:
+async def test_a_run_is_traced(agent: Agent, server: GeminiServer, logger: FakeLogger) -> None:
     server.reply(reply.text("Paris."))
 
     result = await agent.run("What is the capital of France?")
@@ -38,7 +40,7 @@ async def test_a_run_is_traced(agent: pydantic_ai.Agent, server: GeminiServer, l
     logger.assert_complete()
 
 
-async def test_a_streamed_run_is_traced(agent: pydantic_ai.Agent, server: GeminiServer, logger: FakeLogger) -> None:
+async def test_a_streamed_run_is_traced(agent: Agent, server: GeminiServer, logger: FakeLogger) -> None:
     server.reply(reply.stream("Pa", "ris."))
 
     async with agent.run_stream("What is the capital of France?") as streamed:
@@ -48,7 +50,7 @@ async def test_a_streamed_run_is_traced(agent: pydantic_ai.Agent, server: Gemini
     logger.assert_complete()
 
 
-async def test_its_tools_are_tool_calls(agent: pydantic_ai.Agent, server: GeminiServer, logger: FakeLogger) -> None:
+async def test_its_tools_are_tool_calls(agent: Agent, server: GeminiServer, logger: FakeLogger) -> None:
     @agent.tool_plain
     def weather(city: str) -> str:
         return f"sunny in {city}"
@@ -68,7 +70,7 @@ async def test_its_tools_are_tool_calls(agent: pydantic_ai.Agent, server: Gemini
 
 
 async def test_a_run_with_tools_replays_though_their_calls_get_other_ids(
-    agent: pydantic_ai.Agent, server: GeminiServer, tmp_path: Path
+    agent: Agent, server: GeminiServer, tmp_path: Path
 ) -> None:
     @agent.tool_plain
     def weather(city: str) -> str:
@@ -84,11 +86,12 @@ async def test_a_run_with_tools_replays_though_their_calls_get_other_ids(
     assert bodies[0] != bodies[1]
 
 
-async def test_an_error_reaches_pydantic_ai(agent: pydantic_ai.Agent, server: GeminiServer, logger: FakeLogger) -> None:
+async def test_an_error_reaches_pydantic_ai(agent: Agent, server: GeminiServer, logger: FakeLogger) -> None:
     server.always(reply.error(503))
 
     with pytest.raises(pydantic_ai.exceptions.ModelHTTPError, match="503"):
         await agent.run("Hello?")
 
-    assert logger.generations[0].error.code == "503"
+    assert (error := logger.generations[0].error)
+    assert error.code == "503"
     logger.assert_complete()

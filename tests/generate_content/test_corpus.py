@@ -176,7 +176,8 @@ def raw_calls(parts: list[dict[str, Any]]) -> list[tuple[str, Any]]:
 def raw_reason(objects: list[dict[str, Any]]) -> str | None:
     reasons = [one["finishReason"] for one in raw_candidates(objects) if "finishReason" in one]
     blocks = [one["promptFeedback"]["blockReason"] for one in objects if "blockReason" in one.get("promptFeedback", {})]
-    return (reasons or blocks or [None])[-1]
+    last: str | None = (reasons or blocks or [None])[-1]
+    return last
 
 
 def raw_usage(objects: list[dict[str, Any]]) -> dict[str, int]:

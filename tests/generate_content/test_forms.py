@@ -47,7 +47,7 @@ MESSAGES: dict[str, tuple[Any, list[str]]] = {
 
 CONTENTS: dict[str, tuple[Any, list[str]]] = MESSAGES | {
     "content": (types.Content(role="user", parts=[types.Part(text="Hi"), BYTES]), ["Hi", AS_WAV]),
-    "user content": (types.UserContent(["Hi", FILE]), ["Hi", AS_PDF]),
+    "user content": (types.UserContent(list[Any](["Hi", FILE])), ["Hi", AS_PDF]),
     "content as dict": ({"role": "user", "parts": [{"text": "Hi"}]}, ["Hi"]),
     "turns": ([types.UserContent("One"), types.ModelContent("Two"), "Three"], ["One", "Two", "Three"]),
     "turns as dicts": ([{"role": "model", "parts": [{"text": "One"}]}, "Two"], ["One", "Two"]),

@@ -288,7 +288,7 @@ class Once:
 @pytest.mark.parametrize("how", STREAMED)
 async def test_a_stream_below_need_not_have_a_way_to_close_it(side: Sync, logger: FakeLogger, how: str) -> None:
     target = own(side, response("ab"))
-    target._stream = lambda: Once(target.answers[0])  # type: ignore[assignment, method-assign, return-value]
+    target._stream = lambda: Once(target.answers[0])  # type: ignore[method-assign]
     assert await use(side, wrapped(side, target, logger, how), how) == target.answers
     assert logger.trace.output == "ab"
     logger.assert_complete(strict=how.startswith("models"))

@@ -79,11 +79,11 @@ def calls_the_old(target: Any, name: str, seen: list[Any]) -> None:
 
 
 def is_wrapped_by_a_mock(target: Any, name: str, seen: list[Any]) -> None:
-    setattr(
-        target,
-        name,
-        mock.Mock(wraps=getattr(target, name), side_effect=lambda *a, **k: seen.append((a, k)) or mock.DEFAULT),
-    )
+    def note(*args: Any, **kwargs: Any) -> Any:
+        seen.append((args, kwargs))
+        return mock.DEFAULT
+
+    setattr(target, name, mock.Mock(wraps=getattr(target, name), side_effect=note))
 
 
 def is_replaced_twice(target: Any, name: str, seen: list[Any]) -> None:
@@ -156,7 +156,8 @@ async def test_two_wrappers_over_one_client_trace_a_replaced_method_once_each(
     gemini.says(response("a"))
     other = Other()
     first, second, third = MaximGeminiClient(raw, logger), MaximGeminiClient(raw, other), MaximGeminiClient(raw, logger)
-    calls_the_old(side.models(first), "generate_content", seen := [])
+    seen: list[Any] = []
+    calls_the_old(side.models(first), "generate_content", seen)
     for client in (second, third):
         assert await use(side, side.models(client), "models") == ["a"]
         gemini.says(response("a"))

@@ -38,7 +38,7 @@ def actions(logger: FakeLogger) -> list[tuple[str, str]]:
 async def test_a_stream_reaches_the_reader_chunk_by_chunk(
     side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
 ) -> None:
-    gate = []
+    gate: list[Any] = []
 
     def slow(reply: Any) -> None:
         from support.loopback import SSE

@@ -374,7 +374,8 @@ def test_a_call_in_pieces_is_asked_for_once_it_is_whole() -> None:
         return [[(one.id, one.call.name, one.call.args) for one in chunk] for chunk in found]
 
     city = {"partialArgs": [{"jsonPath": "$.city", "stringValue": "Paris"}]}
-    book, find = ("id of book", "book", {"city": "Paris"}), ("id of find", "find", {})
+    book = ("id of book", "book", {"city": "Paris"})
+    find: tuple[str, str, dict[str, Any]] = ("id of find", "find", {})
     opened, more, end = piece(name="book", willContinue=True), piece(willContinue=True, **city), piece()
     assert asked([opened], [more], [end]) == [[], [], [book], [], []]
     assert asked([opened], [piece(**city)]) == [[], [book], [], []]

@@ -180,5 +180,6 @@ async def test_an_image_that_cannot_be_encoded_fails_as_with_the_bare_client(
 
 
 def test_contents_without_images_stay_the_very_object() -> None:
-    for contents in ("Hi", ["Hi", ["there"]], [types.Part(text="Hi")], {"parts": []}, None):
+    forms: tuple[Any, ...] = ("Hi", ["Hi", ["there"]], [types.Part(text="Hi")], {"parts": []}, None)
+    for contents in forms:
         assert sdk.with_encoded_images(contents) is contents

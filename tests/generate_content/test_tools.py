@@ -15,6 +15,7 @@ from google.genai.models import AsyncModels, Models
 from support.functions import Counter, LockedCounter, add, add_async, divide
 from support.script import Gemini, call, chunks, response
 from support.sides import MODEL, Sync
+from support.times import in_order
 
 from maxim_gemini._core import tool_calls
 from maxim_gemini._core.headers import Labels
@@ -371,8 +372,8 @@ async def test_a_run_lasts_from_its_beginning_to_its_end_and_has_the_functions_d
     first, second = logger.trace.tool_calls
     assert (first.description, second.description or "") == ("Add two numbers.", "")
     if "streamed" not in how:  # a stream is read on after the functions have run
-        assert asking.ended_at <= first.started_at
-    assert first.started_at <= first.ended_at <= second.started_at <= second.ended_at <= telling.started_at
+        assert in_order(asking.ended_at, first.started_at)
+    assert in_order(first.started_at, first.ended_at, second.started_at, second.ended_at, telling.started_at)
     begun = [log.data["startTimestamp"] for log in logger.logs if log.data and log.action == "add-tool-call"]
     assert all(at.tzinfo is not None for at in begun)
     logger.assert_complete()
@@ -384,7 +385,7 @@ async def test_a_call_that_nobody_ran_began_when_it_was_asked_for(
     gemini.streams(response(call("find", what="tea"), reason=None), response("?"))
     await side.read(await side.open(client, config=types.GenerateContentConfig(tools=[FIND])))
     generation, tool_call = logger.trace.generation, logger.trace.tool_call
-    assert generation.started_at <= tool_call.started_at <= generation.ended_at
+    assert in_order(generation.started_at, tool_call.started_at, generation.ended_at)
     assert (tool_call.ended, tool_call.description or "") == (False, "")
     [begun] = [log.data for log in logger.logs if log.action == "add-tool-call"]
     assert begun is not None
@@ -471,7 +472,7 @@ async def test_functions_may_run_in_another_order_than_asked_for(
     await side.generate(client, config={"tools": [tell]})
     runs = {one.arguments.get("what"): one for one in logger.trace.tool_calls}
     assert {what: one.result for what, one in runs.items()} == {None: "of all", "milk": "of milk", "tea": "of tea"}
-    assert runs[None].started_at <= runs["milk"].started_at <= runs["tea"].started_at
+    assert in_order(runs[None].started_at, runs["milk"].started_at, runs["tea"].started_at)
     logger.assert_complete(strict=True)
 
 

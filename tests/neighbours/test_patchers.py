@@ -167,7 +167,7 @@ def test_streamlit_writes_a_replayed_stream() -> None:
         from maxim_gemini import MaximGeminiClient
         from maxim_gemini.testing import FakeLogger
 
-        with genai.Client(api_key="any", http_options={"base_url": "http://127.0.0.1:1"}) as client:  # type: ignore[arg-type]
+        with genai.Client(api_key="any", http_options={"base_url": "http://127.0.0.1:1"}) as client:
             wrapped: Any = MaximGeminiClient(client, FakeLogger())
             chunks = wrapped.models.generate_content_stream(**ASK)
             st.session_state.text = st.write_stream(chunk.text for chunk in chunks)

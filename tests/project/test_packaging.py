@@ -24,7 +24,7 @@ def folder_of(package: str) -> Path:
     mapped = SETUPTOOLS["package-dir"]
     outer = max((name for name in mapped if f"{package}.".startswith(f"{name}.")), key=len, default="")
     inner = package.removeprefix(outer).lstrip(".")
-    return ROOT / mapped.get(outer, "") / inner.replace(".", "/")
+    return ROOT / str(mapped.get(outer, "")) / inner.replace(".", "/")
 
 
 def test_every_folder_with_code_is_a_listed_package() -> None:

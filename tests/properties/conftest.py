@@ -7,7 +7,7 @@ import gc
 import logging
 import os
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from google import genai
 
 _SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture)
-_SHARED = {"deadline": None, "suppress_health_check": _SLOW, "database": None}
+_SHARED: dict[str, Any] = {"deadline": None, "suppress_health_check": _SLOW, "database": None}
 
 # Shrinking a program takes minutes: `MAXIM_GEMINI_PROOF=40` does it.
 settings.register_profile(

@@ -19,6 +19,7 @@ from maxim_gemini.testing._http.exchange import Chunk, Response
 from maxim_gemini.testing._recorder.recorder import GeminiRecorder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from google import genai
@@ -179,10 +180,9 @@ def test_a_silence_stands_before_its_event_however_the_bytes_are_cut() -> None:
     response = streams("a", "b")
     first = len(event("a"))
     for chunking in ("events", "whole", "torn", [1], [10_000]):
-        delivery = deliver(response, chunking=chunking, faults=Faults(stall={1: 9.0}))  # type: ignore[arg-type]
-        (position,) = (
-            sum(len(p.data) for p in delivery.pieces[:i]) for i, p in enumerate(delivery.pieces) if p.wait == 9.0
-        )
+        delivery = deliver(response, chunking=chunking, faults=Faults(stall={1: 9.0}))
+        pieces = [*delivery.pieces]
+        (position,) = (sum(len(p.data) for p in pieces[:i]) for i, p in enumerate(pieces) if p.wait == 9.0)
         assert position == first
 
 
@@ -204,10 +204,9 @@ def test_pieces_joined_are_the_body_up_to_the_break(
     else:
         assert joined == response.body[: len(b"".join(map(event, texts[:after]))) + extra]
         assert delivery.breakage() == "disconnect"
-    assert all(piece.data for piece in delivery.pieces)
-    assert [len(p.data) for p in delivery.pieces[:-1]] == [
-        sizes[i % len(sizes)] for i in range(len(delivery.pieces) - 1)
-    ]
+    pieces = [*delivery.pieces]
+    assert all(piece.data for piece in pieces)
+    assert [len(p.data) for p in pieces[:-1]] == [sizes[i % len(sizes)] for i in range(len(pieces) - 1)]
 
 
 def test_damage_keeps_the_length_and_the_line_ends() -> None:
@@ -239,13 +238,14 @@ def test_a_fault_before_the_block_is_refused() -> None:
 
 def test_a_fault_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
     with GeminiRecorder(tmp_path / "hi.yaml", allow_missing=True) as recorder:
-        for ask in (
+        asks: tuple[Callable[[], object], ...] = (
             lambda: recorder.disconnect_after(-1),
             lambda: recorder.stall(-0.5),
             lambda: recorder.stall(1, before=-1),
             lambda: recorder.corrupt(-1),
             lambda: recorder.corrupt(times=-1),
-        ):
+        )
+        for ask in asks:
             with pytest.raises(ValueError, match="must not be negative"):
                 ask()
 

@@ -157,7 +157,7 @@ def test_expired_credentials_are_not_refreshed_on_replay(tmp_path: Path) -> None
 
     path = cassette(tmp_path / "vertex.yaml", (vertex_call(), says("From Vertex.")))
     with GeminiRecorder(path, strict=True):
-        client = genai.Client(vertexai=True, project="p", location="us-central1", credentials=Expired())
+        client = genai.Client(vertexai=True, project="p", location="us-central1", credentials=Expired())  # type: ignore[no-untyped-call]
         assert client.models.generate_content(**ASK).text == "From Vertex."
 
 

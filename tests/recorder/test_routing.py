@@ -104,7 +104,7 @@ async def test_tasks_have_the_route_of_their_starter(library: str) -> None:
             await asyncio.sleep(0.01)
             return await asyncio.gather(*(said(library, is_async=True) for _ in range(3)))
 
-    assert await asyncio.gather(in_route("a"), in_route("b")) == [["a"] * 3, ["b"] * 3]
+    assert [*await asyncio.gather(in_route("a"), in_route("b"))] == [["a"] * 3, ["b"] * 3]
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -123,7 +123,7 @@ async def test_who_has_no_route_is_not_touched(library: str, live: Loopback) -> 
         outside.set()
         return text
 
-    assert await asyncio.gather(with_route(), without()) == ["routed", "live"]
+    assert [*await asyncio.gather(with_route(), without())] == ["routed", "live"]
 
 
 def test_threads_have_the_route_of_their_starter() -> None:

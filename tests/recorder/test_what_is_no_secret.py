@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from google import genai
 
+    from maxim_gemini.testing._recorder.traffic import RecordMode
+
 MODEL = "gemini-2.5-flash"
 VALUES = {
     "project": "Website relaunch",
@@ -51,7 +53,7 @@ def twice(path: Path, ask: Callable[[Any], Any], *replies: Any) -> tuple[Any, An
 
 def test_the_arguments_of_a_function_call_are_read_back(tmp_path: Path) -> None:
     def ask(client: genai.Client) -> Any:
-        (call,) = client.models.generate_content(model=MODEL, contents="Go").function_calls or ()
+        (call,) = client.models.generate_content(model=MODEL, contents="Go").function_calls or []
         return call.args
 
     recorded, replayed = twice(tmp_path / "a.yaml", ask, reply.function_call("f", **VALUES))
@@ -89,7 +91,8 @@ def test_two_requests_that_differ_in_no_secret_get_their_own_answers(tmp_path: P
 def test_two_prompts_about_projects_get_their_own_answers(tmp_path: Path, text: str) -> None:
     path = tmp_path / "a.yaml"
     with GeminiServer(reply.text("about alpha"), reply.text("about beta"), strict=False) as server:
-        for mode, order in (("once", ("alpha", "beta")), ("none", ("beta", "alpha"))):
+        runs: list[tuple[RecordMode, list[str]]] = [("once", ["alpha", "beta"]), ("none", ["beta", "alpha"])]
+        for mode, order in runs:
             with GeminiRecorder(path, record=mode, base_url=server.url) as recorder:
                 for name in order:
                     answer = recorder.client.models.generate_content(model=MODEL, contents=text.format(name))

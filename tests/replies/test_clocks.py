@@ -67,7 +67,12 @@ def test_a_server_starts_answers_and_stops_in_frozen_time(frozen: Any) -> None:
 
 def test_a_gate_opens_in_frozen_time(frozen: Any) -> None:
     gate = reply.Gate()
-    opener = threading.Thread(target=lambda: gate.wait_until_reached() and gate.open())
+
+    def open_when_reached() -> None:
+        gate.wait_until_reached()
+        gate.open()
+
+    opener = threading.Thread(target=open_when_reached)
     opener.start()
     with frozen(), GeminiServer(reply.stream("a") + reply.hold(gate) + reply.stream("b")) as server:
         assert streamed(server.url) == "ab"

@@ -47,6 +47,6 @@ def test_the_tokens_themselves_are_four_bytes_each() -> None:
         closing(genai.Client(**VERTEX, http_options={"base_url": server.url})) as client,
     ):
         answer = client.models.compute_tokens(model="gemini-2.5-flash", contents="123456")
-    (info,) = answer.tokens_info or ()
+    (info,) = answer.tokens_info or []
     assert (info.role, info.tokens) == ("user", [b"1234", b"56"])
     assert info.token_ids == [int.from_bytes(b"1234", "big") % 256_000, int.from_bytes(b"56", "big")]

@@ -112,7 +112,7 @@ def test_flow_runs_as_described_and_uses_its_script_up(flow: Flow, server: Gemin
     if flow.name in INTERACTION_FLOWS and VERSION < (2, 34):
         pytest.skip("this google-genai has interactions of another form, or none")
     server.reply(*flow.script)
-    saw = flow.play(client_for(flow))
+    saw: Any = flow.play(client_for(flow))
     server.check()
     expected = SAID[flow.name.removeprefix("vertex_")]
     if flow.name in FLOWS and flow.name.endswith("stream_error") and saw[1] is None:

@@ -137,7 +137,7 @@ def test_errors_reach_the_client_as_its_own(server: GeminiServer, client: genai.
 def test_what_was_asked_is_there_to_see(server: GeminiServer, client: genai.Client) -> None:
     server.reply(reply.text("hi"))
     config = types.GenerateContentConfig(system_instruction="Be brief.", temperature=0.5)
-    client.models.generate_content(model=MODEL, contents=["Say", "hi"], config=config)
+    client.models.generate_content(model=MODEL, contents=list[Any](["Say", "hi"]), config=config)
     asked = server.requests[-1]
     assert (asked.model, asked.action, asked.backend) == (MODEL, "generateContent", "gemini")
     assert (asked.text, asked.system, asked.config) == ("Sayhi", "Be brief.", {"temperature": 0.5})

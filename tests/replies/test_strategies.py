@@ -31,7 +31,7 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[genai.Client]:
+def client() -> genai.Client:
     return genai.Client(api_key="any")
 
 

@@ -147,7 +147,7 @@ ODD: dict[str, Any] = {
     "bidi": "\u202efdp.exe",
     "bytes": b"x",
     "itself": NESTED,
-    "deep": reduce(lambda inner, _: [inner], range(5000), [0]),
+    "deep": reduce(lambda inner, _: [inner], range(5000), list[Any]([0])),
     "huge": "x" * 3_000_000,
     "\udcff key": 1,
     "separators": "\u2028\u2029",

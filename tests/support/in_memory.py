@@ -18,7 +18,8 @@ from maxim_gemini.testing import reply
 from maxim_gemini.testing._http import wire
 from maxim_gemini.testing._http.delivery import TORN
 from maxim_gemini.testing._http.sdk import options_without_tls
-from maxim_gemini.testing._replies.render import Answer, Disconnect, write
+from maxim_gemini.testing._replies.model import Disconnect
+from maxim_gemini.testing._replies.render import Answer, write
 from maxim_gemini.testing._replies.request import GeminiRequest
 from maxim_gemini.testing.exceptions import ScriptError
 from support.clients import SDK_MAJOR
@@ -120,7 +121,7 @@ class InMemoryGemini:
         original = kind._from_response.__func__
         before = vars(kind).get("_from_response")
 
-        def spying(cls: Any, **given: Any) -> Any:
+        def spying(cls: Any, /, **given: Any) -> Any:
             response = original(cls, **given)
             self.made[self._latest].append(response)
             return response

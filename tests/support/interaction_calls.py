@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from support.loopback import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support.loopback import Asked, Reply
+    from support.loopback import Asked
 
 MODEL = "gemini-3-flash-preview"
+CONTENT = (("Content-Type", "application/json"),)
 USAGE = {"total_tokens": 12, "total_input_tokens": 5, "total_output_tokens": 4, "total_thought_tokens": 3}
 
 
@@ -71,9 +75,7 @@ class Interactions:
         """Answer with one JSON value each."""
         for value in values:
             body = json.dumps(value).encode()
-            self._answers.append(
-                lambda reply, body=body: reply.whole(body, status, (("Content-Type", "application/json"),))
-            )
+            self._answers.append(partial(Reply.whole, body=body, status=status, headers=CONTENT))
 
     def streams(self, events: list[dict[str, Any]], *, done: bool = True, breaks: bool = False) -> None:
         """Answer with *events*, then with `done`, or break the connection."""
@@ -91,7 +93,7 @@ class Interactions:
 
 
 def _whole(body: bytes, status: int, reply: Reply) -> None:
-    reply.whole(body, status, (("Content-Type", "application/json"),))
+    reply.whole(body, status, CONTENT)
 
 
 class SyncCalls:

@@ -61,7 +61,8 @@ def tools(logger: Logger) -> None:
     first.result(answer(None, call(), call("get_news", "{}", id="call-2")))
     weather: Any = {"id": "call-1", "name": "get_weather", "description": "", "args": '{"city": "Paris"}'}
     trace.tool_call(weather).result('{"celsius": 20}')
-    trace.tool_call({**weather, "id": "call-2", "name": "get_news", "args": "{}"}).error(
+    news: Any = {**weather, "id": "call-2", "name": "get_news", "args": "{}"}
+    trace.tool_call(news).error(
         {"message": "no news", "code": "404", "type": "KeyError"}  # type: ignore[arg-type]
     )
     second = trace.generation(generation_config("gen-b2"))

@@ -80,7 +80,7 @@ class Setup:
             more["tools"] = [own[name] for name in self.tools] + list((self.base and self.base.tools) or ())
         if self.rounds is not None:
             limit = {"disable": True} if self.rounds == 0 else {"maximum_remote_calls": self.rounds}
-            more["automatic_function_calling"] = types.AutomaticFunctionCallingConfig(**limit)  # type: ignore[arg-type]
+            more["automatic_function_calling"] = types.AutomaticFunctionCallingConfig(**limit)
         if self.schema:
             more |= {"response_mime_type": "application/json", "response_schema": Found}
         if self.headers:

@@ -63,10 +63,16 @@ class Traced:
         self, id: str, begins: float, ends: float | None, messages: list[Any], result: Any = None, **more: Any
     ) -> Any:
         parameters = {"temperature": 0.2, "max_output_tokens": 512, "response_mime_type": "text/plain"}
-        generation = self.trace.generation(
-            {"id": id, "provider": "google", "model": "gemini-2.5-flash", "messages": messages,
-             "model_parameters": parameters, "start_timestamp": at(begins), **more}  # type: ignore[typeddict-item]
-        )  # fmt: skip
+        config: Any = {
+            "id": id,
+            "provider": "google",
+            "model": "gemini-2.5-flash",
+            "messages": messages,
+            "model_parameters": parameters,
+            "start_timestamp": at(begins),
+            **more,
+        }
+        generation = self.trace.generation(config)
         generation.set_start_timestamp(at(begins))
         if result is not None:
             generation.result(result)  # which ends it, too

@@ -116,7 +116,8 @@ class Page:
         self.monkeypatch.setenv("GEMINI_API_KEY", "a-key-of-the-reader")
         self.monkeypatch.setenv("MAXIM_API_KEY", "a-maxim-key")
         self.monkeypatch.setenv("MAXIM_LOG_REPO_ID", "a-log-repository")
-        self.monkeypatch.setattr("google.auth.default", lambda *_, **__: (Credentials(token="any"), "my-project"))
+        credentials = Credentials(token="any")  # type: ignore[no-untyped-call]
+        self.monkeypatch.setattr("google.auth.default", lambda *_, **__: (credentials, "my-project"))
         self.monkeypatch.syspath_prepend(self.folder)
         self._connect(self.server.url)
 

@@ -58,7 +58,8 @@ def _first_candidates(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _parts(candidate: dict[str, Any]) -> Iterable[dict[str, Any]]:
-    return candidate.get("content", {}).get("parts", ())
+    parts: Iterable[dict[str, Any]] = candidate.get("content", {}).get("parts", ())
+    return parts
 
 
 def _usage(counted: list[dict[str, Any]]) -> dict[str, int]:
