@@ -24,11 +24,20 @@ if TYPE_CHECKING:
     )
     from .client import MaximGeminiChats, MaximGeminiChatSession, MaximGeminiClient, MaximGeminiModels
     from .context import SpanHandle, Suppression, TraceHandle, current_span, current_trace, span, suppress, trace
+    from .instrumentation import (
+        Instrumentation,
+        InstrumentedCall,
+        instrument,
+        instrument_google_genai,
+        uninstrument,
+    )
     from .interactions import MaximGeminiAsyncInteractions, MaximGeminiInteractions
     from .live import MaximGeminiAsyncLive
 
 __all__ = [
     "Delivery",
+    "Instrumentation",
+    "InstrumentedCall",
     "MaximGeminiAsyncChatSession",
     "MaximGeminiAsyncChats",
     "MaximGeminiAsyncClient",
@@ -46,13 +55,18 @@ __all__ = [
     "current_span",
     "current_trace",
     "deliver",
+    "instrument",
+    "instrument_google_genai",
     "span",
     "suppress",
     "trace",
+    "uninstrument",
 ]
 
 _HOMES = {
     "Delivery": "._core.delivery",
+    "Instrumentation": ".instrumentation",
+    "InstrumentedCall": ".instrumentation",
     "MaximGeminiAsyncInteractions": ".interactions",
     "MaximGeminiAsyncLive": ".live",
     "MaximGeminiInteractions": ".interactions",
@@ -62,9 +76,12 @@ _HOMES = {
     "current_span": ".context",
     "current_trace": ".context",
     "deliver": "._core.maxim_writer",
+    "instrument": ".instrumentation",
+    "instrument_google_genai": ".instrumentation",
     "span": ".context",
     "suppress": ".context",
     "trace": ".context",
+    "uninstrument": ".instrumentation",
 }
 
 

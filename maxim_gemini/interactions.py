@@ -59,12 +59,12 @@ class MaximGeminiInteractions(
     @property
     def with_raw_response(self) -> Any:
         """The same methods, which return the raw HTTP response."""
-        return _Accessor("with_raw_response", self._wrapped, self._begin, self._answered_raw, is_async=False)
+        return _Accessor("with_raw_response", self, is_async=False)
 
     @property
     def with_streaming_response(self) -> Any:
         """The same methods, which return a context manager around the HTTP response, whose body is not read yet."""
-        return _Accessor("with_streaming_response", self._wrapped, self._begin, self._answered_raw, is_async=False)
+        return _Accessor("with_streaming_response", self, is_async=False)
 
 
 class MaximGeminiAsyncInteractions(
@@ -112,26 +112,27 @@ class MaximGeminiAsyncInteractions(
     @property
     def with_raw_response(self) -> Any:
         """The same methods, which return the raw HTTP response."""
-        return _Accessor("with_raw_response", self._wrapped, self._begin, self._answered_raw, is_async=True)
+        return _Accessor("with_raw_response", self, is_async=True)
 
     @property
     def with_streaming_response(self) -> Any:
         """The same methods, which return a context manager around the HTTP response, whose body is not read yet."""
-        return _Accessor("with_streaming_response", self._wrapped, self._begin, self._answered_raw, is_async=True)
+        return _Accessor("with_streaming_response", self, is_async=True)
 
 
 class _Accessor:
     """The raw accessor *name* of wrapped interactions; what is not traced is the SDK's own."""
 
-    def __init__(self, name: str, interactions: Any, begin: Any, answered: Any, *, is_async: bool) -> None:
+    def __init__(self, name: str, interactions: TracedInteractions, *, is_async: bool) -> None:
         self._name = name
-        self._of_the_sdk = interactions
-        self._begin = begin
-        self._answered = answered
+        self._of_the_sdk = interactions._wrapped
+        self._unrecorded = interactions._unrecorded
+        self._begin = interactions._begin
+        self._answered = interactions._answered_raw
         self._is_async = is_async
 
     def __getattr__(self, attribute: str) -> Any:
-        return getattr(getattr(self._of_the_sdk, self._name), attribute)
+        return getattr(getattr(self._unrecorded, self._name), attribute)
 
     def create(
         self,
@@ -144,7 +145,7 @@ class _Accessor:
         """Create an interaction as the SDK's accessor does: return a response, a manager of one, or an awaitable."""
         call = self._begin(request, trace_id, session_id, generation_name)
         if call is None:
-            return getattr(self._of_the_sdk, self._name).create(**request)
+            return getattr(self._unrecorded, self._name).create(**request)
         recorded = sdk.RecordedAsyncInteractions if self._is_async else sdk.RecordedInteractions
         create = getattr(recorded(self._of_the_sdk, call), self._name).create
         if self._is_async and self._name == "with_raw_response":

@@ -37,6 +37,12 @@ def call_above(models: Any, log: Log) -> ContentCall | None:
     return None
 
 
+def models_above() -> Any:
+    """Return the models that a method which is recorded as a whole may have come to; `None` outside of one."""
+    above = _above.get()
+    return above and above[1]
+
+
 class WholeCall:
     """One run of such a method; it is a generation unless a remote call below was one."""
 

@@ -25,6 +25,7 @@ from google.genai import models as models_of_the_sdk
 from google.genai.chats import AsyncChat, Chat
 from google.genai.models import AsyncModels, Models
 
+from .._core import patching
 from .._core.generation import SUCCESS, Outcome
 from .._core.headers import has_labels, without_labels
 from .._core.proxy import OMITTED
@@ -42,7 +43,8 @@ Response: TypeAlias = types.GenerateContentResponse
 _NOTHING: Final[Mapping[str, Replaced]] = {}
 
 _SDK_CLASSES: Final = (Models, AsyncModels, Chat, AsyncChat)
-_SDK_FILES: Final = {models_of_the_sdk.__file__, chats_of_the_sdk.__file__}
+# Its methods, and what stands in for them where all clients are instrumented, which comes to the same remote calls.
+_SDK_FILES: Final = {models_of_the_sdk.__file__, chats_of_the_sdk.__file__, patching.__file__}
 
 
 def recorded(method: T) -> T:

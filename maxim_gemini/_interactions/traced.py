@@ -67,7 +67,7 @@ class TracedInteractions(Wrapper):
     @property
     def _is_plain(self) -> bool:
         """Whether `create` is the SDK's own, and comes to a hook for each remote call."""
-        return "create" not in self._replaced and sdk.hooks_remote_calls(self._wrapped)
+        return "create" not in getattr(self._wrapped, "__dict__", ()) and sdk.hooks_remote_calls(self._wrapped)
 
     def _answered(self, response: R, call: InteractionCall) -> R:
         """End *call*, whose whole answer is there, unless it goes on in the background."""

@@ -3,10 +3,10 @@
     with routed(route):              # this task or thread, and the tasks and threads it starts
         client.models.generate_content(...)     # route.answer(request) decides
 
-`routing` opens and closes routes, `routes` says which one a request belongs to, `patching` replaces functions of other
-libraries. One file for each library: `httpx` (and httpx2), `aiohttp`, `websockets`, `requests`, `threads`; `sdk` holds
-what google-genai does besides HTTP. `delivery` says how an answer travels. Nothing but this folder touches the private
-names of those libraries.
+`routing` opens and closes routes, and patches the libraries, `routes` says which one a request belongs to. One file for
+each library: `httpx` (and httpx2), `aiohttp`, `websockets`, `requests`, `threads`; `sdk` holds what google-genai does
+besides HTTP. `delivery` says how an answer travels. Nothing but this folder touches the private names of those
+libraries.
 """
 
 from __future__ import annotations

@@ -19,9 +19,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from maxim_gemini._core.patching import Patch
+
 from .delivery import Breakage, Delivery, Live, sleep, text_of
 from .exchange import COMPLETE
-from .patching import Patch
 from .routes import check_blocks, detour, route_for
 
 if TYPE_CHECKING:

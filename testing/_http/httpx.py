@@ -13,9 +13,10 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from maxim_gemini._core.patching import Patch
+
 from .delivery import LEFT_BY_READER, Breakage, Delivery, Headers, Live, Piece, sleep, text_of
 from .exchange import COMPLETE, Chunk, Response
-from .patching import Patch
 from .routes import check_blocks, detour, route_for
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .patching import Patch
+from maxim_gemini._core.patching import Patch
+
 from .routes import check_blocks
 
 if TYPE_CHECKING:

@@ -26,8 +26,10 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from maxim_gemini._core.patching import Patch, Patches
+from maxim_gemini.testing.exceptions import TestKitError
+
 from . import routes
-from .patching import Patch, Patches
 from .routes import Block, Lane, Route
 
 if TYPE_CHECKING:
@@ -115,6 +117,7 @@ PATCHES: Final = Patches(
         "websockets.asyncio.client": _patches_of("websockets"),
         "google.genai._api_client": _patches_of("sdk"),
         "google.genai._gaos.utils.retries": _patches_of("sdk", "retry_patches"),
-    }
+    },
+    unsupported=TestKitError,
 )
 """All that is patched, by the module that it is in."""

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from google.auth.credentials import Credentials
 
-from .patching import Patch
+from maxim_gemini._core.patching import Patch
+
 from .routes import check_blocks, current_route
 
 if TYPE_CHECKING:

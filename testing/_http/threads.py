@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from .patching import Patch
+from maxim_gemini._core.patching import Patch
+
 from .routes import OUTSIDE, THREAD, current_lane, lane_of_context
 
 if TYPE_CHECKING:

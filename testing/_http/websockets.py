@@ -30,10 +30,10 @@ from websockets.frames import Close as CloseFrame
 from websockets.frames import Opcode
 from websockets.protocol import State
 
+from maxim_gemini._core.patching import Patch
 from maxim_gemini.testing.exceptions import TestKitError
 
 from .gemini_hosts import host_of
-from .patching import Patch
 from .routes import check_blocks, is_plain_server, route_for
 from .websocket import ABNORMAL, Close, Peer, PeerClosed, Tap
 

@@ -432,7 +432,9 @@ def test_all_is_what_is_public() -> None:
     wrappers = {"MaximGeminiInteractions", "MaximGeminiAsyncInteractions", *(kind.__name__ for kind, _ in PAIRS)}
     delivery = {"Delivery", "deliver"}
     context = {"trace", "span", "suppress", "current_trace", "current_span", "TraceHandle", "SpanHandle", "Suppression"}
-    assert set(maxim_gemini.__all__) == wrappers | delivery | context
+    process = {"instrument", "instrument_google_genai", "uninstrument", "Instrumentation", "InstrumentedCall"}
+    wrappers.add("MaximGeminiAsyncLive")
+    assert set(maxim_gemini.__all__) == wrappers | delivery | context | process
     assert set(maxim_gemini.__all__) <= set(dir(loaded_anew(maxim_gemini)))
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = maxim_gemini.Nothing

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.checkout import ROOT
 
-from maxim_gemini.testing._http.patching import Patch, Patches
+from maxim_gemini._core.patching import Patch, Patches
 from maxim_gemini.testing.exceptions import TestKitError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def ours_async(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def patches_of(*patches: Patch) -> Patches:
-    return Patches({__name__: lambda _: patches})
+    return Patches({__name__: lambda _: patches}, unsupported=TestKitError)
 
 
 GREET = Patch(Library, "greet", ours)

@@ -18,6 +18,8 @@ from maxim.logger import Logger  # pyright: ignore[reportMissingTypeStubs]
 
 from maxim_gemini import (
     Delivery,
+    Instrumentation,
+    InstrumentedCall,
     MaximGeminiAsyncChats,
     MaximGeminiAsyncChatSession,
     MaximGeminiAsyncClient,
@@ -35,9 +37,12 @@ from maxim_gemini import (
     current_span,
     current_trace,
     deliver,
+    instrument,
+    instrument_google_genai,
     span,
     suppress,
     trace,
+    uninstrument,
 )
 from maxim_gemini.testing import (
     Attachment,
@@ -354,3 +359,14 @@ def one_trace_for_one_piece_of_work(logger: Logger, headers: dict[str, str]) -> 
 async def async_work(logger: Logger) -> None:
     async with trace(logger), span():
         pass
+
+
+def every_client_of_the_process(logger: Logger) -> None:
+    def skip(call: InstrumentedCall) -> bool:
+        assert_type(call.headers, dict[str, str])
+        return call.method == "models.generate_content" and call.made_by("google-adk")
+
+    with instrument(logger, skip=skip) as instrumentation:
+        assert_type(instrumentation, Instrumentation)
+    instrument_google_genai(logger)
+    uninstrument()

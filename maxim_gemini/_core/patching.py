@@ -21,8 +21,6 @@ from importlib.abc import MetaPathFinder
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from maxim_gemini.testing.exceptions import TestKitError
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from importlib.machinery import ModuleSpec
@@ -39,6 +37,8 @@ class Patch(NamedTuple):
     wrap: Callable[[Any], Any]
     below_others: bool = False
     """Only the library's own function: what others have put in its place, such as a mock, is left alone."""
+    is_wrapper: bool = False
+    """The function itself is to be replaced, and not the one that it wraps."""
 
 
 def make(patch: Patch) -> Replaced | None:
@@ -49,8 +49,9 @@ def make(patch: Patch) -> Replaced | None:
     if inspect.getattr_static(value, _REPLACEMENT, False):
         return None
     function: Any = value
-    with suppress(ValueError):  # through wrapt's `FunctionWrapper`, `functools.wraps`, static methods; unless a loop
-        function = inspect.unwrap(value)
+    if not patch.is_wrapper:
+        with suppress(ValueError):  # through wrapt's `FunctionWrapper`, `functools.wraps`, static methods; unless a loop
+            function = inspect.unwrap(value)
     if patch.below_others and _package(getattr(function, "__globals__", {}).get("__name__")) != _package(
         patch.owner.__module__
     ):
@@ -152,11 +153,17 @@ def _bound(value: Any) -> Callable[..., Any]:
 class Patches:
     """The patches of all libraries: made for the first user, undone after the last.
 
-    *libraries* has, for each module that is patched, a function that returns its patches.
+    *libraries* has, for each module that is patched, a function that returns its patches. What can't be patched is an
+    *unsupported* error.
     """
 
-    def __init__(self, libraries: Mapping[str, Callable[[ModuleType], Iterable[Patch]]]) -> None:
+    def __init__(
+        self,
+        libraries: Mapping[str, Callable[[ModuleType], Iterable[Patch]]],
+        unsupported: type[Exception] = RuntimeError,
+    ) -> None:
         self._libraries = libraries
+        self._unsupported = unsupported
         self._lock = threading.RLock()
         self._users: dict[object, bool] = {}
         self._made: list[Replaced] = []
@@ -199,7 +206,7 @@ class Patches:
                             self._made.append(replaced)  # first, so that an interrupt leaves nothing that is not noted
                             replaced.put()
         except (AttributeError, ImportError) as error:
-            unsupported = TestKitError(
+            unsupported = self._unsupported(
                 f"{error}: this version of {module.__name__.partition('.')[0]} is not supported; "
                 "pin the one that worked, or update maxim-gemini"
             )

@@ -1,0 +1,124 @@
+"""Interactions and the Live API of bare clients."""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from google import genai
+from google.genai.live import AsyncSession
+from support.clients import closed
+from support.interaction_calls import CALLS, Interactions, SyncCalls, events, interaction, output
+from support.interactions import needs_interactions
+from support.live import Wait, gemini_on_loopback
+
+from maxim_gemini import MaximGeminiClient, instrument
+from maxim_gemini.testing import FakeLogger
+
+if TYPE_CHECKING:
+    from support.loopback import Loopback
+    from support.script import Gemini
+
+
+@pytest.fixture
+def served(gemini: Gemini, loopback_server: Loopback) -> Interactions:
+    """Gemini's interactions on 127.0.0.1, which answer as the test tells them to."""
+    script = Interactions()
+    loopback_server.script = script
+    return script
+
+
+@pytest.fixture(params=CALLS, ids=repr)
+def calls(request: pytest.FixtureRequest) -> SyncCalls:
+    """The sync calls, then the async ones."""
+    found: SyncCalls = request.param
+    return found
+
+
+async def use_in_every_way(calls: SyncCalls, served: Interactions, client: Any) -> None:
+    served.answers(interaction(1, output("One")))
+    assert (await calls.create(client)).id == "v1_1"
+    served.streams(events("T", "wo", number=2))
+    await calls.read(await calls.create(client, stream=True, previous_interaction_id="v1_1"))
+    served.answers(interaction(3, status="in_progress"), interaction(3, output("Three")))
+    await calls.create(client, background=True)
+    assert (await calls.call(client, "get", "v1_3")).id == "v1_3"
+    served.answers(interaction(4, output("Four")))
+    raw = await calls.raw(client)
+    assert raw.http_response.status_code == 200
+
+
+@needs_interactions
+async def test_interactions_of_a_bare_client_are_traced(
+    calls: SyncCalls, served: Interactions, raw: genai.Client, logger: FakeLogger
+) -> None:
+    with instrument(logger):
+        await use_in_every_way(calls, served, raw)
+    assert [one.output for one in logger.traces] == ["One", "Two", "Three", "Four"]
+    assert logger.traces[0].session_id == logger.traces[1].session_id
+    gc.collect()
+    logger.assert_complete()
+    await use_in_every_way(calls, served, raw)
+    assert len(logger.traces) == 4
+
+
+@needs_interactions
+async def test_those_of_a_wrapped_client_are_traced_once(
+    calls: SyncCalls, served: Interactions, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    others = FakeLogger()
+    with instrument(others):
+        await use_in_every_way(calls, served, client)
+    assert (len(logger.traces), others.logs) == (4, ())
+    logger.assert_complete()
+
+
+@needs_interactions
+async def test_what_is_not_traced_of_interactions_goes_on_as_ever(
+    calls: SyncCalls, served: Interactions, raw: genai.Client, logger: FakeLogger
+) -> None:
+    with instrument(logger, skip=lambda call: call.method == "interactions.create"):
+        served.answers(interaction(1, output("One")))
+        assert (await calls.create(raw)).id == "v1_1"
+        served.answers(interaction(1, output("One")))
+        interactions = calls.of(raw)
+        answer = interactions.with_raw_response.get("v1_1")
+        assert (await answer if calls.is_async else answer).http_response.status_code == 200
+        with pytest.raises(TypeError):
+            await calls.create(raw, trace_id="t")
+    assert logger.logs == ()
+
+
+ANSWER: list[Any] = [
+    Wait(),
+    {"serverContent": {"modelTurn": {"parts": [{"text": "Hello."}]}}},
+    {"serverContent": {"turnComplete": True}, "usageMetadata": {"totalTokenCount": 5}},
+]
+
+
+async def talk(client: Any) -> None:
+    async with client.aio.live.connect(model="gemini-live", config={"response_modalities": ["TEXT"]}) as session:
+        assert type(session) is AsyncSession
+        await session.send_client_content(turns={"role": "user", "parts": [{"text": "Hi"}]})
+        answers = [message.text async for message in session.receive()]
+        assert answers[0] == "Hello."
+
+
+async def test_live_connections_are_traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    logger, others = FakeLogger(), FakeLogger()
+    raw = genai.Client(api_key="test-key")
+    async with gemini_on_loopback(monkeypatch) as served:
+        served.script = ANSWER
+        with instrument(logger):
+            await talk(raw)
+        await talk(raw)
+        with instrument(others, skip=lambda call: call.method == "live.connect"):
+            await talk(raw)
+            await talk(MaximGeminiClient(raw, logger))
+    await closed(raw)
+    for one in (logger, others):
+        one.writer.settle()
+    assert [(one.input, one.output) for one in logger.traces] == [("Hi", "Hello.")] * 2
+    assert others.logs == ()
+    logger.assert_complete()
