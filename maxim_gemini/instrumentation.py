@@ -13,11 +13,10 @@ from importlib import import_module
 from inspect import getattr_static
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
-from weakref import WeakKeyDictionary
 
 from ._core.logger import Log
 from ._core.patching import Patch, Patches
-from ._core.proxy import Replaced
+from ._core.proxy import standing_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -177,31 +176,15 @@ class _Method(NamedTuple):
         return self._around(tracing, partial(original, target), target)
 
     def _around(self, tracing: _Tracing, method: Any, target: Any) -> Any:
-        wrapper = self.wrapper()._around(target, tracing.log, None)
-        wrapper._replaced = {self.name: Replaced(method, is_the_instances=False)}
+        wrapper = standing_in(self.wrapper(), target, tracing.log, self.name, method)
         if self.surface == "chats":
-            wrapper._conversation = _conversation_of(target, tracing.log, wrapper)
+            from ._generate_content.chats import KnownChats
+
+            tracing.log.shared(KnownChats).resume(wrapper)
         return wrapper
 
 
 _OURS: Final = frozenset({"trace_id", "session_id", "generation_name", "audio_seconds"})
-_conversations: Final[WeakKeyDictionary[Any, tuple[Log, Any]]] = WeakKeyDictionary()
-
-
-def _conversation_of(chat: Any, log: Log, session: Any) -> Any:
-    """Return the place in Maxim of *chat*, the same for all of its turns."""
-    with _lock:
-        known = _conversations.get(chat)
-        if known is None or not known[0].shares(log):
-            _begin_conversation(session)
-            known = _conversations[chat] = log, session._conversation
-        return known[1]
-
-
-def _begin_conversation(session: Any) -> None:
-    from ._core.headers import NO_LABELS
-
-    session._converse(NO_LABELS)
 
 
 def _is_traced_above(target: Any) -> bool:

@@ -59,12 +59,20 @@ class MaximGeminiInteractions(
     @property
     def with_raw_response(self) -> Any:
         """The same methods, which return the raw HTTP response."""
-        return _Accessor("with_raw_response", self, is_async=False)
+        return _Accessor(
+            "with_raw_response", self._wrapped, self._unrecorded, (self._begin, self._answered_raw), is_async=False
+        )
 
     @property
     def with_streaming_response(self) -> Any:
         """The same methods, which return a context manager around the HTTP response, whose body is not read yet."""
-        return _Accessor("with_streaming_response", self, is_async=False)
+        return _Accessor(
+            "with_streaming_response",
+            self._wrapped,
+            self._unrecorded,
+            (self._begin, self._answered_raw),
+            is_async=False,
+        )
 
 
 class MaximGeminiAsyncInteractions(
@@ -112,23 +120,26 @@ class MaximGeminiAsyncInteractions(
     @property
     def with_raw_response(self) -> Any:
         """The same methods, which return the raw HTTP response."""
-        return _Accessor("with_raw_response", self, is_async=True)
+        return _Accessor(
+            "with_raw_response", self._wrapped, self._unrecorded, (self._begin, self._answered_raw), is_async=True
+        )
 
     @property
     def with_streaming_response(self) -> Any:
         """The same methods, which return a context manager around the HTTP response, whose body is not read yet."""
-        return _Accessor("with_streaming_response", self, is_async=True)
+        return _Accessor(
+            "with_streaming_response", self._wrapped, self._unrecorded, (self._begin, self._answered_raw), is_async=True
+        )
 
 
 class _Accessor:
     """The raw accessor *name* of wrapped interactions; what is not traced is the SDK's own."""
 
-    def __init__(self, name: str, interactions: TracedInteractions, *, is_async: bool) -> None:
+    def __init__(self, name: str, interactions: Any, unrecorded: Any, life: tuple[Any, Any], *, is_async: bool) -> None:
         self._name = name
-        self._of_the_sdk = interactions._wrapped
-        self._unrecorded = interactions._unrecorded
-        self._begin = interactions._begin
-        self._answered = interactions._answered_raw
+        self._of_the_sdk = interactions
+        self._unrecorded = unrecorded
+        self._begin, self._answered = life
         self._is_async = is_async
 
     def __getattr__(self, attribute: str) -> Any:

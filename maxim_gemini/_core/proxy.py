@@ -154,6 +154,13 @@ class Wrapper:
         self._replaced = {}
 
 
+def standing_in(kind: type[W], wrapped: Any, log: Log, name: str, method: Any) -> W:
+    """Return a wrapper of *kind* for one call on *wrapped*, whose own *method* of that *name* leads to the wrapper."""
+    wrapper = kind._around(wrapped, log, None)
+    wrapper._replaced = {name: Replaced(method, is_the_instances=False)}
+    return wrapper
+
+
 class Unrecorded:
     """The methods of what is wrapped, where a call could not begin: it goes on without a trace."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any, ClassVar
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from .._core.call import Call, NoCall
 from .._core.generation import STOPPED_EARLY
@@ -161,3 +162,21 @@ class Chatting:
         if self._has_own_session and not self._is_over and session_id and self._log.knows(session_id):
             self._is_over = True
             self._log.attempt("end the session", lambda: self._log.logger.session_end(session_id))
+
+
+class KnownChats:
+    """The chats of bare clients that one logger traces, each with its place in Maxim."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._places: WeakKeyDictionary[Any, Chatting] = WeakKeyDictionary()
+
+    def resume(self, session: TracedChat) -> None:
+        """Have *session*, made for one turn, go on where the chat's last turn was."""
+        with self._lock:
+            known = self._places.get(session._wrapped)
+            if known is None:
+                session._converse(NO_LABELS)
+                self._places[session._wrapped] = session._conversation
+            else:
+                session._conversation = known
