@@ -180,7 +180,7 @@ class _Method(NamedTuple):
         if self.surface == "chats":
             from ._generate_content.chats import KnownChats
 
-            tracing.log.shared(KnownChats).resume(wrapper)
+            tracing.log.shared(KnownChats).resume(target, wrapper)
         return wrapper
 
 

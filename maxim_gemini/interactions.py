@@ -59,9 +59,7 @@ class MaximGeminiInteractions(
     @property
     def with_raw_response(self) -> Any:
         """The same methods, which return the raw HTTP response."""
-        return _Accessor(
-            "with_raw_response", self._wrapped, self._unrecorded, (self._begin, self._answered_raw), is_async=False
-        )
+        return _Accessor("with_raw_response", self._wrapped, self._unrecorded, self._life, is_async=False)
 
     @property
     def with_streaming_response(self) -> Any:
@@ -120,16 +118,12 @@ class MaximGeminiAsyncInteractions(
     @property
     def with_raw_response(self) -> Any:
         """The same methods, which return the raw HTTP response."""
-        return _Accessor(
-            "with_raw_response", self._wrapped, self._unrecorded, (self._begin, self._answered_raw), is_async=True
-        )
+        return _Accessor("with_raw_response", self._wrapped, self._unrecorded, self._life, is_async=True)
 
     @property
     def with_streaming_response(self) -> Any:
         """The same methods, which return a context manager around the HTTP response, whose body is not read yet."""
-        return _Accessor(
-            "with_streaming_response", self._wrapped, self._unrecorded, (self._begin, self._answered_raw), is_async=True
-        )
+        return _Accessor("with_streaming_response", self._wrapped, self._unrecorded, self._life, is_async=True)
 
 
 class _Accessor:

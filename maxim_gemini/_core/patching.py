@@ -50,7 +50,7 @@ def make(patch: Patch) -> Replaced | None:
         return None
     function: Any = value
     if not patch.is_wrapper:
-        with suppress(ValueError):  # through wrapt's `FunctionWrapper`, `functools.wraps`, static methods; unless a loop
+        with suppress(ValueError):  # through wrapt, `functools.wraps`, static methods; unless a loop
             function = inspect.unwrap(value)
     if patch.below_others and _package(getattr(function, "__globals__", {}).get("__name__")) != _package(
         patch.owner.__module__

@@ -171,12 +171,12 @@ class KnownChats:
         self._lock = threading.RLock()
         self._places: WeakKeyDictionary[Any, Chatting] = WeakKeyDictionary()
 
-    def resume(self, session: TracedChat) -> None:
-        """Have *session*, made for one turn, go on where the chat's last turn was."""
+    def resume(self, chat: Any, session: TracedChat) -> None:
+        """Have *session*, made for one turn of *chat*, go on where its last turn was."""
         with self._lock:
-            known = self._places.get(session._wrapped)
+            known = self._places.get(chat)
             if known is None:
                 session._converse(NO_LABELS)
-                self._places[session._wrapped] = session._conversation
+                self._places[chat] = session._conversation
             else:
                 session._conversation = known

@@ -81,6 +81,11 @@ class TracedInteractions(Wrapper):
             return sdk.parsed_by(response, call, end_with)
         return self._answered(response, call)
 
+    @property
+    def _life(self) -> tuple[Any, Any]:
+        """How the call of a raw accessor begins and ends."""
+        return self._begin, self._answered_raw
+
     def _seen(self, interaction: R) -> R:
         """End what ran in the background, where *interaction*, just read again, has come to its end; give it back."""
         self._log.attempt("read an interaction", self._see, interaction)
