@@ -1,10 +1,15 @@
 """What arrives: the plain logger of maxim-py beside the delivery of a wrapped client, in one run.
 
-    python tests/benchmarks/delivery.py              the whole table
+    python tests/benchmarks/delivery.py              the whole table, in about an hour
     python tests/benchmarks/delivery.py --share 0.1 --away 5    a tenth of the calls, outages of five seconds
-    python tests/benchmarks/delivery.py --only fork  rows whose name has that word
+    python tests/benchmarks/delivery.py --only fork --keep FILE     rows whose name has that word, kept in a file
+    python tests/benchmarks/delivery.py --table FILE    the table of what is kept
+    python tests/benchmarks/delivery.py --list       the names of all rows
 
-Each cell is a process of its own and a backend of its own, both real, over loopback.
+Each cell is a process of its own and a backend of its own, both real, over loopback. The model's answers come from
+memory, through Google's client and its HTTP client. The lag of the event loop is the median of the rounds' p99: in each
+round the bare client, the wrapped one and once more the bare one make the same calls in the same process, so that
+bare beside bare shows what the machine does by itself.
 """
 
 from __future__ import annotations
@@ -23,11 +28,19 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.maxim_backend import control, received
+
+try:
+    import httpx2 as http
+except ImportError:
+    import httpx as http
+
+ROUNDS = 5
 
 BACKEND = Path(__file__).parents[1] / "support" / "maxim_backend.py"
 ANSWER = {
@@ -58,24 +71,22 @@ def rows(scale: float) -> list[Row]:
     def few(calls: int) -> int:
         return max(2, int(calls * scale))
 
-    tasks = [
-        Row(f"200 tasks x {few(100)}, backend of {delay} s", "tasks", 200, few(100), delay) for delay in (0, 0.2, 0.5)
+    def row(what: str, workers: int, calls: int, about: str, *rest: Any, **more: Any) -> Row:
+        return Row(f"{workers} {what} x {few(calls)}, {about}", what, workers, few(calls), *rest, **more)
+
+    delays = (0, 0.2, 0.5)
+    outages = ("429 for a while", "500 for a while", "away")
+    ends = ("SIGTERM", "SIGINT", "os._exit", "os._exit with a journal", "fork")
+    return [
+        *(row("tasks", 200, 100, f"backend of {delay} s", delay) for delay in delays),
+        row("tasks", 200, 25, "answers after 2 s, backend of 0.2 s", 0.2, reply=2.0),
+        row("tasks", 200, 25, "answers after 1 s, on Lambda, backend of 0.2 s", 0.2, reply=1.0, end="Lambda"),
+        *(row("threads", 50, 100, f"backend of {delay} s", delay) for delay in delays),
+        row("streams", 20, 50, "200 chunks each"),
+        *(row("threads", 50, 100, outage, outage=outage) for outage in outages),
+        *(row("threads", 50, 100, end, 0.2, end=end) for end in ends),
+        row("memory", 1, 20_000, "then as many three times", reply=0),
     ]
-    threads = [
-        Row(f"50 threads x {few(100)}, backend of {delay} s", "threads", 50, few(100), delay) for delay in (0, 0.2, 0.5)
-    ]
-    streams = Row(f"{few(1000)} streams of 200 chunks", "streams", 20, few(1000) // 20 or 1)
-    away = [
-        Row(f"50 threads x {few(40)}, {outage}", "threads", 50, few(40), outage=outage)
-        for outage in ("429 for a while", "500 for a while", "away")
-    ]
-    ends = [
-        Row(f"50 threads x {few(40)}, {end}", "threads", 50, few(40), 0.2, end=end)
-        for end in ("SIGTERM", "SIGINT", "os._exit", "os._exit, journal", "fork")
-    ]
-    lambda_ = Row(f"200 tasks x {few(20)}, on Lambda, 0.2 s", "tasks", 200, few(20), 0.2, end="lambda")
-    calm = Row(f"200 tasks x {few(40)}, answers after 2 s", "tasks", 200, few(40), 0.2, reply=2.0)
-    return [*ends, lambda_, *away, *threads, calm, streams, *tasks]
 
 
 def resident() -> float:
@@ -84,32 +95,57 @@ def resident() -> float:
 
 
 def bare_client(row: Row) -> Any:
-    """Return a client whose requests never leave it."""
+    """Return a client whose requests are answered in memory, after a while."""
     from google import genai
-    from google.genai import types
 
-    client = genai.Client(api_key="any")
-    body = json.dumps(ANSWER)
-    chunk = body.encode()
+    body = json.dumps(ANSWER).encode()
+    events = b"".join(b"data: " + body + b"\r\n\r\n" for _ in range(200))
 
-    def request(*_: Any, **__: Any) -> Any:
+    def answer(request: Any) -> Any:
+        if "alt=sse" in str(request.url):
+            return http.Response(200, content=events, headers={"content-type": "text/event-stream"})
+        return http.Response(200, content=body, headers={"content-type": "application/json"})
+
+    def after_a_while(request: Any) -> Any:
         time.sleep(row.reply)
-        return types.HttpResponse(headers={}, body=body)
+        return answer(request)
 
-    async def async_request(*_: Any, **__: Any) -> Any:
+    async def async_after_a_while(request: Any) -> Any:
         await asyncio.sleep(row.reply)
-        return types.HttpResponse(headers={}, body=body)
+        return answer(request)
 
-    def request_streamed(*_: Any, **__: Any) -> Any:
-        for _number in range(200):
-            yield types.HttpResponse(headers={}, body=chunk.decode())
-
-    api: Any = client._api_client
-    api.request, api.async_request, api.request_streamed = request, async_request, request_streamed
-    return client
+    transports: Any = {
+        "client_args": {"transport": http.MockTransport(after_a_while)},
+        "async_client_args": {"transport": http.MockTransport(async_after_a_while)},
+    }
+    return genai.Client(api_key="any", http_options=transports)
 
 
-async def run_tasks(client: Any, row: Row) -> float:
+def measure_lags(bare: Any, client: Any, row: Row) -> dict[str, float]:
+    """Return the lags of the event loop, each the median of all rounds, and the memory that is used afterwards."""
+    lags: dict[str, list[float]] = {"bare": [], "lag": [], "bare again": []}
+    calls = max(1, row.calls // ROUNDS)
+    for round_ in range(ROUNDS):
+        turns = [*zip(lags, (bare, client, bare), strict=True)]
+        for name, one in turns if round_ % 2 else reversed(turns):
+            lags[name].append(asyncio.run(run_tasks(one, row, calls)))
+            time.sleep(1.5 if one is client else 0)  # what is still to be sent is no lag of the bare client's
+    return {name: median(values) for name, values in lags.items()}
+
+
+def measure_memory(client: Any, row: Row) -> dict[str, float]:
+    """Return the memory that the first calls took, and that all took."""
+    used: dict[str, float] = {}
+    before = resident()
+    for name, calls in (("memory", row.calls), ("memory at the end", 3 * row.calls)):
+        for _ in range(calls):
+            client.models.generate_content(model="m", contents="hi")
+        time.sleep(2)
+        used[name] = resident() - before
+    return used
+
+
+async def run_tasks(client: Any, row: Row, calls: int) -> float:
     """Call from many tasks; return the lag of the event loop at p99, in milliseconds."""
     lags, over = list[float](), False
 
@@ -120,7 +156,7 @@ async def run_tasks(client: Any, row: Row) -> float:
             lags.append(time.perf_counter() - begin - 0.005)
 
     async def task() -> None:
-        for _ in range(row.calls):
+        for _ in range(calls):
             await client.aio.models.generate_content(model="m", contents="hi there")
 
     ticking = asyncio.create_task(tick())
@@ -159,20 +195,21 @@ def process(row: Row, port: int) -> None:
     bare, report = bare_client(row), dict[str, Any]()
     logger = Maxim({"api_key": "k", "base_url": f"http://127.0.0.1:{port}"}).logger({"id": "r"})
     client: Any = MaximGeminiClient(bare, logger)
-    if row.end == "os._exit, journal" and os.environ["MAXIM_GEMINI_DELIVERY"] != "off":
+    if row.end == "os._exit with a journal" and os.environ["MAXIM_GEMINI_DELIVERY"] != "off":
         deliver(logger, journal=True)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     memory = resident()
     print("{}", flush=True)
     if row.work == "tasks":
-        report["bare"] = asyncio.run(run_tasks(bare, row))
-        report["lag"] = asyncio.run(run_tasks(client, row))
+        report = measure_lags(bare, client, row)
+    elif row.work == "memory":
+        report = measure_memory(client, row)
     elif row.end == "fork" and os.fork() == 0:
         run_threads(client, row)
         sys.exit()
     else:
         run_threads(client, row)
-    report["memory"] = resident() - memory
+    report.setdefault("memory", resident() - memory)
     print(json.dumps(report), flush=True)
     if row.end in ("SIGTERM", "SIGINT"):
         time.sleep(60)
@@ -202,14 +239,15 @@ def measure(row: Row, switch: str, away: float) -> str:
     """Run one cell; return what it says."""
     folder = tempfile.mkdtemp()
     environment = {**os.environ, "MAXIM_GEMINI_DELIVERY": switch, "MAXIM_GEMINI_SPOOL": folder, "TMPDIR": folder}
-    if row.end == "lambda":
+    if row.end == "Lambda":
         environment["AWS_LAMBDA_FUNCTION_NAME"] = "function"
     backend = subprocess.Popen([sys.executable, str(BACKEND)], stdout=subprocess.PIPE, text=True)
     assert backend.stdout is not None
     port = int(backend.stdout.readline())
     control(port, delay=row.delay)
     me = [sys.executable, __file__, "--row", json.dumps(vars(row)), "--port", str(port)]
-    running = subprocess.Popen(me, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, text=True)
+    errors = subprocess.DEVNULL if row.end else None  # a process that is ended has to complain
+    running = subprocess.Popen(me, stdout=subprocess.PIPE, stderr=errors, env=environment, text=True)
     outage = threading.Thread(target=have_an_outage, args=(port, row.outage, away))
     report: dict[str, float] = {}
     assert running.stdout is not None
@@ -246,13 +284,18 @@ def have_an_outage(port: int, outage: str, away: float) -> None:
 
 def describe(row: Row, report: dict[str, float], summary: dict[str, int]) -> str:
     """Return a cell of the table."""
-    calls = row.workers * row.calls * (2 if row.end == "fork" else 1)
+    calls = row.workers * row.calls * {"fork": 2, "memory": 4}.get(row.end or row.work, 1)
     ended = min(summary["began"], summary["ended"])
     words = [f"{ended:,} of {calls:,}" if ended < calls else f"all {calls:,}"]
     words += [f"{summary['twice']:,} logs twice"] if summary["twice"] else []
     words += [f"{summary['disorder']:,} out of order"] if summary["disorder"] else []
     words += [f"{summary['posts']:,} requests", f"{report.get('memory', 0):+.0f} MB"]
-    words += [f"lag {report['lag']:.0f} ms, bare {report['bare']:.0f}"] if "lag" in report else []
+    words += [f"{report['memory at the end']:+.0f} MB at the end"] if "memory at the end" in report else []
+    if "lag" in report:
+        bare, again = report["bare"], report["bare again"]
+        words += [
+            f"lag {report['lag']:.0f} ms ({report['lag'] / ((bare + again) / 2):.2f}x), bare {bare:.0f} and {again:.0f}"
+        ]
     words += [f"cleanup {report['cleanup']:.1f} s"] if "cleanup" in report else []
     return ", ".join(words)
 
@@ -263,6 +306,9 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=1, help="share of the calls")
     parser.add_argument("--away", type=float, default=60, help="seconds that the backend is away")
     parser.add_argument("--only", default="", help="rows whose name has this word")
+    parser.add_argument("--list", action="store_true", help="print the names of the rows")
+    parser.add_argument("--keep", type=Path, help="a file to which each row is added")
+    parser.add_argument("--table", type=Path, help="print the rows of that file, the last of each name")
     parser.add_argument("--row", type=json.loads, help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--next", action="store_true", help=argparse.SUPPRESS)
@@ -272,12 +318,21 @@ def main() -> None:
     elif arguments.row:
         with contextlib.suppress(KeyboardInterrupt):
             process(Row(**arguments.row), arguments.port)
+    elif arguments.list:
+        print(*(row.name for row in rows(arguments.share)), sep="\n")
+    elif arguments.table:
+        kept = dict(json.loads(line) for line in arguments.table.read_text().splitlines())
+        print("| what | plain logger | delivery |\n|---|---|---|", *kept.values(), sep="\n")
     else:
         print("| what | plain logger | delivery |\n|---|---|---|", flush=True)
         for row in rows(arguments.share):
             if arguments.only in row.name:
-                plain, ours = measure(row, "off", arguments.away), measure(row, "on", arguments.away)
-                print(f"| {row.name} | {plain} | {ours} |", flush=True)
+                plain, ours = (measure(row, switch, arguments.away) for switch in ("off", "on"))
+                line = f"| {row.name} | {plain} | {ours} |"
+                print(line, flush=True)
+                if arguments.keep:
+                    with arguments.keep.open("a") as file:
+                        file.write(json.dumps([row.name, line]) + "\n")
 
 
 if __name__ == "__main__":
