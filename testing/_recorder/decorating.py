@@ -25,11 +25,11 @@ class Block(Protocol):
     ) -> None: ...
 
 
-def decorated(block: Block, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return *function*, of the same kind as it is, with *block* around each call."""
+def decorated(block: Callable[[], Block], function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return *function*, of the same kind as it is, with a *block* around each call."""
 
     async def recorded_async_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        async with block, aclosing(function(*args, **kwargs)) as generator:
+        async with block(), aclosing(function(*args, **kwargs)) as generator:
             step = generator.asend(None)
             while True:
                 try:
@@ -44,16 +44,16 @@ def decorated(block: Block, function: Callable[..., Any]) -> Callable[..., Any]:
                     step = generator.athrow(error)
 
     def recorded_generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        with block:
+        with block():
             run: Generator[Any, Any, Any] = function(*args, **kwargs)
             return (yield from run)
 
     async def recorded_async(*args: Any, **kwargs: Any) -> Any:
-        async with block:
+        async with block():
             return await function(*args, **kwargs)
 
     def recorded(*args: Any, **kwargs: Any) -> Any:
-        with block:
+        with block():
             return _checked(function, function(*args, **kwargs))
 
     if inspect.isasyncgenfunction(function):
@@ -65,8 +65,8 @@ def decorated(block: Block, function: Callable[..., Any]) -> Callable[..., Any]:
     return functools.wraps(function)(recorded)
 
 
-def decorate_tests(block: Block, tests: type) -> None:
-    """Put *block* around each method of *tests* that is a test by its name, inherited ones included."""
+def decorate_tests(block: Callable[[], Block], tests: type) -> None:
+    """Put a *block* around each method of *tests* that is a test by its name, inherited ones included."""
     names = [name for name in dir(tests) if name.startswith("test") and callable(getattr(tests, name))]
     if not names:
         raise TypeError(f"{tests.__name__} has no method whose name begins with 'test': decorate the methods that send")

@@ -7,7 +7,9 @@ with GeminiRecorder("cassettes/hello.yaml") as recorder:
 
 from __future__ import annotations
 
+import copy
 import functools
+import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from maxim_gemini.testing._logs.maxim import Logger
 
 F = TypeVar("F", bound=Callable[..., Any])
+_claiming = threading.Lock()
 
 
 class GeminiRecorder:
@@ -100,6 +103,7 @@ class GeminiRecorder:
         self._given_logger = logger
         self._stack: ExitStack | None = None
         self._traffic: Traffic | None = None
+        self._claimed = False  # by a call of what it decorates, until it is entered
         self._discarded = False
         self._failed = False
 
@@ -112,14 +116,17 @@ class GeminiRecorder:
     def __enter__(self) -> Self:
         if self._stack is not None:
             raise RuntimeError(f"{self!r} is in use: make a second GeminiRecorder for a second block")
-        self._discarded = self._failed = False
-        for made in ("client", "bare_client", "default_client", "logger"):  # each block has its own
-            self.__dict__.pop(made, None)
-        settings = self._settings()
-        self._traffic = Traffic(settings, self._load(settings))
-        with ExitStack() as stack:
-            stack.enter_context(routed(self._traffic, everywhere=self.everywhere))
-            self._stack = stack.pop_all()
+        try:
+            self._discarded = self._failed = False
+            for made in ("client", "bare_client", "default_client", "logger"):  # each block has its own
+                self.__dict__.pop(made, None)
+            settings = self._settings()
+            self._traffic = Traffic(settings, self._load(settings))
+            with ExitStack() as stack:
+                stack.enter_context(routed(self._traffic, everywhere=self.everywhere))
+                self._stack = stack.pop_all()
+        finally:
+            self._claimed = False
         return self
 
     def __exit__(
@@ -155,13 +162,15 @@ class GeminiRecorder:
     def __call__(self, function: F) -> F:
         """Decorate a function, a generator or a test class: each call is a block of its own, from the cassette's start.
 
+        Calls may overlap, in tasks, threads or each other. Generators that are open at once in one task share the block
+        of the last. The recorder itself shows the traffic of a call that began while no other was running.
         The block of a generator, sync or async, lasts as long as the generator. Of a class, all methods are decorated
         whose names begin with `test`.
         """
         if isinstance(function, type):
-            decorate_tests(self, function)
+            decorate_tests(self._of_one_call, function)
             return cast("F", function)
-        return cast("F", decorated(self, function))
+        return cast("F", decorated(self._of_one_call, function))
 
     def save(self) -> None:
         """Write what the block has recorded, unless it failed or was discarded; needed only without *autosave*.
@@ -299,6 +308,17 @@ class GeminiRecorder:
         return self._add(Fault(corrupt=damaged, least_events=min(damaged) + 1, times=times))
 
     # Inside
+
+    def _of_one_call(self) -> GeminiRecorder:
+        """Return this recorder for the block of a call, or another one like it while a call is in its block."""
+        with _claiming:
+            if not self._claimed and self._stack is None:
+                self._claimed = True
+                return self
+        other = copy.copy(self)
+        other._stack = other._traffic = None
+        other._claimed = False
+        return other
 
     def _settings(self) -> Settings:
         return Settings(

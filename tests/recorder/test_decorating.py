@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 from contextlib import asynccontextmanager, contextmanager
@@ -12,7 +13,7 @@ from google import genai
 from support.gemini import ASK
 from support.recordings import call, cassette, says
 
-from maxim_gemini.testing import GeminiRecorder
+from maxim_gemini.testing import CassetteNotFound, GeminiRecorder
 from maxim_gemini.testing._http.sdk import closing
 
 if TYPE_CHECKING:
@@ -75,6 +76,37 @@ async def test_an_async_generator_is_in_the_block_as_long_as_it_runs(
     assert await anext(generator) == "one"
     await generator.aclose()  # ends the block
     assert [word async for word in words()] == ["one", "None two"]
+
+
+async def test_calls_may_overlap(recorder: GeminiRecorder, client: genai.Client) -> None:
+    """Tasks, threads and a function that calls itself: each call has its own block."""
+
+    @recorder
+    async def task() -> str | None:
+        await asyncio.sleep(0)
+        return said(client)
+
+    @recorder
+    def words(deeper: int = 0) -> Generator[str | None]:
+        yield said(client)
+        if deeper:
+            yield from words(deeper - 1)
+        yield said(client)
+
+    assert await asyncio.gather(*(task() for _ in range(3))) == ["one"] * 3
+    assert [*words(2)] == ["one", "one", "one", "two", "two", "two"]
+    assert await asyncio.gather(*(asyncio.to_thread(lambda: [*words()]) for _ in range(4))) == [["one", "two"]] * 4
+    assert [*words()] == ["one", "two"]
+    assert recorder.outcome.replayed == 2
+
+
+def test_a_call_whose_block_can_not_begin_leaves_the_recorder_free(tmp_path: Path) -> None:
+    recorder = GeminiRecorder(tmp_path / "missing.yaml")
+    with pytest.raises(CassetteNotFound):
+        recorder(lambda: None)()
+    cassette(tmp_path / "missing.yaml", (call(), says("one")))
+    recorder(lambda: None)()
+    assert recorder.outcome.unused == 1
 
 
 async def test_context_managers_made_of_generators(recorder: GeminiRecorder, client: genai.Client) -> None:
