@@ -8,11 +8,15 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from google.genai import chats, models
 from support.checkout import ROOT
 from support.neighbour import ORDERS, recorded, run_in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 IDS = [f"{order[0]} first, {order[2]} first" for order in ORDERS]
 pytestmark = pytest.mark.filterwarnings("default")  # theirs are none of our business
@@ -23,6 +27,17 @@ INSTRUMENTORS = {
     "google-genai": "opentelemetry.instrumentation.google_genai:GoogleGenAiSdkInstrumentor",
     "openinference": "openinference.instrumentation.google_genai:GoogleGenAIInstrumentor",
 }
+
+
+@pytest.fixture(autouse=True)
+def sdk_as_it_was() -> Generator[None]:
+    """Put back what two instrumentations of the SDK leave on it when they are undone in the order they came."""
+    own = {kind: dict(vars(kind)) for kind in (models.Models, models.AsyncModels, chats.Chat, chats.AsyncChat)}
+    yield
+    for kind, members in own.items():
+        for name, member in members.items():
+            if vars(kind).get(name) is not member:
+                setattr(kind, name, member)
 
 
 def instrumentor(path: str) -> Any:
