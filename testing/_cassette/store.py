@@ -9,6 +9,7 @@ system's folder for temporary files: none is left beside a cassette.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -60,7 +61,7 @@ class Shelf:
             CassetteError: it can't be opened.
         """
         try:
-            data = self.path.read_bytes()
+            data = content_of(self.path)
         except FileNotFoundError:
             raise CassetteNotFound(f"there is no cassette {self.name}") from None
         except OSError as error:
@@ -139,7 +140,7 @@ class Shelf:
         if hash_of is None or Path(name).name != name or _NOT_IN_NAMES.search(name):
             raise CassetteBroken(f"{self.name}: {name!r} is not the name of a file beside it")
         try:
-            data = self._beside(name).read_bytes()
+            data = content_of(self._beside(name))
         except OSError:
             raise CassetteBroken(
                 f"{self.name}: the file {name!r} beside it is missing. Restore it, or record again"
@@ -179,6 +180,18 @@ class Shelf:
         except OSError as error:
             path = error.filename or self.path
             raise CassetteError(f"the cassette {self.name} can't be saved: {path}: {error.strerror}") from error
+
+
+def content_of(path: Path) -> bytes:
+    """Return what is in the file at *path*.
+
+    Raises:
+        OSError: it can't be read, or is a pipe or a device, which may never end.
+    """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
+    return path.read_bytes()
 
 
 def _replace(path: Path, data: bytes) -> None:

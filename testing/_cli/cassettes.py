@@ -53,7 +53,7 @@ def cassette_files(paths: Sequence[Path]) -> list[Path]:
         return [bundled.path(name) for name in bundled.names()]
     if missing := next((path for path in paths if not path.exists()), None):
         raise CassetteNotFound(f"there is no file or folder {missing}")
-    return sorted({file for path in paths for file in ([path] if path.is_file() else _below(path))})
+    return sorted({file for path in paths for file in (_below(path) if path.is_dir() else [path])})
 
 
 def named(name: str) -> Path:
@@ -261,9 +261,13 @@ def scrub(paths: Sequence[Path], *, dry_run: bool, as_json: bool) -> int:
 
 def _scrubbed(path: Path, *, dry_run: bool) -> str:
     try:
+        cassette = Cassette.load(path)
+        if not cassette.interactions:
+            problem = next(checking.problems(path), None)
+            return f"failed: {problem}. It has no interactions: delete it" if problem else "unchanged"
         with tempfile.TemporaryDirectory() as folder:
             copy = Shelf(Path(folder, path.name))
-            _copy(Cassette.load(path), copy.path)
+            _copy(cassette, copy.path)
             idle = Shelf(path).attachments() - copy.attachments()
             if copy.path.read_bytes() == path.read_bytes() and not idle:
                 return "unchanged"

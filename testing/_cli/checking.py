@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from maxim_gemini.testing._cassette import Cassette, last_scan
-from maxim_gemini.testing._cassette.store import Shelf
+from maxim_gemini.testing._cassette.store import Shelf, content_of
 from maxim_gemini.testing._cassette.yaml_format import unsealed
 from maxim_gemini.testing._cassette.yaml_reader import VcrLoader, parsed
 from maxim_gemini.testing.exceptions import CassetteError
@@ -30,7 +30,10 @@ def is_cassette(path: Path) -> bool:
     """Return whether *path* is a cassette, or was one before something happened to it."""
     if not path.name.endswith(SUFFIXES):
         return False
-    data = path.read_bytes()
+    try:
+        data = content_of(path)
+    except OSError:  # named with the reason by whoever opens it
+        return path.suffix != ".json"
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in data[:64]:
         data = data.replace(b"\x00", b"")
     if _MARK.search(data.removeprefix(b"\xef\xbb\xbf").removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff")):
@@ -91,7 +94,7 @@ def _by_both(value: Any, where: str, scrubber: Scrubber) -> Iterator[Finding]:
 
 def _in_bytes(path: Path, where: str, scrubber: Scrubber) -> Iterator[Finding]:
     try:
-        data = path.read_bytes()
+        data = content_of(path)
     except OSError:
         return
     encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8"

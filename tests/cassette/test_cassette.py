@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import sys
 import threading
 import time
@@ -386,6 +387,13 @@ def test_a_file_in_another_encoding_is_an_error_with_its_line(path: Path) -> Non
 def test_a_folder_is_no_cassette(path: Path) -> None:
     path.mkdir(parents=True)
     with pytest.raises(CassetteError, match="can't be read: Is a directory"):
+        Cassette.load(path)
+
+
+def test_a_pipe_is_no_cassette_and_not_waited_for(path: Path) -> None:
+    path.parent.mkdir()
+    os.mkfifo(path)
+    with pytest.raises(CassetteError, match=r"a\.yaml can't be read: Not a regular file"):
         Cassette.load(path)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -158,6 +159,32 @@ def test_a_file_that_is_no_cassette_any_more_is_named(
     assert problem in out
     assert KEY not in out
     assert OPAQUE not in out
+
+
+@pytest.mark.parametrize("command", ["check", "list", "scrub", "diff", "show"])
+def test_a_pipe_is_no_cassette_and_not_waited_for(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "cassettes"
+    folder.mkdir()
+    os.mkfifo(folder / "pipe.yaml")
+    given = {"check": [folder], "list": [folder], "scrub": [folder], "diff": [folder / "pipe.yaml"] * 2}
+    for paths in (given.get(command, [folder / "pipe.yaml"]), [folder / "pipe.yaml"] * (2 if command == "diff" else 1)):
+        assert run(["cassettes", command, *map(str, paths)]) != 0
+        printed = capsys.readouterr()
+        assert "pipe.yaml" in printed.out + printed.err
+        assert "Not a regular file" in printed.out + printed.err
+
+
+def test_a_cassette_without_interactions_has_nothing_to_scrub(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "empty.yaml"
+    path.write_text("version: 1\ninteractions: []\n")
+    assert run(["cassettes", "scrub", str(tmp_path)]) == 0
+    path.write_text(f"version: 1\ninteractions: []\nx: {KEY}\n")
+    assert run(["cassettes", "scrub", str(tmp_path)]) == 1
+    assert "delete it" in capsys.readouterr().out
 
 
 def test_json_in_yaml_is_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
