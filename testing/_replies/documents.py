@@ -65,7 +65,7 @@ def embeddings(request: GeminiRequest) -> list[list[float]]:
     """Return a vector for each content of *request*: the same for the same text, of the requested size.
 
     Raises:
-        ValueError: no model gives vectors of that size.
+        ValueError: there is no content, or no model gives vectors of that size.
     """
     match request.action:
         case "predict":
@@ -79,6 +79,8 @@ def embeddings(request: GeminiRequest) -> list[list[float]]:
             first: Any = requests[0] if requests else {}
             size = _requested_size(first.get("embedContentConfig", first))  # Vertex has a config of its own
             texts = [text_of(one.get("content")) for one in requests]
+    if not texts:
+        raise ValueError("at least one content is required")
     return [_vector(text, size) for text in texts]
 
 

@@ -23,13 +23,14 @@ _BAD_REQUEST: Final = "type.googleapis.com/google.rpc.BadRequest"
 
 
 class _Message(NamedTuple):
-    """A message of the API: its name, and those of its fields that are messages, by their names in snake case."""
+    """A message of the API: its name, and those of its fields that are checked, by their names in snake case."""
 
     name: str
-    fields: Mapping[str, _Message] = {}
+    fields: Mapping[str, _Message | None] = {}
+    """The message that a field has to be; `None` for a text."""
 
 
-_CONTENT: Final = _Message("Content", {"parts": _Message("Part")})
+_CONTENT: Final = _Message("Content", {"parts": _Message("Part", {"text": None}), "role": None})
 _GENERATE: Final = _Message(
     "GenerateContentRequest",
     {
@@ -71,7 +72,7 @@ def refusal(request: GeminiRequest) -> Failure | None:
         return Failure(400, f"Invalid JSON payload received. {TOO_DEEP}")
     message = _REQUESTS.get(request.action or request.resource.rpartition("/")[2], _Message("Request"))
     faults = [
-        f"Invalid value at {path!r} ({_PACKAGE}{name}), {_cut(item)}" for path, name, item in _faults(value, message)
+        f"Invalid value at {path!r} ({type_name}), {_cut(item)}" for path, type_name, item in _faults(value, message)
     ]
     if not faults:
         return None
@@ -104,16 +105,20 @@ def _depth(value: Any) -> int:
     return depth
 
 
-def _faults(value: Any, message: _Message, path: str = "") -> Iterator[tuple[str, str, Any]]:
-    """Yield path, message and value of what is no object where the API has a message."""
+def _faults(value: Any, message: _Message | None, path: str = "") -> Iterator[tuple[str, str, Any]]:
+    """Yield path, type and value of what is no object where the API has a message, or no text where it has one."""
+    if message is None:
+        if not isinstance(value, str):
+            yield path, "TYPE_STRING", value
+        return
     if not is_object(value):
-        yield path, message.name, value
+        yield path, _PACKAGE + message.name, value
         return
     for key, item in value.items():
         name = snake(key)
-        field = message.fields.get(name)
-        if field is None or item is None:
+        if item is None or name not in message.fields:
             continue
+        field = message.fields[name]
         where = f"{path}.{name}" if path else name
         if is_list(item) and name in _REPEATED:
             for index, one in enumerate(item):

@@ -78,18 +78,20 @@ def test_a_body_that_is_no_json_is_answered_with_geminis_400(
         ({"tools": [5]}, "tools[0]", "Tool"),
         ({"tools": [{"functionDeclarations": ["f"]}]}, "tools[0].function_declarations[0]", "FunctionDeclaration"),
         ({"generationConfig": []}, "generation_config", "GenerationConfig"),
+        ({"contents": [{"parts": [{"text": 5}]}]}, "contents[0].parts[0].text", None),
+        ({"contents": [{"role": ["user"]}]}, "contents[0].role", None),
     ],
 )
 def test_json_of_another_shape_is_answered_with_geminis_400(
-    server: GeminiServer, value: Any, path: str, message: str
+    server: GeminiServer, value: Any, path: str, message: str | None
 ) -> None:
     status, answer = post(server, json.dumps(value).encode())
     assert status == 400
     [detail] = answer["error"]["details"]
     assert detail["@type"] == "type.googleapis.com/google.rpc.BadRequest"
     [violation] = detail["fieldViolations"]
-    start = f"Invalid value at '{path}' (type.googleapis.com/google.ai.generativelanguage.v1beta.{message}), "
-    assert violation["description"].startswith(start)
+    kind = f"type.googleapis.com/google.ai.generativelanguage.v1beta.{message}" if message else "TYPE_STRING"
+    assert violation["description"].startswith(f"Invalid value at '{path}' ({kind}), ")
     assert answer["error"]["message"] == violation["description"]
     assert post(server, b"{}")[0] == 200
 
@@ -225,3 +227,11 @@ def test_an_embedding_of_an_impossible_size_is_an_error_400(server: GeminiServer
     status, answer = post(server, json.dumps(value).encode(), "batchEmbedContents")
     assert (status, answer["error"]["status"]) == (400, "INVALID_ARGUMENT")
     assert "outputDimensionality must be 1 to 3072" in answer["error"]["message"]
+
+
+@pytest.mark.parametrize(("action", "field"), [("batchEmbedContents", "requests"), ("predict", "instances")])
+def test_nothing_to_embed_is_an_error_400(server: GeminiServer, action: str, field: str) -> None:
+    for value in ({}, {field: []}):
+        status, answer = post(server, json.dumps(value).encode(), action)
+        assert (status, answer["error"]["status"]) == (400, "INVALID_ARGUMENT")
+        assert "at least one content" in answer["error"]["message"]
