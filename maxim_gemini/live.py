@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from google.genai.live import AsyncLive
@@ -12,6 +12,7 @@ from google.genai.live import AsyncLive
 from ._core.headers import Labels, checked_id, labels_in, split_labels
 from ._core.logger import Log
 from ._core.proxy import OMITTED, Unrecorded, Wrapper
+from ._core.surroundings import is_suppressed, labels_around
 from ._core.values import mapping
 from ._generate_content.messages import read_request, system_of
 from ._generate_content.parameters import read_parameters
@@ -67,44 +68,38 @@ class MaximGeminiAsyncLive(Wrapper, AsyncLive, sdk_class=AsyncLive):
             request["config"] = config
         labels = Labels(trace_id, session_id, generation_name)
         begun = self._log.attempt("begin the live session", self._begin, request, labels, audio_seconds)
-        if begun is None:
-            async with Unrecorded(self._wrapped, self._replaced).connect(**request) as session:
-                yield session
-            return
-        recording, live, request = begun
-        with recording:
+        recording, live, request = begun or (None, Unrecorded(self._wrapped, self._replaced), request)
+        with recording or nullcontext():
             async with live.connect(**request) as session:
-                recording.is_connected = True
-                self._log.attempt("watch the live session", sdk.watch, session, recording)
+                if recording is not None:
+                    recording.is_connected = True
+                    self._log.attempt("watch the live session", sdk.watch, session, recording)
                 yield session
 
     def _begin(
         self, request: dict[str, Any], labels: Labels, audio_seconds: float | None
-    ) -> tuple[Recording, Any, dict[str, Any]]:
+    ) -> tuple[Recording | None, Any, dict[str, Any]]:
         """Return the recording of a connection, what connects, and the request to make."""
         log = self._log
         of_headers, config = split_labels(request.get("config"), log)
         if "config" in request:
             request = {**request, "config": config}
+        live = Unrecorded(sdk.unlabelled(self._wrapped), self._replaced)
+        if is_suppressed():
+            return None, live, request
         labels = Labels(
             checked_id(log, "trace_id", labels.trace_id),
             checked_id(log, "session_id", labels.session_id),
             labels.generation_name,
         ).over(of_headers, labels_in(sdk.headers_of(self._wrapped), log))
+        labels = labels_around(labels, log)
         resumption = _setting(config, "session_resumption", "sessionResumption")
-        is_the_callers = labels.session_id is not None
-        connection = Connection(
-            log,
-            labels,
-            str(request["model"]),
-            read_request(None, system_of(config), lambda _call: None).messages,
-            read_parameters(config),
-            self._seconds(audio_seconds),
-        )
+        ends_session = labels.session_id is None and resumption is None
+        system = read_request(None, system_of(config), _unknown).messages
+        parameters, seconds = read_parameters(config), self._seconds(audio_seconds)
+        connection = Connection(log, labels, str(request["model"]), system, parameters, seconds)
         session = LiveSession(connection, _setting(resumption, "handle"))
-        recording = Recording(log, session, ends_session=not is_the_callers and resumption is None)
-        live = Unrecorded(sdk.unlabelled(self._wrapped), self._replaced)
-        return recording, live, request
+        return Recording(log, session, ends_session=ends_session), live, request
 
     def _seconds(self, given: float | None) -> float:
         """Return the limit of the connection, of this wrapper, or of the environment."""
@@ -121,6 +116,10 @@ class MaximGeminiAsyncLive(Wrapper, AsyncLive, sdk_class=AsyncLive):
                 *(AUDIO_SECONDS, value, _DEFAULT_SECONDS, AUDIO_SECONDS),
             )
         return _DEFAULT_SECONDS
+
+
+def _unknown(_call: object) -> None:
+    """Return the id of a function call: a system instruction has none."""
 
 
 def _setting(config: Any, *names: str) -> Any:

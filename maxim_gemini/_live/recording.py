@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final
 
 from .._core.generation import CANCELLED, STOPPED_EARLY, Outcome, Start
@@ -29,7 +28,6 @@ class Recording:
         self._session = session
         self._ends_session = ends_session
         self._background = log.background
-        self._context = copy_context()  # what surrounds the connection surrounds its turns
         self._waiting = 0
         self._left_out = 0
 
@@ -84,5 +82,4 @@ class Recording:
         self._later("end the live turns", lambda: self._session.close(outcome, at, code, reason))
 
     def _later(self, step: str, do: Callable[[], None]) -> None:
-        run = self._context.run
-        self._background.do(lambda: run(self._log.attempt, step, do))
+        self._background.do(lambda: self._log.attempt(step, do))

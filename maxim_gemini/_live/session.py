@@ -14,6 +14,7 @@ from .._core.generation import STOPPED_EARLY, SUCCESS, Outcome
 from .._core.logger import new_id
 from .._core.secrets import redacted, without_credentials
 from .._core.tool_calls import FunctionAnswer
+from .._core.trace import begin_session
 from .._core.values import as_text, mapping
 from .frames import JsonDict, decoded, member, members_of, names
 from .request import system_messages
@@ -90,9 +91,7 @@ class LiveSession:
         if not self._id:
             self._id = self._resumable.session_of(self._handle) or new_id()
             self._connection.labels = self._connection.labels._replace(session_id=self._id)
-        if self._log.is_new(self._id):
-            session: Any = {"id": self._id, "name": SESSION_NAME, "tags": {"model": self._connection.model}}
-            self._log.attempt("begin the session", lambda: self._log.logger.session(session))
+        begin_session(self._log, self._id, SESSION_NAME)
 
     def take(self, frame: Frame) -> None:
         """Take in the next frame."""
@@ -279,6 +278,8 @@ class LiveSession:
         if outcome.error is not None:
             self._under_way(at)
         self._end_open_turns(outcome, at)
+        if (hold := self._connection.labels.hold) is not None:
+            hold.release()
         if ends_session:
             self._log.attempt("end the session", lambda: self._log.logger.session_end(self._id))
 

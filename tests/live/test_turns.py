@@ -11,6 +11,8 @@ from google.genai.live import ConnectionClosed
 from support.live import Close, Gemini, Wait
 from support.talk import DONE, MODEL, ask, calling, converse, heard, speak, spoken, text, turn
 
+from maxim_gemini import suppress, trace
+
 if TYPE_CHECKING:
     from maxim_gemini import MaximGeminiClient
     from maxim_gemini.testing import FakeLogger
@@ -499,3 +501,23 @@ async def test_one_task_sends_and_another_receives(
 
 async def test_music_passes_through(client: MaximGeminiClient) -> None:
     assert client.aio.live.music is client._wrapped.aio.live.music
+
+
+async def test_a_connection_in_a_trace_of_the_application_is_part_of_it(
+    client: MaximGeminiClient, gemini: Gemini, logger: FakeLogger
+) -> None:
+    gemini.script = [Wait(), *text("one"), DONE, Wait(), *text("two"), DONE]
+    async with trace(logger, name="A talk"):
+        await converse(client, "first", "second")
+    assert logger.trace.name == "A talk"
+    assert [one.text for one in logger.trace.generations] == ["one", "two"]
+    logger.assert_complete()
+
+
+async def test_what_is_suppressed_is_not_logged(client: MaximGeminiClient, gemini: Gemini, logger: FakeLogger) -> None:
+    client._api_client._http_options.headers = {"x-maxim-session-id": "s"}
+    gemini.script = [Wait(), *text("one"), DONE]
+    with suppress():
+        await converse(client, "first")
+    assert not logger.logs
+    assert "x-maxim-session-id" not in gemini.headers[0]
