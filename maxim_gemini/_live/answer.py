@@ -70,9 +70,9 @@ class LiveAnswer:
         """Its sound, and other media."""
         return [*((sound, "output") for sound in self._sound.attachments("model audio")), *self._files]
 
-    def add(self, message: JsonDict) -> list[RequestedCall]:
+    def add(self, response: JsonDict) -> list[RequestedCall]:
         """Take in a message; return the functions that it requests."""
-        content = member(message, "server_content")
+        content = member(response, "server_content")
         for part in members_of(member(content, "model_turn"), "parts"):
             self._add_part(part)
         if isinstance(text := member(member(content, "output_transcription"), "text"), str):
@@ -80,7 +80,7 @@ class LiveAnswer:
         for name in ("grounding_metadata", "url_context_metadata"):
             if value := member(content, name):
                 self.about[name] = value
-        requested = [self._requested(call) for call in members_of(member(message, "tool_call"), "function_calls")]
+        requested = [self._requested(call) for call in members_of(member(response, "tool_call"), "function_calls")]
         self._calls += requested
         return requested
 

@@ -29,6 +29,7 @@ QUIET: Final = logging.getLogger("maxim_gemini")
 
 _MARKS: Final = frozenset({"activity_start", "activity_end", "audio_stream_end"})
 _MEDIA: Final = ("audio", "video", "media", "media_chunks")
+_ACTIVITY: Final = ("type", "voice_activity_type", "vad_signal_type")
 _KNOWN_CONTENT: Final = frozenset(
     {
         "model_turn",
@@ -126,9 +127,10 @@ class LiveSession:
 
     def _new_turn(self, at: Start) -> Turn:
         results, self._unanswered = self._unanswered, None
-        return Turn(self._connection, *((results.at, results.messages) if results else (at,)))
+        return Turn(self._connection, results.at, results.messages) if results else Turn(self._connection, at)
 
-    def _content(self, content: Any, _message: JsonDict, at: Start) -> None:
+    def client_content(self, content: Any, _message: JsonDict, at: Start) -> None:
+        """Take in typed contents."""
         turn = self._speaking(at)
         turn.input.read(member(content, "turns"))
         turn.heard(at)
@@ -136,7 +138,8 @@ class LiveSession:
             turn.asked(at)
         turn.open()
 
-    def _realtime_input(self, given: Any, _message: JsonDict, at: Start) -> None:
+    def realtime_input(self, given: Any, _message: JsonDict, at: Start) -> None:
+        """Take in sound, pictures, words and marks, as they come."""
         turn = self._speaking(at)
         turn.heard(at)
         for name in _MEDIA:
@@ -157,10 +160,12 @@ class LiveSession:
         else:
             turn.asked(at)
 
-    def _tool_response(self, response: Any, _message: JsonDict, at: Start) -> None:
+    def tool_response(self, response: Any, _message: JsonDict, at: Start) -> None:
+        """Take in what functions returned."""
         self._under_way(at).return_results(response, at)
 
-    def _context_update(self, update: Any, _message: JsonDict, _at: Start) -> None:
+    def context_update(self, update: Any, _message: JsonDict, _at: Start) -> None:
+        """Take note of another system instruction, or other tools."""
         if (instruction := member(update, "system_instruction")) is not None:
             self._connection.system = system_messages(instruction)
         if (tools := member(update, "tools")) is not None:
@@ -175,7 +180,8 @@ class LiveSession:
             self._turn = self._new_turn(at)
         return self._turn
 
-    def _server_content(self, content: Any, message: JsonDict, at: Start) -> None:
+    def server_content(self, content: Any, message: JsonDict, at: Start) -> None:
+        """Take in a piece of an answer, the words of the user, the end of an answer or of a turn."""
         if unknown := [name for name in names(mapping(content) or {}) if name not in _KNOWN_CONTENT]:
             QUIET.debug("unknown members of live content: %s", ", ".join(unknown))
         if text := member(member(content, "input_transcription"), "text"):
@@ -201,21 +207,25 @@ class LiveSession:
         turn.input.transcribe(text)
         turn.open()
 
-    def _tool_call(self, _call: Any, message: JsonDict, at: Start) -> None:
+    def tool_call(self, _call: Any, message: JsonDict, at: Start) -> None:
+        """Take in functions that Gemini asks for."""
         self._under_way(at).add({"tool_call": member(message, "tool_call")}, at)
 
-    def _cancellation(self, cancellation: Any, _message: JsonDict, at: Start) -> None:
-        ids = member(cancellation, "ids") or []
+    def tool_call_cancellation(self, cancellation: Any, _message: JsonDict, at: Start) -> None:
+        """Take note of functions that Gemini no longer asks for."""
+        ids: list[str] = member(cancellation, "ids") or []
         known = self._connection.calls
         turn = self._under_way(at)
         turn.settle([FunctionAnswer(known.get(i), i, None, "", "cancelled by Gemini", "cancelled") for i in ids])
 
-    def _usage(self, usage: Any, _message: JsonDict, at: Start) -> None:
+    def usage_metadata(self, usage: Any, _message: JsonDict, at: Start) -> None:
+        """Take in a count of tokens."""
         turn = self._under_way(at)
         turn.open()
         turn.usage = mapping(usage)
 
-    def _voice_activity(self, activity: Any, _message: JsonDict, at: Start) -> None:
+    def voice_activity(self, activity: Any, _message: JsonDict, at: Start) -> None:
+        """Take note of where Gemini hears the user begin, and end."""
         kind = str(
             member(activity, "type") or member(activity, "vad_signal_type") or member(activity, "voice_activity_type")
         )
@@ -247,10 +257,12 @@ class LiveSession:
         data = {key: as_text(item) for key, item in (mapping(value) or {}).items()}
         self._log.attempt("log an event", lambda: self._log.logger.session_event(self._id, new_id(), name, data))
 
-    def _go_away(self, value: Any, _message: JsonDict, _at: Start) -> None:
+    def go_away(self, value: Any, _message: JsonDict, _at: Start) -> None:
+        """Log that Gemini will close the connection soon."""
         self._event("go_away", value)
 
-    def _resumption(self, value: Any, _message: JsonDict, _at: Start) -> None:
+    def session_resumption_update(self, value: Any, _message: JsonDict, _at: Start) -> None:
+        """Remember what the session can be resumed with."""
         if handle := member(value, "new_handle"):
             self._resumable.remember(str(handle), self._id)
         self._event("session_resumption_update", value)
@@ -304,20 +316,20 @@ def _nothing(_session: LiveSession, _value: Any, _message: JsonDict, _at: Start)
 
 _SENT: Final[dict[str, Any]] = {
     "setup": _nothing,
-    "client_content": LiveSession._content,
-    "realtime_input": LiveSession._realtime_input,
-    "tool_response": LiveSession._tool_response,
-    "context_update": LiveSession._context_update,
+    "client_content": LiveSession.client_content,
+    "realtime_input": LiveSession.realtime_input,
+    "tool_response": LiveSession.tool_response,
+    "context_update": LiveSession.context_update,
 }
 _RECEIVED: Final[dict[str, Any]] = {
     "setup_complete": _nothing,
-    "session_resumption_update": LiveSession._resumption,
-    "go_away": LiveSession._go_away,
-    "voice_activity": LiveSession._voice_activity,
-    "voice_activity_detection_signal": LiveSession._voice_activity,
-    "tool_call": LiveSession._tool_call,
-    "tool_call_cancellation": LiveSession._cancellation,
-    "usage_metadata": LiveSession._usage,
-    "server_content": LiveSession._server_content,
+    "session_resumption_update": LiveSession.session_resumption_update,
+    "go_away": LiveSession.go_away,
+    "voice_activity": LiveSession.voice_activity,
+    "voice_activity_detection_signal": LiveSession.voice_activity,
+    "tool_call": LiveSession.tool_call,
+    "tool_call_cancellation": LiveSession.tool_call_cancellation,
+    "usage_metadata": LiveSession.usage_metadata,
+    "server_content": LiveSession.server_content,
 }
 """What is done with each member of a message, in this order."""
