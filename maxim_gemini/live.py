@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from google.genai.live import AsyncLive
 
+from ._core.connection import ConnectionLog
 from ._core.headers import Labels, checked_id, labels_in, split_labels
 from ._core.logger import Log
 from ._core.proxy import OMITTED, Unrecorded, Wrapper
@@ -17,7 +18,6 @@ from ._core.values import mapping
 from ._generate_content.messages import read_request, system_of
 from ._generate_content.parameters import read_parameters
 from ._live import sdk
-from ._live.recording import Recording
 from ._live.session import LiveSession
 from ._live.turn import Connection
 
@@ -68,18 +68,17 @@ class MaximGeminiAsyncLive(Wrapper, AsyncLive, sdk_class=AsyncLive):
             request["config"] = config
         labels = Labels(trace_id, session_id, generation_name)
         begun = self._log.attempt("begin the live session", self._begin, request, labels, audio_seconds)
-        recording, live, request = begun or (None, Unrecorded(self._wrapped, self._replaced), request)
-        with recording or nullcontext():
+        connection, live, request = begun or (None, Unrecorded(self._wrapped, self._replaced), request)
+        with connection or nullcontext():
             async with live.connect(**request) as session:
-                if recording is not None:
-                    recording.is_connected = True
-                    self._log.attempt("watch the live session", sdk.watch, session, recording)
+                if connection is not None and (socket := sdk.websocket_of(session)) is not None:
+                    self._log.attempt("watch the live session", connection.watch, socket, sdk.ConnectionClosed)
                 yield session
 
     def _begin(
         self, request: dict[str, Any], labels: Labels, audio_seconds: float | None
-    ) -> tuple[Recording | None, Any, dict[str, Any]]:
-        """Return the recording of a connection, what connects, and the request to make."""
+    ) -> tuple[ConnectionLog | None, Any, dict[str, Any]]:
+        """Return what takes note of a connection, what connects, and the request to make."""
         log = self._log
         of_headers, config = split_labels(request.get("config"), log)
         if "config" in request:
@@ -98,8 +97,8 @@ class MaximGeminiAsyncLive(Wrapper, AsyncLive, sdk_class=AsyncLive):
         system = read_request(None, system_of(config), _unknown).messages
         parameters, seconds = read_parameters(config), self._seconds(audio_seconds)
         connection = Connection(log, labels, str(request["model"]), system, parameters, seconds)
-        session = LiveSession(connection, _setting(resumption, "handle"))
-        return Recording(log, session, ends_session=ends_session), live, request
+        session = LiveSession(connection, _setting(resumption, "handle"), is_ended=ends_session)
+        return ConnectionLog(log, session), live, request
 
     def _seconds(self, given: float | None) -> float:
         """Return the limit of the connection, of this wrapper, or of the environment."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .._core.secrets import redacted
 from .._core.values import Attachment, as_json, described, mapping
@@ -13,21 +13,11 @@ from .._core.values import Attachment, as_json, described, mapping
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .._core.generation import Start
 
 JsonDict: TypeAlias = dict[str, Any]
 
 # A part's fields that describe another field, and mean nothing by themselves.
 _REMARKS = frozenset({"thought", "thought_signature", "video_metadata", "media_resolution", "part_metadata"})
-
-
-class Frame(NamedTuple):
-    """One message as it went over the websocket."""
-
-    is_sent: bool
-    """By the application; else it is Gemini's."""
-    content: str | bytes
-    at: Start
 
 
 def decoded(content: str | bytes) -> JsonDict | None:

@@ -21,8 +21,8 @@ from .request import system_messages
 from .turn import SESSION_NAME, Connection, Turn
 
 if TYPE_CHECKING:
+    from .._core.connection import Frame
     from .._core.generation import Start
-    from .frames import Frame
     from .turn import Results
 
 QUIET: Final = logging.getLogger("maxim_gemini")
@@ -74,13 +74,17 @@ class Resumable:
 
 
 class LiveSession:
-    """The turns of one connection, which *handle* may resume: it goes on with the session that had it."""
+    """The turns of one connection, which *handle* may resume: it goes on with the session that had it.
 
-    def __init__(self, connection: Connection, handle: str | None) -> None:
+    The session ends with the connection if *is_ended*.
+    """
+
+    def __init__(self, connection: Connection, handle: str | None, *, is_ended: bool) -> None:
         self._connection = connection
         self._log = connection.log
         self._id = connection.labels.session_id or ""
         self._handle = handle
+        self._is_ended = is_ended
         self._resumable = self._log.shared(Resumable)
         self._turn: Turn | None = None
         self._next: Turn | None = None
@@ -285,14 +289,14 @@ class LiveSession:
                 self._turn, self._next = self._next, None
             outcome = outcome._replace(error=None, manner=outcome.manner or STOPPED_EARLY.manner)
 
-    def end(self, outcome: Outcome, at: Start, *, ends_session: bool) -> None:
+    def end(self, outcome: Outcome, at: Start) -> None:
         """End what is open, as the application left the connection, or could not open it."""
         if outcome.error is not None:
             self._under_way(at)
         self._end_open_turns(outcome, at)
         if (hold := self._connection.labels.hold) is not None:
             hold.release()
-        if ends_session:
+        if self._is_ended:
             self._log.attempt("end the session", lambda: self._log.logger.session_end(self._id))
 
 
