@@ -115,6 +115,18 @@ class MaximGeminiAsyncInteractions(
         """Cancel an interaction as the SDK does."""
         return self._seen(await self._unrecorded.cancel(id, **request))
 
+    def connect(
+        self,
+        id: str,
+        *,
+        trace_id: str | None = None,
+        session_id: str | None = None,
+        generation_name: str | None = None,
+        **request: Any,
+    ) -> Any:
+        """Connect to a live interaction as the SDK does (3.5 and newer); log what is said in it."""
+        return self._connect(id, request, trace_id, session_id, generation_name)
+
     @property
     def with_raw_response(self) -> Any:
         """The same methods, which return the raw HTTP response."""
@@ -124,6 +136,10 @@ class MaximGeminiAsyncInteractions(
     def with_streaming_response(self) -> Any:
         """The same methods, which return a context manager around the HTTP response, whose body is not read yet."""
         return _Accessor("with_streaming_response", self._wrapped, self._unrecorded, self._life, is_async=True)
+
+
+if not hasattr(sdk.AsyncGeminiNextGenInteractions, "connect"):  # google-genai before 3.5
+    del MaximGeminiAsyncInteractions.connect
 
 
 class _Accessor:

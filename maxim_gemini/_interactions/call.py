@@ -14,10 +14,10 @@ from .._core.secrets import redacted
 from .._core.values import arguments_text, as_text
 from .chains import Chains
 from .request import read_parameters, read_request
-from .result import InteractionAnswer, ServerTool, documents_of, server_tools
+from .result import InteractionAnswer, ServerTool, documents_of, function_calls, server_tools
 
 if TYPE_CHECKING:
-    from .._core.generation import Generation
+    from .._core.generation import Generation, Start
     from .._core.logger import Log
     from .._core.tool_calls import Conversation
     from .._core.trace import Trace
@@ -52,10 +52,22 @@ class InteractionCall(Call):
         request = _read(self._body, self.log)
         if continues:  # the functions were answered in the first request
             request.answers.clear()
+        return self._open(request, continues=continues)
+
+    def ask(self, fields: JsonDict, start: Start) -> Generation:
+        """Begin the generation of what was sent at *start* over a connection; its answer goes on with the last one."""
+        self._settle(SUCCESS)
+        self.configure(fields)
+        self.is_streamed = True
+        return self._open(_read(self._body, self.log), continues=self._last is not None, start=start)
+
+    def _open(self, request: Request, *, continues: bool, start: Start | None = None) -> Generation:
         parameters = self.log.attempt("read the parameters", read_parameters, self._body) or {}
         model = str(self._body.get("model") or self._body.get("agent") or "")
         answer = InteractionAnswer(partial(self._conversation.new_id, self.log))
-        self._last = self.begin(model, request, parameters, answer, streamed=streamed, continues=continues)
+        self._last = self.begin(
+            model, request, parameters, answer, streamed=self.is_streamed, continues=continues, start=start
+        )
         self._answer = answer
         return self._last
 
@@ -64,10 +76,24 @@ class InteractionCall(Call):
         """The generation of the latest remote call."""
         return self._last
 
-    def add(self, response: Any) -> None:
-        """Take in an interaction that was read again, or an event of it."""
+    def add(self, response: Any, at: float | None = None) -> None:
+        """Take in an interaction that was read again, or an event of it, which comes now or came *at* a time."""
         if self._last is not None:
-            self._last.add(response)
+            self._last.add(response, at)
+
+    def configure(self, fields: JsonDict) -> None:
+        """Take in fields of the requests that follow."""
+        self._body = {**self._body, **fields}
+
+    def learn(self, head: JsonDict) -> None:
+        """Take in fields of the interaction that no event brought."""
+        if self._answer is not None:
+            self._answer.add(head)
+
+    @property
+    def waits_for_functions(self) -> bool:
+        """Whether the application has functions to run."""
+        return self._answer is not None and bool(function_calls(self._answer.interaction))
 
     def received(self, response: R) -> R:
         """Take in the whole answer of a remote call, and give it back."""

@@ -6,6 +6,8 @@
 - `_send_create_once`: one remote call, since 2.34; automatic continuation makes several in one `create`. Before that,
   `create` is recorded as a whole.
 - A stream reads its events from `generator`; the SDK itself puts generators around it, and a `close` on the object.
+- A connection (since 3.5) is opened by `_open` of its context, with the headers of `_api_client`; its session, kept as
+  `_session`, has the websocket as `_websocket`, and closes it whichever way it ends.
 - Headers of the client stand in `sdk_configuration.security.default_headers`.
 
 What stands in for the user's interactions during a call has the very same `__dict__`; only what is defined
@@ -20,12 +22,14 @@ from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from google.genai._gaos.google_genai import AsyncGeminiNextGenInteractions, GeminiNextGenInteractions
+from websockets.exceptions import ConnectionClosed
 
 from .._core.generation import STOPPED_EARLY, SUCCESS, Outcome
-from .._core.headers import has_labels, without_labels_in
+from .._core.headers import has_labels, without_labels, without_labels_in
 from .._core.streams import stream, stream_async
 
 if TYPE_CHECKING:
+    from .._core.connection import ConnectionLog
     from .._core.generation import Generation
     from .call import InteractionCall
 
@@ -227,6 +231,54 @@ def watching_async(opened: Any, see: Any) -> Any:
 def headers_of(interactions: Any) -> Any:
     """Return the headers that the client of *interactions* sends with every request."""
     return _default_headers(getattr(interactions, "sdk_configuration", None))
+
+
+def watch(context: Any, log: ConnectionLog) -> None:
+    """Have *log* take note of the connection that *context* opens, until its websocket is closed."""
+    open_ = context._open
+
+    async def opening() -> Any:
+        if context._session is not None:
+            return await open_()
+        log.__enter__()
+        try:
+            session = await open_()
+        except BaseException as error:
+            log.__exit__(type(error), error, None)
+            raise
+        socket = session._websocket
+        close = socket.close
+
+        async def closing(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return await close(*args, **kwargs)
+            finally:
+                log.end(STOPPED_EARLY)
+
+        log.watch(socket, ConnectionClosed)
+        socket.close = closing
+        return session
+
+    context._open = opening
+
+
+def quieten(context: Any) -> None:
+    """Keep the `x-maxim-*` headers of the client from what *context* sends."""
+    client = context._api_client
+    if has_labels(getattr(client._http_options, "headers", None)):
+        options = without_labels({"http_options": client._http_options})["http_options"]
+        context._api_client = _QuietClient(client, options)
+
+
+class _QuietClient:
+    """The client that a connection is opened with, and other options; no copy of it, which would close it."""
+
+    def __init__(self, client: Any, options: Any) -> None:
+        self._client = client
+        self._http_options = options
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
 
 
 def _close_of(opened: Any) -> Any:

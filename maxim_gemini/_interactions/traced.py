@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .._core.connection import ConnectionLog
 from .._core.generation import SUCCESS
 from .._core.headers import NO_LABELS, Labels, checked_id, has_labels, labels_in, without_labels_in
 from .._core.logger import new_id, silent_log
@@ -13,6 +14,7 @@ from .._core.tool_calls import Conversation
 from .._core.trace import Trace
 from . import sdk
 from .call import RUNNING, InteractionCall, InteractionChains
+from .connection import LiveInteraction
 from .steps import plain
 
 if TYPE_CHECKING:
@@ -58,6 +60,20 @@ class TracedInteractions(Wrapper):
         agent = f"Agent: {body['agent']}" if body.get("agent") else None
         trace = Trace(self._log, labels, "Interaction", session_name="Interactions", span_name=agent)
         return InteractionCall(trace, self._conversation, body)
+
+    def _connect(self, interaction_id: str, request: dict[str, Any], *labels: str | None) -> Any:
+        """Return the SDK's connection to an interaction, whose events are logged."""
+        body = {**request, "previous_interaction_id": interaction_id}  # it belongs to the session of that one
+        call = self._begin(body, *labels)
+        request = {**request, **({"extra_headers": body["extra_headers"]} if "extra_headers" in request else {})}
+        context = self._unrecorded.connect(interaction_id, **request)
+        self._log.attempt("watch the connection", sdk.quieten, context)
+        if call is not None:
+            call.configure({"previous_interaction_id": None})
+            running = self._chains.running(interaction_id)
+            interaction = LiveInteraction(running or call, interaction_id, is_own=running is None)
+            self._log.attempt("watch the connection", sdk.watch, context, ConnectionLog(call.log, interaction))
+        return context
 
     @property
     def _unrecorded(self) -> Unrecorded:

@@ -72,7 +72,9 @@ def test_a_surface_imports_the_core_and_no_other_surface_and_the_core_imports_no
         assert rooms & (SURFACES - {room}) == set(), path
 
 
-@pytest.mark.parametrize("name", ["call", "connection", "trace", "generation", "tool_calls", "headers", "proxy", "streams", "values"])
+@pytest.mark.parametrize(
+    "name", ["call", "connection", "trace", "generation", "tool_calls", "headers", "proxy", "streams", "values"]
+)
 def test_the_core_knows_nothing_of_the_sdk(name: str) -> None:
     assert [module for module in imported(ROOT / f"maxim_gemini/_core/{name}.py") if "google" in module] == []
 
