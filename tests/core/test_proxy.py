@@ -18,6 +18,7 @@ from google import genai
 from google.genai import types
 from google.genai.chats import AsyncChat, AsyncChats, Chat, Chats
 from google.genai.client import AsyncClient
+from google.genai.live import AsyncLive
 from google.genai.models import AsyncModels, Models
 from support.anew import loaded_anew
 from support.functions import add, divide
@@ -30,6 +31,7 @@ from maxim_gemini import (
     MaximGeminiAsyncChats,
     MaximGeminiAsyncChatSession,
     MaximGeminiAsyncClient,
+    MaximGeminiAsyncLive,
     MaximGeminiAsyncModels,
     MaximGeminiChats,
     MaximGeminiChatSession,
@@ -52,17 +54,19 @@ PAIRS = [
     (MaximGeminiAsyncChats, AsyncChats),
     (MaximGeminiChatSession, Chat),
     (MaximGeminiAsyncChatSession, AsyncChat),
+    (MaximGeminiAsyncLive, AsyncLive),
 ]
 
 OURS = {
     MaximGeminiClient: {"aio", "chats", "interactions", "models", "delivery"},
-    MaximGeminiAsyncClient: {"chats", "interactions", "models", "delivery"},
+    MaximGeminiAsyncClient: {"chats", "interactions", "live", "models", "delivery"},
     MaximGeminiModels: {"generate_content", "generate_content_stream"},
     MaximGeminiAsyncModels: {"generate_content", "generate_content_stream"},
     MaximGeminiChats: {"create"},
     MaximGeminiAsyncChats: {"create"},
     MaximGeminiChatSession: {"send_message", "send_message_stream", "trace_id", "session_id", "end_trace"},
     MaximGeminiAsyncChatSession: {"send_message", "send_message_stream", "trace_id", "session_id", "end_trace"},
+    MaximGeminiAsyncLive: {"connect"},
 }
 
 if VERSION >= (2, 34):
@@ -75,7 +79,8 @@ if VERSION >= (2, 34):
         (MaximGeminiAsyncInteractions, AsyncGeminiNextGenInteractions),
     ]
     traced = {"create", "get", "cancel", "with_raw_response", "with_streaming_response"}
-    OURS |= {MaximGeminiInteractions: traced, MaximGeminiAsyncInteractions: traced}
+    connect = {"connect"} & set(dir(AsyncGeminiNextGenInteractions))
+    OURS |= {MaximGeminiInteractions: traced, MaximGeminiAsyncInteractions: traced | connect}
 
 
 def public(kind: type) -> set[str]:
