@@ -44,12 +44,14 @@ class Choices:
     source: str | None = None
     ignore: Sequence[str] | None = None
     block_network: bool | None = None
+    instrument: bool | None = None
 
     def __post_init__(self) -> None:
         """Check what can be checked without a recorder."""
         _expect(self, "cassette", str)
         _expect(self, "strict", bool)
         _expect(self, "block_network", bool)
+        _expect(self, "instrument", bool)
         if self.cassette is not None:
             inside(self.cassette)
         if self.record is not None:

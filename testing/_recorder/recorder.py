@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from google.genai import Client
     from vcr.request import Request
 
-    from maxim_gemini import MaximGeminiClient
+    from maxim_gemini import Instrumentation, MaximGeminiClient
     from maxim_gemini.testing._cassette import Interaction
     from maxim_gemini.testing._logs.fake_logger import FakeLogger
     from maxim_gemini.testing._logs.maxim import Logger
@@ -55,7 +55,8 @@ class GeminiRecorder:
     missing: a text, or a function of the request that has no answer. *ignore* leaves out of the comparison of requests
     what is at these JSON paths of their bodies, such as `generationConfig.seed` or `contents[].parts[].inlineData`.
     With *allow_missing* a file that is not there is an error of the first request, not of the block. Without
-    *autosave* nothing is written at the end of the block: `save` does.
+    *autosave* nothing is written at the end of the block: `save` does. With *instrument*, every client of the process
+    is traced by `logger`, also those that the application makes.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class GeminiRecorder:
         advice: str | Callable[[Request | None], str] | None = None,
         allow_missing: bool = False,
         autosave: bool = True,
+        instrument: bool = False,
         cassette_options: Mapping[str, Any] | None = None,
     ) -> None:
         if record not in get_args(RecordMode):
@@ -87,6 +89,7 @@ class GeminiRecorder:
         self.record: RecordMode = record
         self.pace: Pace = pace
         self.chunking: Chunking = chunking
+        self.instrument = instrument
         self.strict = strict
         self.base_url = base_url
         self.hosts: frozenset[str] = frozenset(hosts) | frozenset([base_url] if base_url else [])
@@ -124,6 +127,8 @@ class GeminiRecorder:
             self._traffic = Traffic(settings, self._load(settings))
             with ExitStack() as stack:
                 stack.enter_context(routed(self._traffic, everywhere=self.everywhere))
+                if self.instrument:
+                    stack.enter_context(self._instrumented())
                 self._stack = stack.pop_all()
         finally:
             self._claimed = False
@@ -230,6 +235,11 @@ class GeminiRecorder:
     def client(self) -> MaximGeminiClient:
         """A wrapped client that writes to `logger`."""
         return self.wrap(self.bare_client)
+
+    def _instrumented(self) -> Instrumentation:
+        from maxim_gemini import instrument
+
+        return instrument(self.logger)
 
     def wrap(self, client: Client) -> MaximGeminiClient:
         """Wrap *client* so that its calls are traced by `logger`."""
