@@ -27,8 +27,8 @@ _HOURS: Final = {"h": 1, "d": 24, "": 24, "w": 24 * 7, "m": 24 * 30, "y": 24 * 3
 _UNITS: Final = "h (hours), d (days), w (weeks), m (months of 30 days) or y (years of 365 days), such as 90d"
 MARKER_DECLARATION: Final = (
     "maxim_gemini(cassette=None, *, record=None, strict=None, pace=None, chunking=None, base_url=None, hosts=None, "
-    "description=None, source=None, ignore=None, block_network=None, instrument=None): record the Gemini traffic of the "
-    "test once, and replay it from then on. "
+    "description=None, source=None, ignore=None, block_network=None, instrument=None): record the Gemini traffic of "
+    "the test once, and replay it from then on. "
     "cassette: the name of a cassette, instead of the test's own; record: a record mode; strict: fail if a recorded "
     "answer is not used; block_network: False lets the test send to Gemini without a recorder; the others are those "
     "of GeminiRecorder."
