@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._core.delivery import Delivery
     from ._core.maxim_writer import deliver
+    from ._core.privacy import Privacy, mask_secrets
     from .async_client import (
         MaximGeminiAsyncChats,
         MaximGeminiAsyncChatSession,
@@ -49,6 +50,7 @@ __all__ = [
     "MaximGeminiClient",
     "MaximGeminiInteractions",
     "MaximGeminiModels",
+    "Privacy",
     "SpanHandle",
     "Suppression",
     "TraceHandle",
@@ -57,6 +59,7 @@ __all__ = [
     "deliver",
     "instrument",
     "instrument_google_genai",
+    "mask_secrets",
     "span",
     "suppress",
     "trace",
@@ -70,6 +73,7 @@ _HOMES = {
     "MaximGeminiAsyncInteractions": ".interactions",
     "MaximGeminiAsyncLive": ".live",
     "MaximGeminiInteractions": ".interactions",
+    "Privacy": "._core.privacy",
     "SpanHandle": ".context",
     "Suppression": ".context",
     "TraceHandle": ".context",
@@ -78,6 +82,7 @@ _HOMES = {
     "deliver": "._core.maxim_writer",
     "instrument": ".instrumentation",
     "instrument_google_genai": ".instrumentation",
+    "mask_secrets": "._core.privacy",
     "span": ".context",
     "suppress": ".context",
     "trace": ".context",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ._core.delivery import Delivery
     from ._core.logger import Logger
+    from ._core.privacy import Privacy
     from .interactions import MaximGeminiAsyncInteractions
     from .live import MaximGeminiAsyncLive
 
@@ -32,8 +33,8 @@ class MaximGeminiAsyncModels(TracedModels, AsyncModels, sdk_class=AsyncModels):
 
     _recorded = sdk.RecordedAsyncModels
 
-    def __init__(self, models: AsyncModels, logger: Logger) -> None:
-        self._wrap(models, Log(logger))
+    def __init__(self, models: AsyncModels, logger: Logger, *, privacy: Privacy | None = None) -> None:
+        self._wrap(models, Log(logger, privacy))
 
     async def generate_content(
         self,
@@ -74,9 +75,15 @@ class MaximGeminiAsyncChatSession(TracedChat, AsyncChat, sdk_class=AsyncChat):
     _recorded = sdk.RecordedAsyncChat
 
     def __init__(
-        self, chat: AsyncChat, logger: Logger, trace_id: str | None = None, is_local_trace: bool = False
+        self,
+        chat: AsyncChat,
+        logger: Logger,
+        trace_id: str | None = None,
+        is_local_trace: bool = False,
+        *,
+        privacy: Privacy | None = None,
     ) -> None:
-        log = Log(logger)
+        log = Log(logger, privacy)
         self._wrap(chat, log)
         self._converse(Labels(checked_id(log, "trace_id", trace_id)), is_local_trace=is_local_trace)
 
@@ -114,8 +121,8 @@ class MaximGeminiAsyncChats(TracedChats, AsyncChats, sdk_class=AsyncChats):
 
     _session = MaximGeminiAsyncChatSession
 
-    def __init__(self, chats: AsyncChats, logger: Logger) -> None:
-        self._wrap(chats, Log(logger))
+    def __init__(self, chats: AsyncChats, logger: Logger, *, privacy: Privacy | None = None) -> None:
+        self._wrap(chats, Log(logger, privacy))
 
     def create(
         self,
@@ -134,8 +141,8 @@ class MaximGeminiAsyncChats(TracedChats, AsyncChats, sdk_class=AsyncChats):
 class MaximGeminiAsyncClient(Wrapper, AsyncClient, sdk_class=AsyncClient):
     """A `google.genai.client.AsyncClient` whose calls arrive in Maxim."""
 
-    def __init__(self, client: AsyncClient, logger: Logger) -> None:
-        self._wrap(client, Log(logger))
+    def __init__(self, client: AsyncClient, logger: Logger, *, privacy: Privacy | None = None) -> None:
+        self._wrap(client, Log(logger, privacy))
 
     @property
     def delivery(self) -> Delivery:

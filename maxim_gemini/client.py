@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ._core.delivery import Delivery
     from ._core.logger import Logger
+    from ._core.privacy import Privacy
     from .interactions import MaximGeminiInteractions
 
 
@@ -30,8 +31,8 @@ class MaximGeminiModels(TracedModels, Models, sdk_class=Models):
 
     _recorded = sdk.RecordedModels
 
-    def __init__(self, models: Models, logger: Logger) -> None:
-        self._wrap(models, Log(logger))
+    def __init__(self, models: Models, logger: Logger, *, privacy: Privacy | None = None) -> None:
+        self._wrap(models, Log(logger, privacy))
 
     def generate_content(
         self,
@@ -75,8 +76,16 @@ class MaximGeminiChatSession(TracedChat, Chat, sdk_class=Chat):
 
     _recorded = sdk.RecordedChat
 
-    def __init__(self, chat: Chat, logger: Logger, trace_id: str | None = None, is_local_trace: bool = False) -> None:
-        log = Log(logger)
+    def __init__(
+        self,
+        chat: Chat,
+        logger: Logger,
+        trace_id: str | None = None,
+        is_local_trace: bool = False,
+        *,
+        privacy: Privacy | None = None,
+    ) -> None:
+        log = Log(logger, privacy)
         self._wrap(chat, log)
         self._converse(Labels(checked_id(log, "trace_id", trace_id)), is_local_trace=is_local_trace)
 
@@ -112,8 +121,8 @@ class MaximGeminiChats(TracedChats, Chats, sdk_class=Chats):
 
     _session = MaximGeminiChatSession
 
-    def __init__(self, chats: Chats, logger: Logger) -> None:
-        self._wrap(chats, Log(logger))
+    def __init__(self, chats: Chats, logger: Logger, *, privacy: Privacy | None = None) -> None:
+        self._wrap(chats, Log(logger, privacy))
 
     def create(
         self,
@@ -135,8 +144,8 @@ class MaximGeminiClient(Wrapper, Client, sdk_class=Client):
     It owns nothing: closing it closes the wrapped client, dropping it does not.
     """
 
-    def __init__(self, client: Client, logger: Logger) -> None:
-        self._wrap(client, Log(logger))
+    def __init__(self, client: Client, logger: Logger, *, privacy: Privacy | None = None) -> None:
+        self._wrap(client, Log(logger, privacy))
 
     @property
     def delivery(self) -> Delivery:

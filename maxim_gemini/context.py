@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ._core.logger import Logger
+    from ._core.privacy import Privacy
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -271,9 +272,15 @@ class _Handle(_Block):
         """Return what has another process, by `trace(logger, headers=...)`, or a single call, go on in it."""
         if self._work is None:
             return {_SAMPLED: "0"} if surroundings.is_suppressed() else {}
-        labels = self._work.labels
+        log, labels = self._work.log, self._work.labels
         ids = ("trace-id", labels.trace_id), ("span-id", labels.span_id), ("session-id", labels.session_id)
-        return {f"x-maxim-{name}": value for name, value in ids if value}
+        headers = {f"x-maxim-{name}": value for name, value in ids if value}
+        if log.privacy.sample < 1 and labels.trace_id is not None:
+            if log.keeps(labels.trace_id):
+                headers[_SAMPLED] = "1"
+            elif not log.privacy.keep_errors:  # else the other process holds its part back, too
+                headers[_SAMPLED] = "0"
+        return headers
 
     def end(self) -> None:
         """End it, once its last call has ended; leaving its block does so, too, and either is enough."""
@@ -309,8 +316,10 @@ class TraceHandle(_Handle):
         tags: Mapping[str, str] | None,
         metadata: Mapping[str, Any] | None,
         headers: Mapping[str, str] | None,
+        privacy: Privacy | None = None,
     ) -> None:
         super().__init__(name, input, tags, metadata)
+        self._privacy = privacy
         self._logger = logger
         self._headers = headers
         self._output: object = None
@@ -374,7 +383,8 @@ class TraceHandle(_Handle):
 
     def _copy(self, function: Callable[..., Any]) -> Self:
         name = self.name or function.__name__
-        return type(self)(self._logger, name, self._input, self.session_id, self._tags, self._metadata, self._headers)
+        settings = self._tags, self._metadata, self._headers, self._privacy
+        return type(self)(self._logger, name, self._input, self.session_id, *settings)
 
     def _begin(self) -> None:
         if surroundings.is_suppressed():
@@ -382,8 +392,8 @@ class TraceHandle(_Handle):
         if self._logger is None:
             _warn_once("trace() got no logger: it traces nothing")
             return
-        log = Log(self._logger)
-        if log.attempt("read the headers", self._is_sampled_out):
+        log = Log(self._logger, self._privacy)
+        if log.attempt("read the headers", self._sampled) == "0":
             surroundings.enter(None, self)
             return
         given = log.attempt("read the headers", labels_in, self._headers, log) or NO_LABELS
@@ -397,9 +407,11 @@ class TraceHandle(_Handle):
             if self._part is not None:
                 self._part.__enter__()
 
-    def _is_sampled_out(self) -> bool:
+    def _sampled(self) -> str | None:
+        """Return `1` or `0` if the process that began the trace says that it logs it, or does not."""
         headers = self._headers or {}
-        return any(name.lower() == _SAMPLED and headers[name] in ("0", "false") for name in headers)
+        value = next((headers[name] for name in headers if name.lower() == _SAMPLED), None)
+        return {"1": "1", "true": "1", "0": "0", "false": "0"}.get(str(value).lower())
 
     def _open(self, log: Log, labels: Labels) -> Work:
         if labels.session_id is None:
@@ -424,6 +436,8 @@ class TraceHandle(_Handle):
         """Go on in a trace of another process, which has begun it and will end it."""
         assert labels.trace_id is not None
         self._is_joined = True
+        if self._sampled() == "1":
+            log.keep(labels.trace_id)
         self.id, self.session_id = labels.trace_id, labels.session_id
         for known in (self.id, self.session_id):
             if known is not None:
@@ -524,15 +538,17 @@ def trace(
     tags: Mapping[str, str] | None = None,
     metadata: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
+    privacy: Privacy | None = None,
 ) -> TraceHandle:
     """Make every traced call inside part of one trace: `with`, `async with`, or a decorator.
 
     An exception that leaves the block becomes the trace's error. The trace ends once: when its block was left and the
     last call made in it has ended. *session_id* is by default that of a trace around it. With the *headers* of a trace
     of another process, the block is part of that one, as a span if it has a name, an input, tags or metadata; without a
-    trace in them, a trace of its own.
+    trace in them, a trace of its own. *privacy* is for what is logged of the trace and its spans; what is logged of the
+    calls in it is for the policies of their clients.
     """
-    return TraceHandle(logger, name, input, session_id, tags, metadata, headers)
+    return TraceHandle(logger, name, input, session_id, tags, metadata, headers, privacy)
 
 
 def span(

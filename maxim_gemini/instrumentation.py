@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from ._core.logger import Logger
+    from ._core.privacy import Privacy
 
 _WHO: Final = ("x-goog-api-client", "user-agent")
 
@@ -79,17 +80,22 @@ _lock: Final = threading.RLock()
 _tracing: _Tracing | None = None
 
 
-def instrument(logger: Logger, *, skip: Callable[[InstrumentedCall], bool] | None = None) -> Instrumentation:
+def instrument(
+    logger: Logger,
+    *,
+    skip: Callable[[InstrumentedCall], bool] | None = None,
+    privacy: Privacy | None = None,
+) -> Instrumentation:
     """Trace every google-genai client of the process, whoever made it and when; return a context manager to undo it.
 
-    Calls for which *skip* returns true are left out. Calling it again changes the logger. A client that is wrapped is
+    Calls for which *skip* returns true are left out; *privacy* is what may be logged. Calling it again changes the logger. A client that is wrapped is
     traced once, by its own logger.
     """
     if logger is None:  # pyright: ignore[reportUnnecessaryComparison]  # a setting that is missing, perhaps
         raise TypeError("instrument() needs a logger of Maxim, such as Maxim().logger(), got None")
     if skip is not None and not callable(skip):
         raise TypeError(f"skip must be a function of an InstrumentedCall, got {skip!r}")
-    return Instrumentation(_put(_Tracing(Log(logger), skip)))
+    return Instrumentation(_put(_Tracing(Log(logger, privacy), skip)))
 
 
 instrument_google_genai = instrument

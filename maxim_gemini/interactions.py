@@ -12,6 +12,7 @@ from ._interactions.traced import TracedInteractions
 
 if TYPE_CHECKING:
     from ._core.logger import Logger
+    from ._core.privacy import Privacy
 
 
 class MaximGeminiInteractions(
@@ -19,8 +20,10 @@ class MaximGeminiInteractions(
 ):
     """`client.interactions`: each `create` is a trace, a chain of them a session."""
 
-    def __init__(self, interactions: sdk.GeminiNextGenInteractions, logger: Logger) -> None:
-        self._wrap(interactions, Log(logger))
+    def __init__(
+        self, interactions: sdk.GeminiNextGenInteractions, logger: Logger, *, privacy: Privacy | None = None
+    ) -> None:
+        self._wrap(interactions, Log(logger, privacy))
 
     def create(
         self,
@@ -78,8 +81,10 @@ class MaximGeminiAsyncInteractions(
 ):
     """`client.aio.interactions`: each `create` is a trace, a chain of them a session."""
 
-    def __init__(self, interactions: sdk.AsyncGeminiNextGenInteractions, logger: Logger) -> None:
-        self._wrap(interactions, Log(logger))
+    def __init__(
+        self, interactions: sdk.AsyncGeminiNextGenInteractions, logger: Logger, *, privacy: Privacy | None = None
+    ) -> None:
+        self._wrap(interactions, Log(logger, privacy))
 
     async def create(
         self,

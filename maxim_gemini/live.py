@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from google.genai.live import AsyncSession
 
     from ._core.logger import Logger
+    from ._core.privacy import Privacy
 
 AUDIO_SECONDS: Final = "MAXIM_GEMINI_AUDIO_SECONDS"
 """The environment variable for the seconds of sound that are logged of each side of a turn; 0 logs none."""
@@ -43,8 +44,10 @@ class MaximGeminiAsyncLive(Wrapper, AsyncLive, sdk_class=AsyncLive):
 
     _audio_seconds: float | None
 
-    def __init__(self, live: AsyncLive, logger: Logger, *, audio_seconds: float | None = None) -> None:
-        self._wrap(live, Log(logger))
+    def __init__(
+        self, live: AsyncLive, logger: Logger, *, audio_seconds: float | None = None, privacy: Privacy | None = None
+    ) -> None:
+        self._wrap(live, Log(logger, privacy))
         self._audio_seconds = audio_seconds
 
     def _wrap(self, wrapped: Any, log: Log, keep: Any = None) -> None:

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from .exceptions import ScriptError as ScriptError
     from .exceptions import SecretFound as SecretFound
     from .exceptions import TestKitError as TestKitError
+    from .exceptions import TextReceived as TextReceived
 
 _MODULES: dict[str, str] = {
     "_cassette": "Cassette",
@@ -76,7 +77,7 @@ _MODULES: dict[str, str] = {
     "_replies.server": "GeminiServer",
     "exceptions": "TestKitError CassetteError CassetteNotFound CassetteBroken CassetteMiss CassetteUnused "
     "CassetteDrift SecretFound RequestRefused ScriptError NotTheOnlyOne NotDelivered "
-    "IncompleteTrace RequestNotCaught",
+    "IncompleteTrace RequestNotCaught TextReceived",
 }
 _EXPORTS: dict[str, str] = {
     **{name: module for module, names in _MODULES.items() for name in names.split()},

@@ -12,7 +12,8 @@
     ├── ScriptError              a scripted reply that doesn't fit, an unused reply, a request without one
     ├── NotTheOnlyOne            `logger.trace` and the like, where there are none or several; lists them
     ├── NotDelivered             `assert_delivered()`: logs that did not arrive, or arrived twice
-    └── IncompleteTrace          `assert_complete()`: not ended, never begun, lost; shows the tree, marked
+    ├── IncompleteTrace          `assert_complete()`: not ended, never begun, lost; shows the tree, marked
+    └── TextReceived             `assert_no_text()`: Maxim received a text that must not leave the process
 
     RequestNotCaught             a warning: a request to Gemini went past an open recorder
 
@@ -80,6 +81,10 @@ class NotDelivered(TestKitError, AssertionError):
 
 class IncompleteTrace(TestKitError, AssertionError):
     """Something that was logged has not ended, was never begun, or never reached Maxim."""
+
+
+class TextReceived(TestKitError, AssertionError):
+    """Something that Maxim received contains a text that must not leave the process."""
 
 
 class RequestNotCaught(UserWarning):

@@ -25,6 +25,8 @@ from maxim.logger.writer import LogWriter
 
 from .background import Background
 from .maxim_writer import PlainLog, deliver_by_default, delivery_from, delivery_of
+from .privacy import EVERYTHING, Privacy
+from .private_writer import Nowhere, PrivateWriter, Sample, Screened, private_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +86,7 @@ class Ledger:
         self._seen: dict[str, None] = {}
         self._trace_of: dict[str, str] = {}
         self._warned: dict[str, None] = {}
-        self._shared: dict[type, Any] = {}
+        self._shared: dict[object, Any] = {}
         self.postponed: deque[Callable[[], None]] = deque()
         self._lock = threading.RLock()  # a stream dropped by the garbage collector may end while this thread holds it
 
@@ -113,10 +115,11 @@ class Ledger:
         entity = log.entity
         if entity is _GENERATION or entity is _TOOL_CALL:
             return
-        if log.action == "add-tool-call" and log.data:
-            self.claim(log.data["id"])
-        elif log.action == "add-span" and log.data:
-            self._span_begun(log.data["id"], log.entity_id)
+        data = log.unscreened if isinstance(log, Screened) else log.data
+        if log.action == "add-tool-call" and data:
+            self.claim(data["id"])
+        elif log.action == "add-span" and data:
+            self._span_begun(data["id"], log.entity_id)
         if log.entity_id not in self._seen and entity in _NAMED:
             self.claim(log.entity_id)
 
@@ -146,16 +149,16 @@ class Ledger:
 
     def settle(self, timeout: float | None = None) -> bool:
         """Wait until all that is logged in the background is; return whether it is, within *timeout* seconds."""
-        background: Background | None = self._shared.get(Background)
+        background: Background | None = self._shared.get((Background, None))
         return background is None or background.settle(timeout)
 
-    def shared(self, kind: type[R]) -> R:
-        """Return the one *kind* that belongs to this logger."""
-        known: R | None = self._shared.get(kind)
+    def shared(self, kind: type[R], key: object = None) -> R:
+        """Return the one *kind* that belongs to this logger, or to this logger and *key*."""
+        known: R | None = self._shared.get((kind, key))
         if known is not None:
             return known
         with self._lock:
-            shared: R = self._shared.setdefault(kind, kind())
+            shared: R = self._shared.setdefault((kind, key), kind())
             return shared
 
     def is_first(self, kind: str) -> bool:
@@ -271,18 +274,31 @@ def is_maxims_own(logger: Any) -> bool:
 class Log:
     """One Maxim logger behind a guard: whatever it does, the user's call goes on."""
 
-    __slots__ = ("_ledger", "commits", "logger")
+    __slots__ = ("_ledger", "_target", "commits", "logger", "privacy")
 
-    def __init__(self, logger: Logger) -> None:
-        self.logger = logger
-        self.commits = Commits(logger) if is_maxims_own(logger) else Methods(logger)
+    def __init__(self, logger: Logger, privacy: Privacy | None = None) -> None:
+        self.privacy = Privacy.of_environment() if privacy is None else privacy
+        self._target = logger
         self._ledger = Ledger.of(logger)
+        is_own = is_maxims_own(logger)
+        self.logger = logger if self.privacy.is_open else self._private(logger, is_own=is_own)
+        self.commits = Commits(self.logger) if is_own or self.logger is not logger else Methods(logger)
         self.attempt("take over the delivery", deliver_by_default, logger)
+
+    def _private(self, logger: Logger, *, is_own: bool) -> Logger:
+        """Return a logger that logs what may leave to where *logger* does."""
+        has_writer = isinstance(getattr(logger, "writer", None), LogWriter)
+        if not is_own:
+            done = "commits go past them" if has_writer else "nothing is logged"
+            self.warn("privacy", f"Methods of a logger other than maxim-py's own would see what is private: {done}")
+        writer: Any = logger.writer if has_writer else Nowhere()
+        sample = self._ledger.shared(Sample, self.privacy)
+        return private_logger(logger, PrivateWriter(writer, self.privacy, sample, self.warn))
 
     @property
     def delivery(self) -> Delivery:
         """What delivers the logs."""
-        return delivery_of(self.logger)
+        return delivery_of(self._target)
 
     def attempt(self, step: str, do: Callable[[*Ts], R], *args: *Ts) -> R | None:
         """Do something for the trace; a failure costs one warning per kind, and gives `None`.
@@ -296,9 +312,11 @@ class Log:
             return None
 
     def warn(self, kind: str, message: str, *args: object) -> None:
-        """Warn of trouble, once per kind for this logger."""
+        """Warn of trouble, once per kind for this logger; *args* may be content, which a policy hides here, too."""
         with contextlib.suppress(Exception):  # a broken log handler must not reach the user's call, either
             if self._ledger.is_first(kind):
+                if args and self.privacy.hides_text:
+                    message, args = "%s (details withheld: the privacy policy hides texts)", (kind,)
                 WARNINGS.warning(message, *args)
 
     def when_free(self, do: Callable[[], None]) -> None:
@@ -306,7 +324,7 @@ class Log:
 
         The garbage collector may interrupt a thread inside of a queue, whose lock that thread can't take again.
         """
-        writer: Any = getattr(self.logger, "writer", None)
+        writer: Any = getattr(self._target, "writer", None)
         for name in ("queue", "upload_queue"):
             lock = getattr(getattr(writer, name, None), "mutex", None)
             if lock is not None:
@@ -320,7 +338,7 @@ class Log:
     @property
     def background(self) -> Background:
         """What logs away from an event loop, in the order in which it came; a flush waits for it."""
-        if (delivery := delivery_from(getattr(self.logger, "writer", None))) is not None:
+        if (delivery := delivery_from(getattr(self._target, "writer", None))) is not None:
             delivery.wait_for(self._ledger)
         return self.shared(Background)
 
@@ -330,7 +348,15 @@ class Log:
 
     def writes_to(self, writer: object) -> bool:
         """Return whether what is logged here goes to *writer*."""
-        return writer is not None and getattr(self.logger, "writer", None) is writer
+        return writer is not None and getattr(self._target, "writer", None) is writer
+
+    def keeps(self, trace_id: str) -> bool:
+        """Return whether the policy lets all of a trace be logged."""
+        return self.privacy.keeps(trace_id)
+
+    def keep(self, trace_id: str) -> None:
+        """Log all of a trace, as the process that began it does."""
+        self._ledger.shared(Sample, self.privacy).keep(trace_id)
 
     def trace_of_span(self, span_id: str) -> str | None:
         """Return the trace of a span that was begun by this logger."""
@@ -381,4 +407,4 @@ class _Nothing:
 @cache
 def silent_log() -> Log:
     """Return a log for calls that are not traced, but whose `x-maxim-*` headers must not be sent, either."""
-    return Log(cast("Any", _Nothing()))
+    return Log(cast("Any", _Nothing()), EVERYTHING)

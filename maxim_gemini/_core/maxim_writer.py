@@ -28,7 +28,8 @@ from maxim.logger.writer import LogWriter
 from pydantic_core import to_json
 
 from .delivery import Delivery
-from .outbox import CannotBeRead, Item, Limits
+from .outbox import LARGE, CannotBeRead, Item, Limits
+from .private_writer import Screened
 from .sender import Failure
 from .spool import account, default_root
 
@@ -185,17 +186,20 @@ class MaximTransport:
         self._writer.maxim_api.connection_pool.client.close()
 
     def written(self, log: CommitLog | Path) -> bytes | CommitLog | Path:
-        """Return *log* as a line; what has content elsewhere as it is."""
-        if isinstance(log, Path) or log.action == "upload-attachment":
+        """Return *log* as a line; as it is what has content elsewhere, and what waits for a mask."""
+        if isinstance(log, (Path, Screened)) or log.action == "upload-attachment":
             return log
         return line_of(log)
 
     def item(self, log: CommitLog | Path) -> Item:
-        """Return what has content elsewhere as it is kept and sent; a path is a file that the writer left."""
+        """Return what is no line yet as it is kept and sent; a path is a file that the writer left."""
         if isinstance(log, Path):
             content = log.read_bytes().rstrip(b"\n")
             log.unlink()
             return Item.of_lines(content.split(b"\n"))
+        if log.action != "upload-attachment":
+            line = line_of(log)
+            return Item("log", line, is_large=True) if len(line) >= LARGE else Item.of_lines([line])
         data = dict(log.data or {})
         if data.get("type") != "url":
             return Item("attachment", _attachment(log, data))

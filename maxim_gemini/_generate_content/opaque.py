@@ -32,7 +32,7 @@ _above: Final[ContextVar[tuple[ContentCall, Any] | None]] = ContextVar("maxim_ge
 def call_above(models: Any, log: Log) -> ContentCall | None:
     """Return the call that has come to *models* by a method that calls a wrapper's own, so that it is recorded once."""
     above = _above.get()
-    if above is not None and above[1] is models and above[0].log.logger is log.logger:
+    if above is not None and above[1] is models and above[0].log.shares(log):
         return above[0]
     return None
 

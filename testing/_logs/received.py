@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from maxim_gemini.testing.exceptions import IncompleteTrace
+from maxim_gemini.testing.exceptions import IncompleteTrace, TextReceived
 
 from . import completeness
 from .rendering import render
+from .searching import occurrences
 from .snapshots import export, snapshot
 from .view import View, Views, view_of
 from .views import Session, TraceHolder
@@ -81,6 +82,17 @@ class Received(TraceHolder):
             listed = "\n".join(f"  {problem}" for problem in problems)
             shown = render(tree, color=False, marks=marks)
             raise IncompleteTrace(f"what Maxim received is not complete:\n{listed}\n\n{shown}")
+
+    def assert_no_text(self, *texts: str) -> None:
+        """Fail if anything that Maxim received contains one of *texts*: a field, a name, a tag, or an attachment.
+
+        A text is also found inside of JSON that is written as text, where quotes and line ends look different.
+        """
+        __tracebackhide__ = True
+        if not texts or not all(texts):
+            raise ValueError("assert_no_text needs the texts to look for, and none of them empty")
+        if found := list(dict.fromkeys(occurrences(self._tree().commits, texts))):
+            raise TextReceived("Maxim received what it should not:\n" + "\n".join(f"  {one}" for one in found))
 
     def snapshot(self) -> JsonDict:
         """Return everything as plain data with stable ids (`trace-1`) and without clock values."""

@@ -59,6 +59,8 @@ class InMemoryGemini:
     hangs: bool = False
     """Whether the next thing that an async client waits for never comes."""
     waits: bool = False
+    rewrite: Callable[[bytes], bytes] = bytes
+    """What is sent in place of each piece of an answer."""
     heard: Callable[[int], None] = lambda _: None
     """Called with the number of each request as it comes in."""
     _latest: int = 0
@@ -163,7 +165,7 @@ class Body(library.SyncByteStream, library.AsyncByteStream):  # type: ignore[mis
         self._number = number
         self._request = request
         self._said = said
-        self._sent = answer.sent
+        self._sent = [gemini.rewrite(step) if isinstance(step, bytes) else step for step in answer.sent]
         self._head = answer.status, list(answer.headers)
         self._timeline = gemini.timeline  # of this program, also if it is closed in a later one
 
