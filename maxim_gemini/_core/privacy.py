@@ -125,7 +125,7 @@ class Privacy:
             raise ValueError(f"capture must be one of {', '.join(get_args(Capture))}, got {self.capture!r}")
         if self.mask is not None and not callable(self.mask):
             raise TypeError(f"mask must be a function of a text and where it stands, got {self.mask!r}")
-        if isinstance(self.sample, bool) or not isinstance(self.sample, (int, float)):
+        if type(self.sample) not in (int, float):
             raise TypeError(f"sample must be a number from 0 to 1, got {self.sample!r}")
         if not 0 <= self.sample <= 1:  # not for NaN, either
             raise ValueError(f"sample must be a number from 0 to 1, got {self.sample!r}")
@@ -230,9 +230,7 @@ class Screen:
             return self._masked(value, where)
         if kind == "values" and isinstance(value, dict):
             values = cast("dict[str, object]", value)
-            return {
-                self._masked(name, where): self._value(name, one, f"{where}.{name}") for name, one in values.items()
-            }
+            return {name: self._value(name, one, f"{where}.{name}") for name, one in values.items()}
         if kind == "message" and not isinstance(value, str):
             return self._members(_IN_MESSAGE, value, where)
         if kind == "result" and isinstance(value, dict):
@@ -300,9 +298,9 @@ class Screen:
     def _call_mask(self, text: object, where: str) -> str:
         assert self._policy.mask is not None
         try:
-            masked: object = self._policy.mask(str(text), where)
+            masked: Any = self._policy.mask(str(text), where)
             if isinstance(masked, str):
-                return str.__str__(masked)
+                return str.__str__(masked)  # of a class of its own it may be, but nothing of that is called
             trouble = f"returned {type(masked).__name__}, not str"
         except KeyboardInterrupt:
             raise

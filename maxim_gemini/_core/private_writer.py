@@ -17,6 +17,7 @@ from maxim.logger import Logger
 from maxim.logger.components.types import CommitLog, Entity
 
 from .privacy import Screen
+from .values import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,7 +108,7 @@ def private_logger(logger: Any, writer: PrivateWriter) -> Logger:
     """
     private: Any = object.__new__(Logger)
     kept: dict[str, Any] = getattr(logger, "__dict__", {})
-    vars(private).update({name: value for name, value in kept.items() if not hasattr(Logger, name)})
+    private.__dict__ |= {name: value for name, value in kept.items() if not hasattr(Logger, name)}
     private.writer = writer
     return cast("Logger", private)
 
@@ -195,8 +196,8 @@ def _remember(kept: OrderedDict[str, Any], key: str, value: Any) -> None:
 def _is_error(log: CommitLog) -> bool:
     if log.action in ("error", "add-error"):
         return True
-    result: Any = (log.data or {}).get("result") if log.action == "result" else None
-    return isinstance(result, dict) and bool(result.get("error"))  # pyright: ignore[reportUnknownMemberType]
+    result = mapping((log.data or {}).get("result")) if log.action == "result" else None
+    return bool(result and result.get("error"))
 
 
 def _size(value: Any) -> int:
@@ -204,7 +205,7 @@ def _size(value: Any) -> int:
     if isinstance(value, (str, bytes)):
         return len(value) + 50
     if isinstance(value, dict):
-        return 200 + sum(map(_size, value.values()))  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+        return 200 + sum(map(_size, cast("dict[str, object]", value).values()))
     if isinstance(value, (list, tuple)):
-        return 50 + sum(map(_size, value))  # pyright: ignore[reportUnknownArgumentType]
+        return 50 + sum(map(_size, cast("list[object]", value)))
     return 30

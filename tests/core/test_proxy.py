@@ -435,11 +435,11 @@ async def test_functions_given_with_one_message_are_tool_calls(
 
 def test_all_is_what_is_public() -> None:
     wrappers = {"MaximGeminiInteractions", "MaximGeminiAsyncInteractions", *(kind.__name__ for kind, _ in PAIRS)}
-    delivery = {"Delivery", "deliver"}
+    settings = {"Delivery", "Privacy", "deliver", "mask_secrets"}
     context = {"trace", "span", "suppress", "current_trace", "current_span", "TraceHandle", "SpanHandle", "Suppression"}
     process = {"instrument", "instrument_google_genai", "uninstrument", "Instrumentation", "InstrumentedCall"}
     wrappers.add("MaximGeminiAsyncLive")
-    assert set(maxim_gemini.__all__) == wrappers | delivery | context | process
+    assert set(maxim_gemini.__all__) == wrappers | settings | context | process
     assert set(maxim_gemini.__all__) <= set(dir(loaded_anew(maxim_gemini)))
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = maxim_gemini.Nothing

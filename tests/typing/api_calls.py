@@ -31,6 +31,7 @@ from maxim_gemini import (
     MaximGeminiClient,
     MaximGeminiInteractions,
     MaximGeminiModels,
+    Privacy,
     SpanHandle,
     Suppression,
     TraceHandle,
@@ -39,6 +40,7 @@ from maxim_gemini import (
     deliver,
     instrument,
     instrument_google_genai,
+    mask_secrets,
     span,
     suppress,
     trace,
@@ -87,6 +89,7 @@ from maxim_gemini.testing import (
     Session,
     Span,
     TestKitError,
+    TextReceived,
     ToolCall,
     Trace,
     View,
@@ -278,6 +281,15 @@ def delivery(client: MaximGeminiClient, logger: Logger) -> None:
     assert_type(client.aio.delivery, Delivery)
 
 
+def privacy(client: genai.Client, logger: Logger, fake: FakeLogger) -> None:
+    policy = Privacy(capture="no-media", mask=mask_secrets, sample=0.1, keep_errors=True, attachments=False)
+    assert_type(policy.keeps("trace"), bool)
+    assert_type(mask_secrets("text", "trace.input"), str)
+    MaximGeminiClient(client, logger, privacy=policy)
+    MaximGeminiChats(client.chats, logger, privacy=None)
+    fake.assert_no_text("secret", "another")
+
+
 Anything = (
     Attachment
     | Cassette
@@ -320,6 +332,7 @@ Anything = (
     | Session
     | Span
     | TestKitError
+    | TextReceived
     | ToolCall
     | Trace
     | View
