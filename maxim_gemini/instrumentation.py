@@ -88,8 +88,8 @@ def instrument(
 ) -> Instrumentation:
     """Trace every google-genai client of the process, whoever made it and when; return a context manager to undo it.
 
-    Calls for which *skip* returns true are left out; *privacy* is what may be logged. Calling it again changes the logger. A client that is wrapped is
-    traced once, by its own logger.
+    Calls for which *skip* returns true are left out; *privacy* is what may be logged. Calling it again changes the
+    logger. A client that is wrapped is traced once, by its own logger.
     """
     if logger is None:  # pyright: ignore[reportUnnecessaryComparison]  # a setting that is missing, perhaps
         raise TypeError("instrument() needs a logger of Maxim, such as Maxim().logger(), got None")
