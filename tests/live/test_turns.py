@@ -11,9 +11,11 @@ from google.genai.live import ConnectionClosed
 from support.live import Close, Gemini, Wait
 from support.talk import DONE, MODEL, ask, calling, converse, heard, speak, spoken, text, turn
 
-from maxim_gemini import suppress, trace
+from maxim_gemini import MaximGeminiAsyncLive, Privacy, suppress, trace
 
 if TYPE_CHECKING:
+    from google import genai
+
     from maxim_gemini import MaximGeminiClient
     from maxim_gemini.testing import FakeLogger
 
@@ -521,3 +523,32 @@ async def test_what_is_suppressed_is_not_logged(client: MaximGeminiClient, gemin
         await converse(client, "first")
     assert not logger.logs
     assert "x-maxim-session-id" not in gemini.headers[0]
+
+
+@pytest.mark.parametrize("capture", ["no-media", "no-content"])
+async def test_what_may_not_leave_is_not_logged(
+    raw: genai.Client, gemini: Gemini, logger: FakeLogger, capture: Any
+) -> None:
+    called = [calling(("c1", "a")), Wait()]
+    gemini.script = [
+        Wait(2),
+        heard("my secret"),
+        *called,
+        spoken("the secret answer"),
+        DONE,
+        Close(1011, "a secret reason"),
+    ]
+    live = MaximGeminiAsyncLive(raw.aio.live, logger, privacy=Privacy(capture=capture))
+    async with live.connect(model=MODEL, config={"system_instruction": "a secret rule"}) as session:
+        await speak(session)
+        await session.send_realtime_input(text="written secret")
+        async for message in session.receive():
+            if message.tool_call:
+                answer = types.FunctionResponse(id="c1", name="a", response={"result": "secret result"})
+                await session.send_tool_response(function_responses=answer)
+        with pytest.raises(errors.APIError):
+            await turn(session)
+    assert [one.attachments for one in logger.generations] == [(), ()]
+    assert ("secret" in str([log.data for log in logger.logs])) is (capture == "no-media")
+    assert logger.generations[-1].usage["total_tokens"] == 10
+    logger.assert_complete()
