@@ -11,7 +11,7 @@ import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from .headers import NO_LABELS, Labels
+from .headers import Labels
 from .logger import Log
 
 if TYPE_CHECKING:
@@ -160,7 +160,8 @@ def labels_around(labels: Labels, log: Log) -> Labels:
                 return labels.over(work.labels._replace(hold=hold))
             labels = labels.over(Labels(session_id=work.labels.session_id))
         one = one.outer
-    return labels.over(_of_maxim(maxims_own(), log) or NO_LABELS)
+    theirs = _of_maxim(maxims_own(), log)
+    return labels if theirs is None else labels.over(theirs)
 
 
 def logger_around() -> Log | None:
@@ -198,6 +199,8 @@ def maxims_own() -> tuple[Any, Any]:
 
 def _of_maxim(maxims: tuple[Any, Any], log: Log) -> Labels | None:
     """Return where the innermost of maxim-py's own decorators has calls be made: its span, or its trace."""
+    if maxims == (None, None):  # the usual case
+        return None
     trace, span = (one if log.writes_to(getattr(one, "writer", None)) else None for one in maxims)
     if span is not None:
         trace_id = log.trace_of_span(span.id) or (span.id if trace is None else trace.id)
