@@ -43,7 +43,7 @@ class Reader(Protocol):
         """Take in the next frame."""
         ...
 
-    def close(self, outcome: Outcome, at: Start, code: int, reason: str) -> None:
+    def close(self, outcome: Outcome, at: Start, code: int) -> None:
         """End what is open, as the connection was closed, or broke."""
         ...
 
@@ -127,7 +127,7 @@ class ConnectionLog:
             described = Outcome.of(ConnectionError(reason or f"The connection was closed with code {code}")).error
             outcome = Outcome(error={**(described or {}), "code": str(code), "type": "ConnectionClosed"})
         at = Start()
-        self._later("end what a connection was used for", lambda: self._reader.close(outcome, at, code, reason))
+        self._later("end what a connection was used for", lambda: self._reader.close(outcome, at, code))
 
     def _later(self, step: str, do: Callable[[], None]) -> None:
         self._background.do(lambda: self._log.attempt(step, do))

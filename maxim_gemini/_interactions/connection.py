@@ -96,7 +96,7 @@ class LiveInteraction:
         self._call.log.shared(InteractionChains).end(self._id)
         self._call.end(outcome)
 
-    def close(self, outcome: Outcome, at: Start, code: int, reason: str) -> None:
+    def close(self, outcome: Outcome, at: Start, code: int) -> None:
         """End the call: a broken connection is an error, though the interaction may go on."""
         self.end(outcome, at)
 

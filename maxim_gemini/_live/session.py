@@ -273,9 +273,9 @@ class LiveSession:
 
     # The end ----------------------------------------------------------------------------------------------------------
 
-    def close(self, outcome: Outcome, at: Start, code: int, reason: str) -> None:
+    def close(self, outcome: Outcome, at: Start, code: int) -> None:
         """End what is open, as the connection was closed, or broke; an error is one, though no turn is open."""
-        self._event("closed", {"code": code, "reason": redacted(reason)})
+        self._event("closed", {"code": code})  # the reason is text, which a privacy policy may keep back
         if outcome.error is not None:
             self._under_way(at)
         self._end_open_turns(outcome, at)
