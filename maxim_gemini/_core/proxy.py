@@ -156,8 +156,8 @@ class Wrapper:
 
 def standing_in(kind: type[W], wrapped: Any, log: Log, name: str, method: Any) -> W:
     """Return a wrapper of *kind* for one call on *wrapped*, whose own *method* of that *name* leads to the wrapper."""
-    wrapper = kind._around(wrapped, log, None)
-    wrapper._replaced = {name: Replaced(method, is_the_instances=False)}
+    wrapper = kind._around(wrapped, log, None)  # pyright: ignore[reportPrivateUsage]  # of this module
+    wrapper._replaced = {name: Replaced(method, is_the_instances=False)}  # pyright: ignore[reportPrivateUsage]
     return wrapper
 
 

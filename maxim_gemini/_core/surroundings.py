@@ -168,14 +168,15 @@ def logger_around() -> Log | None:
     """Return the logger of the innermost trace around the code that runs now."""
     one = _current.get()
     ours = one.work.log if one is not None and one.work is not None else None
-    theirs = max(filter(None, _begun_since(one)), key=lambda it: it.start_timestamp, default=None)
-    if theirs is None:
+    begun: list[Any] = [it for it in _begun_since(one) if it is not None]
+    begun.sort(key=lambda it: it.start_timestamp)
+    if not begun:
         return ours
     known = [Log(sys.modules["maxim.decorators.trace"].current_logger())]
     while one is not None:
         known += [one.work.log] if one.work is not None else []
         one = one.outer
-    return next((log for log in known if log.writes_to(theirs.writer)), ours)
+    return next((log for log in known if log.writes_to(begun[-1].writer)), ours)
 
 
 def _begun_since(one: Surroundings | None) -> tuple[Any, Any]:

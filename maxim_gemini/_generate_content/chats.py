@@ -176,7 +176,7 @@ class KnownChats:
         with self._lock:
             known = self._places.get(chat)
             if known is None:
-                session._converse(NO_LABELS)
-                self._places[chat] = session._conversation
+                session._converse(NO_LABELS)  # pyright: ignore[reportPrivateUsage]  # of this module
+                self._places[chat] = session._conversation  # pyright: ignore[reportPrivateUsage]
             else:
-                session._conversation = known
+                session._conversation = known  # pyright: ignore[reportPrivateUsage]
