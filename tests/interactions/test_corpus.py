@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import ValidationError
 from support.corpus import corpus_folder, needs_corpus
+from support.interaction_truth import RawInteraction
 
 from maxim_gemini import MaximGeminiClient
 from maxim_gemini.testing import FakeLogger
@@ -29,61 +30,6 @@ def exchanges() -> list[dict[str, Any]]:
     return [row for row in rows if row["method"] == "interactions.create"]
 
 
-class Raw:
-    """What an answer says, read from its raw JSON."""
-
-    def __init__(self, body: str) -> None:
-        self.is_stream = not body.lstrip().startswith(("{", "["))
-        self.texts: list[str] = []
-        self.calls: dict[str, str] = {}
-        self.status: str | None = None
-        self.total: int | None = None
-        self.ran: set[str] = set()
-        if not self.is_stream:
-            value = json.loads(body)
-            self._whole(value if isinstance(value, dict) else {})
-            return
-        for line in body.splitlines():
-            if line.startswith("data:") and "[DONE]" not in line:
-                self._event(json.loads(line[5:]))
-
-    def _whole(self, value: dict[str, Any]) -> None:
-        for step in value.get("steps") or value.get("outputs") or ():
-            self._step(step)
-        self.status = value.get("status")
-        self.total = (value.get("usage") or {}).get("total_tokens")
-
-    def _event(self, event: dict[str, Any]) -> None:
-        delta = event.get("delta") or {}
-        if delta.get("type") == "text":
-            self.texts.append(delta.get("text") or "")
-        if delta.get("type") == "function_call":
-            self.calls[delta["id"]] = delta["name"]
-        self._step(event.get("step") or event.get("content") or {})
-        head = event.get("interaction") or {}
-        self.status = head.get("status") or event.get("status") or self.status
-        self.total = (head.get("usage") or {}).get("total_tokens", self.total)
-
-    def _step(self, step: dict[str, Any]) -> None:
-        kind = step.get("type")
-        if kind == "text":
-            self.texts.append(step.get("text") or "")
-        elif kind == "model_output":
-            self.texts += [item.get("text") or "" for item in step.get("content") or () if item["type"] == "text"]
-        elif kind == "function_call" and step.get("name"):
-            self.calls[step.get("id") or str(len(self.calls))] = step["name"]
-        elif kind == "function_result":
-            self.ran.add(step["call_id"])
-
-    @property
-    def text(self) -> str:
-        return "".join(self.texts)
-
-    @property
-    def asked(self) -> list[str]:
-        return [name for call_id, name in self.calls.items() if call_id not in self.ran]
-
-
 async def outcome(calls: SyncCalls, client: Any, asked: Any, *, stream: bool) -> Any:
     try:
         answer = await calls.create(client, input=asked, stream=stream)
@@ -97,7 +43,7 @@ async def outcome(calls: SyncCalls, client: Any, asked: Any, *, stream: bool) ->
 async def test_the_caller_gets_the_same_and_the_trace_holds_it_all(
     calls: SyncCalls, gemini: Any, loopback_server: Loopback, raw: genai.Client, row: dict[str, Any]
 ) -> None:
-    told = Raw(row["body"])
+    told = RawInteraction(row["body"])
     kind = "text/event-stream" if told.is_stream else row["content_type"] or "application/json"
 
     def script(_: Asked, reply: Reply) -> None:

@@ -18,6 +18,8 @@ HERE = Path(__file__).parent
 README = HERE / "README.md"
 MUTATION = HERE / "mutation.json"
 
+_TESTS = ("test_transparency.py", "test_interactions.py", "test_machine.py", "test_concurrency.py")
+
 INTRODUCTION = """\
 # Properties
 
@@ -26,6 +28,8 @@ What must hold whatever an application does and whatever befalls it. Written by 
 A *program* is a random row of steps with a client: calls, streams read, left, closed, dropped, cancelled, thrown into;
 chats; functions that run, fail, wait or leave. Each runs twice on the same scripted answers and faults, on a bare
 and on a wrapped client. Two timelines come of it (what was asked, sent, seen, raised, run), and they must be equal.
+Interactions have programs of their own: whole, streamed, raw, in the background, in chains and hops; and each kind of
+call is cancelled at every step of the event loop.
 What Maxim heard must be complete, and equal to what the raw JSON of the answers says. Other programs run over loggers
 that lack some of their methods: they must behave as the bare client, too.
 """
@@ -36,7 +40,7 @@ def main(examples: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
         tally = Path(folder) / "tally.json"
         environment = {**os.environ, "MAXIM_GEMINI_PROOF": str(examples), "MAXIM_GEMINI_TALLY": str(tally)}
-        tests = [str(HERE / name) for name in ("test_transparency.py", "test_machine.py", "test_concurrency.py")]
+        tests = [str(HERE / name) for name in _TESTS]
         began = time.monotonic()
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
         code = subprocess.run(command, env=environment, check=False).returncode

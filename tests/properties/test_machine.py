@@ -44,19 +44,29 @@ class Twins(RuleBasedStateMachine):
     loop: ClassVar[asyncio.Runner]
     geminis: ClassVar[tuple[InMemoryGemini, InMemoryGemini]]
     clients: ClassVar[tuple[genai.Client, genai.Client]]
+    answers: ClassVar[st.SearchStrategy[Said]] = answers()
+
+    def runs(self) -> tuple[Any, Any]:
+        """Return the runs on both clients."""
+        bare = Run(self.geminis[0], self.clients[0], self.side)
+        return bare, wrapped_run(self.geminis[1], self.clients[1], self.side, self.logger)
+
+    def check_the_wire(self) -> None:
+        """Compare what was logged with what was sent."""
+        check_against_the_wire(self.wrapped)
 
     @initialize(trouble=st.sampled_from(["", *TROUBLES]), times=st.integers(1, 40))
     def begin(self, trouble: str, times: int) -> None:
         self.logger = FaultyLogger()
         self.logger.get_into(trouble, times=times if trouble else 0)
-        self.bare = Run(self.geminis[0], self.clients[0], self.side)
-        self.wrapped = wrapped_run(self.geminis[1], self.clients[1], self.side, self.logger)
+        self.bare, self.wrapped = self.runs()
         self.bare.restart()
         self.wrapped.restart()
         self.compared = 0
 
-    @rule(said=st.lists(answers(), min_size=1, max_size=3))
-    def gemini_is_going_to_say(self, said: list[Said]) -> None:
+    @rule(data=st.data())
+    def gemini_is_going_to_say(self, data: st.DataObject) -> None:
+        said = data.draw(st.lists(type(self).answers, min_size=1, max_size=3))
         for run in (self.bare, self.wrapped):
             run.gemini.answers.extend(said)
 
@@ -88,7 +98,7 @@ class Twins(RuleBasedStateMachine):
             count(f"faults: logger {trouble}", times)
         if not self.logger.is_harmed:
             self.logger.assert_complete()
-            check_against_the_wire(self.wrapped)
+            self.check_the_wire()
             count("invariants: complete")
         self.recovers()
 
@@ -103,21 +113,27 @@ class Twins(RuleBasedStateMachine):
         count("invariants: recovers")
 
 
-def _taking(name: str) -> Any:
+def taking(name: str, given: dict[str, st.SearchStrategy[Any]]) -> Any:
+    """Return a rule that has both clients take the step *name*."""
+
     def take_step(self: Twins, **given: Any) -> None:
         self.take(Step(name, given))
 
     take_step.__name__ = name
-    return take_step
+    return rule(**given)(take_step)  # type: ignore[call-overload]  # a name may be a bundle's
+
+
+class ContentTwins(Twins):
+    """Twins that generate content, and chat."""
 
 
 for _name, _given in STEPS.items():
-    setattr(Twins, _name, rule(**_given)(_taking(_name)))  # type: ignore[call-overload]  # a name may be a bundle's
+    setattr(ContentTwins, _name, taking(_name, _given))
 
 
 @pytest.mark.parametrize("side", SIDES, ids=repr)
 def test_a_wrapped_client_lives_the_life_of_the_bare_one(side: Sync, loop: asyncio.Runner) -> None:
-    class SidedTwins(Twins):
+    class SidedTwins(ContentTwins):
         pass
 
     geminis = InMemoryGemini(), InMemoryGemini()

@@ -18,6 +18,8 @@ from maxim_gemini.testing import reply
 from maxim_gemini.testing._http import wire
 from maxim_gemini.testing._http.delivery import TORN
 from maxim_gemini.testing._http.sdk import options_without_tls
+from maxim_gemini.testing._replies.interaction_memory import Interactions
+from maxim_gemini.testing._replies.interaction_writing import write_interaction
 from maxim_gemini.testing._replies.model import Disconnect
 from maxim_gemini.testing._replies.render import Answer, write
 from maxim_gemini.testing._replies.request import GeminiRequest
@@ -63,6 +65,7 @@ class InMemoryGemini:
     """What is sent in place of each piece of an answer."""
     heard: Callable[[int], None] = lambda _: None
     """Called with the number of each request as it comes in."""
+    interactions: Interactions = field(default_factory=lambda: _memory())
     _latest: int = 0
 
     def note(self, *what: Any) -> None:
@@ -74,6 +77,7 @@ class InMemoryGemini:
         self.timeline, self.requests, self.bodies, self.made = [], [], [], []
         self.hangs = self.waits = False
         self.heard = lambda _: None
+        self.interactions = _memory()
         self._latest = 0
 
     def take(self, request: Any) -> Body:
@@ -86,14 +90,26 @@ class InMemoryGemini:
         self._latest = number
         self.note("asked", number, *asked)
         self.heard(number)
-        said = self.answers.popleft() if self.answers else Said(reply.text("ok"))
+        read = GeminiRequest.of(request.method, str(request.url), headers, bytes(request.content))
+        kept = self.interactions.answer(read)  # of an interaction that is read again
+        said = Said(kept) if kept else self.answers.popleft() if self.answers else Said(reply.text("ok"))
         if said.fault == "refused":
             self.faults["refused"] += 1
             raise library.ConnectError("refused", request=request)
-        answer = _written(said.reply, request, number)
+        answer = self._written(said.reply, read, number)
         if answer.status >= 400:
             self.faults[f"status {answer.status // 100}xx"] += 1
         return Body(self, number, request, said, answer)
+
+    def _written(self, said: reply.Reply, request: GeminiRequest, number: int) -> Answer:
+        try:
+            if request.interaction_call == "create":
+                return self.interactions.create(said, request, number)
+            if request.interaction_call:
+                return write_interaction(said, request, ordinal=number)
+            return write(said, request, ordinal=number)
+        except ScriptError:  # an error in mid-stream, and a plain answer was asked for
+            return write(reply.error(500), request, ordinal=number)
 
     def sends(self, number: int, piece: bytes) -> bytes:
         self.bodies[number] += piece
@@ -141,20 +157,16 @@ class InMemoryGemini:
         """Say whether *response* is the very object that the SDK made."""
         return any(response is one for one in chain.from_iterable(self.made))
 
-    def client(self) -> genai.Client:
-        """Return a client of this Gemini, sync and async."""
-        options: dict[str, Any] = options_without_tls()
+    def client(self, **more: Any) -> genai.Client:
+        """Return a client of this Gemini, sync and async, with *more* options."""
+        options: dict[str, Any] = options_without_tls() | more
         options["client_args"]["transport"] = SyncTransport(self)
         options["async_client_args"]["transport"] = AsyncTransport(self)
         return genai.Client(api_key="test-key", http_options=options)  # type: ignore[arg-type]
 
 
-def _written(said: reply.Reply, request: Any, number: int) -> Answer:
-    asked = GeminiRequest.of(request.method, str(request.url), request.headers.multi_items(), bytes(request.content))
-    try:
-        return write(said, asked, ordinal=number)
-    except ScriptError:  # an error in mid-stream, and a plain answer was asked for
-        return write(reply.error(500), asked, ordinal=number)
+def _memory() -> Interactions:
+    return Interactions(keep=1_000, keep_bytes=1_000_000)
 
 
 class Body(library.SyncByteStream, library.AsyncByteStream):  # type: ignore[misc]
