@@ -11,13 +11,15 @@ import threading
 from collections import Counter, defaultdict, deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, TypeVar
 
 from vcr.cassette import Cassette as VcrCassette
 from vcr.errors import UnhandledHTTPRequestError
 from vcr.record_mode import RecordMode
 
+from maxim_gemini.testing._http.websocket import Conversation
 from maxim_gemini.testing.exceptions import CassetteError, CassetteNotFound, SecretFound
 
 from . import yaml_format
@@ -25,19 +27,30 @@ from .differences import between, describe, nearest
 from .interaction import Interaction, Origin, Spelling, response_of, stored_of
 from .matching import Meaning, meaning_of, without
 from .merging import added, missing, replaced
+from .messages import path_of
+from .replayed_session import ReplayedSession, Sessions
 from .scrubbing import Scrubber
+from .sessions import WebsocketSession, recorded
 from .store import Shelf, lock_of
 from .vcr import from_vcr, read, vcr_response
+from .yaml_format import Block, SessionBlock
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from os import PathLike
 
     from vcr.request import Request
 
+    from maxim_gemini.testing._http.delivery import Faults, Pace
     from maxim_gemini.testing._http.exchange import Response
+    from maxim_gemini.testing._http.websocket import Message
 
-    from .yaml_format import Block
+Recorded: TypeAlias = Interaction | WebsocketSession
+"""What a cassette holds."""
+R = TypeVar("R", Interaction, WebsocketSession)
+
+MEDIA_LIMIT: Final = 64 * 2**20
+"""Bytes of sound and pictures that a websocket session may have."""
 
 
 @dataclass(slots=True)
@@ -87,10 +100,12 @@ class Cassette(VcrCassette):
         scrubber: Scrubber | None = None,
         ignore: Iterable[str] = (),
         fresh: Mapping[str, int] | None = None,
+        media_limit: int = MEDIA_LIMIT,
         record_mode: RecordMode | str = RecordMode.ONCE,
         **options: Any,
     ) -> None:
         self.interactions: list[Interaction] = []
+        self.websockets: list[WebsocketSession] = []
         super().__init__(Path(path), record_mode=RecordMode(record_mode), **options)
         self.head = Head()
         self.scrubber = scrubber or Scrubber.from_environment()
@@ -99,6 +114,8 @@ class Cassette(VcrCassette):
         self._last: dict[str, Interaction] = {}
         self._keys: dict[Spelling, str] = {}
         self._loaded: list[Interaction] = []
+        self._loaded_websockets: list[WebsocketSession] = []
+        self._media_limit = media_limit
         self._fresh = fresh
         self._stamp = self._origin.shelf.stamp()
         self._lock = threading.Lock()
@@ -122,7 +139,9 @@ class Cassette(VcrCassette):
         return cassette
 
     def __repr__(self) -> str:
-        return f"<Cassette {self.path}: {len(self.interactions)} interactions, {len(self.unplayed)} not played>"
+        sessions = f" and {len(self.websockets)} websockets" if self.websockets else ""
+        count = f"{len(self.interactions)} interactions{sessions}"
+        return f"<Cassette {self.path}: {count}, {len(self.unplayed)} not played>"
 
     @property
     def path(self) -> Path:
@@ -130,9 +149,9 @@ class Cassette(VcrCassette):
         return self._origin.shelf.path
 
     @property
-    def unplayed(self) -> list[Interaction]:
-        """The interactions that were not played."""
-        return [interaction for interaction in self.interactions if not interaction.played]
+    def unplayed(self) -> list[Recorded]:
+        """The interactions and the websocket sessions that were not played."""
+        return [one for one in self._all if not one.played]
 
     @property
     def has_fresh(self) -> bool:
@@ -141,7 +160,7 @@ class Cassette(VcrCassette):
 
     def asked(self) -> dict[str, int]:
         """Return how often each request was played or recorded, by fingerprint."""
-        return dict(Counter(interaction.fingerprint for interaction in self.interactions if interaction.played))
+        return dict(Counter(one.fingerprint for one in self._all if one.played))
 
     def play(self, request: Request) -> Response | None:
         """Return the answer of the next unplayed interaction of the same meaning, or `None`."""
@@ -173,6 +192,58 @@ class Cassette(VcrCassette):
             self.dirty = True
         return interaction
 
+    def record_websocket(self, conversation: Conversation) -> WebsocketSession:
+        """Add a websocket session, without its secrets.
+
+        Raises:
+            CassetteError: it can't be kept; everything else is as it was.
+        """
+        number = len(self.websockets) + 1
+        try:
+            session = recorded(self._origin, number - 1, conversation, self.scrubber, self._media_limit)
+        except CassetteError:
+            raise
+        except Exception as error:
+            raise CassetteError(
+                f"{self.path}: websocket session {number} can't be kept: {type(error).__name__}"
+            ) from error
+        with self._lock:
+            session.index = len(self.websockets)
+            session.played = 1
+            self.websockets.append(session)
+            self.dirty = True
+        return session
+
+    def replay_websocket(
+        self,
+        uri: str,
+        headers: Mapping[str, str],
+        *,
+        pace: Pace,
+        faults: Callable[[int], Faults],
+        miss: Callable[[str], CassetteError],
+        unknown: Callable[[Message], None],
+    ) -> ReplayedSession | None:
+        """Return a server in memory for a client that opens *uri*; `None` where no session was recorded there.
+
+        *faults* gets the number of messages that the server sends, *miss* says what a miss is, and *unknown* is called
+        with a first message that no recorded session begins with.
+        """
+        path = path_of(self.scrubber.address(uri))
+        if not self._sessions.of(path):
+            return None
+        scrub = self.scrubber.of_session(Conversation(uri, tuple(headers.items()))).json
+        return ReplayedSession(self._sessions, path, scrub=scrub, pace=pace, faults=faults, miss=miss, unknown=unknown)
+
+    def recorded_like(self, conversation: Conversation) -> tuple[WebsocketSession | None, WebsocketSession]:
+        """Return the next unplayed session whose client sent the same, and *conversation* as it would be kept."""
+        live = recorded(self._origin, len(self.websockets), conversation, self.scrubber, self._media_limit)
+        for session in self._loaded_websockets:
+            if not session.played and session.key == live.key:
+                session.played = 1
+                return session, live
+        return None, live
+
     def save(self) -> bool:
         """Write the file, unless that would not change it; return whether it was written.
 
@@ -196,16 +267,17 @@ class Cassette(VcrCassette):
             CassetteError: it can't be written; the old file is still there.
         """
         with self._lock, self._changing():
-            left, kept = Counter(played), list[Interaction]()
-            for interaction in self._on_disk():
-                if left[interaction.fingerprint] > 0:
-                    left[interaction.fingerprint] -= 1
-                    kept.append(interaction)
-            dropped = len(self._loaded) - len(kept)
+            left, kept = Counter(played), list[Recorded]()
+            present = self._on_disk()
+            for recorded in present:
+                if left[recorded.fingerprint] > 0:
+                    left[recorded.fingerprint] -= 1
+                    kept.append(recorded)
+            dropped = len(present) - len(kept)
             if dropped:
                 files = _Files(self._origin.shelf)
-                blocks = [interaction.block(files.attach) for interaction in kept]
-                self._origin.shelf.write(yaml_format.write(self._origin.head, blocks), files)
+                blocks = [recorded.block(files.attach) for recorded in kept]
+                self._origin.shelf.write(_text(self._origin.head, blocks), files)
             return dropped
 
     def explain_miss(self, request: Request) -> str:
@@ -230,6 +302,14 @@ class Cassette(VcrCassette):
         return "\n  ".join([head, *describe(between(meanings[index], sent))])
 
     # Its parts
+
+    @property
+    def _all(self) -> list[Recorded]:
+        return [*self.interactions, *self.websockets]
+
+    @cached_property
+    def _sessions(self) -> Sessions:
+        return Sessions(self._loaded_websockets, self._origin.ignored, repeats=self.allow_playback_repeats)
 
     @property
     def _is_changed(self) -> bool:
@@ -268,8 +348,8 @@ class Cassette(VcrCassette):
             lock.release()
 
     def _load(self) -> None:
-        self._loaded = read(self._origin)
-        self.interactions = list(self._loaded)
+        self._loaded, self._loaded_websockets = read(self._origin)
+        self.interactions, self.websockets = list(self._loaded), list(self._loaded_websockets)
         self.head = Head.read(self._origin.head)
         self._loaded_count = len(self._loaded)
         playable = Counter(self._fresh or {}) if self.record_mode == RecordMode.ALL else None
@@ -292,7 +372,7 @@ class Cassette(VcrCassette):
         self.head = Head.read(self.scrubber.value(self.head.metadata()))
         problems = [str(secret) for secret in self.scrubber.remaining(self.head.metadata(), "the head")]
         is_refused, is_date_kept, lost = bool(problems), False, 0
-        blocks: list[Block] = []
+        blocks: list[Block | SessionBlock] = []
         for number, (now, former) in enumerate(self._places(old), 1):
             own = _Files(self._origin.shelf)
             block, refused = self._looked_through(now, own, number)
@@ -317,13 +397,15 @@ class Cassette(VcrCassette):
             return False
         if head.recorded_at and is_date_kept:
             self.head.recorded_at = head.recorded_at
-        self._origin.shelf.write(yaml_format.write(self.head.metadata(), blocks), files)
+        self._origin.shelf.write(_text(self.head.metadata(), blocks), files)
         if problems:
             self.dirty = False
             raise _refusal(f"{self.path} was saved without {lost} of its interactions", problems)
         return True
 
-    def _looked_through(self, interaction: Interaction, files: _Files, number: int) -> tuple[Block | None, list[str]]:
+    def _looked_through(
+        self, interaction: Recorded, files: _Files, number: int
+    ) -> tuple[Block | SessionBlock | None, list[str]]:
         """Return the text of *interaction*, or why it can't be kept: what no file can hold, and secrets."""
         try:
             block = interaction.block(files.attach)
@@ -337,29 +419,41 @@ class Cassette(VcrCassette):
             return None, [f"interaction {number} can't be written: {type(error).__name__}"]
         return (None if secrets else block), list(dict.fromkeys(secrets))
 
-    def _on_disk(self) -> list[Interaction]:
+    def _on_disk(self) -> list[Recorded]:
         """Return what the file holds now, without its secrets if another tool wrote it."""
-        interactions = self._loaded
+        interactions, sessions = self._loaded, self._loaded_websockets
         if not self.rewound or self._is_changed:
             try:
-                interactions = read(self._origin)
+                interactions, sessions = read(self._origin)
             except CassetteNotFound:
                 return []
             except CassetteError:
                 if self.rewound:
                     raise
                 return []  # what can't be read is replaced
-        return [*map(self._scrubbed, interactions)] if self._origin.is_edited else interactions
+        if self._origin.is_edited:
+            return [*map(self._scrubbed, interactions), *map(self._scrubbed_session, sessions)]
+        return [*interactions, *sessions]
 
     def _scrubbed(self, interaction: Interaction) -> Interaction:
         exchange = self.scrubber.exchange(interaction.request, interaction.response)
         return Interaction(self._origin, interaction.index, stored_of(*exchange))
 
-    def _places(self, old: list[Interaction]) -> Iterator[tuple[Interaction, Interaction | None]]:
-        new = self.interactions[len(self._loaded) :]
+    def _scrubbed_session(self, session: WebsocketSession) -> WebsocketSession:
+        return recorded(self._origin, session.index, session.conversation, self.scrubber, self._media_limit)
+
+    def _places(self, old: list[Recorded]) -> Iterator[tuple[Recorded, Recorded | None]]:
+        """Yield what the file is to hold, and what was there before: the websocket sessions last."""
+        interactions = [one for one in old if isinstance(one, Interaction)]
+        sessions = [one for one in old if isinstance(one, WebsocketSession)]
+        yield from self._places_of(interactions, self.interactions[len(self._loaded) :], self._loaded)
+        new = self.websockets[len(self._loaded_websockets) :]
+        yield from self._places_of(sessions, new, self._loaded_websockets)
+
+    def _places_of(self, old: list[R], new: list[R], loaded: list[R]) -> Iterator[tuple[R, R | None]]:
         if self._is_changed and self.rewound:
             # Another has saved in the meantime. Each block starts from the first answer: one of both is enough.
-            new = missing(new, missing(old, self._loaded))
+            new = missing(new, missing(old, loaded))
         if self.rewound and self.record_mode != RecordMode.ALL:
             return added(old, new)
         nothing: dict[str, int] = {}
@@ -408,6 +502,9 @@ class Cassette(VcrCassette):
             for interaction in self._loaded:
                 interaction.played = 0
                 self._waiting[interaction.key].append(interaction)
+            for session in self._loaded_websockets:
+                session.played = 0
+            self.__dict__.pop("_sessions", None)
 
     def _save(self, force: bool = False) -> None:
         self.dirty = self.dirty or force
@@ -426,6 +523,11 @@ class _Files(dict[str, bytes]):
         name = self._shelf.name_for(data, extension)
         self[name] = data
         return name
+
+
+def _text(head: Mapping[str, Any], blocks: Sequence[Block | SessionBlock]) -> str:
+    interactions = (block for block in blocks if isinstance(block, Block))
+    return yaml_format.write(head, interactions, (block for block in blocks if isinstance(block, SessionBlock)))
 
 
 def _refusal(what: str, problems: list[str]) -> CassetteError:

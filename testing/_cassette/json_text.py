@@ -28,12 +28,18 @@ _STYLES: Final[dict[str, Callable[[Any], bytes]]] = {
     EVENT: dump_line,
     "pretty without line end": partial(dump_json, end=b""),
     "spaced utf-8": lambda value: json.dumps(value, ensure_ascii=False).encode(),
-    "compact": lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(),
+    "compact": lambda value: _compact(value),
+    "pretty with empty line": partial(dump_json, end=b"\n\n"),
+    "compact with line end": lambda value: _compact(value) + b"\n",
     "compact ascii": lambda value: json.dumps(value, separators=(",", ":")).encode(),
 }
 DEEPEST: Final = 100
 """Levels of a value up to which it is kept, and compared, as a value; deeper JSON is text."""
 _LONGEST_KEY: Final = 256
+
+
+def _compact(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def write(value: Any, style: str) -> bytes:

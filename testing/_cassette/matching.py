@@ -80,7 +80,7 @@ def meaning(method: str, uri: str, headers: Mapping[str, str], body: Any) -> Mea
     boundary = _BOUNDARY.search(headers.get("content-type", ""))  # another in every request
     if isinstance(body, bytes) and body.startswith(b"--") and boundary is not None:
         body = body.replace(boundary[1].encode(), b"boundary")
-    return Meaning(method.upper(), path, query, _upload(headers) if "upload" in uri else (), _body(body))
+    return Meaning(method.upper(), path, query, _upload(headers) if "upload" in uri else (), body_meaning(body))
 
 
 def meaning_of(request: Any) -> Meaning:
@@ -108,7 +108,8 @@ def _upload(headers: Mapping[str, str]) -> tuple[str, ...]:
     return (command,) if offset is None else (command, offset)
 
 
-def _body(body: Any) -> Any:
+def body_meaning(body: Any) -> Any:
+    """Return what the JSON value *body* means, whichever SDK has written it."""
     if not is_object(body):
         return _value(body)
     # The SDK sends an empty generationConfig along, and that there is to be no stream: some versions of it and some

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class Keyed(Protocol):
     """An interaction, by the meaning of its request."""
 
-    key: str
+    @property
+    def key(self) -> str: ...
 
 
 T = TypeVar("T", bound=Keyed)

@@ -35,7 +35,9 @@ from .requests import body_of
 from .secret_text import is_password, is_secret_parameter, looks_random, names_secret, secrets_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from maxim_gemini.testing._http.websocket import Conversation
 
     from .last_scan import Finding
 
@@ -90,6 +92,9 @@ _REPEATED: Final = 200
 """Characters up to which a text is worth remembering as one without secrets."""
 _MOST_REMEMBERED: Final = 4096
 
+METHOD: Final = "WEBSOCKET"
+"""Stands for the method where a websocket is shown as a request."""
+
 T = TypeVar("T")
 
 
@@ -127,6 +132,24 @@ class Scrubber:
             ended=scrubber.text(response.ended),
         )
         return scrubber._request(request), scrubbed
+
+    def of_session(self, conversation: Conversation) -> Scrubber:
+        """Return a scrubber that also knows what a websocket was authorised with, and the project of its model."""
+        opening = Request(METHOD, conversation.uri, None, dict(conversation.headers))
+        knowing = self._knowing(opening, Response(0))
+        first = next((frame.data for frame in conversation.frames if frame.is_sent), b"")
+        projects = frozenset(filter(_is_secret, _PROJECT_OF_RESOURCE.findall(_decoded(first)[0])))
+        return replace(knowing, projects=knowing.projects | projects) if projects - knowing.projects else knowing
+
+    def headers(self, headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Return *headers* without secrets, and without those that differ from run to run."""
+        return [(name, self.text(value)) for name, value in headers if self._keeps(name)]
+
+    def json(self, value: Any) -> Any:
+        """Return a JSON *value* without secrets, as its text has none."""
+        text = json.dumps(value, ensure_ascii=False)
+        clean = self.text(text)
+        return value if clean == text else json.loads(clean)
 
     def request(self, request: Request) -> Request:
         """Return *request* without secrets."""

@@ -27,7 +27,7 @@ from .bodies import digest
 from .yaml_reader import broken
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from filelock import BaseFileLock
 
@@ -148,6 +148,22 @@ class Shelf:
         if digest(data) != hash_of[1]:
             raise CassetteBroken(f"{self.name}: the file {name!r} beside it was changed. Restore it, or record again")
         return data
+
+    def pieces_of(self, name: str) -> Callable[[int, int], bytes]:
+        """Return what reads pieces of the file *name* beside the cassette, from a byte on, without holding all of it.
+
+        Raises:
+            CassetteBroken: there is no such file, it was changed, or its name leads out of the folder.
+        """
+        self.fetch(name)
+        path = self._beside(name)
+
+        def piece(start: int, size: int) -> bytes:
+            with path.open("rb", buffering=0) as file:
+                file.seek(start)
+                return file.read(size)
+
+        return piece
 
     def attachments(self) -> set[str]:
         """Return the names of the files beside the cassette that are its own."""

@@ -22,6 +22,7 @@ from . import bodies, json_text, yaml_format, yaml_reader
 from .content_encoding import Room, decoded
 from .interaction import Interaction, Stored, checked, pairs, request_of, response_of, stored_headers, stored_of
 from .requests import as_bytes
+from .sessions import WebsocketSession, checked_session
 from .store import Shelf
 from .yaml_format import Block
 
@@ -33,22 +34,32 @@ if TYPE_CHECKING:
     from .yaml_reader import Document
 
 
-def read(origin: Origin) -> list[Interaction]:
-    """Return the interactions of a cassette's file, and note in *origin* what else is in it.
+def read(origin: Origin) -> tuple[list[Interaction], list[WebsocketSession]]:
+    """Return the interactions and the websocket sessions of a cassette's file; note in *origin* what else is in it.
 
     Raises:
         CassetteError: there is none, or it can't be read; the message names file and line.
     """
     text, name = origin.shelf.read(), origin.shelf.name
     document = yaml_reader.read(text, name)
-    origin.head, origin.is_edited = document.head, not document.blocks
+    origin.head, origin.is_edited = document.head, not document.is_sealed
     contents = document.blocks or _values_of(document, text, name)
-    return [
+    interactions = [
         yaml_reader.tried(
             partial(Interaction, origin, index), content, name, partial(yaml_reader.line_of_item, text, index)
         )
         for index, content in enumerate(contents)
     ]
+    sessions = [
+        yaml_reader.tried(
+            partial(checked_session, origin, index, is_sealed=document.is_sealed),
+            content,
+            name,
+            partial(yaml_reader.line_of_item, text, index, "websockets"),
+        )
+        for index, content in enumerate(document.sessions)
+    ]
+    return interactions, sessions
 
 
 def _values_of(document: Document, text: str, name: str) -> list[Stored]:

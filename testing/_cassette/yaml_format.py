@@ -26,6 +26,11 @@ SIGNATURE: Final = "# Recorded by maxim-gemini; `maxim-gemini cassettes check` v
 START: Final = f"{SIGNATURE}version: {VERSION}\n"
 REQUEST: Final = "- request:\n"
 RESPONSE: Final = "\n  response:\n"
+WEBSOCKETS: Final = "websockets:\n"
+SESSION: Final = "- uri: "
+"""How every websocket session begins."""
+FRAME: Final = "\n    - "
+"""Before every message of a websocket session, whose continuation lines are further to the right."""
 INDENT: Final = 4
 """Columns before the members of a request and of a response."""
 _LAYOUT: Final = b"1"
@@ -37,6 +42,7 @@ WIDTH: Final = 100
 
 _WORDS: Final = r"""[\w ./,;!?'"()\[\]{}+*=%&@$<>~^|-]*"""
 _PLAIN: Final = re.compile(rf"[^\W\d_]{_WORDS}(?::(?=\S){_WORDS})*(?<! )")
+_AT: Final = re.compile(r'(?m)(?<=^    - )(?:\{"at": [\d.]+|at: [\d.]+)')
 _KEY: Final = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
 _NOT_PRINTABLE: Final = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _NOT_LITERAL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
@@ -75,11 +81,35 @@ class Block(NamedTuple):
         return self._replace(response=before + after.partition("]")[2]) if after else self
 
 
-def write(head: Mapping[str, Any], blocks: Iterable[Block]) -> str:
+class SessionBlock(NamedTuple):
+    """The text of one websocket session, from `- uri: ` on, without the last line end."""
+
+    body: str
+
+    @classmethod
+    def of(cls, head: dict[str, Any], frames: Iterable[dict[str, Any]]) -> SessionBlock:
+        """Return the text of a session whose first value is its `uri`."""
+        lines = [line for frame in frames for line in _item(frame, "    ")]
+        return cls("\n".join([f"- {dump(head, 2)[2:]}", *(["  frames:", *lines] if lines else ["  frames: []"])]))
+
+    @property
+    def text(self) -> str:
+        """The session as it stands in the file."""
+        return f"{self.body}\n"
+
+    @property
+    def timeless(self) -> SessionBlock:
+        """The same without the times at which its messages passed."""
+        return self._replace(body=_AT.sub("", self.body))
+
+
+def write(head: Mapping[str, Any], blocks: Iterable[Block], sessions: Iterable[SessionBlock] = ()) -> str:
     """Return the text of a file."""
     metadata = f"metadata:\n{dump(dict(head), 2)}\n" if head else "metadata: {}\n"
     body = "".join(block.text for block in blocks)
     text = f"{START}{metadata}interactions:\n{body}" if body else f"{START}{metadata}interactions: []\n"
+    if websockets := "".join(session.text for session in sessions):
+        text += f"{WEBSOCKETS}{websockets}"
     return text + seal(text)
 
 

@@ -48,6 +48,10 @@ class Document(NamedTuple):
     """The interactions of any other, as values."""
     ours: bool
     """Whether this project wrote it, so that bodies are in their stored forms; else it is as vcrpy writes it."""
+    sessions: list[Any]
+    """The websocket sessions: as text of a file that was not edited, as values of any other."""
+    is_sealed: bool
+    """Whether it was not edited since this project wrote it."""
 
 
 def read(text: str, name: str = "the cassette") -> Document:
@@ -101,11 +105,18 @@ def tried(reader: Callable[[Any], T], values: Any, name: str, line: Callable[[],
 
 
 def _by_layout(above: str, name: str) -> Document:
+    above, _, sockets = above.partition(f"\n{yaml_format.WEBSOCKETS}{yaml_format.SESSION}")
+    if sockets:
+        above += "\n"
     start, _, body = above.removeprefix(yaml_format.START).partition(f"interactions:\n{yaml_format.REQUEST}")
     head = tried(load, start.removesuffix("interactions: []\n"), name, lambda: 3)
     blocks = body[:-1].split(f"\n{yaml_format.REQUEST}") if body else []
     halves = (piece.partition(yaml_format.RESPONSE) for piece in blocks)
-    return Document(head["metadata"], [Block(request, response) for request, _, response in halves], [], ours=True)
+    sessions = (
+        [yaml_format.SESSION + piece for piece in sockets[:-1].split(f"\n{yaml_format.SESSION}")] if sockets else []
+    )
+    interactions = [Block(request, response) for request, _, response in halves]
+    return Document(head["metadata"], interactions, [], ours=True, sessions=sessions, is_sealed=True)
 
 
 def load(text: str, indent: int = 0) -> dict[str, Any]:
@@ -267,7 +278,10 @@ def _by_yaml(text: str, name: str) -> Document:
     head: dict[str, Any] = {}
     if is_object(metadata):
         head = json.loads(json.dumps(metadata, default=str, skipkeys=True))
-    return Document(head, [], items, ours)
+    sessions = data.get("websockets") if ours else None
+    if sessions is not None and not is_list(sessions):
+        raise broken(name, _line_with(text, "websockets"), "'websockets' is not a list")
+    return Document(head, [], items, ours, sessions or [], is_sealed=False)
 
 
 def parsed(text: str, name: str, loader: type[VcrLoader]) -> Any:
@@ -373,12 +387,12 @@ def _line_with(text: str, key: str) -> int | None:
     return line_of(text, match.start()) if match else None
 
 
-def line_of_item(text: str, index: int) -> int | None:
-    """Return the line where the interaction with that index starts."""
+def line_of_item(text: str, index: int, within: str = "interactions") -> int | None:
+    """Return the line where the item of the list *within* with that index starts."""
     try:
         document: Any = yaml.compose(text, Loader=VcrLoader)
         for key, value in document.value:
-            if key.value == "interactions":
+            if key.value == within:
                 return int(value.value[index].start_mark.line) + 1
     except (yaml.YAMLError, *_WRONG):
         pass

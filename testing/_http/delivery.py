@@ -11,12 +11,15 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, cycle, pairwise, takewhile
-from typing import Any, Final, Literal, NamedTuple, NoReturn, Self, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, NoReturn, Self, get_args
 
 from maxim_gemini.testing._clock import monotonic
 
 from . import wire
 from .exchange import COMPLETE, Chunk, Response
+
+if TYPE_CHECKING:
+    from .websocket import Close
 
 LEFT_BY_READER: Final = "closed by the reader"
 """How an answer ended whose reader closed it, dropped it or was cancelled."""
@@ -176,6 +179,8 @@ class Faults:
     """Seconds of silence before an event, by its index."""
     corrupt: frozenset[int] = frozenset()
     """Indexes of events whose bytes are damaged."""
+    close: Close | None = None
+    """How a websocket is closed where the connection breaks; `None`: it is not, it breaks."""
     torn: Iterable[int] | None = None
     """Sizes in bytes of the pieces in which the body arrives, repeated as needed."""
 
@@ -191,7 +196,7 @@ def deliver(
     """Cut *response* into the pieces in which it arrives, with what *faults* do to them."""
     faults = faults or Faults()
     events = events_of(response)
-    body, broken = _broken_off([_damaged(e) if i in faults.corrupt else e for i, e in enumerate(events)], faults)
+    body, broken = _broken_off([damaged(e) if i in faults.corrupt else e for i, e in enumerate(events)], faults)
     starts = [0, *accumulate(map(len, events))]
     silences = {starts[index]: seconds for index, seconds in faults.stall.items() if index < len(events)}
     blocks = [0, *accumulate(map(len, _blocks_of(response)))]
@@ -249,7 +254,8 @@ def _broken_off(events: list[bytes], faults: Faults) -> tuple[bytes, bool]:
     return whole[:delivered], True
 
 
-def _damaged(event: bytes) -> bytes:
+def damaged(event: bytes) -> bytes:
+    """Return *event* with JSON that can't be read."""
     # As long as before, so that the times of the recorded bytes still fit; the line ends stay, the JSON does not.
     text = event.rstrip()
     data = max(text.rfind(b"\ndata:"), text.rfind(b"\rdata:")) + 1
@@ -281,14 +287,15 @@ class _Clock:
     def __init__(self, chunks: tuple[Chunk, ...], pace: Pace) -> None:
         self._ends = list(accumulate(len(chunk.data) for chunk in chunks))
         self._times = [chunk.at for chunk in chunks]
-        self._factor = _factor(pace)
+        self._factor = factor(pace)
 
     def at(self, end: int) -> float:
         """Return the seconds after the request at which the byte before *end* arrived."""
         return self._times[bisect_left(self._ends, end)] * self._factor if self._factor else 0.0
 
 
-def _factor(pace: Pace) -> float:
+def factor(pace: Pace) -> float:
+    """Return by what recorded times are multiplied."""
     return {"instant": 0.0, "recorded": 1.0}[pace] if isinstance(pace, str) else float(pace)
 
 

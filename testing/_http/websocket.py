@@ -65,11 +65,22 @@ class PeerClosed(Exception):
         self.close = close
 
 
+class GoesLive(Exception):
+    """What the client sends can't be answered from memory, and may go to the network, watched by *tap*."""
+
+    def __init__(self, tap: Tap) -> None:
+        super().__init__(tap)
+        self.tap = tap
+
+
 class Peer:
     """A server in memory."""
 
     async def take(self, message: Message) -> None:
-        """Take what the client sends; what is raised here reaches the client's `send`."""
+        """Take what the client sends; what is raised here reaches the client's `send`.
+
+        Its first message may be for the network: `GoesLive`.
+        """
         raise NotImplementedError
 
     async def give(self) -> Message:

@@ -34,8 +34,8 @@ from maxim_gemini._core.patching import Patch
 from maxim_gemini.testing.exceptions import TestKitError
 
 from .gemini_hosts import host_of
-from .routes import check_blocks, is_plain_server, route_for
-from .websocket import ABNORMAL, Close, Peer, PeerClosed, Tap
+from .routes import check_blocks, detour, is_plain_server, route_for
+from .websocket import ABNORMAL, Close, GoesLive, Peer, PeerClosed, Tap
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable
@@ -76,7 +76,7 @@ def _routing(connect: Callable[[Any], Generator[Any, None, Any]]) -> Callable[[A
             raise _shown_by_interactions(error) from None
         if isinstance(side, Peer):
             # Older versions close what they find here; newer ones set it themselves.
-            self.connection = MemoryConnection(side)
+            self.connection = MemoryConnection(side, lambda: _opened(connect, self))
         elif side is None:
             self.connection = yield from _opened(connect, self)
         else:
@@ -173,7 +173,7 @@ async def _joined(message: Any) -> Message:
     if isinstance(message, str | bytes):
         return message
     if isinstance(message, bytearray | memoryview):
-        return bytes(message)
+        return bytes(cast("bytearray", message))
     if hasattr(message, "__aiter__"):
         fragments: list[Any] = [fragment async for fragment in cast("AsyncIterable[Any]", message)]
     else:
@@ -196,8 +196,9 @@ def _end_of(protocol: Any) -> Close:
 class MemoryConnection(ClientConnection):
     """A connection of websockets to a peer in memory: what an application can do with one, without a network."""
 
-    def __init__(self, peer: Peer) -> None:  # pyright: ignore[reportMissingSuperCall]
+    def __init__(self, peer: Peer, open_live: Callable[[], Generator[Any, None, Any]]) -> None:  # pyright: ignore[reportMissingSuperCall]
         self._peer = peer
+        self._open_live = open_live
         self._end: Close | None = None
         self._over = asyncio.Event()
         self._is_receiving = False
@@ -237,14 +238,14 @@ class MemoryConnection(ClientConnection):
         return self
 
     async def __aexit__(self, exc_type: Any, exc_value: Any, traceback: Any) -> None:
-        await self.close(*() if exc_type is None else (1011,))
+        await self.close(1000 if exc_type is None else 1011)
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         with suppress(ConnectionClosedOK):
             while True:
                 yield await self.recv()
 
-    async def send(self, message: Any, text: bool | None = None) -> None:
+    async def send(self, message: Any, *, text: bool | None = None) -> None:
         whole = await _joined(message)
         if text is not None:
             whole = whole.decode() if text and isinstance(whole, bytes) else whole
@@ -252,6 +253,12 @@ class MemoryConnection(ClientConnection):
         if self._end is not None:
             raise _closed(self._end)
         try:
+            await self._peer.take(whole)
+        except GoesLive as leaving:
+            with detour():
+                real = await _Awaited(self._open_live)
+            _watch(real, leaving.tap)
+            self._peer = _LivePeer(real)
             await self._peer.take(whole)
         except PeerClosed as closed:
             raise self._ended(closed.close) from None
@@ -300,6 +307,38 @@ class MemoryConnection(ClientConnection):
         self._end = self._end or close
         self._over.set()
         return _closed(self._end)
+
+
+class _Awaited:
+    """Makes an awaitable of a generator."""
+
+    def __init__(self, awaited: Callable[[], Generator[Any, None, Any]]) -> None:
+        self._awaited = awaited
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._awaited()
+
+
+class _LivePeer(Peer):
+    """A real connection behind one that was meant to be answered from memory."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+
+    async def take(self, message: Message) -> None:
+        try:
+            await self._connection.send(message)
+        except ConnectionClosed:
+            raise PeerClosed(_end_of(self._connection.protocol)) from None
+
+    async def give(self) -> Message:
+        try:
+            return await self._connection.recv()
+        except ConnectionClosed:
+            raise PeerClosed(_end_of(self._connection.protocol)) from None
+
+    async def leave(self, close: Close) -> None:
+        await self._connection.close(close.code, close.reason)
 
 
 def _closed(close: Close) -> ConnectionClosed:

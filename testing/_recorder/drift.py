@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from maxim_gemini.testing._http.exchange import Response
+    from maxim_gemini.testing._http.websocket import Conversation
 
 Shape = dict[str, set[str]]
 """The types seen at each path: `{"candidates[].index": {"number"}}`."""
@@ -29,6 +30,22 @@ def drift(recorded: Response, live: Response) -> list[str]:
         return [f"status: recorded {recorded.status} != live {live.status}"]
     before, now = shape_of(recorded), shape_of(live)
     return [line for path in sorted(before.keys() | now.keys()) for line in _difference(path, before, now)]
+
+
+def session_drift(recorded: Conversation, live: Conversation) -> list[str]:
+    """Return how the shape of what a server sends over a websocket differs, and how it ends the connection."""
+    before, now = _session_shape(recorded), _session_shape(live)
+    lines = [line for path in sorted(before.keys() | now.keys()) for line in _difference(path, before, now)]
+    ends = [end.code if end and end.by == "server" else None for end in (recorded.close, live.close)]
+    return lines if ends[0] == ends[1] else [*lines, f"close code: recorded {ends[0]} != live {ends[1]}"]
+
+
+def _session_shape(conversation: Conversation) -> Shape:
+    shape: Shape = {}
+    for frame in conversation.frames:
+        for path, kind in () if frame.is_sent else _shape_of(frame.data):
+            shape.setdefault(path, set()).add(kind)
+    return shape
 
 
 def shape_of(response: Response) -> Shape:

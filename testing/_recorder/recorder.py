@@ -21,6 +21,7 @@ from vcr.record_mode import RecordMode as VcrMode
 from maxim_gemini.testing._cassette import Cassette, json_paths
 from maxim_gemini.testing._http import routed, sdk
 from maxim_gemini.testing._http.delivery import Chunking, Fault, Pace, check
+from maxim_gemini.testing._http.websocket import Close
 from maxim_gemini.testing._replies.request import GeminiRequest
 from maxim_gemini.testing.exceptions import CassetteError, CassetteMiss, RequestNotCaught
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from vcr.request import Request
 
     from maxim_gemini import Instrumentation, MaximGeminiClient
-    from maxim_gemini.testing._cassette import Interaction
+    from maxim_gemini.testing._cassette.cassette import Recorded
     from maxim_gemini.testing._logs.fake_logger import FakeLogger
     from maxim_gemini.testing._logs.maxim import Logger
 
@@ -278,7 +279,7 @@ class GeminiRecorder:
         return list(self._traffic.errors) if self._traffic else []
 
     @property
-    def unused(self) -> list[Interaction]:
+    def unused(self) -> list[Recorded]:
         """The recorded answers that were not used."""
         return self._entered().unused()
 
@@ -297,14 +298,25 @@ class GeminiRecorder:
 
     # Faults
 
-    def disconnect_after(self, events: int, *, bytes: int = 0, times: int | None = None) -> Fault:
+    def disconnect_after(
+        self,
+        events: int,
+        *,
+        bytes: int = 0,
+        times: int | None = None,
+        code: int | None = None,
+        reason: str = "",
+    ) -> Fault:
         """Break the connection of replayed answers after so many *events*, and *bytes* of the next one.
 
-        A plain answer counts as one event. *times* limits how many answers are hit. The fault ends with the block, or
-        earlier as a context manager.
+        A plain answer counts as one event; of a websocket, each message of the server is one, and with a *code* the
+        server closes it. *times* limits how many answers are hit. The fault ends with the block, or earlier as a
+        context manager.
         """
         _not_negative(events=events, bytes=bytes, times=times)
-        return self._add(Fault(disconnect_after=events, disconnect_bytes=bytes, least_events=events, times=times))
+        close = {} if code is None else {"close": Close(code, reason)}
+        fault = Fault(disconnect_after=events, disconnect_bytes=bytes, least_events=events, times=times, **close)
+        return self._add(fault)
 
     def stall(self, seconds: float, *, before: int = 0, times: int | None = None) -> Fault:
         """Stay silent for *seconds* in front of the event with index *before* of replayed answers."""

@@ -19,10 +19,11 @@ from maxim_gemini.testing._http.gemini_hosts import (
     is_gemini_traffic,
     is_token_exchange,
 )
+from maxim_gemini.testing._http.websocket import GoesLive, Tap
 from maxim_gemini.testing._replies.request import GeminiRequest
 from maxim_gemini.testing.exceptions import CassetteDrift, CassetteError, CassetteMiss, CassetteUnused
 
-from .drift import drift
+from .drift import drift, session_drift
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,9 +31,11 @@ if TYPE_CHECKING:
 
     from vcr.request import Request
 
-    from maxim_gemini.testing._cassette import Cassette, Interaction
+    from maxim_gemini.testing._cassette import Cassette
+    from maxim_gemini.testing._cassette.cassette import Recorded
     from maxim_gemini.testing._http.delivery import Chunking, Fault, Pace
     from maxim_gemini.testing._http.exchange import Response
+    from maxim_gemini.testing._http.websocket import Conversation, Message, Peer
 
 RecordMode: TypeAlias = Literal["none", "once", "new_episodes", "all", "rewrite", "verify"]
 """VCR's record modes.
@@ -112,9 +115,11 @@ class Traffic(Route):
         self.live = 0
         self.recorded = 0
         self._takes: list[_Take] = []
+        self._taps: list[Tap] = []
+        self._conversations: list[Conversation] = []
         self._last_was_live = False
         self._lock = threading.Lock()
-        mode, is_new = settings.record, not cassette.interactions
+        mode, is_new = settings.record, not (cassette.interactions or cassette.websockets)
         self.replays = (
             mode in ("none", "new_episodes")
             or (mode == "once" and not is_new)
@@ -151,10 +156,23 @@ class Traffic(Route):
         """Give made-up credentials where nothing is ever sent."""
         return not self.sends
 
-    def opens_websocket(self, url: str, headers: Mapping[str, str]) -> None:
-        """Refuse a websocket where nothing is ever sent: they are not recorded."""
-        if not self.sends:
-            raise self._miss(f"A websocket was to be opened at {host_of(url)}: websockets can't be replayed.")
+    def opens_websocket(self, url: str, headers: Mapping[str, str]) -> Peer | Tap:
+        """Replay a websocket session, have one watched that goes to the network, or raise a miss."""
+        if self.replays and self._settings.record != "all":
+            replayed = self.cassette.replay_websocket(
+                url,
+                headers,
+                pace=self._settings.pace,
+                faults=self._session_faults,
+                miss=self._miss,
+                unknown=functools.partial(self._unknown_session, url, headers),
+            )
+            if replayed is not None:
+                return replayed
+        if self.sends:
+            return self._tap(url, headers)
+        address = self.cassette.scrubber.address(url)
+        raise self._miss(f"A websocket was to be opened at {address}: {self.cassette.path} has no session there.")
 
     def passed_by(self, url: str) -> None:
         """Note a request that went out past this block."""
@@ -162,6 +180,32 @@ class Traffic(Route):
             self.passed.append(host_of(url))
 
     # Its parts
+
+    def _tap(self, url: str, headers: Mapping[str, str]) -> Tap:
+        lower = {name.lower(): value for name, value in headers.items()}
+        if sdk.is_made_up(lower) and is_gemini_host(urlsplit(url).hostname or ""):
+            error = CassetteError(NO_CREDENTIALS)
+            self._note(error)
+            raise error
+        tap = Tap(url, tuple(headers.items()), self._conversations.append)
+        with self._lock:
+            self._taps.append(tap)
+            self.live += 1
+            self._last_was_live = True
+        return tap
+
+    def _unknown_session(self, url: str, headers: Mapping[str, str], _: Message) -> None:
+        if self.sends:
+            raise GoesLive(self._tap(url, headers))
+
+    def _session_faults(self, messages: int) -> Faults:
+        with self._lock:
+            self.replayed += 1
+            self._last_was_live = False
+        faults = Faults()
+        for fault in tuple(self.faults):
+            fault.apply(faults, messages)
+        return faults
 
     def _recorded(self, request: Request) -> Response | None:
         try:
@@ -217,13 +261,10 @@ class Traffic(Route):
         for take in self._takes:
             if take.watcher is not None:
                 take.watcher.end(LEFT_BY_READER)
-        for take in self._takes if self._settings.record == "verify" else ():
-            recorded = self.cassette.play(take.request)
-            if recorded is None:
-                self._miss(self.cassette.explain_miss(take.request), take.request)
-            elif take.response is not None:
-                where = f"{take.request.method} {urlsplit(self.cassette.scrubber.address(take.request.uri)).path}"
-                self.drifts += [f"  {where}: {line}" for line in drift(recorded, take.response)]
+        for tap in self._taps:
+            tap.end(None)
+        if self._settings.record == "verify":
+            self._compare()
 
     def save(self) -> None:
         """Write what was received, in the order of the requests."""
@@ -235,6 +276,12 @@ class Traffic(Route):
                     self.recorded += 1
                 except CassetteError as error:
                     lost.append(error)
+        for conversation in self._conversations:
+            try:
+                self.cassette.record_websocket(conversation)
+                self.recorded += 1
+            except CassetteError as error:
+                lost.append(error)
         if self.recorded:
             self._sign()
         try:
@@ -252,7 +299,7 @@ class Traffic(Route):
         """The errors of requests that are not in the cassette."""
         return [error for error in self.errors if isinstance(error, CassetteMiss)]
 
-    def unused(self) -> list[Interaction]:
+    def unused(self) -> list[Recorded]:
         """Return the recorded answers that were not used."""
         if self._settings.record in ("all", "rewrite"):
             return []
@@ -273,6 +320,22 @@ class Traffic(Route):
             )
         return None
 
+    def _compare(self) -> None:
+        for take in self._takes:
+            recorded = self.cassette.play(take.request)
+            if recorded is None:
+                self._miss(self.cassette.explain_miss(take.request), take.request)
+            elif take.response is not None:
+                where = f"{take.request.method} {urlsplit(self.cassette.scrubber.address(take.request.uri)).path}"
+                self.drifts += [f"  {where}: {line}" for line in drift(recorded, take.response)]
+        for conversation in self._conversations:
+            session, live = self.cassette.recorded_like(conversation)
+            where = f"{live.request.method} {live.path.path}"
+            if session is None:
+                self._miss(f"{where}: no recorded session has the same messages of the client.")
+            else:
+                self.drifts += [f"  {where}: {line}" for line in session_drift(session.conversation, conversation)]
+
     def _sign(self) -> None:
         from google.genai import __version__
 
@@ -280,6 +343,7 @@ class Traffic(Route):
         head.recorded_at = _clock.now().isoformat(timespec="seconds")
         head.sdk = f"google-genai {__version__}"
         hosts = {host_of(take.request.uri) for take in self._takes}
+        hosts |= {host_of(conversation.uri) for conversation in self._conversations}
         local = "loopback" if hosts <= {"127.0.0.1", "localhost", "::1"} else "unknown"
         head.source = self._settings.source or ("live" if all(map(is_gemini_host, hosts)) else local)
         head.description = self._settings.description or head.description
@@ -294,13 +358,15 @@ class Traffic(Route):
             if self._settings.base_url:
                 return {"api_key": sdk.MADE_UP_KEY}
             raise CassetteError(NO_CREDENTIALS)
+        if any("aiplatform." in session.uri for session in self.cassette.websockets):
+            return _vertex("/v1/projects/replayed-project/locations/global/")
         paths = [urlsplit(interaction.request.uri).path for interaction in self.cassette.interactions]
         return next(
             (options for path in paths if (options := _vertex(path))), {"vertexai": False, "api_key": sdk.MADE_UP_KEY}
         )
 
 
-def _described(interaction: Interaction) -> str:
+def _described(interaction: Recorded) -> str:
     request = interaction.request
     sent = GeminiRequest.of(request.method, request.uri, request.headers.items(), request.body)
     text = f" {shorten(sent.text, 60, placeholder=' ...')!r}" if sent.text else ""

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
-    from maxim_gemini.testing._cassette import Cassette, Interaction
+    from maxim_gemini.testing._cassette import Cassette
+    from maxim_gemini.testing._cassette.cassette import Recorded
 
     from .traffic import Outcome, RecordMode
 
@@ -28,7 +29,7 @@ class EndedRecorder(Protocol):
     @property
     def discarded(self) -> bool: ...
     @property
-    def unused(self) -> Sequence[Interaction]: ...
+    def unused(self) -> Sequence[Recorded]: ...
     @property
     def cassette(self) -> Cassette: ...
 

@@ -4,58 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import wave
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from google import genai
 from google.genai import errors, types
+from support.live import LIVE_MODEL as MODEL
+from support.live import client_of, contents, session_of, spoken, texts, turn
 
 from maxim_gemini.testing import GeminiMock, GeminiServer, ScriptError, reply
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
     from pathlib import Path
 
     from google.genai.live import AsyncSession
 
-MODEL = "gemini-live-2.5-flash-preview"
 Scripted = GeminiServer | GeminiMock
 both = pytest.mark.parametrize("make", [GeminiServer, GeminiMock], ids=["server", "mock"])
 pytestmark = pytest.mark.filterwarnings("ignore:.*(experimental|Experimental).*")
-
-
-def client_of(scripted: Scripted) -> genai.Client:
-    options = {"base_url": scripted.url} if isinstance(scripted, GeminiServer) else None
-    return genai.Client(api_key="any", http_options=options)  # type: ignore[arg-type]
-
-
-@asynccontextmanager
-async def session_of(scripted: Scripted, **config: Any) -> AsyncIterator[AsyncSession]:
-    client = client_of(scripted)
-    async with client.aio.live.connect(model=MODEL, config=config or None) as session:  # type: ignore[arg-type]
-        yield session
-    await client.aio.aclose()
-    client.close()
-
-
-async def turn(session: AsyncSession, text: str | None = None) -> list[types.LiveServerMessage]:
-    if text is not None:
-        await session.send_client_content(turns=types.Content(role="user", parts=[types.Part(text=text)]))
-    return [message async for message in session.receive()]
-
-
-def texts(messages: list[types.LiveServerMessage]) -> str:
-    return "".join(message.text or "" for message in messages if not message.data)
-
-
-def spoken(messages: list[types.LiveServerMessage]) -> bytes:
-    return b"".join(message.data or b"" for message in messages)
-
-
-def contents(messages: list[types.LiveServerMessage], name: str) -> list[Any]:
-    found = [getattr(message.server_content, name) for message in messages if message.server_content]
-    return [value for value in found if value is not None]
 
 
 @both

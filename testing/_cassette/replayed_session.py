@@ -1,0 +1,383 @@
+"""A recorded websocket session as a server in memory.
+
+What the client sends is compared in order and by meaning; sound and video only by how much there is of which kind. A
+message of the server's comes when the client has sent as many messages, and as much sound, as it had when that message
+came. The answer to the setup needs the setup alone.
+
+Sessions of one address are told apart by what the client sends. As long as several fit, the first is taken; where a
+message does not fit it, another that fits takes its place, if what the client has received so far is the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from maxim_gemini.testing._clock import monotonic
+from maxim_gemini.testing._http.delivery import Faults, damaged, factor, sleep
+from maxim_gemini.testing._http.event_loops import PATIENCE, Abandoned, wait_for_client
+from maxim_gemini.testing._http.websocket import ABNORMAL, Close, Message, Peer, PeerClosed
+from maxim_gemini.testing._json_types import is_object
+
+from .differences import between, describe, differences, nearest
+from .messages import Ids, blobs_of, compared, kind_of, size_of, value_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from maxim_gemini.testing._http.delivery import Pace
+    from maxim_gemini.testing.exceptions import CassetteError
+
+    from .matching import Meaning
+    from .sessions import StoredFrame, WebsocketSession
+
+_SHOWN: Final = 200
+
+
+class Sessions:
+    """The sessions of one cassette, and who is replaying them."""
+
+    def __init__(
+        self, sessions: list[WebsocketSession], ignored: tuple[str, ...] = (), *, repeats: bool = False
+    ) -> None:
+        self._sessions = sessions
+        self._players: dict[int, ReplayedSession] = {}
+        self.ignored = ignored
+        self._repeats = repeats
+
+    def of(self, path: Meaning) -> list[WebsocketSession]:
+        """Return the sessions at that address."""
+        return [session for session in self._sessions if _address(session.path) == _address(path)]
+
+    def choose(self, player: ReplayedSession) -> bool:
+        """Give *player* the first session that fits what its client has sent; return whether there is one."""
+        sessions = [session for session in self.of(player.path) if player.fits(session)]
+        free = next((session for session in sessions if not session.played), None)
+        if free is not None:
+            self._hand(free, player)
+            return True
+        for session in sessions:
+            other = self._players.get(session.index)
+            if other is None or other is player:
+                continue
+            mine = player.session
+            if mine is not None and other.fits(mine):
+                self._hand(session, player)
+                self._hand(mine, other)
+                return True
+        if self._repeats and sessions:
+            self._hand(sessions[-1], player)
+            return True
+        return False
+
+    def was_played(self, player: ReplayedSession) -> int:
+        """Return how many sessions fit *player*, all of which were replayed already."""
+        return sum(player.fits(session) for session in self.of(player.path))
+
+    def _hand(self, session: WebsocketSession, player: ReplayedSession) -> None:
+        if player.session is not None and self._players.get(player.session.index) is player:
+            player.session.played -= 1
+            del self._players[player.session.index]
+        session.played += 1
+        self._players[session.index] = player
+        player.take_over(session)
+
+
+def _address(path: Meaning) -> tuple[Any, ...]:
+    return path.path, path.query
+
+
+class ReplayedSession(Peer):
+    """One client's session, replayed."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        path: Meaning,
+        *,
+        scrub: Callable[[Any], Any],
+        pace: Pace,
+        faults: Callable[[int], Faults],
+        miss: Callable[[str], CassetteError],
+        unknown: Callable[[Message], None],
+    ) -> None:
+        self._sessions = sessions
+        self.path = path
+        self._scrub = scrub
+        self._factor = factor(pace)
+        self._faults_of = faults
+        self._faults: Faults | None = None
+        self._miss = miss
+        self._unknown = unknown
+        self.session: WebsocketSession | None = None
+        self._sent: list[Any] = []
+        self._amounts: Counter[str] = Counter()
+        self._known: set[str] = set()
+        """The ids of the function calls that the server has given."""
+        self._ids = Ids(self._known)
+        self._given = 0
+        self._expected: Iterator[Any] = iter(())
+        self._coming: Iterator[_Coming] = iter(())
+        self._next: _Coming | None = None
+        self._due: float | None = None
+        self._news: asyncio.Future[None] | None = None
+        self._left: Close | None = None
+        self._failed: CassetteError | None = None
+
+    # The client
+
+    async def take(self, message: Message) -> None:
+        """Compare *message* with the recorded one; raise a miss where it differs."""
+        if self._failed is not None:
+            raise self._failed
+        value = value_of(message)
+        blobs = blobs_of(value)
+        if self.session is not None and blobs:
+            self._listen(blobs)
+        else:
+            self._compare(value, message)
+        self._tell()
+        await asyncio.sleep(0)  # as a socket does, or a client that only sends would keep others from reading
+
+    async def give(self) -> Message:
+        """Return the next recorded message when the client has sent what it needs."""
+        while True:
+            if self._failed is not None:
+                raise self._failed
+            if self._left is not None:
+                raise PeerClosed(self._left)
+            coming = self._next
+            if coming is None or not self._has_sent(coming):
+                await self._wait()
+                continue
+            await self._pause(coming)
+            if coming is not self._next:
+                continue  # another session has taken the place of this one
+            return self._given_to_client(coming)
+
+    async def leave(self, close: Close) -> None:
+        """Take note that the client has gone."""
+        self._left = self._left or close
+        self._tell()
+
+    # Which session it is
+
+    def fits(self, session: WebsocketSession) -> bool:
+        """Return whether *session* has all that the client has sent and received so far."""
+        expected = session.sent()
+        if any(next(expected, _NOTHING) != sent for sent in self._sent):
+            return False
+        if self.session is None or not self._given or session is self.session:
+            return True
+        pairs = zip(_messages(self.session, self._given), _messages(session, self._given), strict=False)
+        return all(mine == other or (_is_setup(mine) and _is_setup(other)) for mine, other in pairs)
+
+    def take_over(self, session: WebsocketSession) -> None:
+        """Go on with *session*."""
+        if self._faults is None:
+            self._faults = self._faults_of(session.sides().count(False))
+        self.session = session
+        self._known.update(session.call_ids)
+        self._expected = session.sent()
+        for _ in self._sent:
+            next(self._expected, None)
+        self._coming = _coming(session)
+        for _ in range(self._given):
+            next(self._coming, None)
+        self._next = next(self._coming, None)
+        self._due = None
+        self._tell()
+
+    # Its parts
+
+    def _listen(self, blobs: list[dict[str, Any]]) -> None:
+        assert self.session is not None
+        for blob in blobs:
+            kind = kind_of(blob)
+            if kind not in self._amounts and kind not in (kinds := _kinds(self.session)):
+                recorded = ", ".join(map(repr, sorted(kinds))) or "no sound or video"
+                raise self._fail(f"{self._shown}: {kind!r} was sent, and {recorded} was recorded.")
+            self._amounts[kind] += size_of(blob["data"])
+
+    def _compare(self, value: Any, message: Message) -> None:
+        value = value if isinstance(value, str | bytes) else self._scrub(value)
+        sent = compared(self.path, value, self._ids, self._sessions.ignored)
+        self._sent.append(sent)
+        if self.session is not None:
+            expected = next(self._expected, _NOTHING)
+            if expected == sent:
+                return
+            if self._sessions.choose(self):
+                return
+            close = self.session.close
+            if expected is _NOTHING and close is not None and close.by == "server":
+                self._sent.pop()
+                raise PeerClosed(close)  # as it would have been told when the recorded connection had ended
+            raise self._fail(self._explain(expected, sent))
+        if not self._sessions.choose(self):
+            self._unknown(message)
+            raise self._fail(self._explain_setup(sent))
+
+    def _has_sent(self, coming: _Coming) -> bool:
+        if len(self._sent) < coming.messages:
+            return False
+        return all(self._amounts[kind] >= amount for kind, amount in coming.amounts.items())
+
+    async def _pause(self, coming: _Coming) -> None:
+        """Keep the recorded pace, and the silence that a fault puts before a message."""
+        if self._due is None:
+            silence = self._faults.stall.get(self._given, 0.0) if self._faults else 0.0
+            self._due = monotonic() + coming.wait * self._factor + silence
+        if (wait := self._due - monotonic()) > 0:
+            await sleep(wait)
+
+    def _given_to_client(self, coming: _Coming) -> Message:
+        faults = self._faults or Faults()
+        if faults.disconnect_after is not None and self._given >= faults.disconnect_after:
+            raise PeerClosed(faults.close or Close(ABNORMAL))
+        if coming.frame is None:
+            raise PeerClosed(coming.close)
+        assert self.session is not None
+        message = self.session.message(coming.frame)
+        if self._given in faults.corrupt:
+            message = _damaged(message)
+        self._given += 1
+        self._next, self._due = next(self._coming, None), None
+        return message
+
+    async def _wait(self) -> None:
+        self._news = asyncio.get_running_loop().create_future()
+        try:
+            await wait_for_client(self._news)
+        except Abandoned:
+            raise self._fail(self._explain_wait()) from None
+        finally:
+            self._news = None
+
+    def _tell(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+    def _fail(self, text: str) -> CassetteError:
+        self._failed = self._miss(text)
+        self._tell()
+        return self._failed
+
+    # What to tell of a miss
+
+    @property
+    def _shown(self) -> str:
+        number = f", session {self.session.index + 1}" if self.session else ""
+        return f"WEBSOCKET {self.path.path}{number}"
+
+    def _explain_setup(self, sent: Any) -> str:
+        sessions = self._sessions.of(self.path)
+        if count := self._sessions.was_played(self):
+            times = "once, and that session was" if count == 1 else f"{count} times, and all these sessions were"
+            return f"{self._shown}: a session that begins so was recorded {times} replayed already."
+        meanings = [session.meaning for session in sessions]
+        index = nearest(self.path._replace(body=sent), meanings)
+        if index is None:
+            return f"{self._shown}: none of the {len(meanings)} recorded sessions begins with {_short(sent)}."
+        lines = describe(between(meanings[index], self.path._replace(body=sent)))
+        which = (
+            f"nearest of {len(meanings)} recorded sessions, number {index + 1}" if meanings[1:] else "only recorded one"
+        )
+        head = f"{self._shown}: no recorded session begins so. The {which}, differs:"
+        return "\n".join([head, *(f"  {line}" for line in lines)])
+
+    def _explain(self, expected: Any, sent: Any) -> str:
+        number = len(self._sent)
+        if expected is _NOTHING:
+            return f"{self._shown}: the recorded client sent {number - 1} messages, and now one more: {_short(sent)}."
+        lines = describe(differences(expected, sent))
+        head = f"{self._shown}: message {number} of the client differs from the recorded one:"
+        return "\n".join([head, *(f"  {line}" for line in lines)])
+
+    def _explain_wait(self) -> str:
+        received = f"{self._given} message{'s' if self._given != 1 else ''} of the server"
+        if self._next is None:
+            reason = "then the client closed the connection: nothing is left to receive"
+            return f"{self._shown}: {received} were recorded, {reason}."
+        lines = [
+            f"sound and video, {kind}: recorded {amount} bytes, sent {self._amounts[kind]}"
+            for kind, amount in self._next.amounts.items()
+            if self._amounts[kind] < amount
+        ]
+        if len(self._sent) < self._next.messages:
+            missing = next(self._expected, None)
+            lines.insert(0, f"message {len(self._sent) + 1} of the client: recorded {_short(missing)}, not sent")
+        head = (
+            f"{self._shown}: after {received}, the next needs what the client has not sent. It waits, and nothing in "
+            f"its event loop can send it any more (or has, for {PATIENCE:g} seconds):"
+        )
+        return "\n".join([head, *(f"  {line}" for line in lines)])
+
+
+_NOTHING: Final = object()
+
+
+class _Coming:
+    """A message of the server's, or the end, with what the client must have sent before."""
+
+    __slots__ = ("amounts", "close", "frame", "messages", "wait")
+
+    def __init__(
+        self, frame: StoredFrame | None, messages: int, amounts: dict[str, int], wait: float, close: Close
+    ) -> None:
+        self.frame = frame
+        self.messages = messages
+        self.amounts = amounts
+        self.wait = wait
+        self.close = close
+
+
+def _coming(session: WebsocketSession) -> Iterator[_Coming]:
+    """Yield what the server sends, read from the file as it is needed, and its closing of the connection."""
+    messages, before = 0, 0.0
+    amounts: dict[str, int] = {}
+    for index in range(len(session)):
+        frame = session.frame(index)
+        if not frame.is_sent:
+            needs = (1, dict[str, int]()) if _is_setup(frame.value) else (messages, amounts)
+            yield _Coming(frame, *needs, max(0.0, frame.at - before), Close())
+        elif own := frame.amounts():
+            amounts = {kind: amounts.get(kind, 0) + own.get(kind, 0) for kind in {**amounts, **own}}
+        else:
+            messages += 1
+        before = frame.at
+    close = session.close
+    if close is not None and close.by == "server":
+        yield _Coming(None, messages, amounts, 0.0, close)
+
+
+def _is_setup(value: Any) -> bool:
+    return is_object(value) and ("setupComplete" in value or "setup_complete" in value)
+
+
+def _messages(session: WebsocketSession, count: int) -> Iterator[Any]:
+    """Yield the first *count* messages of the server."""
+    for index, is_sent in enumerate(session.sides()):
+        if not is_sent and count > 0:
+            count -= 1
+            yield session.frame(index).value
+
+
+def _kinds(session: WebsocketSession) -> set[str]:
+    """Return the kinds of media that the recorded client sent."""
+    sent = (session.frame(index) for index, is_sent in enumerate(session.sides()) if is_sent)
+    return {kind for frame in sent for kind in frame.amounts()}
+
+
+def _damaged(message: Message) -> Message:
+    data = damaged(message.encode() if isinstance(message, str) else message)
+    with suppress(UnicodeDecodeError):
+        return data.decode() if isinstance(message, str) else data
+    return data
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
