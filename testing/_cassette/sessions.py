@@ -165,7 +165,7 @@ class WebsocketSession:
     def key(self) -> str:
         """What the client asks for in the whole session, as text."""
         if self._key is None:
-            self._key = self.path._replace(body=[*self.sent()]).key
+            self._key = self.asked.key
         return self._key
 
     @property
@@ -184,6 +184,11 @@ class WebsocketSession:
     def meaning(self) -> Meaning:
         """What the opening of the session asks for."""
         return self.path._replace(body=next(self.sent(), None))
+
+    @property
+    def asked(self) -> Meaning:
+        """What the client asks for in the whole session."""
+        return self.path._replace(body=[*self.sent()])
 
     @property
     def values(self) -> SessionValues:

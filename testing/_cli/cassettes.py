@@ -16,13 +16,14 @@ from maxim_gemini.testing._cassette import Cassette
 from maxim_gemini.testing._cassette.store import Shelf
 from maxim_gemini.testing.exceptions import CassetteError, CassetteNotFound, TestKitError
 
-from . import checking, console, describing
+from . import checking, console, describing, session_describing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import timedelta
 
     from maxim_gemini.testing._cassette import Interaction
+    from maxim_gemini.testing._cassette.sessions import WebsocketSession
 
 _SKIPPED: Final = frozenset({"node_modules", "__pycache__", "site-packages"})
 
@@ -102,7 +103,7 @@ def _row(path: Path) -> Row:
         source=head.source,
         recorded_at=head.recorded_at,
         sdk=head.sdk,
-        interactions=len(cassette.interactions),
+        interactions=len(cassette.interactions) + len(cassette.websockets),
         description=head.description,
         path=str(path),
     )
@@ -149,6 +150,8 @@ def show(name: str, *, full: bool, as_json: bool) -> None:
     out.print(", ".join(filter(None, facts)), style="dim", soft_wrap=True)
     for index, interaction in enumerate(cassette.interactions, 1):
         _print_interaction(index, interaction, full=full)
+    for index, session in enumerate(cassette.websockets, 1):
+        _print_session(index, session, full=full)
 
 
 def _as_data(path: Path, cassette: Cassette) -> dict[str, Any]:
@@ -164,13 +167,21 @@ def _as_data(path: Path, cassette: Cassette) -> dict[str, Any]:
         }
         for interaction in cassette.interactions
     ]
-    return {**asdict(_row(path)), "interactions": interactions}
+    sessions = [
+        {
+            "uri": session.uri,
+            "frames": session.values.session["frames"],
+            "ended": session.head.get("ended"),
+        }
+        for session in cassette.websockets
+    ]
+    return {**asdict(_row(path)), "interactions": interactions, **({"websockets": sessions} if sessions else {})}
 
 
 def _print_interaction(index: int, interaction: Interaction, *, full: bool) -> None:
     out = console.out()
     out.print()
-    out.print(f"{index}  {interaction.request.method} {describing.target(interaction)}", style="bold", end="  ")
+    out.print(f"{index}  {interaction.request.method} {describing.target(interaction.request)}", style="bold", end="  ")
     out.print(describing.outcome(interaction), style="red" if interaction.response.status >= 400 else "green")
     if full:
         for body in (describing.loaded(interaction.request.body), *describing.events(interaction)):
@@ -179,6 +190,16 @@ def _print_interaction(index: int, interaction: Interaction, *, full: bool) -> N
     for line in describing.lines(interaction):
         out.print(f"{line.who:>9}  ", style="cyan", end="")
         out.print(_beginning(line.text), soft_wrap=True)
+
+
+def _print_session(index: int, session: WebsocketSession, *, full: bool) -> None:
+    out = console.out()
+    out.print()
+    out.print(f"{index}  {session.request.method} {session.path.path}", style="bold", end="  ")
+    out.print(session_describing.outcome(session), style="red" if session_describing.is_broken(session) else "green")
+    for line in session_describing.messages(session) if full else session_describing.lines(session):
+        out.print(f"{line.who:>13}  ", style="cyan", end="")
+        out.print(line.text if full else _beginning(line.text), soft_wrap=True)
 
 
 def _beginning(text: str, limit: int = 300) -> str:
@@ -284,6 +305,8 @@ def _copy(cassette: Cassette, target: Path) -> None:
     copy.head = cassette.head
     for interaction in cassette.interactions:
         copy.record(interaction.request, interaction.response)
+    for session in cassette.websockets:
+        copy.record_websocket(session.conversation)
     copy.dirty = True  # one without interactions is written, too
     copy.save()
 

@@ -74,6 +74,9 @@ def _in_values(cassette: Cassette) -> Iterator[Finding]:
         for part, values in interaction.values._asdict().items():
             yield from _by_both(values, f"interaction {number}, {part}", cassette.scrubber)
         _ = interaction.response  # whether it can be read
+    for number, session in enumerate(cassette.websockets, 1):
+        yield from _by_both(session.values.session, f"websocket session {number}", cassette.scrubber)
+        _ = session.conversation
     yield from _by_both(cassette.head.metadata(), "the head", cassette.scrubber)
 
 

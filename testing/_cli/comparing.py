@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from maxim_gemini.testing._cassette import Cassette
+from maxim_gemini.testing._cassette import Cassette, Interaction
 from maxim_gemini.testing._cassette.differences import between, differences, nearest
+from maxim_gemini.testing._cassette.sessions import WebsocketSession
 from maxim_gemini.testing._json_types import is_list, is_object
 
-from . import console, describing
+from . import console, describing, session_describing
 from .cassettes import named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from maxim_gemini.testing._cassette import Interaction
+    from maxim_gemini.testing._cassette.cassette import Recorded
+    from maxim_gemini.testing._cassette.matching import Meaning
+
+R = TypeVar("R", Interaction, WebsocketSession)
 
 _ANOTHER_EACH_TIME: Final = frozenset({"responseId", "createTime", "thoughtSignature", "signature", "call_id"})
 _OF_AN_INTERACTION: Final = _ANOTHER_EACH_TIME | {"id", "created", "updated", "previous_interaction_id"}
@@ -25,14 +29,16 @@ _ARGUMENTS: Final = frozenset({"args", "arguments"})
 class Pair(NamedTuple):
     """An interaction of the old cassette and its counterpart in the new one; either may be missing."""
 
-    old: Interaction | None
-    new: Interaction | None
+    old: Recorded | None
+    new: Recorded | None
 
 
 def diff(old: str, new: str, *, as_json: bool) -> int:
     """Print what changed from *old* to *new*; return 1 where anything did."""
-    cassettes = [Cassette.load(named(name)).interactions for name in (old, new)]
-    compared = [(pair, list(_changes(pair))) for pair in _pairs(*cassettes)]
+    cassettes = [Cassette.load(named(name)) for name in (old, new)]
+    pairs = _pairs(*(cassette.interactions for cassette in cassettes))
+    pairs += _pairs(*(cassette.websockets for cassette in cassettes))
+    compared = [(pair, list(_changes(pair))) for pair in pairs]
     changed = [(pair, changes) for pair, changes in compared if changes]
     if as_json:
         console.show_json([_as_data(pair, changes) for pair, changes in changed])
@@ -41,7 +47,7 @@ def diff(old: str, new: str, *, as_json: bool) -> int:
             interaction = pair.new or pair.old
             if interaction is not None:
                 numbers = " -> ".join(str(one.index + 1) for one in pair if one)
-                head = f"{numbers}  {interaction.request.method} {describing.target(interaction)}"
+                head = f"{numbers}  {interaction.request.method} {describing.target(interaction.request)}"
                 console.out().print(head, style="bold")
             for change in changes:
                 console.out().print(f"  {change}", soft_wrap=True)
@@ -50,9 +56,9 @@ def diff(old: str, new: str, *, as_json: bool) -> int:
     return 1 if changed else 0
 
 
-def _pairs(old: Sequence[Interaction], new: Sequence[Interaction]) -> list[Pair]:
+def _pairs(old: Sequence[R], new: Sequence[R]) -> list[Pair]:
     """Pair what asks the same, then what is most alike; in the order of the new cassette, then what is gone."""
-    waiting: defaultdict[str, deque[Interaction]] = defaultdict(deque)
+    waiting: defaultdict[str, deque[R]] = defaultdict(deque)
     for interaction in old:
         waiting[interaction.key].append(interaction)
     same = {one.index: waiting[one.key].popleft() for one in new if waiting[one.key]}
@@ -72,12 +78,18 @@ def _changes(pair: Pair) -> Iterator[str]:
     if pair.old is None or pair.new is None:
         yield "added" if pair.new else "removed"
         return
-    yield from (f"request   {change.as_change()}" for change in between(pair.old.meaning, pair.new.meaning))
+    yield from (f"request   {change.as_change()}" for change in between(_question(pair.old), _question(pair.new)))
     yield from (f"answer    {change.as_change()}" for change in differences(_answer(pair.old), _answer(pair.new)))
 
 
-def _answer(interaction: Interaction) -> dict[str, Any]:
+def _question(recorded: Recorded) -> Meaning:
+    return recorded.meaning if isinstance(recorded, Interaction) else recorded.asked
+
+
+def _answer(interaction: Recorded) -> dict[str, Any]:
     """Return what counts of an answer: its whole body, or the texts of a stream, however it was cut into events."""
+    if not isinstance(interaction, Interaction):
+        return session_describing.answer(interaction)
     response = interaction.response
     about = {"http_status": response.status, "ended": response.ended}
     if describing.is_stream(interaction):

@@ -12,6 +12,8 @@ from maxim_gemini.testing._json_types import is_list, is_object
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vcr.request import Request
+
     from maxim_gemini.testing._cassette import Interaction
 
 Json = Any
@@ -24,9 +26,9 @@ class Line(NamedTuple):
     text: str
 
 
-def target(interaction: Interaction) -> str:
+def target(request: Request) -> str:
     """Return what was called, without host and version: `gemini-2.5-flash:generateContent`."""
-    path = urlsplit(interaction.request.uri).path
+    path = urlsplit(request.uri).path
     _, models, name = path.rpartition("/models/")
     return name if models else path
 
