@@ -198,7 +198,7 @@ def _print_session(index: int, session: WebsocketSession, *, full: bool) -> None
     out.print(f"{index}  {session.request.method} {session.path.path}", style="bold", end="  ")
     out.print(session_describing.outcome(session), style="red" if session_describing.is_broken(session) else "green")
     for line in session_describing.messages(session) if full else session_describing.lines(session):
-        out.print(f"{line.who:>13}  ", style="cyan", end="")
+        out.print(f"{line.who:>24}  ", style="cyan", end="")
         out.print(line.text if full else _beginning(line.text), soft_wrap=True)
 
 

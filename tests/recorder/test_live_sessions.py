@@ -12,7 +12,7 @@ import pytest
 from google import genai
 from google.genai import errors, types
 from google.oauth2.credentials import Credentials
-from support.live import client_of, session_of, speak, texts, turn
+from support.live_clients import client_of, session_of, speak, texts, turn
 
 from maxim_gemini.testing import CassetteDrift, CassetteMiss, CassetteUnused, GeminiRecorder, GeminiServer, reply
 from maxim_gemini.testing._cassette import Cassette

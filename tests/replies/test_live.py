@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from google import genai
 from google.genai import errors, types
-from support.live import LIVE_MODEL as MODEL
-from support.live import client_of, contents, session_of, spoken, texts, turn
+from support.live_clients import LIVE_MODEL as MODEL
+from support.live_clients import client_of, contents, session_of, spoken, texts, turn
 
 from maxim_gemini.testing import GeminiMock, GeminiServer, ScriptError, reply
 
