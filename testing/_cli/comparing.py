@@ -61,8 +61,8 @@ def _pairs(old: Sequence[R], new: Sequence[R]) -> list[Pair]:
     waiting: defaultdict[str, deque[R]] = defaultdict(deque)
     for interaction in old:
         waiting[interaction.key].append(interaction)
-    same = {one.index: waiting[one.key].popleft() for one in new if waiting[one.key]}
-    rest = [interaction for queue in waiting.values() for interaction in queue]
+    same: dict[int, R] = {one.index: waiting[one.key].popleft() for one in new if waiting[one.key]}
+    rest: list[R] = [interaction for queue in waiting.values() for interaction in queue]
     for interaction in new:
         if interaction.index in same:
             continue

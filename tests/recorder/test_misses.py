@@ -111,7 +111,9 @@ async def test_the_live_api_is_not_reached_on_replay(hello: Path) -> None:
         ):
             pytest.fail("there is a session")
 
-    with pytest.raises(CassetteMiss, match=r"A websocket was to be opened at generativelanguage\.googleapis\.com"):
+    with pytest.raises(
+        CassetteMiss, match=r"A websocket was to be opened at wss://generativelanguage\.googleapis\.com"
+    ):
         await talk()
 
 
