@@ -21,6 +21,7 @@ ALLOWED = {
     "testing/_logs/maxim.py": "maxim-py",
     "testing/_http/httpx.py": "httpx and httpx2",
     "testing/_http/aiohttp.py": "aiohttp",
+    "testing/_http/event_loops.py": "asyncio",
     "testing/_cassette/cassette.py": "vcrpy",
     "testing/_pytest/cassette_paths.py": "pytest",
 }

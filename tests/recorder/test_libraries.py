@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import importlib.util
 import inspect
@@ -60,6 +61,32 @@ def test_every_way_to_open_a_websocket_is_awaited() -> None:
     for module, name in (("live", "ws_connect"), ("live_music", "connect"), ("_interactions_websocket", "ws_connect")):
         if importlib.util.find_spec(f"google.genai.{module}"):
             assert getattr(importlib.import_module(f"google.genai.{module}"), name) is client.connect
+
+
+def test_what_watches_a_websocket_sees_every_frame_and_the_end() -> None:
+    from websockets.asyncio.client import ClientConnection
+    from websockets.asyncio.connection import Connection
+    from websockets.client import ClientProtocol
+
+    assert "self.process_event(event)" in inspect.getsource(Connection.data_received)
+    assert "self.recv_messages.put(event)" in inspect.getsource(Connection.process_event)
+    assert parameters(ClientConnection.connection_lost) == ["self", "exc"]
+    protocol = inspect.getsource(ClientProtocol.__mro__[1])
+    assert all(f"self.{name}" in protocol for name in ("close_rcvd", "close_sent", "close_rcvd_then_sent"))
+
+
+async def test_what_is_read_of_an_event_loop() -> None:
+    loop: Any = asyncio.get_running_loop()
+    timer = loop.call_later(60, print)
+    ready = loop.call_soon(lambda: None)
+    assert timer in loop._scheduled
+    assert ready in loop._ready
+    assert ready._callback is not None
+    assert ready._cancelled is False
+    timer.cancel()
+    assert timer._cancelled
+    assert loop._ssock.fileno() in loop._selector.get_map()
+    assert asyncio.timeouts.Timeout.__name__ == "Timeout"
 
 
 @pytest.mark.skipif("aiohttp" not in LIBRARIES, reason="aiohttp is not installed")
