@@ -293,7 +293,7 @@ class Log:
             self.warn("privacy", f"Methods of a logger other than maxim-py's own would see what is private: {done}")
         writer: Any = logger.writer if has_writer else Nowhere()
         sample = self._ledger.shared(Sample, self.privacy)
-        return private_logger(logger, PrivateWriter(writer, self.privacy, sample, self.warn))
+        return private_logger(logger, PrivateWriter(writer, self.privacy, sample, self._ledger, self.warn))
 
     @property
     def delivery(self) -> Delivery:

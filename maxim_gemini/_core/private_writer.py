@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from maxim.logger import Logger
 from maxim.logger.components.types import CommitLog, Entity
@@ -67,11 +67,22 @@ class Screened(CommitLog):
         return screen.data(entity.replace("-", "_"), data)
 
 
+class Sink(Protocol):
+    """What gets every commit, whether it leaves or not."""
+
+    def commit(self, log: CommitLog) -> None:
+        """Take note of a commit."""
+        ...
+
+
 class PrivateWriter:
     """In the place of a logger's *writer*; the rest of a writer is the real one's."""
 
-    def __init__(self, writer: Any, policy: Privacy, sample: Sample, warn: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, writer: Any, policy: Privacy, sample: Sample, sink: Sink, warn: Callable[[str, str], None]
+    ) -> None:
         self._writer = writer
+        self._sink = sink
         self._policy = policy
         self._sample = sample
         self._screen = Screen(policy, warn)
@@ -84,7 +95,11 @@ class PrivateWriter:
         """Commit what may leave of *log*, and of what was held back until now."""
         if log.action in _ATTACHING and not self._policy.logs_attachments:
             return
-        for one in (log,) if self._policy.sample >= 1 else self._sample.passing(log, self._policy):
+        passing = [log]
+        if self._policy.sample < 1:
+            self._sink.commit(log)  # what is held back was begun all the same
+            passing = self._sample.passing(log, self._policy)
+        for one in passing:
             screened = one if self._is_as_it_is else Screened(one, self._screen)
             if screened is not one and self._policy.mask is None:  # nothing of it takes time
                 screened = type(one)(one.entity, one.entity_id, one.action, screened.data)

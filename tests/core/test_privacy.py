@@ -15,7 +15,7 @@ from support.maxim_backend import Backend
 from support.own_log import own_messages
 from support.planting import MARK
 
-from maxim_gemini import MaximGeminiClient, Privacy, mask_secrets
+from maxim_gemini import MaximGeminiClient, Privacy, instrument, mask_secrets, span, trace
 from maxim_gemini.testing import FakeLogger, GeminiMock, Reply, TextReceived, reply
 
 if TYPE_CHECKING:
@@ -458,3 +458,68 @@ class TestSettings:
             MaximGeminiChatSession(bare.chats.create(model=MODEL), logger, privacy=policy).send_message("secret")
         logger.assert_no_text("secret")
         assert len(logger.traces) == 3
+
+
+class TestTraces:
+    def test_a_trace_of_the_applications_own_has_its_policy(self, bare: genai.Client) -> None:
+        logger = FakeLogger()
+        client = MaximGeminiClient(bare, logger, privacy=Privacy(capture="no-content"))
+        metadata = {"words": "secret", "count": 3}
+        with (
+            GeminiMock(reply.text("secret")),
+            trace(
+                logger, name="Work", input="secret", metadata=metadata, privacy=Privacy(capture="no-content")
+            ) as work,
+            span("Part", input="secret"),
+        ):
+            client.models.generate_content(model=MODEL, contents="secret")
+            work.output = "secret"
+        logger.assert_no_text("secret")
+        logger.assert_complete()
+        assert (logger.trace.name, logger.span.name) == ("Work", "Part")
+        assert logger.trace.metadata["count"] == 3
+
+    def test_all_of_a_trace_is_in_the_sample_or_out(self, bare: genai.Client) -> None:
+        policy, logger = Privacy(sample=0.5), FakeLogger()
+        client = MaximGeminiClient(bare, logger, privacy=policy)
+        with GeminiMock(*[reply.text("a")] * 40):
+            for _ in range(20):
+                with trace(logger, privacy=policy), span("Part"):
+                    client.models.generate_content(model=MODEL, contents="Hi")
+                    client.models.generate_content(model=MODEL, contents="Hi")
+        logger.assert_complete()
+        assert 2 < len(logger.traces) < 18
+        assert len(logger.spans) == len(logger.traces)
+        assert len(logger.generations) == 2 * len(logger.traces)
+
+    @pytest.mark.parametrize("here", [0, 0.3, 1], ids=str)
+    @pytest.mark.parametrize("there", [0, 0.6, 1], ids=str)
+    def test_another_process_logs_what_this_one_does(self, bare: genai.Client, here: float, there: float) -> None:
+        for _ in range(20):
+            ours, theirs = FakeLogger(), FakeLogger()
+            with trace(ours, privacy=Privacy(sample=here)) as work:
+                headers = work.headers()
+            policy = Privacy(sample=there)
+            client = MaximGeminiClient(bare, theirs, privacy=policy)
+            with GeminiMock(reply.text("a")), trace(theirs, headers=headers, privacy=policy):
+                client.models.generate_content(model=MODEL, contents="Hi")
+            if here < 1:  # who logs all says nothing of a sample
+                assert bool(ours.logs) == bool(theirs.logs), headers
+
+    def test_errors_are_kept_of_a_trace_with_many_calls(self, bare: genai.Client) -> None:
+        policy, logger = Privacy(sample=0, keep_errors=True), FakeLogger()
+        client = MaximGeminiClient(bare, logger, privacy=policy)
+        with GeminiMock(reply.text("a"), reply.error(400), reply.text("b")), trace(logger, privacy=policy):
+            client.models.generate_content(model=MODEL, contents="Hi")
+            with contextlib.suppress(errors.ClientError):
+                client.models.generate_content(model=MODEL, contents="Hi")
+            client.models.generate_content(model=MODEL, contents="Hi")
+        logger.assert_complete()
+        assert len(logger.trace.generations) == 3
+
+    def test_every_client_of_the_process_has_the_policy(self, bare: genai.Client) -> None:
+        logger = FakeLogger()
+        with instrument(logger, privacy=Privacy(capture="no-content")), GeminiMock(reply.text("secret")):
+            bare.models.generate_content(model=MODEL, contents="secret")
+        assert logger.trace.input == "[not captured]"
+        logger.assert_no_text("secret")
