@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import gc
+import os
 import ssl
 import threading
 import time
@@ -19,7 +20,13 @@ pytest_plugins = ["pytester"]
 asyncio.set_event_loop(None)
 
 # A run in CI must not fail for what the change did not do; `tox -e proof` looks for new examples.
-settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
+settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=int(os.environ.get("MAXIM_GEMINI_EXAMPLES", "100")),
+)
 settings.load_profile("repeatable")
 
 

@@ -33,7 +33,13 @@ def environments() -> set[str]:
 def test_every_environment_of_tox_is_a_job() -> None:
     jobs = workflow("ci")["jobs"]
     matrices = [jobs[name]["strategy"]["matrix"] for name in ("checks", "tests")]
-    assert {env for matrix in matrices for env in matrix["env"]} == environments()
+    assert {env for matrix in matrices for env in matrix["env"]} | {"coverage"} == environments()
+    assert jobs["coverage"]["steps"][-1]["run"].endswith("-e coverage")
+
+
+def test_a_merge_requires_every_job() -> None:
+    jobs = workflow("ci")["jobs"]
+    assert {*jobs["all-green"]["needs"]} == {*jobs} - {"all-green"}
 
 
 def test_every_supported_python_is_tested() -> None:

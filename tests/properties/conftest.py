@@ -26,7 +26,7 @@ _SHARED: dict[str, Any] = {"deadline": None, "suppress_health_check": _SLOW, "da
 # Shrinking a program takes minutes: `MAXIM_GEMINI_PROOF=40` does it.
 settings.register_profile(
     "normal",
-    max_examples=40,
+    max_examples=min(40, settings().max_examples),
     stateful_step_count=20,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
