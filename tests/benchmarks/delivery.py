@@ -39,7 +39,7 @@ from support.maxim_backend import control, received
 try:
     import httpx2 as http
 except ImportError:
-    import httpx as http
+    import httpx as http  # type: ignore[no-redef]
 
 ROUNDS = 5
 

@@ -70,7 +70,8 @@ async def test_an_event_loop_opens_no_connection_and_no_file(
     gemini, logger = InMemoryGemini(), backend.logger()
     client = MaximGeminiClient(gemini.client(), logger)
     delivery = deliver(logger, memory_limit=1000, journal=True)
-    _audited = noted = []
+    noted: list[tuple[str, int]] = []
+    _audited = noted
     try:
         for number in range(300):
             await client.aio.models.generate_content(model=MODEL, contents="Hi")

@@ -63,7 +63,7 @@ async def test_a_bare_client_is_traced_until_it_is_undone(
     before = code_of_all()
     instrument(logger)
     assert await use_in_every_way(side, gemini, raw) == ["ok"] * 4
-    names = [one.name for one in logger.traces]
+    names = [one.name or "" for one in logger.traces]
     assert sorted(names) == ["Chat turn", "Chat turn", "Gemini call", "Gemini call"]
     assert {one.input for one in logger.traces} == {"one", "two", "three", "four"}
     assert len({one.session_id for one in logger.traces if one.name == "Chat turn"}) == 1  # one chat, one session

@@ -40,7 +40,7 @@ def server() -> Iterator[GeminiServer]:
 
 @pytest.fixture
 def bare(server: GeminiServer) -> Iterator[genai.Client]:
-    client = genai.Client(api_key="unused", http_options={"base_url": server.url})  # type: ignore[arg-type]
+    client = genai.Client(api_key="unused", http_options={"base_url": server.url})
     yield client
     client.close()
 

@@ -231,7 +231,8 @@ def test_an_embedding_of_an_impossible_size_is_an_error_400(server: GeminiServer
 
 @pytest.mark.parametrize(("action", "field"), [("batchEmbedContents", "requests"), ("predict", "instances")])
 def test_nothing_to_embed_is_an_error_400(server: GeminiServer, action: str, field: str) -> None:
-    for value in ({}, {field: []}):
+    values: list[dict[str, Any]] = [{}, {field: []}]
+    for value in values:
         status, answer = post(server, json.dumps(value).encode(), action)
         assert (status, answer["error"]["status"]) == (400, "INVALID_ARGUMENT")
         assert "at least one content" in answer["error"]["message"]

@@ -33,7 +33,7 @@ def received(*logged: Iterable[Any]) -> FakeLogger:
 def ask(url: str, headers: dict[str, str], question: str, **more: Any) -> Commits:
     """Make one call in the trace of *headers*, in a span of its own."""
     logger = FakeLogger()
-    client = genai.Client(api_key="unused", http_options={"base_url": url})  # type: ignore[arg-type]
+    client = genai.Client(api_key="unused", http_options={"base_url": url})
     with instrument(logger), trace(logger, headers=headers, **more), span("Look up"):
         client.models.generate_content(model=MODEL, contents=question)
     client.close()
