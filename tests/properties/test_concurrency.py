@@ -241,9 +241,11 @@ assert len(logger.traces) == 3
 
 def outcome_of(program: str) -> tuple[int, str]:
     """Run *program* in a process of its own; return its exit code and what it complained of."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment.pop("COVERAGE_PROCESS_CONFIG", None)  # Python 3.12 crashes where a subinterpreter ends that is measured
     done = subprocess.run(
         [sys.executable, "-W", "error::ResourceWarning", "-c", program],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        env=environment,
         capture_output=True,
         text=True,
         check=False,
