@@ -21,6 +21,7 @@ import contextlib
 import json
 import logging
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -80,8 +81,8 @@ def rows(scale: float) -> list[Row]:
     ends = ("SIGTERM", "SIGINT", "os._exit", "os._exit with a journal", "fork")
     return [
         *(row("tasks", 200, 100, f"backend of {delay} s", delay) for delay in delays),
-        row("tasks", 200, 25, "answers after 2 s, backend of 0.2 s", 0.2, reply=2.0),
-        row("tasks", 200, 25, "answers after 1 s, on Lambda, backend of 0.2 s", 0.2, reply=1.0, end="Lambda"),
+        row("tasks", 200, 25, "answers after 1 to 3 s, backend of 0.2 s", 0.2, reply=2.0),
+        row("tasks", 200, 25, "answers after 0.5 to 1.5 s, on Lambda, backend of 0.2 s", 0.2, reply=1.0, end="Lambda"),
         *(row("threads", 50, 100, f"backend of {delay} s", delay) for delay in delays),
         row("streams", 20, 50, "200 chunks each"),
         *(row("threads", 50, 100, outage, outage=outage) for outage in outages),
@@ -112,7 +113,7 @@ def bare_client(row: Row) -> Any:
         return answer(request)
 
     async def async_after_a_while(request: Any) -> Any:
-        await asyncio.sleep(row.reply)
+        await asyncio.sleep(row.reply * random.uniform(0.5, 1.5))  # else all tasks go on in step
         return answer(request)
 
     transports: Any = {
