@@ -119,12 +119,17 @@ class ToolCall:
 
 
 class Conversation:
-    """The function calls of one chat, or of all the single calls over one logger, that wait for an answer."""
+    """The function calls of one chat, or of all the single calls over one logger, that wait for an answer.
 
-    __slots__ = ("_ids", "_is_one_chat", "_times_given", "_waiting")
+    Those of a chat may be answered *beyond* it, in the same trace or session: by a framework that makes a chat for each
+    request, perhaps.
+    """
 
-    def __init__(self, *, is_one_chat: bool = False) -> None:
+    __slots__ = ("_beyond", "_ids", "_is_one_chat", "_times_given", "_waiting")
+
+    def __init__(self, *, is_one_chat: bool = False, beyond: Conversation | None = None) -> None:
         self._is_one_chat = is_one_chat
+        self._beyond = beyond
         self._ids: dict[int, tuple[FunctionCall, str]] = {}
         self._times_given: dict[str, int] = {}
         self._waiting: dict[str, ToolCall] = {}
@@ -150,6 +155,8 @@ class Conversation:
         """Keep *call* in mind until its answer comes."""
         self._waiting[call.id] = call
         _forget_the_oldest(self._waiting, _REMEMBERED)
+        if self._beyond is not None:
+            self._beyond.wait(call)
 
     def take(self, answer: FunctionAnswer, trace: Trace) -> ToolCall | None:
         """Return the call that *answer* in *trace* is for, which then no longer waits.
@@ -158,7 +165,7 @@ class Conversation:
         another user's, who may have called the same function with the same arguments, and whose model may have counted
         up the same ids.
         """
-        waiting = list(self._waiting.values())
+        waiting = [one for one in self._waiting.values() if not one.is_done]
         session_id = trace.labels.session_id
         near = [
             one
@@ -178,7 +185,9 @@ class Conversation:
             if answer.call is not None:
                 args = answer.call.args or {}
                 matches = [one for one in matches if (one.call.args or {}) == args]
-        return self._waiting.pop(matches[0].id, None) if matches else None
+        if matches:
+            return self._waiting.pop(matches[0].id, None)
+        return None if self._beyond is None else self._beyond.take(answer, trace)
 
 
 def _forget_the_oldest(kept: dict[K, V], limit: int) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import maxim.decorators
 import pytest
 from google import genai
+from google.genai import types
 from support.script import Gemini, call, response
 from support.sides import MODEL, SIDES, Sync
 
@@ -606,3 +607,19 @@ def test_a_logger_that_fails_changes_nothing(client: MaximGeminiClient, logger: 
         work.output = "x"
         client.models.generate_content(model=MODEL, contents="Hi")
     assert logger.trace.generation.text == "ok"
+
+
+async def test_a_function_is_answered_in_another_chat_of_the_same_trace(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    """A framework may make a chat for each request."""
+    gemini.forget()
+    gemini.says(response(call("weather", city="Rome")), response("Sunny."))
+    asked = types.Part.from_function_call(name="weather", args={"city": "Rome"})
+    history = [types.UserContent("Hi"), types.ModelContent(asked)]
+    result = types.Part.from_function_response(name="weather", response={"result": "sunny"})
+    with trace(logger, name="Work"):
+        await side.send(side.chats(client).create(model=MODEL), "Hi")
+        await side.send(side.chats(client).create(model=MODEL, history=history), result)
+    assert logger.trace.tool_call.result == "sunny"
+    logger.assert_complete(strict=True)
