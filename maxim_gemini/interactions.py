@@ -52,6 +52,7 @@ class MaximGeminiInteractions(
         """Read an interaction as the SDK does; one that ran in the background ends with it."""
         response = self._unrecorded.get(id, **request)
         if sdk.is_stream(response):
+            self._resume(id, request)
             return sdk.watching(response, partial(self._saw_event, id))
         return self._seen(response)
 
@@ -113,6 +114,7 @@ class MaximGeminiAsyncInteractions(
         """Read an interaction as the SDK does; one that ran in the background ends with it."""
         response = await self._unrecorded.get(id, **request)
         if sdk.is_stream(response):
+            self._resume(id, request)
             return sdk.watching_async(response, partial(self._saw_event, id))
         return self._seen(response)
 

@@ -319,6 +319,12 @@ class Log:
                     message, args = "%s (details withheld: the privacy policy hides texts)", (kind,)
                 WARNINGS.warning(message, *args)
 
+    def remark(self, kind: str, message: str, *args: object) -> None:
+        """Write down at debug level what is new, once per kind for this logger."""
+        with contextlib.suppress(Exception):
+            if self._ledger.is_first(kind):
+                WARNINGS.debug(message, *args)
+
     def when_free(self, do: Callable[[], None]) -> None:
         """Do something now or, while the writer's queues are in use, at the next commit.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from .._core.call import Call
 from .._core.generation import SUCCESS, Outcome, Request
-from .._core.logger import WARNINGS, new_id
+from .._core.logger import new_id
 from .._core.secrets import redacted
 from .._core.values import arguments_text, as_text
 from .chains import Chains
@@ -95,6 +95,11 @@ class InteractionCall(Call):
         """Whether the application has functions to run."""
         return self._answer is not None and bool(function_calls(self._answer.interaction))
 
+    def resume(self) -> None:
+        """Be ready for a stream that goes on after an event that has been read."""
+        if self._answer is not None:
+            self._answer.steps.resume()
+
     def received(self, response: R) -> R:
         """Take in the whole answer of a remote call, and give it back."""
         self.log.attempt("read the answer", self._receive, response)
@@ -145,8 +150,8 @@ class InteractionCall(Call):
         self._remember(interaction.head)
         for tool in self.log.attempt("read what Google ran", server_tools, interaction) or ():
             self.log.attempt("log what Google ran", self._log_tool, tool)
-        if answer.steps.unknown:
-            WARNINGS.debug("unknown parts of an interaction: %s", ", ".join(sorted(set(answer.steps.unknown))))
+        for kind in answer.steps.unknown:
+            self.log.remark(f"unknown {kind}", "Unknown part of an interaction: %s", kind)
 
     def _head(self) -> JsonDict:
         return self._answer.interaction.head if self._answer else {}

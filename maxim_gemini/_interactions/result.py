@@ -102,7 +102,8 @@ class InteractionAnswer:
 
     def metadata(self) -> dict[str, Any]:
         """Return what the answer says beside its result."""
-        return metadata_of(self.interaction)
+        metadata = metadata_of(self.interaction)
+        return metadata | ({"unknown_events": self.steps.unknown_events} if self.steps.unknown_events else {})
 
 
 def function_calls(interaction: Interaction) -> list[FunctionCall]:

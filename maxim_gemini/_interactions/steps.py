@@ -28,6 +28,9 @@ _FIRST_SCHEMA: Final = {
 
 _KNOWN: Final = frozenset({*_FIRST_SCHEMA.values(), "interaction.status_update", "error"})
 
+_UNKNOWN_EVENTS: Final = 20
+"""Events of an unknown kind that are kept of one interaction."""
+
 # Where a step under way keeps what comes in pieces: no step of Gemini's has such names.
 _PIECES: Final = "_pieces"
 _ARGUMENTS: Final = "_arguments"
@@ -77,11 +80,15 @@ class Interaction(NamedTuple):
 class Steps:
     """Folds an interaction: from a whole answer, or event by event."""
 
-    __slots__ = ("_by_index", "_error", "_head", "_usage", "unknown")
+    __slots__ = ("_by_index", "_error", "_head", "_parts", "_resumes", "_usage", "unknown", "unknown_events")
 
     def __init__(self) -> None:
         self.unknown: list[str] = []
         """Kinds of events and deltas that this module does not know."""
+        self.unknown_events: list[JsonDict] = []
+        """The first of those events, as they came."""
+        self._resumes = 0
+        self._parts: dict[int, int] = {}  # after how many resumes each step began
         self._head: JsonDict = {}
         self._usage: JsonDict | None = None
         self._error: JsonDict | None = None
@@ -89,8 +96,19 @@ class Steps:
 
     def folded(self) -> Interaction:
         """Return the interaction so far."""
-        steps = [_whole(self._by_index[index]) for index in sorted(self._by_index)]
-        return Interaction(self._head, steps, self._usage, self._error)
+        steps = {index: _whole(step) for index, step in sorted(self._by_index.items())}
+        if self._resumes:
+            steps = {index: step for index, step in steps.items() if not self._is_sent_again(index, steps)}
+        return Interaction(self._head, list(steps.values()), self._usage, self._error)
+
+    def resume(self) -> None:
+        """Be ready for a stream that goes on after an event: the API sends the steps around it again, as others."""
+        self._resumes += 1
+
+    def _is_sent_again(self, index: int, steps: dict[int, JsonDict]) -> bool:
+        part = self._parts.get(index, 0)
+        later = (step for other, step in steps.items() if other > index and self._parts.get(other, 0) > part)
+        return any(_begins(step, steps[index]) for step in later)
 
     def add_interaction(self, interaction: Any) -> None:
         """Take in a whole interaction; steps that it leaves out stay as they are."""
@@ -117,6 +135,8 @@ class Steps:
     def _read_event(self, kind: str, data: JsonDict) -> None:
         if kind not in _KNOWN:
             self.unknown.append(kind)
+            if len(self.unknown_events) < _UNKNOWN_EVENTS:
+                self.unknown_events.append(data)
             return
         self._read_usage(data.get("metadata"))
         if kind == "error":
@@ -129,6 +149,7 @@ class Steps:
             names = {"interaction_id": "id", "status": "status", "continuation_token": "continuation_token"}
             self._read_head({name: data[key] for key, name in names.items() if data.get(key)} | _usage_in(data))
         elif kind == "step.start":
+            self._parts[_index(data)] = self._resumes
             self._by_index[_index(data)] = dict(data["step"]) if "step" in data else _as_step(data.get("content") or {})
         elif kind == "step.delta":
             self._read_delta(self._step(_index(data), "model_output"), dict(data.get("delta") or {}))
@@ -136,7 +157,11 @@ class Steps:
             self._read_head(_usage_in(data))
 
     def _step(self, index: int, kind: str) -> JsonDict:
-        return self._by_index.setdefault(index, {"type": kind})
+        step = self._by_index.get(index)
+        if step is None:
+            self._parts[index] = self._resumes
+            step = self._by_index[index] = {"type": kind}
+        return step
 
     def _read_head(self, data: JsonDict) -> None:
         if usage := data.pop("usage", None):
@@ -162,7 +187,23 @@ class Steps:
         else:  # a tool's call or result, a signature: whole values, of which an empty one says nothing
             if kind not in ("thought_signature", step.get("type")):
                 self.unknown.append(kind)
+                if step.get("type") == "model_output":  # a content that is not known yet
+                    step.setdefault(_PIECES, []).append({"type": kind, **delta})
+                    return
             step |= {name: value for name, value in delta.items() if value not in (None, "")}
+
+
+def _begins(whole: Any, beginning: Any) -> bool:
+    """Return whether *whole* is *beginning*, or goes on from it."""
+    if isinstance(beginning, str):
+        return isinstance(whole, str) and whole.startswith(beginning)
+    if isinstance(beginning, list):
+        parts = listed(beginning)
+        return isinstance(whole, list) and len(whole) >= len(parts) and all(map(_begins, listed(whole), parts))
+    members, of_whole = mapping(beginning), mapping(whole)
+    if members is not None:
+        return of_whole is not None and all(_begins(of_whole.get(name), item) for name, item in members.items())
+    return bool(whole == beginning)
 
 
 def _index(data: JsonDict) -> int:

@@ -116,6 +116,12 @@ class TracedInteractions(Wrapper):
             call.add(interaction)
             call.end(SUCCESS)
 
+    def _resume(self, interaction_id: str, request: dict[str, Any]) -> None:
+        """Be ready for the stream that *request* asks for, of an interaction whose steps are known in part."""
+        call = self._chains.running(interaction_id)
+        if call is not None and request.get("last_event_id"):
+            call.resume()
+
     def _saw_event(self, interaction_id: str, event: Any) -> None:
         """Take in an event of a stream that reads a running interaction again."""
         self._log.attempt("read an event", self._see_event, interaction_id, event)

@@ -77,6 +77,52 @@ async def test_a_stream_of_it_ends_it(
     logger.assert_complete()
 
 
+async def test_a_stream_that_goes_on_after_an_event_says_everything_once_in_the_trace(
+    calls: SyncCalls, served: Interactions, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    """The API ends the step of that event, and sends it, and those around it, again as others."""
+    first, *_, last = events(number=1)
+    thought = {"type": "thought", "signature": "c2ln"}
+
+    def step(index: int, *texts: str, **step: object) -> list[dict[str, object]]:
+        deltas = [{"index": index, "delta": {"text": text, "type": "text"}} for text in texts]
+        return [
+            {"index": index, "step": step or {"type": "model_output"}, "event_type": "step.start"},
+            *({**delta, "event_type": "step.delta", "event_id": f"e{index}"} for delta in deltas),
+        ]
+
+    stop = {"index": 1, "event_type": "step.stop"}
+    served.answers(running())
+    served.streams([first, *step(0, **thought), *step(1, "A whale ", "is ")], breaks=True)
+    served.streams([stop, *step(2, **thought), *step(3, "A whale is "), stop | {"index": 3}], breaks=True)
+    served.streams([stop | {"index": 3}, *step(4, **thought), *step(5, "A whale is big."), last])
+    await calls.create(client, background=True)
+    for more in ({}, {"last_event_id": "e1"}):
+        with pytest.raises(Exception):  # noqa: B017, PT011
+            await calls.read(await calls.call(client, "get", "v1_1", stream=True, **more))
+    await calls.read(await calls.call(client, "get", "v1_1", stream=True, last_event_id="e3"))
+    assert logger.trace.output == "A whale is big."
+    logger.assert_complete()
+
+
+async def test_equal_steps_that_were_sent_once_each_stay_in_the_trace(
+    calls: SyncCalls, served: Interactions, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    one, two = (
+        [
+            {"index": index, "step": {"type": "model_output"}, "event_type": "step.start"},
+            {"index": index, "delta": {"text": "Ha", "type": "text"}, "event_type": "step.delta"},
+        ]
+        for index in (0, 1)
+    )
+    first, *_, last = events(number=1)
+    served.answers(running())
+    served.streams([first, *one, *two, last])
+    await calls.create(client, background=True)
+    await calls.read(await calls.call(client, "get", "v1_1", stream=True, last_event_id="e"))
+    assert logger.trace.output == "HaHa"
+
+
 async def test_those_that_are_never_polled_again_are_given_up_in_order(
     calls: SyncCalls,
     served: Interactions,

@@ -129,6 +129,45 @@ async def test_sound_in_pieces_is_one_attachment_that_plays(
         assert (file.getframerate(), file.readframes(9)) == (24_000, b"\1\2\3\4" * 2)
 
 
+async def test_unknown_deltas_and_events_are_readable_and_remarked_once(
+    calls: SyncCalls,
+    served: Interactions,
+    raw: genai.Client,
+    client: MaximGeminiClient,
+    logger: FakeLogger,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sent = events("It is ")
+    smell = {"index": 0, "delta": {"type": "smell", "of": "roses"}, "event_type": "step.delta"}
+    mood = {"event_type": "interaction.mood", "mood": "good"}
+    for _ in range(3):
+        served.streams([*sent[:4], smell, mood, *sent[4:]])
+    bare = dumped(await calls.read(await calls.create(raw, stream=True)))
+    with caplog.at_level("DEBUG", "maxim_gemini"):
+        for _ in range(2):
+            assert dumped(await calls.read(await calls.create(client, stream=True))) == bare
+    for trace in logger.traces:
+        assert trace.output == 'It is [{"type": "smell", "of": "roses"}]'
+        assert "interaction.mood" in str(trace.generation.metadata["unknown_events"])
+    remarks = [record.getMessage() for record in caplog.records if record.name == "maxim_gemini"]
+    assert sorted(remarks) == [
+        "Unknown part of an interaction: interaction.mood",
+        "Unknown part of an interaction: smell",
+    ]
+    logger.assert_complete()
+
+
+async def test_a_stream_without_done_ends_as_any_other(
+    calls: SyncCalls, served: Interactions, raw: genai.Client, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    for _ in range(2):
+        served.streams(events("Hello"), done=False)
+    bare = dumped(await calls.read(await calls.create(raw, stream=True)))
+    assert dumped(await calls.read(await calls.create(client, stream=True))) == bare
+    assert (logger.trace.output, logger.generation.finish_reason) == ("Hello", "completed")
+    logger.assert_complete()
+
+
 async def test_a_raw_stream_is_traced_when_it_is_parsed(
     calls: SyncCalls, served: Interactions, client: MaximGeminiClient, logger: FakeLogger
 ) -> None:

@@ -27,6 +27,12 @@ def written_again(exchange: Exchange) -> bytes:
     return write_interaction(parsed, request).body
 
 
+def share(record_property: Any, name: str, value: str) -> None:
+    """Note a share; `pytest -rP` on this file prints it."""
+    record_property(name, value)
+    print(f"{name}: {value}")
+
+
 def values(body: str) -> list[Any]:
     if not body.startswith(("event: ", ": ")):
         return [json.loads(body)]
@@ -36,13 +42,13 @@ def values(body: str) -> list[Any]:
 
 def test_recorded_answers_are_said_again_byte_for_byte(record_property: Any) -> None:
     differing = [one.id for one in RECORDED if written_again(one) != one.body.encode()]
-    record_property("byte_equal", f"{len(RECORDED) - len(differing)} of {len(RECORDED)}")
+    share(record_property, "byte_equal", f"{len(RECORDED) - len(differing)} of {len(RECORDED)}")
     assert [name for name in differing if not name.endswith(INPUT_LAST)] == []
 
 
 def test_all_recorded_answers_are_said_again_as_json(record_property: Any) -> None:
     differing = [one.id for one in exchanges() if values(written_again(one).decode()) != values(one.body)]
-    record_property("json_equal", f"{len(exchanges()) - len(differing)} of {len(exchanges())}")
+    share(record_property, "json_equal", f"{len(exchanges()) - len(differing)} of {len(exchanges())}")
     assert differing == []
 
 
@@ -52,7 +58,7 @@ def test_most_are_said_in_words_and_the_rest_as_events_of_the_wire(record_proper
     for one in streams:
         parsed = reply.parse(one.body, status=one.status, backend=one.backend)  # type: ignore[arg-type]
         raw += [one] if any(isinstance(step, InteractionEvent) for step in parsed.steps) else []
-    record_property("streams_in_words", f"{len(streams) - len(raw)} of {len(streams)}")
+    share(record_property, "streams_in_words", f"{len(streams) - len(raw)} of {len(streams)}")
     unusual = [
         one
         for one in raw
