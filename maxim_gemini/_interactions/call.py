@@ -124,7 +124,7 @@ class InteractionCall(Call):
             return False
         self._remember(head)
         self.trace.release()  # it may run for hours, or never be looked at again
-        self._body = {}  # it may be large, and the call stays
+        self._body, self._unsent = {}, Request  # its input may be large, and the call stays
         self._attached.clear()
         chains = self._chains
         if not chains.end_with_logger:

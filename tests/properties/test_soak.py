@@ -6,13 +6,18 @@ import gc
 import os
 import time
 import tracemalloc
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.in_memory import InMemoryGemini, Said
+from support.interaction_calls import interaction, output
+from support.interactions import needs_interactions
 from support.sides import MODEL, SIDES, Sync
 
 from maxim_gemini import MaximGeminiClient
+from maxim_gemini._core import logger as core_logger
+from maxim_gemini._interactions import chains
 from maxim_gemini.testing import FakeLogger, reply
 
 if TYPE_CHECKING:
@@ -120,3 +125,46 @@ def test_a_long_stream_keeps_its_text_and_no_chunk(side: Sync, loop: asyncio.Run
     assert ours < 48
     assert logger.traces[-1].output == "x" * CALLS
     assert logger.generations[-1].metrics["chunks"] == CALLS
+
+
+class Answered:
+    """An interaction as the SDK gives it, without the models that it makes anew for each request."""
+
+    def __init__(self, number: int, status: str) -> None:
+        self.id, self.status = f"v1_{number}", status
+
+    def model_dump(self, **_: Any) -> dict[str, Any]:
+        return interaction(self.id.removeprefix("v1_"), output("ok"), status=self.status)  # type: ignore[arg-type]
+
+
+@needs_interactions
+@pytest.mark.parametrize("in_background", [False, True], ids=["chain", "background"])
+def test_interactions_leave_nothing_behind(in_background: bool, traced: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chain of turns; or interactions in the background that nothing polls again, of which the newest stay open."""
+    bound = CALLS // 6
+    for module, name in ((chains, "REMEMBERED"), (chains, "RUNNING"), (core_logger, "REMEMBERED")):
+        monkeypatch.setattr(module, name, bound)
+    raw, logger = InMemoryGemini().client(), Forgetful()
+    status = "in_progress" if in_background else "completed"
+    numbers = count()
+    raw.interactions.create = lambda **_: Answered(next(numbers), status)  # type: ignore[method-assign, assignment]
+    client = MaximGeminiClient(raw, logger)
+
+    def create(times: int) -> None:
+        for _ in range(times):
+            before = {"previous_interaction_id": f"v1_{latest[-1]}"} if latest and not in_background else {}
+            asked = f"{len(latest)} {'x' * 20_000}"
+            answer: Any = client.interactions.create(model=MODEL, input=asked, background=in_background, **before)
+            latest[:] = [answer.id.removeprefix("v1_")]
+
+    latest: list[str] = []
+    empty = measured()
+    create(CALLS // 3)
+    before = measured()
+    create(CALLS - CALLS // 3)
+    grown = measured() - before
+    print(f"{CALLS} interactions, {grown / 1024:.0f} KB more; {(before - empty) / bound:.0f} bytes for each kept")
+    assert grown < 150_000
+    assert before - empty < 500_000 + 5_000 * bound  # what is made once, and no input
+    logger.cleanup()
+    assert logger.kept >= CALLS * (7 if in_background else 6)
