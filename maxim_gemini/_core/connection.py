@@ -22,6 +22,8 @@ BACKLOG: Final = 64 * 1024 * 1024
 NORMAL: Final = (1000, 1001)
 """Codes with which a connection is closed that nothing is wrong with."""
 
+_LEFT_BY_EXCEPTION: Final = 1011
+
 
 class Frame(NamedTuple):
     """One message as it went over the websocket."""
@@ -50,6 +52,14 @@ class Reader(Protocol):
     def end(self, outcome: Outcome, at: Start) -> None:
         """End what is open, as the application left the connection, or could not open it."""
         ...
+
+
+def _was_left(error: Any) -> bool:
+    """Return whether the application closed the connection; it does so with 1011 where it leaves it by an exception."""
+    sent = error.sent
+    if sent is None or error.rcvd_then_sent:
+        return False
+    return sent.code in NORMAL or (sent.code == _LEFT_BY_EXCEPTION and not sent.reason)
 
 
 class ConnectionLog:
@@ -123,7 +133,7 @@ class ConnectionLog:
         close = error.rcvd or error.sent
         code, reason = (close.code, close.reason) if close else (1006, "")
         outcome = STOPPED_EARLY
-        if code not in NORMAL:
+        if code not in NORMAL and not _was_left(error):
             described = Outcome.of(ConnectionError(reason or f"The connection was closed with code {code}")).error
             outcome = Outcome(error={**(described or {}), "code": str(code), "type": "ConnectionClosed"})
         at = Start()

@@ -392,6 +392,30 @@ async def test_a_turn_that_the_application_leaves_was_stopped_early(
     logger.assert_complete(strict=True)
 
 
+async def test_a_connection_that_the_application_closes_under_a_reader_is_no_error(
+    client: MaximGeminiClient, gemini: Gemini, logger: FakeLogger
+) -> None:
+    """An exception in its block has the connection closed with 1011, which another task that reads gets to know."""
+    gemini.script = [Wait(), *text("Yes"), DONE]
+    reading: list[asyncio.Task[Any]] = []
+
+    async def application() -> None:
+        async with client.aio.live.connect(model=MODEL) as session:
+            await ask(session)
+            await turn(session)
+            reading.append(asyncio.create_task(turn(session)))
+            await asyncio.sleep(0)
+            raise KeyError("the application's own")
+
+    with pytest.raises(KeyError):
+        await application()
+    with pytest.raises(errors.APIError):
+        await reading[0]
+    assert not logger.errors
+    assert len(logger.traces) == 1
+    logger.assert_complete(strict=True)
+
+
 async def test_a_cancelled_task_leaves_a_cancelled_turn(
     client: MaximGeminiClient, gemini: Gemini, logger: FakeLogger
 ) -> None:
