@@ -8,7 +8,7 @@
 
 Each cell is a process of its own and a backend of its own, both real, over loopback. The model's answers come from
 memory, through Google's client and its HTTP client. The lag of the event loop is the median of the rounds' p99: in each
-round the bare client, the wrapped one and once more the bare one make such calls in the same process, so that bare
+round the bare client, the wrapped one and once more the bare one make as many calls in the same process, so that bare
 beside bare shows what the machine does by itself. It is measured by two clocks: what passes, and what the
 process with all its threads computes meanwhile, which other work of the machine hardly changes.
 """
@@ -126,13 +126,13 @@ def bare_client(row: Row) -> Any:
 def measure_lags(bare: Any, client: Any, row: Row) -> dict[str, Any]:
     """Return the lags of the event loop by both clocks, each the median of all rounds."""
     lags: dict[str, list[tuple[float, float]]] = {"bare": [], "lag": [], "bare again": []}
-    calls = max(1, row.calls // ROUNDS)
+    few = max(2, row.calls // ROUNDS // 4)  # as many for each: the more, the larger is the largest lag
     for round_ in range(ROUNDS):
         turns = [*zip(lags, (bare, client, bare), strict=True)]
         for name, one in turns if round_ % 2 else reversed(turns):
-            few = max(2, calls // 4)  # enough to see a lag
-            lags[name].append(asyncio.run(run_tasks(one, row, calls if one is client else few)))
+            lags[name].append(asyncio.run(run_tasks(one, row, few)))
             time.sleep(1.5 if one is client else 0)  # what is still to be sent is no lag of the bare client's
+    asyncio.run(run_tasks(client, row, row.calls - ROUNDS * few))
     return {name: [median(values) for values in zip(*pairs, strict=True)] for name, pairs in lags.items()}
 
 

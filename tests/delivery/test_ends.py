@@ -169,6 +169,7 @@ def test_of_two_next_processes_one_sends(backend: Backend) -> None:
     for name in "ab":
         run(backend, f"log(100, '{name}')", timeout=0.2)
     backend.recover()
+    backend.received.delay = 1.0  # each finds the files, before another has sent them
     processes = [start(backend, "log(1, str(os.getpid()))") for _ in range(2)]
     for process in processes:
         process.communicate(timeout=60)
