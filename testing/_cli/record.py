@@ -14,6 +14,7 @@ from maxim_gemini.testing._cassette.scrubbing import Scrubber
 from maxim_gemini.testing._http.sdk import closing
 from maxim_gemini.testing._replies.flows import FLOWS, Flow
 from maxim_gemini.testing._replies.interaction_flows import INTERACTION_FLOWS
+from maxim_gemini.testing._replies.live_flows import LIVE_FLOWS
 from maxim_gemini.testing.exceptions import TestKitError
 
 from . import console, demo
@@ -30,6 +31,7 @@ _NOT_AT_WILL: Final = frozenset(
     {
         *("blocked", "empty", "retry", "safety", "server_error", "stream_error"),
         *("interaction_continuation", "interaction_stream_error"),
+        *("live_resumption", "live_closed", "live_interruption", "interaction_live"),
     }
 )
 """Flows that can't be had from the real API on request."""
@@ -58,7 +60,12 @@ def flows() -> dict[str, Flow]:
     """Return every flow that is recorded, by name: those of the table, and the demo."""
     pieces = (reply.stream(piece) + reply.wait(_BETWEEN_PIECES) for piece in demo.PIECES)
     script = (reply.function_call("get_weather", city="Kyiv"), reduce(add, pieces))
-    return {**FLOWS, **INTERACTION_FLOWS, demo.CASSETTE: Flow(demo.CASSETTE, demo.DESCRIPTION, script, _play_demo)}
+    return {
+        **FLOWS,
+        **INTERACTION_FLOWS,
+        **LIVE_FLOWS,
+        demo.CASSETTE: Flow(demo.CASSETTE, demo.DESCRIPTION, script, _play_demo),
+    }
 
 
 def _play_demo(client: Client) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -13,7 +12,7 @@ from maxim_gemini.testing._http.websocket import ABNORMAL, Close, PeerClosed
 from maxim_gemini.testing.exceptions import ScriptError, TestKitError
 
 from .live_user import LiveUser
-from .live_writing import Action, written
+from .live_writing import Action, is_live_interaction, written
 from .model import AfterAudio, Disconnect, Failure, Hangup, Hold, Interruption, LiveSession, Pause, Reply
 
 if TYPE_CHECKING:
@@ -100,6 +99,10 @@ class _Conversation:
     async def _listen(self) -> None:
         while True:
             self._user.take(await self._channel.receive())
+            if self._user.has_completed:
+                await self._send({"event_type": "interaction.completed"})
+                await self._channel.close(Close())
+                return
             self._news.set()
 
     async def _until(self, happened: Callable[[], Any]) -> None:
@@ -109,10 +112,10 @@ class _Conversation:
 
     async def _speak(self, session: LiveSession) -> None:
         left = list(session.turns)
-        if not self._request.url.rpartition("/")[2].startswith("live"):
-            await self._send({"setupComplete": dict(session.setup)})
-        else:
-            self._user.take(json.dumps(self._request.json))
+        is_interaction = is_live_interaction(self._request)
+        await self._send(
+            {"event_type": "interaction.connected"} if is_interaction else {"setupComplete": dict(session.setup)}
+        )
         try:
             for number, turn in enumerate(session.turns):
                 if not await self._turn(turn, number):

@@ -32,6 +32,8 @@ class LiveUser:
         self.audio_seconds = 0.0
         self.is_speaking = False
         """Set by what interrupts the model: sound, the mark of its beginning, a message."""
+        self.has_completed = False
+        """Whether the client has completed a live interaction."""
         self._unanswered_seconds = 0.0
         self._calls: set[str] = set()
 
@@ -63,6 +65,7 @@ class LiveUser:
             self._listen(blobs)
             return
         self.request.messages.append(message)
+        self.has_completed |= message.get("event_type") == "interaction.complete"
         if is_object(realtime):
             self._realtime(message, realtime)
         elif (results := message.get("tool_response", message.get("toolResponse"))) is not None:

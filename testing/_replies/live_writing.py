@@ -32,7 +32,7 @@ from .style import Style
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .model import Step
+    from .model import Json, Step
     from .request import GeminiRequest
 
 Action: TypeAlias = dict[str, Any] | bytes | Pause | Hold | Disconnect | AfterAudio | Interruption | Hangup
@@ -50,8 +50,11 @@ def written(turn: Reply, request: GeminiRequest, number: int) -> Iterator[Action
         ScriptError: the turn holds what no live session has.
     """
     for position, step in enumerate(turn.steps):
-        yield from _actions(step, request, f"{number}.{position}")
-    if is_finished(turn):
+        if isinstance(step, Event) and is_live_interaction(request):
+            yield from _interaction_step(step, request, number, position)
+        else:
+            yield from _actions(step, request, f"{number}.{position}")
+    if is_finished(turn) and not is_live_interaction(request):
         yield from ending(turn, request)
 
 
@@ -111,6 +114,36 @@ def _content(event: Event, request: GeminiRequest, place: str) -> Iterator[Actio
     if calls:
         numbered = enumerate(calls)
         yield {"toolCall": {"functionCalls": [_with_id(call, request, f"{place}.{i}") for i, call in numbered]}}
+
+
+def is_live_interaction(request: GeminiRequest) -> bool:
+    """Return whether *request* opens a live interaction, which is made of events."""
+    return request.path.endswith("/interactions/live")
+
+
+def _interaction_step(event: Event, request: GeminiRequest, number: int, position: int) -> Iterator[Action]:
+    """Yield the events of one step: its start, what it holds, its stop."""
+    parts = [part for candidate in event.candidates for part in candidate.parts or ()]
+    for index, part in enumerate(parts):
+        step, delta = _step_of(part, request, f"{number}.{position}.{index}")
+        at = {"index": 100 * number + position + index}
+        yield {"event_type": "step.start", **at, "step": step}
+        if delta:
+            yield {"event_type": "step.delta", **at, "delta": delta}
+        yield {"event_type": "step.stop", **at}
+
+
+def _step_of(part: Json, request: GeminiRequest, place: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    if call := part.get("functionCall"):
+        named = _with_id(call, request, place)
+        return {"type": "function_call", "id": named["id"], "name": named["name"], "arguments": named["args"]}, None
+    if blob := part.get("inlineData"):
+        kind = str(blob["mimeType"])
+        delta = {"type": kind.partition("/")[0], "mime_type": kind, "data": blob["data"]}
+        return {"type": "model_output"}, delta
+    if "text" in part and not part.get("thought"):
+        return {"type": "model_output"}, {"type": "text", "text": part["text"]}
+    raise ScriptError(f"a live interaction has no {next(iter(part), 'empty part')}: send it by reply.interaction_event")
 
 
 def _music(content: dict[str, Any]) -> dict[str, Any]:
