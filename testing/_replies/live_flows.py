@@ -49,7 +49,7 @@ async def _closed(client: Client, talk: Talk) -> object:
 
 @_flow("live_text", "A live session of two turns in text.", reply.live(reply.text("Paris."), reply.text("Rome.")))
 async def _text(client: Client) -> object:
-    async with client.aio.live.connect(model=MODEL, config={"response_modalities": ["TEXT"]}) as session:  # type: ignore[arg-type, list-item]
+    async with client.aio.live.connect(model=MODEL, config={"response_modalities": ["TEXT"]}) as session:  # type: ignore[arg-type]
         return [await _turn(session, f"What is the capital of {country}?") for country in ("France", "Italy")]
 
 
