@@ -17,7 +17,7 @@ import hashlib
 import mimetypes
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from maxim_gemini.testing._http.wire import split_events
 from maxim_gemini.testing._json_types import is_list, is_object
@@ -25,6 +25,9 @@ from maxim_gemini.testing._json_types import is_list, is_object
 from . import events, json_text
 from .json_text import ANSWER, REQUEST, as_text, value_of
 from .yaml_format import Attachment
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Fetch = Callable[[str], bytes]
 """Return the bytes of the file of that name beside the cassette."""
@@ -167,6 +170,12 @@ def _contents(attachment: Attachment, fetch: Fetch) -> bytes | str:
 def digest(data: bytes) -> str:
     """Return the hash under which a file beside the cassette is kept."""
     return hashlib.sha256(data).hexdigest()[:16]
+
+
+def digest_of(path: Path) -> str:
+    """Return the hash of a file, which may be too large to hold."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def extension(data: bytes, kind: str = "") -> str:

@@ -18,18 +18,20 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from secrets import token_hex
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from maxim_gemini.testing import _clock
 from maxim_gemini.testing.exceptions import CassetteBroken, CassetteError, CassetteNotFound
 
-from .bodies import digest
+from .bodies import digest, digest_of
 from .yaml_reader import broken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
     from filelock import BaseFileLock
+
+T = TypeVar("T")
 
 _HASH: Final = re.compile(r"\.([0-9a-f]{16})\.[A-Za-z0-9]+$")
 _NOT_IN_NAMES: Final = re.compile(r"[\x00-\x1f/\\\ud800-\udfff]")
@@ -136,18 +138,12 @@ class Shelf:
         Raises:
             CassetteBroken: there is no such file, it was changed, or its name leads out of the folder.
         """
-        hash_of = _HASH.search(name)
-        if hash_of is None or Path(name).name != name or _NOT_IN_NAMES.search(name):
-            raise CassetteBroken(f"{self.name}: {name!r} is not the name of a file beside it")
-        try:
-            data = content_of(self._beside(name))
-        except OSError:
-            raise CassetteBroken(
-                f"{self.name}: the file {name!r} beside it is missing. Restore it, or record again"
-            ) from None
-        if digest(data) != hash_of[1]:
-            raise CassetteBroken(f"{self.name}: the file {name!r} beside it was changed. Restore it, or record again")
-        return data
+
+        def read(path: Path) -> tuple[bytes, str]:
+            data = content_of(path)
+            return data, digest(data)
+
+        return self._checked(name, read)
 
     def pieces_of(self, name: str) -> Callable[[int, int], bytes]:
         """Return what reads pieces of the file *name* beside the cassette, from a byte on, without holding all of it.
@@ -155,8 +151,7 @@ class Shelf:
         Raises:
             CassetteBroken: there is no such file, it was changed, or its name leads out of the folder.
         """
-        self.fetch(name)
-        path = self._beside(name)
+        path = self._checked(name, lambda path: (path, digest_of(path)))
 
         def piece(start: int, size: int) -> bytes:
             with path.open("rb", buffering=0) as file:
@@ -164,6 +159,21 @@ class Shelf:
                 return file.read(size)
 
         return piece
+
+    def _checked(self, name: str, read: Callable[[Path], tuple[T, str]]) -> T:
+        """Return what *read* makes of the file *name*, and its hash; raise `CassetteBroken` where that is another."""
+        hash_of = _HASH.search(name)
+        if hash_of is None or Path(name).name != name or _NOT_IN_NAMES.search(name):
+            raise CassetteBroken(f"{self.name}: {name!r} is not the name of a file beside it")
+        try:
+            value, found = read(self._beside(name))
+        except OSError:
+            raise CassetteBroken(
+                f"{self.name}: the file {name!r} beside it is missing. Restore it, or record again"
+            ) from None
+        if found != hash_of[1]:
+            raise CassetteBroken(f"{self.name}: the file {name!r} beside it was changed. Restore it, or record again")
+        return value
 
     def attachments(self) -> set[str]:
         """Return the names of the files beside the cassette that are its own."""
