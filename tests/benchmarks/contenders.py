@@ -15,6 +15,7 @@ import os
 import sys
 import time
 import warnings
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -221,6 +222,42 @@ CONTENDERS: dict[str, Callable[[genai.Client], Any]] = {
     "langsmith": _langsmith,
     "traceloop": _traceloop,
 }
+
+
+def _suppressed(client: genai.Client) -> Any:
+    from maxim_gemini import suppress
+
+    suppress().__enter__()  # until the process ends
+    return _ours(client)
+
+
+def _suppressed_traces(client: genai.Client) -> Any:
+    """Have each call in a block of its own, which logs nothing either."""
+    from maxim_gemini import trace
+
+    wrapped = _suppressed(client)
+    generate = wrapped.models.generate_content
+
+    def generate_content(**request: Any) -> Any:
+        with trace(logger(), name="Work"):
+            return generate(**request)
+
+    return SimpleNamespace(models=SimpleNamespace(generate_content=generate_content))
+
+
+def _skipped(client: genai.Client) -> Any:
+    from maxim_gemini import instrument
+
+    instrument(logger(), skip=lambda call: call.method == "models.generate_content")
+    return client
+
+
+UNTRACED: dict[str, Callable[[genai.Client], Any]] = {
+    "suppressed": _suppressed,
+    "suppressed in trace()": _suppressed_traces,
+    "skipped": _skipped,
+}
+"""What costs where nothing is traced."""
 
 
 def measure(contender: str, case: str) -> float:

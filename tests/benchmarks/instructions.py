@@ -27,6 +27,7 @@ RUNS: Final = (
     ("plain", "bare"),
     ("plain", "straight line"),
     ("plain", "maxim_gemini"),
+    *(("plain", name) for name in contenders.UNTRACED),
     ("stream", "bare"),
     ("stream", "maxim_gemini"),
     ("interaction", "bare"),
@@ -62,7 +63,11 @@ def _counts_of_a_process(*arguments: str) -> list[int]:
 def call(case: str, contender: str, calls: int) -> None:
     """Make *calls* calls, and nothing after them."""
     client: Any = contenders.bare_client()
-    client = floor.Straight(client) if contender == "straight line" else contenders.CONTENDERS[contender](client)
+    client = (
+        floor.Straight(client)
+        if contender == "straight line"
+        else (contenders.CONTENDERS | contenders.UNTRACED)[contender](client)
+    )
     run, _ = contenders.CASES[case]
     run(client)
     gc.collect()

@@ -160,7 +160,6 @@ async def test_its_work_is_one_trace_and_its_answers_the_same_as_without(
         assert (tool.name, tool.arguments) == ("weather", {"city": "Paris"})
         assert "sunny in Paris" in str(tool.result)
     logger.assert_complete()
-    print(made)  # the picture of it in the documentation
 
 
 NAMES = {"langchain": "langchain-google-genai", "google-adk": "google-adk"}
