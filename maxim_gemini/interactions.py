@@ -43,7 +43,7 @@ class MaximGeminiInteractions(
             else:
                 generation = call.send(streamed=bool(request.get("stream")), continues=False)
                 with generation.until_read():
-                    response = sdk.recording(self._unrecorded.create(**request), generation, call)
+                    response = sdk.recording(self._unhooked.create(**request), generation, call)
         if sdk.is_stream(response):
             return sdk.ending(response, call)
         return self._answered(response, call)
@@ -105,7 +105,7 @@ class MaximGeminiAsyncInteractions(
             else:
                 generation = call.send(streamed=bool(request.get("stream")), continues=False)
                 with generation.until_read():
-                    response = sdk.recording(await self._unrecorded.create(**request), generation, call)
+                    response = sdk.recording(await self._unhooked.create(**request), generation, call)
         if sdk.is_stream(response):
             return sdk.ending_async(response, call)
         return self._answered(response, call)
@@ -174,8 +174,12 @@ class _Accessor:
         call = self._begin(request, trace_id, session_id, generation_name)
         if call is None:
             return getattr(self._unrecorded, self._name).create(**request)
-        recorded = sdk.RecordedAsyncInteractions if self._is_async else sdk.RecordedInteractions
-        create = getattr(recorded(self._of_the_sdk, call), self._name).create
+        if sdk.hooks_remote_calls(self._of_the_sdk):
+            recorded = sdk.RecordedAsyncInteractions if self._is_async else sdk.RecordedInteractions
+            create = getattr(recorded(self._of_the_sdk, call), self._name).create
+        else:
+            call.send(streamed=bool(request.get("stream")), continues=False)
+            create = getattr(sdk.sending_no_labels(self._of_the_sdk), self._name).create
         if self._is_async and self._name == "with_raw_response":
             return self._awaited(create, call, request)
         with call.ending_on_error():

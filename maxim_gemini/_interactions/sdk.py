@@ -132,6 +132,18 @@ def hooks_remote_calls(interactions: Any) -> bool:
     return type(interactions) in kinds and hasattr(interactions, "_send_create_once")
 
 
+def sending_no_labels(interactions: Any) -> Any:
+    """Return *interactions*; where their client has `x-maxim-*` headers, others that don't send them."""
+    state: dict[str, Any] = getattr(interactions, "__dict__", {})
+    quiet = _unlabelled(state)
+    if quiet is state:
+        return interactions
+    kind: type[Any] = interactions.__class__
+    other: Any = object.__new__(kind)
+    object.__setattr__(other, "__dict__", quiet)
+    return other
+
+
 def is_stream(response: Any) -> bool:
     """Return whether *response* is one of the SDK's streams of events."""
     return hasattr(response, "generator") and hasattr(response, "close")

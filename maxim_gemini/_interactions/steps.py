@@ -198,11 +198,11 @@ def _begins(whole: Any, beginning: Any) -> bool:
     if isinstance(beginning, str):
         return isinstance(whole, str) and whole.startswith(beginning)
     if isinstance(beginning, list):
-        parts = listed(beginning)
-        return isinstance(whole, list) and len(whole) >= len(parts) and all(map(_begins, listed(whole), parts))
-    members, of_whole = mapping(beginning), mapping(whole)
-    if members is not None:
-        return of_whole is not None and all(_begins(of_whole.get(name), item) for name, item in members.items())
+        of_whole, parts = listed(whole), listed(beginning)  # pyright: ignore[reportUnknownArgumentType]
+        return len(of_whole) >= len(parts) and all(map(_begins, of_whole, parts))
+    if (members := mapping(beginning)) is not None:
+        named = mapping(whole)
+        return named is not None and all(_begins(named.get(name), item) for name, item in members.items())
     return bool(whole == beginning)
 
 

@@ -85,6 +85,12 @@ class TracedInteractions(Wrapper):
         """Whether `create` is the SDK's own, and comes to a hook for each remote call."""
         return "create" not in getattr(self._wrapped, "__dict__", ()) and sdk.hooks_remote_calls(self._wrapped)
 
+    @property
+    def _unhooked(self) -> Any:
+        """What `create` is called on where it is recorded as a whole."""
+        is_replaced = "create" in getattr(self._wrapped, "__dict__", ())
+        return self._unrecorded if is_replaced else sdk.sending_no_labels(self._wrapped)
+
     def _answered(self, response: R, call: InteractionCall) -> R:
         """End *call*, whose whole answer is there, unless it goes on in the background."""
         if not self._log.attempt("read the status", call.goes_on):
@@ -95,7 +101,7 @@ class TracedInteractions(Wrapper):
         """End *call* with its raw response; a stream is read when the application parses it, and then ends it."""
         if call.is_streamed:
             return sdk.parsed_by(response, call, end_with)
-        return self._answered(response, call)
+        return self._answered(call.received(response), call)
 
     @property
     def _life(self) -> tuple[Any, Any]:
