@@ -151,7 +151,8 @@ async def test_an_error_of_an_interaction_reaches_google_adk(
     with pytest.raises(Exception, match="429"):
         await run(over_interactions, "Hello?")
 
-    assert logger.generations[0].error.code == "429"
+    assert (error := logger.generations[0].error)
+    assert error.code == "429"
     logger.assert_complete()
 
 

@@ -161,7 +161,7 @@ async def test_sessions_at_once_are_told_apart_by_what_they_ask(tmp_path: Path) 
     sessions = [reply.live(reply.text(text), session_id=text) for text in ("1", "2", "3")]
     await recorded(path, *sessions, talk=both)
     with GeminiRecorder(path, strict=True):
-        assert await asyncio.gather(ask("three"), ask("one"), ask("two")) == ["3", "1", "2"]
+        assert [*await asyncio.gather(ask("three"), ask("one"), ask("two"))] == ["3", "1", "2"]
 
 
 async def test_sessions_are_told_apart_by_their_setup(tmp_path: Path) -> None:

@@ -48,9 +48,9 @@ class InteractionRun(Run):
     async def create(self, asked: Any, options: dict[str, Any], before: int, place: dict[str, str], **how: Any) -> None:
         """Create an interaction, whole or as a stream; it may go on with an earlier one."""
         request = self._asking(asked, options, before, place)
-        keep = {"keep": self.streams} if options.get("stream") else {}
+        keep = self.streams if options.get("stream") else None
         await self._see(
-            "answered", lambda: self._keeping_id(self.calls.call(self.client, "create", **request)), **keep, **how
+            "answered", lambda: self._keeping_id(self.calls.call(self.client, "create", **request)), keep=keep, **how
         )
 
     async def raw(self, asked: Any, options: dict[str, Any], *, parses: bool) -> None:

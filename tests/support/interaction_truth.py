@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from support.tally import count
 
 if TYPE_CHECKING:
-    from support.programs import Run
+    from support.interaction_programs import InteractionRun
 
 
 class RawInteraction:
@@ -86,7 +86,7 @@ _TEXTUAL = {
 }
 
 
-def check_interactions(run: Run) -> None:
+def check_interactions(run: InteractionRun) -> None:
     """Compare each generation with the answer that it stands for, and each chain with its session."""
     assert run.logger is not None
     sessions: dict[str, str | None] = {}

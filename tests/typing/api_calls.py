@@ -98,6 +98,7 @@ from maxim_gemini.testing import (
     reply,
     strategies,
 )
+from maxim_gemini.testing._cassette.sessions import WebsocketSession
 
 
 def takes_a_client(client: genai.Client) -> None:
@@ -218,7 +219,7 @@ def recorded(path: Path) -> None:
         assert_type(recorder.logger, FakeLogger)
         assert_type(recorder.waits, list[float])
         assert_type(recorder.misses, list[CassetteMiss])
-        assert_type(recorder.unused, "list[Interaction]")
+        assert_type(recorder.unused, "list[Interaction | WebsocketSession]")
         assert_type(recorder.outcome, "Outcome")
         recorder.disconnect_after(events=3)
         with recorder.stall(0.5, before=1, times=2):
