@@ -38,8 +38,8 @@ class Secret(NamedTuple):
 
 _START: Final = r"(?:(?<![A-Za-z0-9_.-])|(?<=\\[nrtbf])|(?<=\\u[0-9a-fA-F]{4})|(?<=%[0-9A-F]{2})|(?<=[A-Z]_))"
 """No letter before it, unless that belongs to an escape in JSON or in a URL, or to the name of a variable."""
-_STRONG_START: Final = r"(?:(?<![A-Za-z0-9])|(?<![A-Za-z0-9+/]{12})|(?<=\\[nrtbf])|(?<=%[0-9A-F]{2}))"
-"""Letters of another word may stand before it, but not the long run of them that base64 is."""
+_STRONG_START: Final = r"(?:(?<![A-Za-z0-9])|(?<![A-Za-z0-9+/]{12})|(?<=[a-z]{9})|(?<=\\[nrtbf])|(?<=%[0-9A-F]{2}))"
+"""Another word may stand before it, but not the long run of mixed letters that base64 is."""
 _END: Final = r"(?![A-Za-z0-9_-])"
 _MIXED: Final = r"(?:(?=[A-Za-z_.~+/%-]{0,200}\d)(?=[0-9_.~+/%-]{0,200}[A-Za-z])|(?=[A-Za-z0-9]{24}))"
 """Letters and digits, or more of one than any word has: a word or a number is no key."""
@@ -136,6 +136,7 @@ FORMS: Final[tuple[Form, ...]] = (
     _form("an Azure client secret", "Q~", r"[\w.~-]{31,34}", before=(r"[\w.~-]{3}\d", (4,))),
     _form("an Azure OpenAI key", "JQQJ99", r"[A-Za-z0-9]{26}", before=(r"[A-Za-z0-9]{52}", (52,))),
     _form("an Alibaba key id", "LTAI", rf"{_MIXED}[A-Za-z0-9]{{20}}"),
+    _form("a Cloudflare key", "v1.0-", r"[0-9a-f]{24}-[0-9a-f]{146}"),
     _form("a DigitalOcean token", "dop_v1_ doo_v1_ dor_v1_", r"[0-9a-f]{64}"),
     _form("a Heroku key", "HRKU-", r"[\w-]{36,}"),
     _form("a Fly token", "fm1r_ fm1a_ fm2_ fo1_", rf"{_MIXED}[\w+/=-]{{40,}}"),

@@ -174,6 +174,7 @@ _COOKIE: Final = re.compile(r"\b(?:set-)?cookie:\s*([^\r\n]{8,4000})", re.IGNORE
 _ONE_COOKIE: Final = re.compile(r"[\w.-]{1,64}=([^;,\s\"'()]{12,})")
 _ACCOUNT_KEY: Final = re.compile(r"(?:AccountKey|SharedAccessKey|SharedAccessSignature)=([A-Za-z0-9+/=%& ]{20,})")
 _CURL_USER: Final = re.compile(r"(?:^|\s)(?:-u|--user)[ =]{1,2}[\"']?[\w.@-]{1,64}:([^\s\"']{4,200})")
+_NETRC: Final = re.compile(rf"\bmachine\s+\S{{1,253}}\s+login\s+\S{{1,200}}\s+password\s+({_VALUE}{{4,200}})")
 _AWS_SECRET: Final = re.compile(
     r"(?<![A-Za-z0-9+/=])(?=[A-Za-z+/]*\d)(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=])"
 )
@@ -273,5 +274,6 @@ _PLACES: Final[tuple[tuple[tuple[str, ...], Callable[[str, str], Iterator[Secret
     (_SCHEMES, _schemes),
     (("cookie:",), _cookies),
     (("accountkey=", "sharedaccess", "-u ", "--user", "otpauth:"), _groups(_ACCOUNT_KEY, _CURL_USER, _TOTP)),
+    (("machine ",), _groups(_NETRC)),
     (("akia", "asia"), _aws_secrets),
 )
