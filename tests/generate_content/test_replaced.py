@@ -449,3 +449,15 @@ async def test_a_misspelt_keyword_is_an_error_as_on_the_bare_client(
         target = owner(side, either, how)
         with pytest.raises(TypeError, match="confg"):
             await use(side, target, how, confg={})
+
+
+def test_a_replacement_that_is_undone_leaves_nothing_behind(
+    side: Sync, raw: genai.Client, client: MaximGeminiClient
+) -> None:
+    """pytest's monkeypatch puts back what it has read, which was not there before."""
+    wrapped = side.models(client)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wrapped, "generate_content", print)
+        assert wrapped.generate_content is side.models(raw).generate_content is print
+    assert "generate_content" not in vars(side.models(raw))
+    assert "generate_content" not in vars(wrapped)
