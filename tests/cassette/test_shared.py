@@ -114,7 +114,7 @@ def test_processes_that_save_at_once_lose_nothing(tmp_path: Path) -> None:
         assert run.stdout is not None
         run.stdout.readline()
     for run in runs:
-        run.communicate(b"\n", timeout=60)
+        run.communicate(b"\n", timeout=200)
     assert [run.returncode for run in runs] == [0, 0, 0]
     assert sorted(texts(path)) == sorted(f"{name}{number}" for name in "abc" for number in range(5))
 

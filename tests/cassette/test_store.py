@@ -28,7 +28,7 @@ def save(path: Path, *texts: str) -> bool:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes, and this system has no fork")
 def test_a_process_killed_at_any_file_operation_leaves_the_old_file_or_the_new(tmp_path: Path) -> None:
     script = Path(__file__).with_name("crash.py")
-    run = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, timeout=120, check=False)
+    run = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, timeout=200, check=False)
     assert run.returncode == 0, run.stderr
     lines = [line.split(maxsplit=2) for line in run.stdout.splitlines()]
     left = [what for _, _, what in lines]

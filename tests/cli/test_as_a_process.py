@@ -176,7 +176,7 @@ def test_without_the_extra_it_says_so_in_one_line(missing: str) -> None:
         f"import sys; sys.modules[{missing!r}] = None; sys.argv = ['maxim-gemini', 'demo']\n"
         "from maxim_gemini.testing.__main__ import main; sys.exit(main())"
     )
-    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=clean(), timeout=60)
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=clean(), timeout=200)
     assert shown.returncode == 2
     assert 'pip install "maxim-gemini[testing]"' in shown.stderr
     assert "Traceback" not in shown.stderr
@@ -252,7 +252,7 @@ def test_the_data_that_the_plugin_writes_becomes_a_page(tmp_path: Path) -> None:
     )
     tested = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--maxim-gemini-report=traces.json"],
-        cwd=tmp_path, env=clean(), capture_output=True, text=True, timeout=60,
+        cwd=tmp_path, env=clean(), capture_output=True, text=True, timeout=200,
     )  # fmt: skip
     assert tested.returncode == 0, tested.stdout + tested.stderr
     data: Any = json.loads((tmp_path / "traces.json").read_text(encoding="utf-8"))

@@ -156,7 +156,7 @@ before = set(sys.modules)
 from maxim_gemini import MaximGeminiAsyncClient, MaximGeminiClient
 print(*sorted(set(sys.modules) - before))
 """
-    brought = subprocess.check_output([sys.executable, "-W", "ignore", "-c", code], text=True, timeout=60).split()
+    brought = subprocess.check_output([sys.executable, "-W", "ignore", "-c", code], text=True, timeout=200).split()
     assert "maxim_gemini.client" in brought
     assert [name for name in brought if not name.startswith("maxim_gemini")] == []
     assert [name for name in brought if name.startswith("maxim_gemini.testing")] == []
@@ -164,4 +164,4 @@ print(*sorted(set(sys.modules) - before))
 
 def test_the_package_itself_imports_neither_sdk() -> None:
     code = "import sys, maxim_gemini; print(*[n for n in ('google.genai', 'maxim', 'pydantic') if n in sys.modules])"
-    assert subprocess.check_output([sys.executable, "-c", code], text=True, timeout=60).split() == []
+    assert subprocess.check_output([sys.executable, "-c", code], text=True, timeout=200).split() == []

@@ -33,7 +33,7 @@ ROOMS = {
 
 def python(code: str, *args: str) -> str:
     command = [sys.executable, "-c", textwrap.dedent(code), *args]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=200).stdout
 
 
 def test_nothing_heavy_is_imported_until_a_fixture_is_used(

@@ -204,7 +204,7 @@ def test_a_server_left_running_does_not_keep_the_process() -> None:
         "from maxim_gemini.testing import GeminiServer, reply\n"
         "server = GeminiServer(reply.text('x')); server.start(); print(server.port)\n"
     )
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=200)
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
