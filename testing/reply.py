@@ -563,7 +563,7 @@ def google_search(*queries: str, suggestions: str | None = None) -> Reply:
 
 
 def server_tool(
-    kind: str, arguments: Json | None = None, result: Any = None, *, is_error: bool = False, **named: str
+    kind: str, arguments: Json | None = None, result: object = None, *, is_error: bool = False, **named: str
 ) -> Reply:
     """Run a tool on the server: `file_search`, `google_maps`, `retrieval`, `mcp_server_tool`, `tool_search` ...
 

@@ -397,7 +397,7 @@ def _calls_and_results() -> st.SearchStrategy[list[types.Content]]:
     """Generate a function call and its result, as they stand in a history."""
     from google.genai import types
 
-    def exchange(name: str, args: dict[str, Any], result: Any, call_id: str | None) -> list[types.Content]:
+    def exchange(name: str, args: dict[str, Any], result: object, call_id: str | None) -> list[types.Content]:
         call = types.Part(function_call=types.FunctionCall(id=call_id, name=name, args=args))
         answer = types.FunctionResponse(id=call_id, name=name, response={"result": result})
         return [

@@ -51,7 +51,7 @@ class Labels(NamedTuple):
 NO_LABELS: Final = Labels()
 
 
-def split_labels(config: Any, log: Log) -> tuple[Labels, Any]:
+def split_labels(config: object, log: Log) -> tuple[Labels, Any]:
     """Return the labels that the `x-maxim-*` headers in *config* give, and a config without these headers."""
     if config is None:
         return NO_LABELS, None
@@ -59,7 +59,7 @@ def split_labels(config: Any, log: Log) -> tuple[Labels, Any]:
     return labels, config if labels is NO_LABELS else without_labels(config)
 
 
-def headers_in(config: Any) -> Any:
+def headers_in(config: object) -> Any:
     """Return the headers that *config* has the SDK send."""
     return _get(_get(config, "http_options", "httpOptions"), "headers")
 
@@ -74,7 +74,7 @@ def has_labels(headers: Iterable[str] | None) -> bool:
         return False
 
 
-def without_labels(config: Any) -> Any:
+def without_labels(config: object) -> Any:
     """Return *config* without `x-maxim-*` headers; the same object where there are none."""
     if not has_labels(headers := headers_in(config)):
         return config
@@ -138,7 +138,7 @@ def checked_id(log: Log, name: str, value: object) -> str | None:
     return None
 
 
-def _get(holder: Any, *names: str) -> Any:
+def _get(holder: object, *names: str) -> Any:
     if isinstance(holder, Mapping):
         members: Any = holder  # pyright: ignore[reportUnknownVariableType]
         return next((members[name] for name in names if name in members), None)

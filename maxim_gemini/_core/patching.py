@@ -119,7 +119,7 @@ def _is_ours(function: FunctionType) -> bool:
 class _Attribute:
     """An attribute with another value."""
 
-    def __init__(self, patch: Patch, before: Any) -> None:
+    def __init__(self, patch: Patch, before: object) -> None:
         self._owner = patch.owner
         self._name = patch.name
         self._was_own = patch.name in vars(patch.owner)

@@ -31,7 +31,7 @@ class Passed:
 
     __slots__ = ("_inherited", "_name")
 
-    def __init__(self, name: str, inherited: Any) -> None:
+    def __init__(self, name: str, inherited: object) -> None:
         self._name = name
         self._inherited = inherited
 
@@ -79,7 +79,7 @@ class Wrapper:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return getattr(self._wrapped, name)
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         """Write to the wrapped object."""
         if name in _OWN:
             object.__setattr__(self, name, value)
@@ -97,7 +97,7 @@ class Wrapper:
         else:
             delattr(self._wrapped, name)
 
-    def _replace(self, name: str, value: Any) -> None:
+    def _replace(self, name: str, value: object) -> None:
         """Put *value* in place of a traced method: here, where it is read, and on the wrapped object.
 
         What it replaces is kept. The wrapper's own method, which *value* may call, then goes on to that: on the wrapped
@@ -127,25 +127,25 @@ class Wrapper:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._wrapped!r})"
 
-    def _once(self, name: str, wrapped: Any, kind: type[W]) -> W:
+    def _once(self, name: str, wrapped: object, kind: type[W]) -> W:
         """Return the wrapper around *wrapped*, the same one as long as that stays the same."""
         known = self._cached.get(name)
         if known is None or known._wrapped is not wrapped:
             known = self._cached[name] = kind._around(wrapped, self._log, self._wrapped)
         return cast("W", known)
 
-    def _part(self, wrapped: Any, kind: type[W]) -> W:
+    def _part(self, wrapped: object, kind: type[W]) -> W:
         """Return a wrapper around *wrapped*, a part of what is wrapped here."""
         return kind._around(wrapped, self._log, self)
 
     @classmethod
-    def _around(cls, wrapped: Any, log: Log, keep: Any) -> Self:
+    def _around(cls, wrapped: object, log: Log, keep: object) -> Self:
         """Return a wrapper that another wrapper hands out, which keeps alive what it needs."""
         wrapper = cls.__new__(cls)
         wrapper._wrap(wrapped, log, keep)
         return wrapper
 
-    def _wrap(self, wrapped: Any, log: Log, keep: Any = None) -> None:
+    def _wrap(self, wrapped: object, log: Log, keep: object = None) -> None:
         """Stand in for *wrapped*, logging to *log*, and keep alive what it needs."""
         self._wrapped = wrapped
         self._log = log
@@ -164,7 +164,7 @@ def standing_in(kind: type[W], wrapped: Any, log: Log, name: str, method: Any) -
 class Unrecorded:
     """The methods of what is wrapped, where a call could not begin: it goes on without a trace."""
 
-    def __init__(self, wrapped: Any, replaced: Mapping[str, Replaced]) -> None:
+    def __init__(self, wrapped: object, replaced: Mapping[str, Replaced]) -> None:
         self._wrapped = wrapped
         self._replaced = replaced
 

@@ -62,7 +62,7 @@ def redacted(text: str) -> str:
     return _IN_USER_INFO.sub(REDACTED, text) if "://" in text else text
 
 
-def without_credentials(settings: Any) -> Any:
+def without_credentials(settings: object) -> Any:
     """Return *settings*, such as tools, as plain data without what they authorise with; the names stay.
 
     Whatever stands below `headers`, `auth_config` and their like is a secret; the schema of a function holds none,

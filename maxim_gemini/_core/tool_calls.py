@@ -255,11 +255,11 @@ class ToolRuns:
                 self._conversation.wait(call)
 
     @contextmanager
-    def running(self, name: str, arguments: dict[str, Any], function: Any = None) -> Generator[Callable[[Any], Any]]:
+    def running(self, name: str, arguments: dict[str, Any], function: object = None) -> Generator[Callable[[Any], Any]]:
         """Record one run of the function *name*; what is handed out takes its value and gives it back."""
         call = self._log.attempt("begin the tool call", self._begin, name, arguments, function)
 
-        def give_back(value: Any) -> Any:
+        def give_back(value: object) -> Any:
             if call is not None:
                 self._log.attempt("end the tool call", self._end, call, value)
             return value

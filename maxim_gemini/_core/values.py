@@ -51,7 +51,7 @@ def described(attachment: Attachment) -> str:
     return f"[{attachment.mime_type or 'data'}, {size_of(attachment.data)}]"
 
 
-def mapping(value: Any) -> dict[str, Any] | None:
+def mapping(value: object) -> dict[str, Any] | None:
     """Return *value* if it is a dict."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
@@ -61,7 +61,7 @@ def as_json(value: object) -> str:
     return _ENCODER.encode(value)
 
 
-def as_text(value: Any) -> str:
+def as_text(value: object) -> str:
     """Write *value* in Maxim's way: a string as it is, anything else as JSON."""
     return value if isinstance(value, str) else as_json(value)
 

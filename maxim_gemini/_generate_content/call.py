@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._core.call import Call
 from .._core.generation import Request
@@ -25,7 +25,12 @@ class ContentCall(Call):
     __slots__ = ("_config", "_conversation", "_parameters")
 
     def __init__(
-        self, trace: Trace, conversation: Conversation, attached: set[str | bytes | None], contents: Any, config: Any
+        self,
+        trace: Trace,
+        conversation: Conversation,
+        attached: set[str | bytes | None],
+        contents: object,
+        config: object,
     ) -> None:
         # What is given here must not refer to the call, or only the garbage collector could free it.
         unsent = partial(_read, contents, None, trace.log, conversation)
@@ -35,7 +40,7 @@ class ContentCall(Call):
         self._parameters: dict[str, str] | None = {} if config is None else None
 
     def send(
-        self, model: str, contents: Any, sent: Any, *, streamed: bool = False, start: Start | None = None
+        self, model: str, contents: object, sent: object, *, streamed: bool = False, start: Start | None = None
     ) -> Generation:
         """Begin the generation of one request, about to be sent, or made at *start*; *sent* is the SDK's own config."""
         request = _read(contents, sent, self.log, self._conversation)
@@ -47,7 +52,7 @@ class ContentCall(Call):
         return self.begin(model, request, self._parameters, answer, streamed=streamed, start=start, continues=continues)
 
 
-def _read(contents: Any, config: Any, log: Log, conversation: Conversation) -> Request:
+def _read(contents: object, config: object, log: Log, conversation: Conversation) -> Request:
     known_id = conversation.known_id
     request = log.attempt("read the request", read_request, contents, system_of(config), known_id)
     return request or Request({"role": "user", "content": f"[{type(contents).__name__} that could not be read]"})

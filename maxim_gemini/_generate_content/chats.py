@@ -41,7 +41,7 @@ class TracedChat(Wrapper):
         self._conversation = Chatting(self._log, self._wrapped, labels, is_local_trace=is_local_trace)
 
     def _begin(
-        self, message: Any, config: Any, generation_name: str | None
+        self, message: object, config: Any, generation_name: str | None
     ) -> tuple[Any, Call | NoCall, tuple[Any, ...]]:
         """Return the chat to send to, the turn, and what to send."""
         if isinstance(config, str):
@@ -51,7 +51,7 @@ class TracedChat(Wrapper):
         chat, turn, given = begun or (Unrecorded(self._wrapped, self._replaced), NoCall(), given)
         return chat, turn, (message,) if config is OMITTED else (message, given)
 
-    def _begin_turn(self, message: Any, config: Any, generation_name: str | None) -> Any:
+    def _begin_turn(self, message: object, config: object, generation_name: str | None) -> Any:
         chat = self._wrapped
         if is_suppressed():
             sent = headers_in(config), headers_in(sdk.config_of(chat)), sdk.headers_of(sdk.models_of(chat))
@@ -83,7 +83,7 @@ class TracedChats(Wrapper):
 
     _session: ClassVar[Any]
 
-    def _create(self, model: str, config: Any, history: Any, trace_id: str | None, session_id: str | None) -> Any:
+    def _create(self, model: str, config: object, history: object, trace_id: str | None, session_id: str | None) -> Any:
         """Return the session of a chat that the SDK has created."""
         read = self._log.attempt("read the headers", split_labels, config, self._log)
         of_headers, config = read or (NO_LABELS, config)
@@ -109,7 +109,7 @@ class Chatting:
         "_turns",
     )
 
-    def __init__(self, log: Log, chat: Any, labels: Labels, *, is_local_trace: bool) -> None:
+    def __init__(self, log: Log, chat: object, labels: Labels, *, is_local_trace: bool) -> None:
         of_chat = labels_in(headers_in(sdk.config_of(chat)), log)
         labels = labels.over(of_chat, labels_in(sdk.headers_of(sdk.models_of(chat)), log))
         self._log = log
@@ -138,7 +138,7 @@ class Chatting:
         return self._labels.session_id
 
     def begin_turn(
-        self, message: Any, config: Any, own_config: Any, generation_name: str | None
+        self, message: object, config: object, own_config: object, generation_name: str | None
     ) -> tuple[ContentCall, Any]:
         """Return the call of one turn, and the config to send with the message."""
         if self._is_over:

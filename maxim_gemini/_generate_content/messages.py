@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _ROLES: Final = {"model": "assistant"}
 
 
-def read_request(contents: Any, system: Any, id_of: Callable[[types.FunctionCall], str | None]) -> Request:
+def read_request(contents: object, system: object, id_of: Callable[[types.FunctionCall], str | None]) -> Request:
     """Return the request that *contents* and *system* make; *id_of* knows the ids of calls that Gemini gave none."""
     if system is None and isinstance(contents, str):
         return Request({"role": "user", "content": contents})
@@ -45,7 +45,7 @@ class _Reader:
         self._id_of = id_of
         self._open: list[tuple[str, types.FunctionCall]] = []
 
-    def read_system(self, system: Any) -> None:
+    def read_system(self, system: object) -> None:
         texts = [text for content in _contents(system) for part in _parts(content) if (text := self._described(part))]
         if texts:
             self.request.messages.append({"role": "system", "content": "\n".join(texts)})
@@ -111,12 +111,12 @@ class _Reader:
         return placeholder(part)
 
 
-def count_of(contents: Any) -> int:
+def count_of(contents: object) -> int:
     """Return how many contents the SDK makes of *contents*."""
     return sum(1 for _ in _contents(contents))
 
 
-def _contents(contents: Any) -> Iterator[types.Content]:
+def _contents(contents: object) -> Iterator[types.Content]:
     """Give *contents* as the SDK would send them: parts that stand alone are grouped into turns."""
     if contents is None:
         return
@@ -158,7 +158,7 @@ def _turn(parts: list[Any]) -> Any:
     return _Turn("model" if _is_a_call(parts[0]) else "user", parts)
 
 
-def _content(item: Any) -> Any:
+def _content(item: object) -> Any:
     """Return *item* if it is a whole content, as an object; `None` for a part."""
     if isinstance(item, types.Content):
         return item
@@ -170,7 +170,7 @@ def _content(item: Any) -> Any:
     return None
 
 
-def _listed(parts: Any) -> Iterable[Any]:
+def _listed(parts: object) -> Iterable[Any]:
     if isinstance(parts, (list, tuple)):
         return parts  # pyright: ignore[reportUnknownVariableType]
     return () if parts is None else (parts,)
@@ -199,7 +199,7 @@ def function_answer(
     return FunctionAnswer(call, response.id, response.name, text, None if failure is None else readable(failure))
 
 
-def functions_run(history: list[types.Content], contents: Any) -> list[types.FunctionCall | FunctionAnswer]:
+def functions_run(history: list[types.Content], contents: object) -> list[types.FunctionCall | FunctionAnswer]:
     """Return the calls and the answers that *history* has beyond *contents*, since the user's last words."""
     parts: list[types.Part] = []
     for content in reversed(history[count_of(contents) :]):

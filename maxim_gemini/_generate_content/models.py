@@ -25,13 +25,13 @@ class TracedModels(Wrapper):
     _recorded: ClassVar[Any]
     _conversation: Conversation
 
-    def _wrap(self, wrapped: Any, log: Log, keep: Any = None) -> None:
+    def _wrap(self, wrapped: object, log: Log, keep: object = None) -> None:
         """Stand in for models; all the single calls over one logger are one conversation."""
         super()._wrap(wrapped, log, keep)
         self._conversation = log.shared(Conversation)
 
     def _begin(
-        self, model: str, contents: Any, config: Any, trace_id: str | None, generation_name: str | None
+        self, model: str, contents: object, config: object, trace_id: str | None, generation_name: str | None
     ) -> tuple[Any, Call | NoCall, dict[str, Any]]:
         """Return the models to call, the call, and the request to make."""
         request: dict[str, Any] = {"model": model, "contents": contents}

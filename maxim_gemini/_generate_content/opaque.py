@@ -29,7 +29,7 @@ Response = types.GenerateContentResponse
 _above: Final[ContextVar[tuple[ContentCall, Any] | None]] = ContextVar("maxim_gemini_call", default=None)
 
 
-def call_above(models: Any, log: Log) -> ContentCall | None:
+def call_above(models: object, log: Log) -> ContentCall | None:
     """Return the call that has come to *models* by a method that calls a wrapper's own, so that it is recorded once."""
     above = _above.get()
     if above is not None and above[1] is models and above[0].log.shares(log):
@@ -48,7 +48,7 @@ class WholeCall:
 
     __slots__ = ("_before", "_call", "_generation", "_history", "_models", "_request", "_start", "_streamed")
 
-    def __init__(self, call: ContentCall, models: Any, request: dict[str, Any]) -> None:
+    def __init__(self, call: ContentCall, models: object, request: dict[str, Any]) -> None:
         self._call = call
         self._models = models
         self._request = request
@@ -108,7 +108,7 @@ class WholeCall:
         self._streamed = True
         self._start = Start()
 
-    def add(self, response: Any) -> Any:
+    def add(self, response: object) -> Any:
         """Take in an answer, or one chunk of it, and give it back."""
         if (generation := self._begun()) is not None:
             self._history = getattr(response, "automatic_function_calling_history", None) or self._history
@@ -147,7 +147,7 @@ class WholeStream(Iterator[Response]):
     def __next__(self) -> Response:
         return self._step("__next__")
 
-    def send(self, value: Any) -> Response:
+    def send(self, value: object) -> Response:
         """Resume the stream below."""
         return self._step("send", value)
 
@@ -188,7 +188,7 @@ class AsyncWholeStream(AsyncIterator[Response]):
     async def __anext__(self) -> Response:
         return await self._step("__anext__")
 
-    async def asend(self, value: Any) -> Response:
+    async def asend(self, value: object) -> Response:
         """Resume the stream below."""
         return await self._step("asend", value)
 
@@ -217,7 +217,7 @@ class AsyncWholeStream(AsyncIterator[Response]):
         return self._whole.add(chunk)  # type: ignore[no-any-return]
 
 
-def _closable(chunks: Any, iterator: Any, name: str) -> list[Any]:
+def _closable(chunks: object, iterator: object, name: str) -> list[Any]:
     """Return what is to be closed: the iterator that is read, and what it was made from if that is another object."""
     both = [chunks] if iterator is None or iterator is chunks else [iterator, chunks]
     return [one for one in both if hasattr(one, name)]

@@ -38,7 +38,7 @@ _AS_THE_SDK_DOES: Final[dict[str, Any]] = (
 )
 
 
-def read_parameters(config: Any, sent: Any = None) -> dict[str, str]:
+def read_parameters(config: Any, sent: object = None) -> dict[str, str]:
     """Return the config's own values in Maxim's wire form: strings as they are, the rest as JSON.
 
     Tools are read from *sent*, the config that the SDK made of it, which knows what an MCP session offers.
@@ -60,7 +60,7 @@ def read_parameters(config: Any, sent: Any = None) -> dict[str, str]:
     return parameters
 
 
-def _written(name: str, value: Any) -> str:
+def _written(name: str, value: object) -> str:
     try:
         if name in ("response_schema", "response_json_schema"):
             value = schema_of(value)
@@ -110,7 +110,7 @@ def _of_function(function: Any) -> dict[str, Any]:
     return known[2]
 
 
-def schema_of(schema: Any) -> Any:
+def schema_of(schema: object) -> Any:
     """Return a response schema as JSON schema, whatever form it was given in."""
     if isinstance(schema, (dict, pydantic.BaseModel)):
         return schema  # pyright: ignore[reportUnknownVariableType]

@@ -60,7 +60,7 @@ def _steps(path: str) -> list[str | int]:
     return steps if len(steps) <= _DEEPEST else [*steps[: _DEEPEST - 1], path[matches[_DEEPEST - 1].start() :]]
 
 
-def _put(args: dict[Any, Any], steps: list[str | int], value: Any) -> None:
+def _put(args: dict[Any, Any], steps: list[str | int], value: object) -> None:
     """Put *value* where *steps* lead; text is added to the text that is there."""
     if not steps:
         return
@@ -75,7 +75,7 @@ def _put(args: dict[Any, Any], steps: list[str | int], value: Any) -> None:
         args[steps[-1]] = _Text([value]) if isinstance(value, str) else value
 
 
-def _unfinished(value: Any) -> Any:
+def _unfinished(value: object) -> Any:
     """Return a copy of *value* that pieces can be added to."""
     if isinstance(value, str):
         return _Text([value])
@@ -86,7 +86,7 @@ def _unfinished(value: Any) -> Any:
     return value
 
 
-def _finished(value: Any) -> Any:
+def _finished(value: object) -> Any:
     if isinstance(value, _Text):
         return "".join(value)
     if isinstance(value, _Items) and all(isinstance(place, int) for place in value):

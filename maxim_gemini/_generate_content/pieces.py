@@ -28,12 +28,12 @@ class Pieces:
         self.merged: dict[str, Any] = {}
         self._places: dict[int, dict[str, int]] = {}
 
-    def add(self, name: str, piece: Any) -> None:
+    def add(self, name: str, piece: object) -> None:
         """Merge *piece* into what there is under *name*; an empty one changes nothing."""
         if piece:
             self._add(self.merged, name, piece)
 
-    def _add(self, target: dict[str, Any], name: str, piece: Any) -> None:
+    def _add(self, target: dict[str, Any], name: str, piece: object) -> None:
         before = target.get(name)
         if isinstance(before, dict) and isinstance(piece, dict):
             self._update(cast("dict[str, Any]", before), cast("dict[str, Any]", piece))
@@ -70,7 +70,7 @@ class Pieces:
         return places
 
 
-def _key(item: Any, subject: str | None) -> str:
+def _key(item: object, subject: str | None) -> str:
     if subject is not None and isinstance(item, dict):
         item = cast("dict[str, Any]", item).get(subject, cast("Any", item))
     return json.dumps(item, sort_keys=True)

@@ -67,7 +67,7 @@ class Target:
 
     _models: Any
 
-    def _stand_in(self, target: Any, call: ContentCall, replaced: Mapping[str, Replaced]) -> None:
+    def _stand_in(self, target: object, call: ContentCall, replaced: Mapping[str, Replaced]) -> None:
         """Stand in for *target*, in whose methods others were put: *replaced* are those that were there before."""
         self._target = target
         self._call = call
@@ -76,7 +76,7 @@ class Target:
         if self._is_the_sdks:
             object.__setattr__(self, "__dict__", target.__dict__)
 
-    def _method(self, name: str, sdk: Any) -> tuple[Any, bool, bool]:
+    def _method(self, name: str, sdk: object) -> tuple[Any, bool, bool]:
         """Return what the user's object has for *name*; whether that is of its class; whether google-genai wrote it.
 
         *sdk* gives the methods of the SDK's class. A method that google-genai wrote is sure to come to the remote calls
@@ -100,7 +100,7 @@ class ModelsOfOneCall(Target):
 
     def __init__(
         self,
-        models: Any,
+        models: object,
         call: ContentCall,
         replaced: Mapping[str, Replaced] = _NOTHING,
         *,
@@ -115,7 +115,7 @@ class ModelsOfOneCall(Target):
             self._api_client = object.__new__(_quiet(client.__class__))
             self._api_client.__dict__ = client.__dict__  # not a copy: what one of them keeps, the other has
 
-    def _prepared(self, name: str, sdk: Any, request: dict[str, Any]) -> tuple[Any, WholeCall | None]:
+    def _prepared(self, name: str, sdk: object, request: dict[str, Any]) -> tuple[Any, WholeCall | None]:
         """Return *request* ready to be made, and what records it as a whole, unless its remote calls will be."""
         method, is_of_the_class, is_original = self._method(name, sdk)
         if self._records_tools and is_of_the_class and request.get("config") is not None:
@@ -231,7 +231,7 @@ class ChatOfOneTurn(Target):
 
     __slots__ = ("_config", "_modules")
 
-    def __init__(self, chat: Any, call: ContentCall, replaced: Mapping[str, Replaced]) -> None:
+    def __init__(self, chat: object, call: ContentCall, replaced: Mapping[str, Replaced]) -> None:
         self._stand_in(chat, call, replaced)
         self._models = models_of(chat)
         if self._is_the_sdks:
@@ -239,7 +239,7 @@ class ChatOfOneTurn(Target):
             self._modules: Any = recorded(self._models, call)
             self._config: Any = recording_tools(without_labels(config_of(chat)), call)
 
-    def _prepared(self, name: str, sdk: Any, message: Any, config: Any) -> tuple[Any, WholeCall | None]:
+    def _prepared(self, name: str, sdk: object, message: object, config: object) -> tuple[Any, WholeCall | None]:
         """Return the message ready to be sent, and what records it as a whole, unless its remote calls will be."""
         method, is_of_the_class, is_original = self._method(name, sdk)
         sent = [message] if config is OMITTED else [message, config]
@@ -258,12 +258,12 @@ class RecordedChat(ChatOfOneTurn, Chat):
     __slots__ = ()
 
     @recorded
-    def send_message(self, message: Any, config: Any = OMITTED) -> Any:
+    def send_message(self, message: object, config: object = OMITTED) -> Any:
         run, whole = self._prepared("send_message", super(), message, config)
         return run() if whole is None else whole.run(run)
 
     @recorded
-    def send_message_stream(self, message: Any, config: Any = OMITTED) -> Any:
+    def send_message_stream(self, message: object, config: object = OMITTED) -> Any:
         run, whole = self._prepared("send_message_stream", super(), message, config)
         return run() if whole is None else whole.open(run)
 
@@ -274,17 +274,17 @@ class RecordedAsyncChat(ChatOfOneTurn, AsyncChat):
     __slots__ = ()
 
     @recorded
-    async def send_message(self, message: Any, config: Any = OMITTED) -> Any:
+    async def send_message(self, message: object, config: object = OMITTED) -> Any:
         run, whole = self._prepared("send_message", super(), message, config)
         return await (run() if whole is None else whole.run_async(run))
 
     @recorded
-    async def send_message_stream(self, message: Any, config: Any = OMITTED) -> Any:
+    async def send_message_stream(self, message: object, config: object = OMITTED) -> Any:
         run, whole = self._prepared("send_message_stream", super(), message, config)
         return await (run() if whole is None else whole.open_async(run))
 
 
-def with_encoded_images(contents: Any) -> Any:
+def with_encoded_images(contents: object) -> Any:
     """Return *contents* with Pillow's images as the SDK would send them; the same object where there are none."""
     if isinstance(contents, str):
         return contents
@@ -293,7 +293,7 @@ def with_encoded_images(contents: Any) -> Any:
     if image_class is None or encode is None:
         return contents
 
-    def encoded(item: Any) -> Any:
+    def encoded(item: object) -> Any:
         if isinstance(item, image_class):
             return types.Part(inline_data=encode(item))
         if isinstance(item, list):
@@ -307,7 +307,7 @@ def with_encoded_images(contents: Any) -> Any:
         return contents
 
 
-def recording_tools(config: Any, call: ContentCall) -> Any:
+def recording_tools(config: object, call: ContentCall) -> Any:
     """Return *config* with tools that record their runs; the same where that can't be done."""
     recording = config and call.log.attempt("record the tools", with_recorded_tools, config, call.tools)
     return config if recording is None else recording

@@ -86,12 +86,12 @@ def _json(data: bytes, usual: str) -> dict[str, Any] | None:
     return {"json": value} if style == usual else {"style": style, "json": value}
 
 
-def raw(body: Any, style: str) -> bytes:
+def raw(body: object, style: str) -> bytes:
     """Return the bytes of a stored *body* whose usual style of JSON is *style*."""
     return b"".join(pieces(body, style))
 
 
-def pieces(body: Any, style: str) -> list[bytes]:
+def pieces(body: object, style: str) -> list[bytes]:
     """Return the bytes of a stored *body*, one piece for each event of a stream.
 
     Raises:
@@ -109,7 +109,7 @@ def pieces(body: Any, style: str) -> list[bytes]:
     return split_events(data) if data.startswith(b"data:") else [data] if data else []
 
 
-def parsed(body: Any) -> Any:
+def parsed(body: object) -> Any:
     """Return the JSON value of a stored request body, or its bytes where it is not JSON; `None` where it is empty."""
     if is_object(body) and "json" in body and json_text.is_shallow(body["json"]):
         return body["json"]
@@ -119,7 +119,7 @@ def parsed(body: Any) -> Any:
 # Files beside the cassette
 
 
-def detached(value: Any, attach: Attach, kind: str = "") -> Any:
+def detached(value: object, attach: Attach, kind: str = "") -> Any:
     """Return a stored *value* in which every large binary is an `Attachment`, kept by *attach*."""
     if is_object(value):
         members: dict[str, Any] = value
@@ -151,7 +151,7 @@ _ALPHABETS: Final[tuple[tuple[str, Callable[[str], bytes], Callable[[bytes], byt
 )
 
 
-def attached(value: Any, fetch: Fetch) -> Any:
+def attached(value: object, fetch: Fetch) -> Any:
     """Return a stored *value* in which every `Attachment` is what it stands for, read by *fetch*."""
     if isinstance(value, Attachment):
         return _contents(value, fetch)

@@ -59,7 +59,7 @@ class Difference(NamedTuple):
         return f"{self.path}: {' -> '.join(_side_by_side(self.recorded, self.sent))}"
 
 
-def differences(recorded: Any, sent: Any, path: str = "") -> Iterator[Difference]:
+def differences(recorded: object, sent: object, path: str = "") -> Iterator[Difference]:
     """Yield where *recorded* and *sent* differ, at the deepest paths that show it."""
     if is_object(recorded) and is_object(sent):
         for key in dict.fromkeys([*recorded, *sent]):
@@ -89,7 +89,7 @@ def between(recorded: Meaning, sent: Meaning) -> Iterator[Difference]:
         yield from differences(_or_absent(recorded.body), _or_absent(sent.body), "body")
 
 
-def _or_absent(body: Any) -> Any:
+def _or_absent(body: object) -> Any:
     return _ABSENT if body is None else body
 
 
@@ -108,7 +108,7 @@ def _marks(meaning: Meaning) -> set[Any]:
     return marks
 
 
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+def _leaves(value: object, path: str) -> Iterator[tuple[str, Any]]:
     if is_object(value):
         for key, member in value.items():
             yield from _leaves(member, f"{path}.{key}")
@@ -129,7 +129,7 @@ def describe(all_differences: Iterable[Difference]) -> list[str]:
     return lines if more <= 0 else [*lines[:_LINES], f"and {more} more"]
 
 
-def _side_by_side(recorded: Any, sent: Any) -> tuple[str, str]:
+def _side_by_side(recorded: object, sent: object) -> tuple[str, str]:
     """Return two different values as text, long strings from shortly before they part."""
     if not (isinstance(recorded, str) and isinstance(sent, str)):
         return _shown(recorded), _shown(sent)
@@ -146,7 +146,7 @@ def _excerpt(text: str, start: int) -> str:
     return f"{'…' if start else ''}{text[start:end]!r}{'…' if end < len(text) else ''}"
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     if isinstance(value, str):
         return _excerpt(value, 0)
     if isinstance(value, bytes):

@@ -131,13 +131,13 @@ def _fields_or_text(block: bytes, style: Style) -> Any:
     return event if lines and _with_fields(event, style) == block else text
 
 
-def _written(event: Any, style: Style | None) -> bytes:
+def _written(event: object, style: Style | None) -> bytes:
     if isinstance(event, str | bytes):
         return event.encode() if isinstance(event, str) else event
     return dump_event(event) if style is None else _with_fields(event, style)
 
 
-def _with_fields(event: Any, style: Style) -> bytes:
+def _with_fields(event: object, style: Style) -> bytes:
     if not is_object(event) or event.keys() - _NAMES - {"style", "end"}:
         raise ValueError(f"an event is text or has the fields {', '.join(sorted(_NAMES))}, not {event!r:.60}")
     if style.line_end not in _LINE_ENDS:

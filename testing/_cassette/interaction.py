@@ -153,7 +153,7 @@ def stored_headers(headers: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     return dict(sorted(stored.items()))
 
 
-def _times(response: Response, body: Any) -> list[float]:
+def _times(response: Response, body: object) -> list[float]:
     """Return, for every piece of the stored *body*, the second in which the last byte of it arrived."""
     times: list[float] = []
     received = iter(response.chunks)

@@ -26,7 +26,7 @@ def parsed(path: str) -> tuple[Step, ...]:
     return tuple(match[1] or (None if match[2] in ("", "*") else int(match[2])) for match in matches)
 
 
-def without(value: Any, steps: tuple[Step, ...]) -> Any:
+def without(value: object, steps: tuple[Step, ...]) -> Any:
     """Return *value* without what is at *steps*; the value itself stays as it is."""
     first, *further = steps
     rest = tuple(further)

@@ -53,12 +53,12 @@ def write(value: Any, style: str) -> bytes:
     return _STYLES[style](value)
 
 
-def style_of(value: Any, data: bytes, likely: Iterable[str] = ()) -> str | None:
+def style_of(value: object, data: bytes, likely: Iterable[str] = ()) -> str | None:
     """Return the style in which *value* is *data*, of the *likely* ones if possible; `None` where there is none."""
     return next((style for style in (*likely, *_STYLES) if is_written(value, data, style)), None)
 
 
-def is_written(value: Any, data: bytes, style: str) -> bool:
+def is_written(value: object, data: bytes, style: str) -> bool:
     """Return whether *value* in that *style* is *data*."""
     try:
         return _STYLES[style](value) == data
@@ -91,7 +91,7 @@ def value_of(data: bytes) -> Any:
     return data if data.count(b"[") + data.count(b"{") > DEEPEST and not is_shallow(value) else value
 
 
-def is_shallow(value: Any, depth: int = DEEPEST) -> bool:
+def is_shallow(value: object, depth: int = DEEPEST) -> bool:
     """Return whether *value* has no more than *depth* levels."""
     if is_object(value):
         return depth > 0 and all(is_shallow(member, depth - 1) for member in value.values())
@@ -110,7 +110,7 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _fits(value: Any, depth: int) -> bool:
+def _fits(value: object, depth: int) -> bool:
     if is_object(value):
         return depth > 0 and all(
             0 < len(key) <= _LONGEST_KEY and _fits(member, depth - 1) for key, member in value.items()

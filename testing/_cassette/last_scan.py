@@ -16,7 +16,7 @@ from collections import Counter
 from contextlib import suppress
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote, unquote
 
 from maxim_gemini.testing._json_types import is_list, is_object
@@ -103,7 +103,7 @@ _WHOLE: Final = 4096
 """Characters up to which base64 may begin anywhere in a run of its letters."""
 
 
-def in_value(value: Any, where: str, known: Mapping[str, str]) -> Iterator[Finding]:
+def in_value(value: object, where: str, known: Mapping[str, str]) -> Iterator[Finding]:
     """Yield the secrets in a stored *value*, which is at the path *where*, the *known* ones among them."""
     yield from _Scan(known).value(value, where)
 
@@ -120,7 +120,7 @@ class _Scan:
         self._known = {form: kind for value, kind in known.items() for form in (value, quote(value, safe=""))}
         self._harmless: set[str] = set()
 
-    def value(self, value: Any, where: str, *, in_headers: bool = False) -> Iterator[Finding]:
+    def value(self, value: object, where: str, *, in_headers: bool = False) -> Iterator[Finding]:
         if isinstance(value, bytes):
             value = value.decode("latin-1")
         if isinstance(value, str):
@@ -158,7 +158,7 @@ class _Scan:
         yield from _kinds(text)
 
 
-def _is_named(name: str, member: Any, *, in_headers: bool) -> bool:
+def _is_named(name: str, member: object, *, in_headers: bool) -> bool:
     """Return whether the name of a *member* says that it is a secret, and the member looks like one."""
     if in_headers and _SIGNS.sub("", name.lower()) in _HEADERS:
         return any(_is_something(_text(one)) for one in (member if is_list(member) else [member]))
@@ -170,7 +170,7 @@ def _says_secret(name: str) -> bool:
     return bool(_MEMBERS.fullmatch(_SIGNS.sub("", name.lower())))
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 

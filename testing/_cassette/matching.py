@@ -74,7 +74,7 @@ class Meaning(NamedTuple):
         return self._replace(upload=())
 
 
-def meaning(method: str, uri: str, headers: Mapping[str, str], body: Any) -> Meaning:
+def meaning(method: str, uri: str, headers: Mapping[str, str], body: object) -> Meaning:
     """Return what a request means, whose *body* is a JSON value or bytes."""
     path, query = _address(uri)
     boundary = _BOUNDARY.search(headers.get("content-type", ""))  # another in every request
@@ -120,7 +120,7 @@ def body_meaning(body: Any) -> Any:
     return _with_counted_calls(members, calls) if calls else members
 
 
-def _count_calls(value: Any, calls: dict[str, str]) -> None:
+def _count_calls(value: object, calls: dict[str, str]) -> None:
     """Add the ids of the calls in *value* to *calls*, with what is written instead: which call it is."""
     if is_list(value):
         for item in value:
@@ -139,7 +139,7 @@ def _is_call_step(step: dict[str, Any]) -> bool:
     return str(step.get("type")).endswith("_call") and isinstance(step.get("id"), str)
 
 
-def _with_counted_calls(value: Any, calls: Mapping[str, str], within: str = "") -> Any:
+def _with_counted_calls(value: object, calls: Mapping[str, str], within: str = "") -> Any:
     """Return *value* with the ids of *calls* replaced, in the calls and in their results."""
     if is_list(value):
         return [_with_counted_calls(item, calls) for item in value]
@@ -155,7 +155,7 @@ def _with_counted_calls(value: Any, calls: Mapping[str, str], within: str = "") 
     return members
 
 
-def _value(value: Any) -> Any:
+def _value(value: object) -> Any:
     if isinstance(value, str):
         return _RESOURCE.sub(r"\1*", value) if value.startswith(("projects/", "//")) else value
     if is_object(value):
@@ -185,14 +185,14 @@ def _members(members: dict[str, Any]) -> dict[str, Any]:
     return normalized
 
 
-def _declaration(value: Any) -> Any:
+def _declaration(value: object) -> Any:
     """Return a function's declaration without the schema of its result, which only newer SDKs send."""
     if not is_object(value):
         return value
     return {key: item for key, item in _members(value).items() if key not in ("response", "responseSchema")}
 
 
-def _schema(value: Any) -> Any:
+def _schema(value: object) -> Any:
     if is_list(value):
         return [_schema(item) for item in value]
     if not is_object(value):

@@ -182,7 +182,7 @@ class Scrubber:
         edits = self._edits(text, depth, binary=encoding != "utf-8")
         return applied(text, edits).encode(encoding) if edits else data
 
-    def value(self, value: Any) -> Any:
+    def value(self, value: object) -> Any:
         """Return a stored *value* without secrets."""
         if isinstance(value, str):
             return self.text(value)
@@ -196,7 +196,7 @@ class Scrubber:
         span = names_secret(name, member) if isinstance(member, str) else None
         return f"{member[: span[0]]}{REDACTED}{member[span[1] :]}" if span else self.value(member)
 
-    def replaceable(self, value: Any, where: str) -> Iterator[Finding]:
+    def replaceable(self, value: object, where: str) -> Iterator[Finding]:
         """Yield the secrets in a stored *value*, which is at the path *where*, that a recording would not have."""
         if isinstance(value, bytes):
             value = value.decode("latin-1")
@@ -215,7 +215,7 @@ class Scrubber:
             for index, item in enumerate(value):
                 yield from self.replaceable(item, f"{where}[{index}]")
 
-    def _replaceable_member(self, name: str, member: Any, where: str) -> Iterator[Finding]:
+    def _replaceable_member(self, name: str, member: object, where: str) -> Iterator[Finding]:
         values = [str(one) for one in (member if is_list(member) else [member]) if isinstance(one, str | bytes)]
         inside = f"{where}.{name}"
         if where.endswith("headers") and not self._keeps(name) and _is_secret_header(name):
@@ -233,7 +233,7 @@ class Scrubber:
         kinds += [secret.kind for secret in secrets_in(text)]
         return kinds or (["a secret"] if self.text(text) != text else [])
 
-    def remaining(self, value: Any, where: str) -> Iterator[Finding]:
+    def remaining(self, value: object, where: str) -> Iterator[Finding]:
         """Yield the secrets that are still in a stored *value*, which is at the path *where*."""
         return last_scan.in_value(value, where, self.secrets)
 

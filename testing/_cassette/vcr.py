@@ -167,7 +167,7 @@ class Persister:
     """Files that are replaced in one step, whatever serializer writes them."""
 
     @classmethod
-    def load_cassette(cls, cassette_path: str | os.PathLike[str], serializer: Any) -> Any:
+    def load_cassette(cls, cassette_path: str | os.PathLike[str], serializer: object) -> Any:
         """Return requests and responses."""
         try:
             text = Shelf(Path(cassette_path)).read()
@@ -176,6 +176,6 @@ class Persister:
         return vcr_serialize.deserialize(text, serializer)
 
     @staticmethod
-    def save_cassette(cassette_path: str | os.PathLike[str], cassette_dict: Any, serializer: Any) -> None:
+    def save_cassette(cassette_path: str | os.PathLike[str], cassette_dict: object, serializer: object) -> None:
         """Write requests and responses."""
         Shelf(Path(cassette_path)).write(vcr_serialize.serialize(cassette_dict, serializer), {})

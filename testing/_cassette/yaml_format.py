@@ -147,7 +147,7 @@ def _items(members: dict[Any, Any]) -> Iterator[tuple[str, Any]]:
     yield from members.items()
 
 
-def _entry(head: str, value: Any, pad: str) -> Iterator[str]:
+def _entry(head: str, value: object, pad: str) -> Iterator[str]:
     if _is_block(value, WIDTH - len(head)):
         yield head
         yield from _block(value, pad + "  ")
@@ -157,7 +157,7 @@ def _entry(head: str, value: Any, pad: str) -> Iterator[str]:
         yield from rest
 
 
-def _item(value: Any, pad: str) -> Iterator[str]:
+def _item(value: object, pad: str) -> Iterator[str]:
     if _is_block(value, WIDTH - len(pad) - 2):
         lines = _block(value, pad + "  ")
         yield f"{pad}- {next(lines).lstrip(' ')}"
@@ -168,14 +168,14 @@ def _item(value: Any, pad: str) -> Iterator[str]:
         yield from rest
 
 
-def _is_block(value: Any, room: int) -> bool:
+def _is_block(value: object, room: int) -> bool:
     # What is empty has no lines of its own, however little room there is for it.
     if not (is_object(value) or is_list(value)) or not value or _is_long_list_of_numbers(value):
         return False
     return _room_after(value, room) < 0
 
 
-def _room_after(value: Any, room: int) -> int:
+def _room_after(value: object, room: int) -> int:
     """Return what is left of *room* columns after *value* as JSON; below 0 as soon as it can't be on one line."""
     if is_object(value):
         for key, member in _items(value):
@@ -202,7 +202,7 @@ def _is_long_list_of_numbers(value: object) -> TypeGuard[list[float]]:
     return all(type(item) in (int, float) for item in value)
 
 
-def _scalar(value: Any, pad: str) -> Iterator[str]:
+def _scalar(value: object, pad: str) -> Iterator[str]:
     if isinstance(value, Attachment):
         yield f"!{value.form} {_json(value.name)}"
     elif isinstance(value, bytes):
@@ -241,7 +241,7 @@ def _key(key: str) -> str:
     return key if _KEY.fullmatch(key) and key.lower() not in _RESERVED else _json(key)
 
 
-def _json(value: Any) -> str:
+def _json(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if text.isascii() and "\x7f" not in text else _NOT_PRINTABLE.sub(_escaped, text)
 

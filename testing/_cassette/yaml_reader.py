@@ -88,7 +88,7 @@ T = TypeVar("T")
 _WRONG: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
 
-def tried(reader: Callable[[Any], T], values: Any, name: str, line: Callable[[], int | None]) -> T:
+def tried(reader: Callable[[Any], T], values: object, name: str, line: Callable[[], int | None]) -> T:
     """Return what *reader* makes of *values*, which may be anything that a file can hold.
 
     Raises:
@@ -320,7 +320,7 @@ def _json(text: str) -> Any:
     return value
 
 
-def _check_size(root: Any, size: int) -> None:
+def _check_size(root: object, size: int) -> None:
     """Refuse what is too deep, too long or, by its aliases, too much, before any value is made of it."""
     sizes: dict[int, int] = {}
     path: set[int] = set()
@@ -362,7 +362,7 @@ def _sentence(problem: str) -> str:
     return f"{problem}. Restore the file, or record again"
 
 
-def _check_version(data: Any, text: str, name: str) -> None:
+def _check_version(data: object, text: str, name: str) -> None:
     if is_list(data):
         raise broken(name, 1, "it is from before version 1 of vcrpy's format. Record it again")
     if not is_object(data):

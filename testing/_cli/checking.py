@@ -89,7 +89,7 @@ def _in_rest(text: str, name: str, scrubber: Scrubber, known: set[str]) -> Itera
     yield from (one for one in _by_both(data, "the file", scrubber) if one.kind not in known)
 
 
-def _by_both(value: Any, where: str, scrubber: Scrubber) -> Iterator[Finding]:
+def _by_both(value: object, where: str, scrubber: Scrubber) -> Iterator[Finding]:
     """Yield what would be replaced in a recording, and what the last scan would refuse."""
     yield from scrubber.replaceable(value, where)
     yield from scrubber.remaining(value, where)

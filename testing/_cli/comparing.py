@@ -101,7 +101,7 @@ def _answer(interaction: Recorded) -> dict[str, Any]:
     return about | (body if is_object(body) else {"body": body})
 
 
-def _lasting(value: Any, name: str = "") -> Any:
+def _lasting(value: object, name: str = "") -> Any:
     """Return *value*, the member *name* of an answer, without what is another in every answer."""
     if name in _ARGUMENTS:
         return value  # the application's own names

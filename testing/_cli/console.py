@@ -99,6 +99,6 @@ def plain(line: str) -> None:
     print(shown(line), flush=True)  # noqa: T201  # the one place that prints for programs
 
 
-def show_json(value: Any) -> None:
+def show_json(value: object) -> None:
     """Print *value* as JSON and nothing else."""
     sys.stdout.write(shown(json.dumps(value, ensure_ascii=False, indent=2, default=str)) + "\n")

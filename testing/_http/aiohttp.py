@@ -51,7 +51,7 @@ _answers: WeakKeyDictionary[Any, Delivery | Live] = WeakKeyDictionary()
 
 
 def _routing(connect: Connect) -> Connect:
-    async def connect_routed(self: Any, req: Any, *args: Any, **kwargs: Any) -> Any:
+    async def connect_routed(self: object, req: Any, *args: Any, **kwargs: Any) -> Any:
         headers = {name.lower(): value for name, value in req.headers.items()}
         route = route_for("aiohttp", str(req.url), headers)
         if route is None:
@@ -170,7 +170,7 @@ def _error(breakage: Breakage) -> Exception:
 class _Fetching(StreamReader):  # type: ignore[misc]  # its type is not there where aiohttp is not
     """A body that fetches its next piece when its reader waits for one."""
 
-    def __init__(self, fetch: Fetch, timer: Any) -> None:
+    def __init__(self, fetch: Fetch, timer: object) -> None:
         StreamReader.__init__(self, _Unhindered(), 2**16, timer=timer, loop=asyncio.get_running_loop())
         self._fetch = fetch
 
@@ -253,5 +253,5 @@ class _Nowhere:
 
     force_close = False
 
-    def _release(self, key: Any, protocol: Any, *, should_close: bool = False) -> None:
+    def _release(self, key: object, protocol: Any, *, should_close: bool = False) -> None:
         protocol.close()

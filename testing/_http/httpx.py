@@ -39,7 +39,7 @@ def patches(library: Library) -> Iterable[Patch]:
 
 
 def _refusing(library: Library, send: Callable[..., Any]) -> Callable[..., Any]:
-    def send_unless_refused(self: Any, request: Any, **options: Any) -> Any:
+    def send_unless_refused(self: object, request: object, **options: Any) -> Any:
         _check_closed(library, self, request)
         return send(self, request, **options)
 
@@ -47,7 +47,7 @@ def _refusing(library: Library, send: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _async_refusing(library: Library, send: Callable[..., Any]) -> Callable[..., Any]:
-    async def send_unless_refused(self: Any, request: Any, **options: Any) -> Any:
+    async def send_unless_refused(self: object, request: object, **options: Any) -> Any:
         _check_closed(library, self, request)
         return await send(self, request, **options)
 
@@ -72,7 +72,7 @@ def core_patches(core: Library) -> Iterable[Patch]:
 
 
 def _checking(handle_request: Callable[..., Any]) -> Callable[..., Any]:
-    def handle_checked_request(self: Any, request: Any) -> Any:
+    def handle_checked_request(self: object, request: object) -> Any:
         check_blocks(_address(request))
         return handle_request(self, request)
 
@@ -80,7 +80,7 @@ def _checking(handle_request: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _async_checking(handle_async_request: Callable[..., Any]) -> Callable[..., Any]:
-    async def handle_checked_request(self: Any, request: Any) -> Any:
+    async def handle_checked_request(self: object, request: object) -> Any:
         check_blocks(_address(request))
         return await handle_async_request(self, request)
 
@@ -93,7 +93,7 @@ def _address(request: Any) -> str:
 
 
 def _routing(library: Library, handle_request: Callable[..., Any]) -> Callable[..., Any]:
-    def handle_routed_request(self: Any, request: Any) -> Any:
+    def handle_routed_request(self: object, request: Any) -> Any:
         route = route_for(library.__name__, str(request.url), request.headers)
         if route is None:
             return handle_request(self, request)
@@ -108,7 +108,7 @@ def _routing(library: Library, handle_request: Callable[..., Any]) -> Callable[.
 
 
 def _async_routing(library: Library, handle_async_request: Callable[..., Any]) -> Callable[..., Any]:
-    async def handle_routed_request(self: Any, request: Any) -> Any:
+    async def handle_routed_request(self: object, request: Any) -> Any:
         route = route_for(library.__name__, str(request.url), request.headers)
         if route is None:
             return await handle_async_request(self, request)
@@ -131,7 +131,7 @@ def _sent(request: Any, body: bytes) -> Request:
 # From memory
 
 
-def _played(library: Library, answer: Response | Delivery, request: Any, base: Any, kind: Any) -> Any:
+def _played(library: Library, answer: Response | Delivery, request: Any, base: object, kind: object) -> Any:
     delivery = answer if isinstance(answer, Delivery) else Delivery.of(answer)
     timeouts: dict[str, float | None] = request.extensions.get("timeout") or {}
     reason = {"reason_phrase": delivery.reason.encode()} if delivery.reason else {}

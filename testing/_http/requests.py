@@ -19,7 +19,7 @@ def patches(module: ModuleType) -> Iterable[Patch]:
 
 
 def _checked(send: Callable[..., Any]) -> Callable[..., Any]:
-    def checked_send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+    def checked_send(self: object, request: Any, *args: Any, **kwargs: Any) -> Any:
         check_blocks(request.url)
         return send(self, request, *args, **kwargs)
 

@@ -56,7 +56,7 @@ def register(core: str) -> type[Mocker]:
         return Mocker.registry[core]
     library = importlib.import_module(core)
 
-    def from_sync_httpx_response(cls: Any, /, httpx_response: httpx.Response, target: Any, **_: Any) -> Any:
+    def from_sync_httpx_response(cls: object, /, httpx_response: httpx.Response, target: object, **_: Any) -> Any:
         return library.Response(
             status=httpx_response.status_code,
             headers=httpx_response.headers.raw,

@@ -63,7 +63,7 @@ def _skips_wait(seconds: float) -> bool:
 
 
 def _unhurried_retries(wait: Callable[..., float]) -> Callable[..., float]:
-    def seconds_to_wait(self: Any, retry_state: Any) -> float:
+    def seconds_to_wait(self: object, retry_state: Any) -> float:
         seconds = wait(self, retry_state)
         owner = getattr(retry_state.fn, "__module__", "")
         return 0.0 if owner == "google.genai._api_client" and _skips_wait(seconds) else seconds
@@ -92,7 +92,7 @@ def _unhurried_time(module: ModuleType) -> ModuleType:
 
 
 def _unhurried_asyncio(module: ModuleType) -> ModuleType:
-    async def sleep(delay: float, result: Any = None) -> Any:
+    async def sleep(delay: float, result: object = None) -> Any:
         return await asyncio.sleep(0 if _skips_wait(delay) else delay, result)
 
     return _Unhurried(module, sleep)
@@ -105,7 +105,7 @@ class ReplayedCredentials(Credentials):
         super().__init__()  # type: ignore[no-untyped-call]
         self.token = _TOKEN
 
-    def refresh(self, request: Any) -> None:
+    def refresh(self, request: object) -> None:
         """Keep the token."""
 
 
@@ -133,7 +133,7 @@ def closing(client: Client) -> Generator[Client]:
         close(client)
 
 
-def base_url_of(client: Any) -> str | None:
+def base_url_of(client: object) -> str | None:
     """Return where *client* sends to, which google-genai keeps to itself; `None` for what is not its client."""
     options = getattr(getattr(client, "_api_client", None), "_http_options", None)
     return getattr(options, "base_url", None)
@@ -149,7 +149,7 @@ async def aclose(client: Any) -> None:
 
 def _without_client_certificate(uses_google_auth: Callable[[Any], bool]) -> Callable[[Any], bool]:
     # With a client certificate requests go over google-auth's own session, past every library that is patched.
-    def uses_google_auth_live(self: Any) -> bool:
+    def uses_google_auth_live(self: object) -> bool:
         return not _hides_credentials() and uses_google_auth(self)
 
     return uses_google_auth_live
@@ -174,7 +174,7 @@ def finds_credentials() -> bool:
 
 
 def _made_up_key(make: Callable[..., None]) -> Callable[..., None]:
-    def make_with_a_key(self: Any, *args: Any, **kwargs: Any) -> None:
+    def make_with_a_key(self: object, *args: Any, **kwargs: Any) -> None:
         given = args or kwargs.get("api_key") or kwargs.get("vertexai")
         if not given and not finds_credentials() and _hides_credentials():
             kwargs["api_key"] = MADE_UP_KEY

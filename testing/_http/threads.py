@@ -39,7 +39,7 @@ def _starting_in_lane(start: Callable[[threading.Thread], None]) -> Callable[[th
 
 
 def _submitting_in_lane(submit: Callable[..., Any]) -> Callable[..., Any]:
-    def submit_in_lane(self: Any, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    def submit_in_lane(self: object, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         lane = current_lane() or OUTSIDE
 
         @functools.wraps(fn, updated=())

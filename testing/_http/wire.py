@@ -33,17 +33,17 @@ _BLOCK: Final = re.compile(rb"(?>\r\n|\r|\n){2,}")
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 
 
-def dump_json(value: Any, *, end: bytes = b"\n") -> bytes:
+def dump_json(value: object, *, end: bytes = b"\n") -> bytes:
     """Write *value* as the body of a plain answer: indented by 2, UTF-8 as itself, ended by *end*."""
     return _written(value, "\n").encode() + end
 
 
-def dump_event(value: Any) -> bytes:
+def dump_event(value: object) -> bytes:
     """Write *value* as one server-sent event: `data: `, one line of JSON, an empty line."""
     return b"data: " + dump_line(value) + EVENT_END
 
 
-def dump_line(value: Any) -> bytes:
+def dump_line(value: object) -> bytes:
     """Write *value* as one line of JSON, as it stands in an event."""
     return _written(value, None).encode()
 
@@ -72,13 +72,13 @@ def is_event(block: bytes) -> bool:
     return any(line.partition(b":")[0] not in _SILENT for line in lines)
 
 
-def _written(value: Any, newline: str | None) -> str:
+def _written(value: object, newline: str | None) -> str:
     pieces: list[str] = []
     _write(value, newline, pieces)
     return "".join(pieces)
 
 
-def _write(value: Any, newline: str | None, pieces: list[str]) -> None:
+def _write(value: object, newline: str | None, pieces: list[str]) -> None:
     inner = None if newline is None else newline + "  "
     if isinstance(value, dict):
         members: dict[Any, Any] = value
@@ -108,7 +108,7 @@ def _name(key: object) -> str:
     return _text(str(key))
 
 
-def _scalar(value: Any) -> str:
+def _scalar(value: object) -> str:
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, float):

@@ -134,7 +134,7 @@ class FunctionCall:
     arguments: Any = None
 
     @classmethod
-    def of(cls, call: Any) -> Self:
+    def of(cls, call: object) -> Self:
         """Return what a tool call in a result says."""
         function = mapping(mapping(call).get("function"))
         return cls(

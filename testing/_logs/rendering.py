@@ -255,13 +255,13 @@ def _attachment(attachment: Attachment) -> str:
     return "  ".join(filter(None, (attachment.name, attachment.mime_type, attachment.url, size))) or attachment.type
 
 
-def _one_line(value: Any) -> str:
+def _one_line(value: object) -> str:
     text = value if isinstance(value, str) else _json(value)
     line = " ↵ ".join(" ".join(line.split()) for line in text.splitlines() if line.strip())
     return printable(line)
 
 
-def _json(value: Any) -> str:
+def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -92,7 +92,7 @@ class _StableIds:
         renamed = self._value({key: value for key, value in record.items() if key != "id"}, timed=True)
         return {"id": self._name(kind, record.get("id", "")), **renamed}
 
-    def _value(self, value: Any, *, timed: bool) -> Any:
+    def _value(self, value: object, *, timed: bool) -> Any:
         if isinstance(value, str):
             return _WORD.sub(self._word, value)
         if is_list(value):
@@ -102,7 +102,7 @@ class _StableIds:
             return {self._value(key, timed=False): self._item(key, item, timed=timed) for key, item in items}
         return value
 
-    def _item(self, key: str, value: Any, *, timed: bool) -> Any:
+    def _item(self, key: str, value: object, *, timed: bool) -> Any:
         if timed and _CLOCK.search(key):
             values = value if is_list(value) else [value]
             if all(isinstance(one, int | float) and not isinstance(one, bool) for one in values):

@@ -253,14 +253,14 @@ def view_of(node: Node) -> View:
     return _KINDS.get(node.kind, Unknown)(node)
 
 
-def _plain(value: Any, *, clocks: bool) -> Any:
+def _plain(value: object, *, clocks: bool) -> Any:
     if not is_dataclass(value) or isinstance(value, type):
         return value
     left_out = {"entity", "content"} if clocks else {"entity", "content", "at"}
     return filled({key: _for_json(item) for key, item in asdict(value).items() if key not in left_out})
 
 
-def _for_json(value: Any) -> Any:
+def _for_json(value: object) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     return [*value] if isinstance(value, tuple) else value  # pyright: ignore[reportUnknownVariableType]

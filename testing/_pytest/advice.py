@@ -6,7 +6,7 @@ import difflib
 import shlex
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from .cassette_paths import SUFFIXES, bundled_names, candidates
 
@@ -109,7 +109,7 @@ def target_of(nodeid: str, cassette: Path, module_folder: Path, *, is_shared: bo
     return file.rpartition("/")[0] or "."
 
 
-def _is_defined(module: Any, name: str) -> bool:
+def _is_defined(module: object, name: str) -> bool:
     steps = name.partition("[")[0].split(".")
     missing = object()
     return reduce(lambda owner, step: getattr(owner, step, missing), steps, module) is not missing

@@ -282,7 +282,7 @@ class Session:
             self.records.append(data)
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any) -> None:
+    def pytest_testnodedown(self, node: object) -> None:
         """Take what a worker of pytest-xdist has collected."""
         if output := getattr(node, "workeroutput", {}).get(ATTRIBUTE):
             self.collected.add_from_wire(output)

@@ -78,7 +78,7 @@ def decorate_tests(block: Callable[[], Block], tests: type) -> None:
             setattr(tests, name, decorated(block, method))
 
 
-def _checked(function: Callable[..., Any], result: Any) -> Any:
+def _checked(function: Callable[..., Any], result: object) -> Any:
     """Return *result*, unless it is something that would send its requests after the block."""
     if not (inspect.isawaitable(result) or inspect.isgenerator(result) or inspect.isasyncgen(result)):
         return result

@@ -184,7 +184,7 @@ def _seen(stream: Any) -> list[Any]:
     return [_text_of(event) or event.event_type for event in stream]
 
 
-def _text_of(event: Any) -> str:
+def _text_of(event: object) -> str:
     delta = getattr(event, "delta", None)
     content = getattr(delta, "content", None)
     return str(getattr(delta, "text", None) or getattr(content, "text", None) or "")

@@ -54,7 +54,7 @@ class Streamed(NamedTuple):
         return set(self.start) == {"type"}
 
 
-def compact(value: Any) -> str:
+def compact(value: object) -> str:
     """Write *value* as the Interactions API writes JSON."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
@@ -148,7 +148,7 @@ class Steps:
             arguments = {"queries": list(grounding["webSearchQueries"])}
             yield from self._server_tool("google_search", arguments, [{"search_suggestions": shown}])
 
-    def _server_tool(self, kind: str, arguments: Json, result: Any) -> Iterator[Json]:
+    def _server_tool(self, kind: str, arguments: Json, result: object) -> Iterator[Json]:
         call_id = self.new_id()
         yield {"id": call_id, "type": f"{kind}_call", "arguments": dict(arguments)}
         yield {"call_id": call_id, "type": f"{kind}_result", "result": result, "is_error": False}
@@ -332,7 +332,7 @@ def cut(text: str, sizes: tuple[int, ...] | None) -> Iterator[str]:
         yield text[start : start + sizes[-1]]
 
 
-def _thought(text: Any, signature: Any) -> Json:
+def _thought(text: object, signature: object) -> Json:
     signed = {} if signature is None else {"signature": signature}
     summary = {"summary": [{"text": text, "type": "text"}]} if text else {}
     return {**signed, **summary, "type": "thought"}

@@ -415,11 +415,11 @@ def _event(fields: Json, settings: InteractionSettings) -> bytes:
     return b"event: " + kind.encode() + b"\ndata: " + _dumped(fields, settings) + b"\n\n"
 
 
-def _dumped(value: Any, settings: InteractionSettings) -> bytes:
+def _dumped(value: object, settings: InteractionSettings) -> bytes:
     return compact(_sorted(value) if settings.is_sorted else value).encode()
 
 
-def _sorted(value: Any) -> Any:
+def _sorted(value: object) -> Any:
     if is_object(value):
         return {name: _sorted(value[name]) for name in sorted(value)}
     return [_sorted(item) for item in value] if is_list(value) else value

@@ -218,13 +218,13 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"JSON has no {name}")
 
 
-def text_of(content: Any) -> str:
+def text_of(content: object) -> str:
     """Return the text in the parts of a content, joined."""
     texts = (part.get("text") for part in parts_of(content))
     return "".join(text for text in texts if isinstance(text, str))
 
 
-def parts_of(content: Any) -> list[dict[str, Any]]:
+def parts_of(content: object) -> list[dict[str, Any]]:
     """Return the parts of a content as sent."""
     return _items(_fields(content).get("parts"))
 
@@ -238,7 +238,7 @@ def text_of_message(message: dict[str, Any]) -> str:
     return "".join([*map(text_of, turns[-1:]), *filter(None, [realtime, *texts])])
 
 
-def _input_steps(value: Any) -> list[dict[str, Any]]:
+def _input_steps(value: object) -> list[dict[str, Any]]:
     if isinstance(value, str):
         return _input_steps([{"text": value, "type": "text"}])
     items = _items(value)
@@ -255,11 +255,11 @@ def _step_of_turn(turn: dict[str, Any]) -> dict[str, Any]:
     return {"type": "user_input" if turn["role"] == "user" else "model_output", "content": contents}
 
 
-def _fields(value: Any) -> dict[str, Any]:
+def _fields(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}  # pyright: ignore[reportUnknownVariableType]
 
 
-def _items(value: Any) -> list[dict[str, Any]]:
+def _items(value: object) -> list[dict[str, Any]]:
     """Return the objects of a repeated field; real servers take one object for a list of one, too."""
     values: list[Any] = value if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
     return [_fields(item) for item in values if isinstance(item, dict)]

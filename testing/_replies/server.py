@@ -248,7 +248,7 @@ def _failed(failure: Failure, request: GeminiRequest) -> Answer:
     return Answer(failure.code, (("content-type", JSON_TYPE),), (body,))
 
 
-def _without_surrogates(value: Any) -> Any:
+def _without_surrogates(value: object) -> Any:
     """Return *value* with what UTF-8 can't hold as an escape: the texts of errors may hold it."""
     if is_object(value):
         return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}

@@ -95,7 +95,7 @@ def _reason(error: ValueError) -> str:
     return f"{what}\n{line}\n{' ' * len(before)}^"
 
 
-def _depth(value: Any) -> int:
+def _depth(value: object) -> int:
     depth, level = 0, [value]
     while any(is_object(item) or is_list(item) for item in level):
         depth += 1
@@ -105,7 +105,7 @@ def _depth(value: Any) -> int:
     return depth
 
 
-def _faults(value: Any, message: _Message | None, path: str = "") -> Iterator[tuple[str, str, Any]]:
+def _faults(value: object, message: _Message | None, path: str = "") -> Iterator[tuple[str, str, Any]]:
     """Yield path, type and value of what is no object where the API has a message, or no text where it has one."""
     if message is None:
         if not isinstance(value, str):
@@ -127,6 +127,6 @@ def _faults(value: Any, message: _Message | None, path: str = "") -> Iterator[tu
             yield from _faults(item, field, where)
 
 
-def _cut(value: Any) -> str:
+def _cut(value: object) -> str:
     text = json.dumps(value)
     return text if len(text) <= 80 else f"{text[:79]}…"
