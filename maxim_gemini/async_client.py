@@ -89,7 +89,7 @@ class MaximGeminiAsyncChatSession(TracedChat, AsyncChat, sdk_class=AsyncChat):
 
     async def send_message(
         self,
-        message: object,
+        message: list[types.PartUnionDict] | types.PartUnionDict,
         config: types.GenerateContentConfigOrDict | str | None = OMITTED,
         *,
         generation_name: str | None = None,
@@ -102,7 +102,7 @@ class MaximGeminiAsyncChatSession(TracedChat, AsyncChat, sdk_class=AsyncChat):
 
     async def send_message_stream(
         self,
-        message: object,
+        message: list[types.PartUnionDict] | types.PartUnionDict,
         config: types.GenerateContentConfigOrDict | str | None = OMITTED,
         *,
         generation_name: str | None = None,

@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import inf, pi, sin
 from os import PathLike, fspath
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from maxim_gemini.testing._replies import assembly
 from maxim_gemini.testing._replies.assembly import (
@@ -62,6 +62,9 @@ from maxim_gemini.testing._replies.model import (
 )
 from maxim_gemini.testing._replies.reading import parse
 from maxim_gemini.testing.exceptions import ScriptError
+
+if TYPE_CHECKING:
+    from maxim_gemini.testing._json_types import JsonDict
 
 __all__ = [
     "Gate",
@@ -208,13 +211,13 @@ def function_call(
 
 def partial_call(name: str, /, *, signature: str | bytes | None = None, **args: str) -> Reply:
     """Call *name* with text arguments that arrive piece by piece, as Vertex streams them on request."""
-    opening: dict[str, Any] = {"functionCall": {"name": name, "willContinue": True}, **_signed(signature)}
+    opening: JsonDict = {"functionCall": {"name": name, "willContinue": True}, **_signed(signature)}
     pieces = [piece for key, value in args.items() for piece in _partial(key, value)]
     calls: list[Json] = [opening, *({"functionCall": piece} for piece in [*pieces, {}])]
     return Reply(tuple(Event((Candidate(parts=(call,)),)) for call in calls))
 
 
-def _partial(key: str, value: str) -> list[dict[str, Any]]:
+def _partial(key: str, value: str) -> list[JsonDict]:
     path = f"$.{key}"
     piece = {"jsonPath": path, "stringValue": value, "willContinue": True}
     return [
@@ -318,7 +321,7 @@ def blocked(reason: str = "SAFETY", message: str | None = None) -> Reply:
     """Block the prompt: no candidates."""
     if reason not in BLOCK_REASONS:
         raise ScriptError(f"unknown block reason {reason!r}: choose from {', '.join(sorted(BLOCK_REASONS))}")
-    feedback: dict[str, Any] = {"blockReason": reason}
+    feedback: JsonDict = {"blockReason": reason}
     if reason == "SAFETY":
         feedback["safetyRatings"] = _ratings({HARM_CATEGORIES[1]: "HIGH"}, blocked=False)
     if message is not None:
@@ -331,7 +334,7 @@ def safety_ratings(probabilities: Mapping[str, str] | None = None, *, blocked: b
     return beside(safetyRatings=_ratings(probabilities or {}, blocked=blocked))
 
 
-def _ratings(probabilities: Mapping[str, str], *, blocked: bool) -> list[dict[str, Any]]:
+def _ratings(probabilities: Mapping[str, str], *, blocked: bool) -> list[JsonDict]:
     categories = [*HARM_CATEGORIES, *(name for name in probabilities if name not in HARM_CATEGORIES)]
     return [
         {
@@ -352,7 +355,7 @@ def grounding(
     """
     if metadata is not None:
         return beside(groundingMetadata=dict(metadata))
-    fields: dict[str, Any] = {}
+    fields: JsonDict = {}
     if queries:
         fields["searchEntryPoint"] = {"renderedContent": f"<div>{', '.join(queries)}</div>"}
     fields["groundingChunks"] = [{"web": {"uri": uri, "title": title}} for uri, title in sources]
@@ -429,7 +432,7 @@ def usage(
     return Reply((Event(usage=given, completes=True),))
 
 
-def _details(counts: Mapping[str, int] | None) -> list[dict[str, Any]] | None:
+def _details(counts: Mapping[str, int] | None) -> list[JsonDict] | None:
     if counts is None:
         return None
     return [{"modality": modality, "tokenCount": tokens} for modality, tokens in counts.items()]
@@ -575,10 +578,10 @@ def server_tool(
     """
     if not kind or kind.endswith(("_call", "_result")):
         raise ScriptError(f"the kind of a server tool must not be empty nor end with _call or _result, got {kind!r}")
-    both: dict[str, Any] = {name: named[name] for name in ("name", "server_name") if name in named}
-    call: dict[str, Any] = {"id": None, "type": f"{kind}_call", **both}
+    both: JsonDict = {name: named[name] for name in ("name", "server_name") if name in named}
+    call: JsonDict = {"id": None, "type": f"{kind}_call", **both}
     call |= {} if arguments is None else {"arguments": dict(arguments)}
-    answer: dict[str, Any] = {"call_id": None, "type": f"{kind}_result", **both}
+    answer: JsonDict = {"call_id": None, "type": f"{kind}_result", **both}
     answer |= ({} if result is None else {"result": result}) | ({"is_error": True} if is_error else {})
     return Reply((InteractionStep({**call, **named}), InteractionStep(answer)))
 

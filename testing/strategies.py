@@ -29,6 +29,7 @@ from maxim_gemini.testing.reply import BLOCK_REASONS, FINISH_REASONS, HARM_CATEG
 if TYPE_CHECKING:
     from google.genai import types
 
+    from maxim_gemini.testing._json_types import JsonDict
     from maxim_gemini.testing._replies.request import Backend
 
 __all__ = [
@@ -292,7 +293,7 @@ def _steps() -> st.SearchStrategy[Reply]:
     """Generate steps of an interaction of every kind; hollow and unknown ones, too."""
     signature = _maybe(_BYTES)
     args = st.dictionaries(_texts(), _json(), max_size=3)
-    hollow: list[dict[str, Any]] = [
+    hollow: list[JsonDict] = [
         {"type": "model_output"},
         {"content": [], "type": "model_output"},
         {"content": [{"type": "hologram", "depth": 3}], "type": "model_output"},
@@ -329,7 +330,7 @@ def _server_tools(kind: str) -> st.SearchStrategy[Reply]:
 
 def _odd_deltas() -> st.SearchStrategy[Reply]:
     """Generate steps that stream in deltas of an unknown kind, or of a kind of another step."""
-    odd: list[dict[str, Any]] = [
+    odd: list[JsonDict] = [
         *[{"type": "delta_of_tomorrow", "moves": 2}] * 4,
         {"text": "", "type": "text"},
         {"arguments": '{"a', "type": "arguments_delta"},
@@ -342,7 +343,7 @@ def _odd_deltas() -> st.SearchStrategy[Reply]:
 
 def _odd_events() -> st.SearchStrategy[Reply]:
     usage = {"total_tokens": 3, "total_input_tokens": 1, "total_output_tokens": 2}
-    events: list[dict[str, Any]] = [
+    events: list[JsonDict] = [
         {"event_type": "interaction.danced"},
         {"index": 99, "event_type": "step.stop"},
         {"index": 0, "event_type": "step.stop", "metadata": {"total_usage": usage}},
@@ -397,7 +398,7 @@ def _calls_and_results() -> st.SearchStrategy[list[types.Content]]:
     """Generate a function call and its result, as they stand in a history."""
     from google.genai import types
 
-    def exchange(name: str, args: dict[str, Any], result: object, call_id: str | None) -> list[types.Content]:
+    def exchange(name: str, args: JsonDict, result: object, call_id: str | None) -> list[types.Content]:
         call = types.Part(function_call=types.FunctionCall(id=call_id, name=name, args=args))
         answer = types.FunctionResponse(id=call_id, name=name, response={"result": result})
         return [
@@ -454,7 +455,7 @@ def _object_schemas() -> st.SearchStrategy[types.Schema]:
     return properties.map(lambda each: types.Schema(type=types.Type.OBJECT, properties=each, required=[*each][:1]))
 
 
-def _as_dict(model: Any) -> dict[str, Any]:
+def _as_dict(model: Any) -> JsonDict:
     return model.model_dump(exclude_none=True)  # type: ignore[no-any-return]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias, T
 
 from .logger import FileDataAttachment, UrlAttachment, new_id
 from .secrets import redacted
-from .values import ATTACHMENT_LIMIT, as_text, mapping, words_of
+from .values import ATTACHMENT_LIMIT, JsonDict, as_text, mapping, words_of
 from .wav import as_wav, joined
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .values import Attachment
 
 R = TypeVar("R")
-Message: TypeAlias = dict[str, Any]
+Message: TypeAlias = JsonDict
 
 
 class Start:
@@ -115,11 +115,11 @@ class Answer(Protocol):
         """Close what was left open when the last chunk had come; return the functions that this requests."""
         ...
 
-    def result(self, response_id: str, model: str) -> dict[str, Any]:
+    def result(self, response_id: str, model: str) -> JsonDict:
         """Return the result in OpenAI's form; *response_id* and *model* stand in for what the API left out."""
         ...
 
-    def metadata(self) -> dict[str, Any]:
+    def metadata(self) -> JsonDict:
         """Return the metadata of the answer, which is no part of its result."""
         ...
 
@@ -211,7 +211,7 @@ class Generation:
 
     def open(self, trace: Trace, request: Request, parameters: dict[str, str], start: Start | None) -> None:
         """Log the request, which is about to be sent, or was at *start*."""
-        about: dict[str, Any] = {
+        about: JsonDict = {
             "id": self.id,
             "provider": "google",
             "model": self._model,
@@ -261,8 +261,8 @@ class Generation:
             result["error"] = outcome.error
         self._log.commits.end_generation(self.id, result, about, outcome.at)
 
-    def _about(self, outcome: Outcome) -> dict[str, Any]:
-        about: dict[str, Any] = {}
+    def _about(self, outcome: Outcome) -> JsonDict:
+        about: JsonDict = {}
         metadata = self.answer.metadata()
         if outcome.manner:
             metadata[outcome.manner] = True
@@ -284,7 +284,7 @@ class Generation:
             return
         self._attached.add(key)
         attachment = as_wav(attachment)
-        about: dict[str, Any] = {"mime_type": attachment.mime_type, "name": attachment.name}
+        about: JsonDict = {"mime_type": attachment.mime_type, "name": attachment.name}
         about["tags"] = {"attach-to": side}
         if attachment.data is None:
             added: Any = UrlAttachment(url=attachment.uri or "", **about)

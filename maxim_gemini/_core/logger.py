@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .delivery import Delivery
+    from .values import JsonDict
 
 __all__ = ["FileDataAttachment", "Ledger", "Log", "Logger", "UrlAttachment", "is_valid_id", "new_id"]
 
@@ -187,9 +188,7 @@ class Methods:
         """Begin a generation in a trace."""
         self._logger.trace_add_generation(trace_id, config)
 
-    def end_generation(
-        self, generation_id: str, result: dict[str, Any], about: dict[str, Any], at: datetime | None = None
-    ) -> None:
+    def end_generation(self, generation_id: str, result: JsonDict, about: JsonDict, at: datetime | None = None) -> None:
         """Log what is known *about* a generation, its result, and that it has ended, now or *at* a time."""
         try:
             if metadata := about.get("metadata"):
@@ -219,7 +218,7 @@ class Commits(Methods):
     def begin_trace(self, config: Any) -> None:
         """Begin a trace."""
         start = config.get("start_timestamp") or datetime.now(UTC)
-        data: dict[str, Any] = {"startTimestamp": start, "tags": config.get("tags", {})}
+        data: JsonDict = {"startTimestamp": start, "tags": config.get("tags", {})}
         for name, name_in_commit in (("name", "name"), ("session_id", "sessionId"), ("input", "input")):
             if value := config.get(name):
                 data[name_in_commit] = value
@@ -227,15 +226,13 @@ class Commits(Methods):
 
     def begin_generation(self, trace_id: str, config: Any) -> None:
         """Begin a generation in a trace."""
-        data: dict[str, Any] = {"startTimestamp": datetime.now(UTC), "tags": {}, **config}
+        data: JsonDict = {"startTimestamp": datetime.now(UTC), "tags": {}, **config}
         data["modelParameters"] = data.pop("model_parameters")
         if start := data.pop("start_timestamp", None):
             data["startTimestamp"] = start
         self._logger.writer.commit(PlainLog(_TRACE, trace_id, "add-generation", data))
 
-    def end_generation(
-        self, generation_id: str, result: dict[str, Any], about: dict[str, Any], at: datetime | None = None
-    ) -> None:
+    def end_generation(self, generation_id: str, result: JsonDict, about: JsonDict, at: datetime | None = None) -> None:
         """Log what is known *about* a generation, its result, and that it has ended, now or *at* a time."""
         commit = self._logger.writer.commit
         if about:

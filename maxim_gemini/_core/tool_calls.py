@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 from .logger import Log, is_valid_id, new_id
 from .secrets import redacted
-from .values import arguments_text, words_of
+from .values import JsonDict, arguments_text, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -65,7 +65,7 @@ class FunctionAnswer(NamedTuple):
     """The kind of error, where there is a name for it."""
 
 
-def in_openai_form(call_id: str, name: str | None, args: Mapping[str, object] | None) -> dict[str, Any]:
+def in_openai_form(call_id: str, name: str | None, args: Mapping[str, object] | None) -> JsonDict:
     """Return a function call as Maxim shows it in a message."""
     return {"id": call_id, "type": "function", "function": {"name": name or "", "arguments": arguments_text(args)}}
 
@@ -255,7 +255,7 @@ class ToolRuns:
                 self._conversation.wait(call)
 
     @contextmanager
-    def running(self, name: str, arguments: dict[str, Any], function: object = None) -> Generator[Callable[[Any], Any]]:
+    def running(self, name: str, arguments: JsonDict, function: object = None) -> Generator[Callable[[Any], Any]]:
         """Record one run of the function *name*; what is handed out takes its value and gives it back."""
         call = self._log.attempt("begin the tool call", self._begin, name, arguments, function)
 
@@ -271,7 +271,7 @@ class ToolRuns:
                 call.fail(self._log, words_of(error), type(error).__name__)
             raise
 
-    def _begin(self, name: str, arguments: dict[str, Any], function: Any) -> ToolCall | None:
+    def _begin(self, name: str, arguments: JsonDict, function: Any) -> ToolCall | None:
         waiting = [one for one in self._unsettled if one.call.name == name and not one.is_open]
         alike = [one for one in waiting if (one.call.args or {}) == arguments]
         for call in alike or waiting:

@@ -7,10 +7,13 @@ import json
 import logging
 import os
 import re
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+JsonDict: TypeAlias = dict[str, Any]
+"""An object of JSON, by its names."""
 
 _DEFAULT_LIMIT: Final = 5 * 1024 * 1024
 
@@ -51,9 +54,9 @@ def described(attachment: Attachment) -> str:
     return f"[{attachment.mime_type or 'data'}, {size_of(attachment.data)}]"
 
 
-def mapping(value: object) -> dict[str, Any] | None:
+def mapping(value: object) -> JsonDict | None:
     """Return *value* if it is a dict."""
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+    return cast("JsonDict", value) if isinstance(value, dict) else None
 
 
 def as_json(value: object) -> str:

@@ -17,6 +17,7 @@ from .opaque import call_above
 
 if TYPE_CHECKING:
     from .._core.logger import Log
+    from .._core.values import JsonDict
 
 
 class TracedModels(Wrapper):
@@ -32,17 +33,17 @@ class TracedModels(Wrapper):
 
     def _begin(
         self, model: str, contents: object, config: object, trace_id: str | None, generation_name: str | None
-    ) -> tuple[Any, Call | NoCall, dict[str, Any]]:
+    ) -> tuple[Any, Call | NoCall, JsonDict]:
         """Return the models to call, the call, and the request to make."""
-        request: dict[str, Any] = {"model": model, "contents": contents}
+        request: JsonDict = {"model": model, "contents": contents}
         if config is not OMITTED:
             request["config"] = config
         begun = self._log.attempt("begin the call", self._begin_call, request, trace_id, generation_name)
         return begun or (Unrecorded(self._wrapped, self._replaced), NoCall(), request)
 
     def _begin_call(
-        self, request: dict[str, Any], trace_id: str | None, generation_name: str | None
-    ) -> tuple[Any, Call | NoCall, dict[str, Any]] | None:
+        self, request: JsonDict, trace_id: str | None, generation_name: str | None
+    ) -> tuple[Any, Call | NoCall, JsonDict] | None:
         log, models = self._log, self._wrapped
         if is_suppressed():
             if not has_labels(headers_in(request.get("config"))) and not has_labels(sdk.headers_of(models)):

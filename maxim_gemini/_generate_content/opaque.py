@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from .._core.generation import Generation
     from .._core.logger import Log
+    from .._core.values import JsonDict
     from .call import ContentCall
 
 Response = types.GenerateContentResponse
@@ -48,7 +49,7 @@ class WholeCall:
 
     __slots__ = ("_before", "_call", "_generation", "_history", "_models", "_request", "_start", "_streamed")
 
-    def __init__(self, call: ContentCall, models: object, request: dict[str, Any]) -> None:
+    def __init__(self, call: ContentCall, models: object, request: JsonDict) -> None:
         self._call = call
         self._models = models
         self._request = request

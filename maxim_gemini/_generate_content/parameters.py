@@ -15,7 +15,7 @@ import pydantic
 from google.genai import types
 
 from .._core.secrets import redacted, without_credentials
-from .._core.values import as_text, mapping, unwritten
+from .._core.values import JsonDict, as_text, mapping, unwritten
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,12 +26,12 @@ _NOT_PARAMETERS: Final = frozenset({"system_instruction", "http_options"})
 # maxim-py puts no parameter on the wire that is longer than this, in characters.
 _LONGEST_PARAMETER: Final = 64 * 1024
 
-_declared: WeakKeyDictionary[Callable[..., Any], tuple[str, str | None, dict[str, Any]]] = WeakKeyDictionary()
+_declared: WeakKeyDictionary[Callable[..., Any], tuple[str, str | None, JsonDict]] = WeakKeyDictionary()
 
 _STANDS_FOR: Final = "_maxim_gemini_stands_for"
 
 # google-genai 3 sends functions as JSON schema, and warns of whoever does not.
-_AS_THE_SDK_DOES: Final[dict[str, Any]] = (
+_AS_THE_SDK_DOES: Final[JsonDict] = (
     {"use_json_schema": True}
     if "use_json_schema" in inspect.signature(types.FunctionDeclaration.from_callable_with_api_option).parameters
     else {}
@@ -96,7 +96,7 @@ def stands_for(stand_in: Callable[..., Any], function: Callable[..., Any]) -> No
     setattr(stand_in, _STANDS_FOR, function)
 
 
-def _of_function(function: Any) -> dict[str, Any]:
+def _of_function(function: Any) -> JsonDict:
     """Return the SDK's declaration of *function*, worked out once: that is slow."""
     key = getattr(function, "__func__", function)
     key = getattr(key, _STANDS_FOR, key)
@@ -118,5 +118,5 @@ def schema_of(schema: object) -> Any:
 
 
 @lru_cache(maxsize=128)
-def _json_schema(schema: Any) -> dict[str, Any]:
+def _json_schema(schema: Any) -> JsonDict:
     return pydantic.TypeAdapter(schema).json_schema()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 import re
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from google.genai import types
+
+if TYPE_CHECKING:
+    from .._core.values import JsonDict
 
 _STEP: Final = re.compile(r"""\.([^.\[\]]+)|\[(\d{1,18})\]|\['([^']*)'\]|\["([^"]*)"\]|\[(\d{19,})\]""")
 
@@ -25,7 +28,7 @@ class PartialCall:
     def __init__(self, first: types.FunctionCall) -> None:
         self._id = first.id
         self._name = first.name
-        self._args: dict[str, Any] = _unfinished(first.args or {})
+        self._args: JsonDict = _unfinished(first.args or {})
         self._add_args(first)
 
     def add(self, piece: types.FunctionCall) -> None:
@@ -80,7 +83,7 @@ def _unfinished(value: object) -> Any:
     if isinstance(value, str):
         return _Text([value])
     if isinstance(value, dict):
-        return {name: _unfinished(item) for name, item in cast("dict[str, Any]", value).items()}
+        return {name: _unfinished(item) for name, item in cast("JsonDict", value).items()}
     if isinstance(value, list):
         return _Items(enumerate(map(_unfinished, value)))  # pyright: ignore[reportUnknownArgumentType]
     return value

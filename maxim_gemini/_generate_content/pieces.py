@@ -7,7 +7,10 @@ probabilities are those of each chunk's own tokens. Pure: no chunk is kept or ch
 from __future__ import annotations
 
 import json
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
+
+if TYPE_CHECKING:
+    from .._core.values import JsonDict
 
 # Lists whose items may rightly be equal: every chunk has its own.
 _EACH_ITS_OWN: Final = frozenset({"chosen_candidates", "top_candidates"})
@@ -25,7 +28,7 @@ class Pieces:
     __slots__ = ("_places", "merged")
 
     def __init__(self) -> None:
-        self.merged: dict[str, Any] = {}
+        self.merged: JsonDict = {}
         self._places: dict[int, dict[str, int]] = {}
 
     def add(self, name: str, piece: object) -> None:
@@ -33,10 +36,10 @@ class Pieces:
         if piece:
             self._add(self.merged, name, piece)
 
-    def _add(self, target: dict[str, Any], name: str, piece: object) -> None:
+    def _add(self, target: JsonDict, name: str, piece: object) -> None:
         before = target.get(name)
         if isinstance(before, dict) and isinstance(piece, dict):
-            self._update(cast("dict[str, Any]", before), cast("dict[str, Any]", piece))
+            self._update(cast("JsonDict", before), cast("JsonDict", piece))
         elif isinstance(before, list) and isinstance(piece, list):
             self._extend(before, name, piece)  # pyright: ignore[reportUnknownArgumentType]
         elif name in _SUMS and before is not None:
@@ -44,7 +47,7 @@ class Pieces:
         else:
             target[name] = piece
 
-    def _update(self, target: dict[str, Any], piece: dict[str, Any]) -> None:
+    def _update(self, target: JsonDict, piece: JsonDict) -> None:
         if (sources := piece.get("grounding_chunks")) and "grounding_chunks" in target:
             places = self._extend(target["grounding_chunks"], "grounding_chunks", sources)
             supports = [_pointing_to(places, support) for support in piece.get("grounding_supports", ())]
@@ -72,11 +75,11 @@ class Pieces:
 
 def _key(item: object, subject: str | None) -> str:
     if subject is not None and isinstance(item, dict):
-        item = cast("dict[str, Any]", item).get(subject, cast("Any", item))
+        item = cast("JsonDict", item).get(subject, cast("Any", item))
     return json.dumps(item, sort_keys=True)
 
 
-def _pointing_to(places: list[int], support: dict[str, Any]) -> dict[str, Any]:
+def _pointing_to(places: list[int], support: JsonDict) -> JsonDict:
     """Return *support*, which counts the sources of its own piece, with their places among all sources."""
     indices = support.get("grounding_chunk_indices")
     if not indices:

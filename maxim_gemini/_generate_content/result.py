@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from .._core.tool_calls import RequestedCall, in_openai_form
-from .._core.values import described, mapping, size_of
+from .._core.values import JsonDict, described, mapping, size_of
 from .partial_args import PartialCall
 from .parts import attached, placeholder
 from .pieces import Pieces
@@ -43,7 +43,7 @@ class Choice:
         self.texts: list[str] = []
         self.thoughts: list[str] = []
         self.others: list[str] = []
-        self.tool_calls: list[dict[str, Any]] = []
+        self.tool_calls: list[JsonDict] = []
         self.finish_reason = finish_reason
         self.metadata = Pieces()
         self.partial: PartialCall | None = None
@@ -53,14 +53,14 @@ class Choice:
         """The answer, without thoughts; `None` where there is no text at all."""
         return "".join(self.texts) if self.texts else None
 
-    def in_maxim(self, index: int) -> dict[str, Any]:
+    def in_maxim(self, index: int) -> JsonDict:
         """Return the choice in OpenAI's form."""
-        message: dict[str, Any] = {"role": "assistant", "content": self.text}
+        message: JsonDict = {"role": "assistant", "content": self.text}
         if self.tool_calls:
             message["tool_calls"] = self.tool_calls
         return {"index": index, "message": message, "logprobs": None, "finish_reason": self.finish_reason}
 
-    def remarks(self) -> dict[str, Any]:
+    def remarks(self) -> JsonDict:
         """Return what belongs to the choice and is no part of its message."""
         if not (self.metadata.merged or self.thoughts or self.others):
             return {}
@@ -80,7 +80,7 @@ class ContentAnswer:
     def __init__(self, id_of: Callable[[types.FunctionCall], str]) -> None:
         self._choices: dict[int, Choice] = {}
         self._id_of = id_of
-        self._metadata: dict[str, Any] = {}
+        self._metadata: JsonDict = {}
         self.attachments: list[tuple[Attachment, str]] = []
         self.blocked: str | None = None
         self.usage: types.GenerateContentResponseUsageMetadata | None = None
@@ -138,9 +138,9 @@ class ContentAnswer:
         choice = self._choices.get(0)
         return choice.finish_reason if choice else self.blocked
 
-    def result(self, response_id: str, model: str) -> dict[str, Any]:
+    def result(self, response_id: str, model: str) -> JsonDict:
         """Return the result in OpenAI's form; *response_id* and *model* stand in for what the API left out."""
-        result: dict[str, Any] = {
+        result: JsonDict = {
             "id": self._metadata.get("response_id") or response_id,
             "object": "chat.completion",
             "created": self.created,
@@ -153,7 +153,7 @@ class ContentAnswer:
             result["usage"] = usage
         return result
 
-    def metadata(self) -> dict[str, Any]:
+    def metadata(self) -> JsonDict:
         """Return the metadata of the answer, which is no part of its result."""
         metadata = dict(self._metadata)
         for index in sorted(self._choices):
@@ -231,7 +231,7 @@ def dumped(value: object) -> Any:
     return dump(mode="json", exclude_none=True) if dump else value
 
 
-def usage_in_maxim(usage: types.GenerateContentResponseUsageMetadata | None) -> dict[str, Any] | None:
+def usage_in_maxim(usage: types.GenerateContentResponseUsageMetadata | None) -> JsonDict | None:
     """Return token counts in OpenAI's form; `None` where the API counted nothing. A missing count is 0."""
     if usage is None:
         return None
@@ -241,7 +241,7 @@ def usage_in_maxim(usage: types.GenerateContentResponseUsageMetadata | None) -> 
         return None
     total = usage.total_token_count
     sent, received = (prompt or 0) + (tools or 0), (candidates or 0) + (thoughts or 0)
-    counted: dict[str, Any] = {
+    counted: JsonDict = {
         "prompt_tokens": sent,
         "completion_tokens": received,
         "total_tokens": sent + received if total is None else total,
@@ -257,7 +257,7 @@ def usage_in_maxim(usage: types.GenerateContentResponseUsageMetadata | None) -> 
 
 
 def _add_details(
-    counted: dict[str, Any], side: str, modalities: list[types.ModalityTokenCount] | None, **counts: int | None
+    counted: JsonDict, side: str, modalities: list[types.ModalityTokenCount] | None, **counts: int | None
 ) -> None:
     details = {name: count for name, count in counts.items() if count is not None}
     for one in modalities or ():

@@ -9,7 +9,7 @@ import sys
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
-from .._core.values import mapping, readable
+from .._core.values import JsonDict, mapping, readable
 from .parameters import stands_for
 from .parts import result_text
 
@@ -73,7 +73,7 @@ def _recorded_session(session: Any, runs: ToolRuns) -> Any:
     """Return an MCP session that shares all that *session* holds, and records each tool that it calls."""
 
     class Recorded(type(session)):  # type: ignore[misc]
-        async def call_tool(self, name: str, arguments: dict[str, Any] | None = None, *args: Any, **more: Any) -> Any:
+        async def call_tool(self, name: str, arguments: JsonDict | None = None, *args: Any, **more: Any) -> Any:
             with runs.running(name, arguments or {}) as give_back:
                 return give_back(await session.call_tool(name, arguments, *args, **more))
 

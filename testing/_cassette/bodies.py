@@ -20,7 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from maxim_gemini.testing._http.wire import split_events
-from maxim_gemini.testing._json_types import is_list, is_object
+from maxim_gemini.testing._json_types import JsonDict, is_list, is_object
 
 from . import events, json_text
 from .json_text import ANSWER, REQUEST, as_text, value_of
@@ -73,12 +73,12 @@ def stored_request(raw: bytes | None) -> Any:
     return None if raw is None else _json(raw, REQUEST) or as_text(raw)
 
 
-def stored_answer(raw: bytes) -> dict[str, Any]:
+def stored_answer(raw: bytes) -> JsonDict:
     """Return the form in which the body of an answer is stored."""
     return events.stored(raw) or _json(raw, ANSWER) or {"string": as_text(raw)}
 
 
-def _json(data: bytes, usual: str) -> dict[str, Any] | None:
+def _json(data: bytes, usual: str) -> JsonDict | None:
     value = json_text.storable(data)
     style = None if value is None else json_text.style_of(value, data, [usual])
     if style is None:
@@ -122,7 +122,7 @@ def parsed(body: object) -> Any:
 def detached(value: object, attach: Attach, kind: str = "") -> Any:
     """Return a stored *value* in which every large binary is an `Attachment`, kept by *attach*."""
     if is_object(value):
-        members: dict[str, Any] = value
+        members: JsonDict = value
         kind = str(members.get("mimeType") or members.get("mime_type") or kind)
         return {key: detached(member, attach, kind) for key, member in members.items()}
     if is_list(value):

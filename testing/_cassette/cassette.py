@@ -20,6 +20,7 @@ from vcr.errors import UnhandledHTTPRequestError
 from vcr.record_mode import RecordMode
 
 from maxim_gemini.testing._http.websocket import Conversation
+from maxim_gemini.testing._json_types import JsonDict
 from maxim_gemini.testing.exceptions import CassetteError, CassetteNotFound, SecretFound
 
 from . import yaml_format
@@ -64,7 +65,7 @@ class Head:
     source: str = "unknown"
     """Who answered: `live`, `loopback` (a server on this machine) or `unknown`."""
     description: str = ""
-    others: dict[str, Any] = field(default_factory=dict[str, Any])
+    others: JsonDict = field(default_factory=JsonDict)
     """What else is in the head of the file."""
 
     @classmethod
@@ -74,7 +75,7 @@ class Head:
         others = {key: value for key, value in values.items() if key not in _HEAD.values()}
         return cls(**{name: str(value) for name, value in own.items() if value}, others=others)
 
-    def metadata(self) -> dict[str, Any]:
+    def metadata(self) -> JsonDict:
         """Return the metadata of a file."""
         own = {key: getattr(self, name) for name, key in _HEAD.items()}
         return {key: value for key, value in own.items() if value} | self.others
@@ -464,7 +465,7 @@ class Cassette(VcrCassette):
     # What vcrpy's own code uses of a cassette
 
     @property
-    def data(self) -> list[tuple[Request, dict[str, Any]]]:
+    def data(self) -> list[tuple[Request, JsonDict]]:
         """The interactions as vcrpy keeps them."""
         return [(interaction.request, vcr_response(interaction.response)) for interaction in self.interactions]
 
@@ -481,12 +482,12 @@ class Cassette(VcrCassette):
         key = self._key(request)
         return bool(self._waiting.get(key)) or bool(self.allow_playback_repeats and key in self._last)
 
-    def append(self, request: Request, response: dict[str, Any]) -> None:
+    def append(self, request: Request, response: JsonDict) -> None:
         """Add what one of vcrpy's stubs has received."""
         stored = from_vcr({"request": request._to_dict(), "response": response})
         self.record(request, response_of(stored.response))
 
-    def play_response(self, request: Request) -> dict[str, Any]:
+    def play_response(self, request: Request) -> JsonDict:
         """Return the next answer for one of vcrpy's stubs."""
         response = self.play(request)
         if response is None:

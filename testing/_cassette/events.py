@@ -19,7 +19,7 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from maxim_gemini.testing._http.wire import BOM, EVENT_END, dump_event, event_data, split_events
-from maxim_gemini.testing._json_types import is_list, is_object
+from maxim_gemini.testing._json_types import JsonDict, is_list, is_object
 
 from . import json_text
 
@@ -55,13 +55,13 @@ class Style(NamedTuple):
         json = json_text.style_of(value, line, [json_text.EVENT]) or json_text.EVENT
         return cls(line_end, json, not _UNSPACED.match(text), data.startswith(BOM))
 
-    def stored(self) -> dict[str, Any]:
+    def stored(self) -> JsonDict:
         """Return it without what goes without saying."""
         usual = Style()._asdict() | {"line_end": ""}
         return {name: value for name, value in self._asdict().items() if value != usual[name]}
 
 
-def stored(data: bytes) -> dict[str, Any] | None:
+def stored(data: bytes) -> JsonDict | None:
     """Return the form in which a stream is stored; `None` where *data* is none."""
     if not _START.match(data):
         return None
@@ -118,7 +118,7 @@ def _fields_or_text(block: bytes, style: Style) -> Any:
     line_end = _LINE_ENDS[style.line_end]
     content = text.rstrip("\r\n")
     lines = [line for part in content.split(line_end) if (line := _FIELD.fullmatch(part))]
-    event: dict[str, Any] = {}
+    event: JsonDict = {}
     for name, group in groupby(lines, lambda line: line[1] or "comment"):
         values = [line[2] for line in group]
         event[name] = None if values == [""] else "\n".join(value.removeprefix(" ") for value in values)

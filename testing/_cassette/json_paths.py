@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from maxim_gemini.testing._json_types import is_list, is_object
+from maxim_gemini.testing._json_types import JsonDict, is_list, is_object
 
 _STEP: Final = re.compile(r"\.?([^.\[\]]+)|\[(\*?|-?\d+)\]")
 
@@ -31,7 +31,7 @@ def without(value: object, steps: tuple[Step, ...]) -> Any:
     first, *further = steps
     rest = tuple(further)
     if is_object(value) and isinstance(first, str) and first in value:
-        members: dict[str, Any] = dict(value)
+        members: JsonDict = dict(value)
         inner = members.pop(first)
         return {**members, first: without(inner, rest)} if rest else members
     if is_list(value) and first is None:

@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from maxim_gemini.testing._json_types import is_list, is_object
+from maxim_gemini.testing._json_types import JsonDict, is_list, is_object
 
 from . import json_paths
 from .json_text import value_of
@@ -135,7 +135,7 @@ def _count_calls(value: object, calls: dict[str, str]) -> None:
                 calls.setdefault(item["id"], f"(call {len(calls) + 1})")
 
 
-def _is_call_step(step: dict[str, Any]) -> bool:
+def _is_call_step(step: JsonDict) -> bool:
     return str(step.get("type")).endswith("_call") and isinstance(step.get("id"), str)
 
 
@@ -145,7 +145,7 @@ def _with_counted_calls(value: object, calls: Mapping[str, str], within: str = "
         return [_with_counted_calls(item, calls) for item in value]
     if not is_object(value):
         return value
-    members: dict[str, Any] = {}
+    members: JsonDict = {}
     for key, item in value.items():
         is_id = key == "callId" or (key == "id" and (within in _CALLS | _RESULTS or _is_call_step(value)))
         if is_id and isinstance(item, str):
@@ -166,8 +166,8 @@ def _value(value: object) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _members(members: dict[str, Any]) -> dict[str, Any]:
-    normalized: dict[str, Any] = {}
+def _members(members: JsonDict) -> JsonDict:
+    normalized: JsonDict = {}
     for name, value in members.items():
         key = _camel(name)
         if value is None:
@@ -197,7 +197,7 @@ def _schema(value: object) -> Any:
         return [_schema(item) for item in value]
     if not is_object(value):
         return value
-    normalized: dict[str, Any] = {}
+    normalized: JsonDict = {}
     for name, item in value.items():
         key = _camel(name)
         if key == "propertyOrdering" or item is None:

@@ -15,7 +15,7 @@ from vcr.persisters.filesystem import CassetteNotFoundError
 from vcr.request import Request
 
 from maxim_gemini.testing._http.exchange import Chunk, Response
-from maxim_gemini.testing._json_types import is_object
+from maxim_gemini.testing._json_types import JsonDict, is_object
 from maxim_gemini.testing.exceptions import CassetteNotFound
 
 from . import bodies, json_text, yaml_format, yaml_reader
@@ -92,7 +92,7 @@ def from_vcr(item: Any, room: Room | None = None) -> Stored:
 _ABOUT_THE_ENCODING: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
 
-def _vcr_request_body(request: dict[str, Any]) -> bytes | None:
+def _vcr_request_body(request: JsonDict) -> bytes | None:
     if "parsed_body" in request:
         return json.dumps(request["parsed_body"]).encode()
     body = request.get("body")
@@ -101,7 +101,7 @@ def _vcr_request_body(request: dict[str, Any]) -> bytes | None:
     return None if body is None else as_bytes(body)
 
 
-def _vcr_body(response: dict[str, Any]) -> bytes:
+def _vcr_body(response: JsonDict) -> bytes:
     if "parsed_body" in response:
         return json.dumps(response["parsed_body"]).encode()
     if "content" in response:
@@ -116,7 +116,7 @@ def _vcr_body(response: dict[str, Any]) -> bytes:
     return as_bytes(body or b"")
 
 
-def vcr_response(response: Response) -> dict[str, Any]:
+def vcr_response(response: Response) -> JsonDict:
     """Return *response* as the mapping that vcrpy's stubs replay."""
     return {
         "status": {"code": response.status, "message": response.reason},
@@ -134,16 +134,16 @@ def serialize(data: Mapping[str, Any]) -> str:
     return yaml_format.write(data.get("metadata") or {}, blocks)
 
 
-def deserialize(text: str) -> dict[str, Any]:
+def deserialize(text: str) -> JsonDict:
     """Return the version-1 data that vcrpy works on, bodies as bytes."""
     document = yaml_reader.read(text)
     blocks = [Stored(*(yaml_reader.load(half, yaml_format.INDENT) for half in block)) for block in document.blocks]
     items = blocks or _values_of(document, text, "the cassette")
-    data: dict[str, Any] = {"version": yaml_format.VERSION, "interactions": [_item(item) for item in items]}
+    data: JsonDict = {"version": yaml_format.VERSION, "interactions": [_item(item) for item in items]}
     return data | ({"metadata": document.head} if document.head else {})
 
 
-def _item(item: Stored) -> dict[str, Any]:
+def _item(item: Stored) -> JsonDict:
     request = request_of(bodies.attached(item.request, _no_file))
     return {
         "request": {

@@ -16,7 +16,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard
 
-from maxim_gemini.testing._json_types import is_list, is_object
+from maxim_gemini.testing._json_types import JsonDict, is_list, is_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -65,7 +65,7 @@ class Block(NamedTuple):
     response: str
 
     @classmethod
-    def of(cls, request: dict[str, Any], response: dict[str, Any]) -> Block:
+    def of(cls, request: JsonDict, response: JsonDict) -> Block:
         """Return the text of an interaction."""
         return cls(dump(request, INDENT), dump(response, INDENT))
 
@@ -129,7 +129,7 @@ def unsealed(text: str) -> str | None:
 # Values
 
 
-def dump(members: dict[str, Any], indent: int = 0) -> str:
+def dump(members: JsonDict, indent: int = 0) -> str:
     """Write *members* as a block mapping that starts in column *indent*, without a last line end."""
     return "\n".join(_block(members, " " * indent))
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import yaml
 
-from maxim_gemini.testing._json_types import is_list, is_object
+from maxim_gemini.testing._json_types import JsonDict, is_list, is_object
 from maxim_gemini.testing.exceptions import CassetteBroken
 
 from . import yaml_format
@@ -41,7 +41,7 @@ _REPEATED: Final = 1_000_000
 class Document(NamedTuple):
     """What is in a file."""
 
-    head: dict[str, Any]
+    head: JsonDict
     blocks: list[Block]
     """The interactions of a file that was not edited, as text."""
     items: list[Any]
@@ -119,7 +119,7 @@ def _by_layout(above: str, name: str) -> Document:
     return Document(head["metadata"], interactions, [], ours=True, sessions=sessions, is_sealed=True)
 
 
-def load(text: str, indent: int = 0) -> dict[str, Any]:
+def load(text: str, indent: int = 0) -> JsonDict:
     """Return what `yaml_format.dump` has written.
 
     Raises:
@@ -136,8 +136,8 @@ class _Lines:
         self.lines.append("\0")
         self.at = 0
 
-    def members(self, indent: int) -> dict[str, Any]:
-        members: dict[str, Any] = {}
+    def members(self, indent: int) -> JsonDict:
+        members: JsonDict = {}
         pad = " " * indent
         lines, inner = self.lines, indent + 2
         while (line := lines[self.at]).startswith(pad) and line != "\0":
@@ -275,7 +275,7 @@ def _by_yaml(text: str, name: str) -> Document:
         raise broken(name, _line_with(text, "interactions"), "'interactions' is not a list")
     metadata = data.get("metadata")
     # Dates and the like are text in our files.
-    head: dict[str, Any] = {}
+    head: JsonDict = {}
     if is_object(metadata):
         head = json.loads(json.dumps(metadata, default=str, skipkeys=True))
     sessions = data.get("websockets") if ours else None

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from maxim_gemini.testing import cassettes as bundled
 from maxim_gemini.testing._cassette import Cassette
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from maxim_gemini.testing._cassette import Interaction
     from maxim_gemini.testing._cassette.sessions import WebsocketSession
+    from maxim_gemini.testing._json_types import JsonDict
 
 _SKIPPED: Final = frozenset({"node_modules", "__pycache__", "site-packages"})
 
@@ -154,7 +155,7 @@ def show(name: str, *, full: bool, as_json: bool) -> None:
         _print_session(index, session, full=full)
 
 
-def _as_data(path: Path, cassette: Cassette) -> dict[str, Any]:
+def _as_data(path: Path, cassette: Cassette) -> JsonDict:
     interactions = [
         {
             "method": interaction.request.method,

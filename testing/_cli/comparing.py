@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from maxim_gemini.testing._cassette import Cassette, Interaction
 from maxim_gemini.testing._cassette.differences import between, differences, nearest
 from maxim_gemini.testing._cassette.sessions import WebsocketSession
-from maxim_gemini.testing._json_types import is_list, is_object
+from maxim_gemini.testing._json_types import JsonDict, is_list, is_object
 
 from . import console, describing, session_describing
 from .cassettes import named
@@ -86,7 +86,7 @@ def _question(recorded: Recorded) -> Meaning:
     return recorded.meaning if isinstance(recorded, Interaction) else recorded.asked
 
 
-def _answer(interaction: Recorded) -> dict[str, Any]:
+def _answer(interaction: Recorded) -> JsonDict:
     """Return what counts of an answer: its whole body, or the texts of a stream, however it was cut into events."""
     if not isinstance(interaction, Interaction):
         return session_describing.answer(interaction)
@@ -117,6 +117,6 @@ def _lasting(value: object, name: str = "") -> Any:
     return {key: _lasting(member, key) for key, member in value.items() if key not in dropped}
 
 
-def _as_data(pair: Pair, changes: list[str]) -> dict[str, Any]:
+def _as_data(pair: Pair, changes: list[str]) -> JsonDict:
     numbers = {side: one.index + 1 for side, one in (("old", pair.old), ("new", pair.new)) if one}
     return {**numbers, "changes": changes}

@@ -17,6 +17,8 @@ from .cassettes import named
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from maxim_gemini.testing._json_types import JsonDict
+
 _LOOK = 0.1
 """Seconds between two looks at the requests."""
 
@@ -52,7 +54,7 @@ def run_server(
 def _server(
     *, cassette: str | None, script: Path | None, text: str | None, pace: Any, host: str, port: int
 ) -> GeminiServer:
-    address: dict[str, Any] = {"host": host, "port": port, "strict": False}
+    address: JsonDict = {"host": host, "port": port, "strict": False}
     if cassette is not None:
         # An application that is started again sends the same requests again.
         recording = Cassette.load(named(cassette), allow_playback_repeats=True)

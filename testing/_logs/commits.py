@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from maxim_gemini.testing._json_types import JsonDict
 
 _WIRE_LINE = re.compile(r"(?P<entity>\w+)\{id=(?P<id>[^,]*),action=(?P<action>[^,]*),data=(?P<text>.*)\}", re.DOTALL)
 
@@ -41,7 +43,7 @@ class Commit:
         self.batch = batch
         self.lost = dict(lost or {})
         self.content = content
-        self._data: dict[str, Any] | None = None
+        self._data: JsonDict | None = None
 
     @classmethod
     def parse(cls, line: str, *, index: int = 0, batch: int = 0) -> Commit:
@@ -58,7 +60,7 @@ class Commit:
         return cls(entity, id, action, text, index=index, batch=batch)
 
     @property
-    def data(self) -> dict[str, Any]:
+    def data(self) -> JsonDict:
         """The data, read from its JSON text; empty where there is none."""
         if self._data is None:
             decoded = json.loads(self.text)

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from maxim_gemini._core.delivery import Delivery
+    from maxim_gemini.testing._json_types import JsonDict
 
 
 __all__ = [
@@ -62,7 +63,7 @@ _ENCODER: Final = CustomEncoder()
 _VALID_ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
 
 
-def encoded(data: dict[str, Any] | None) -> tuple[str, dict[str, str]]:
+def encoded(data: JsonDict | None) -> tuple[str, dict[str, str]]:
     """Return *data* as the JSON text that maxim-py would send, and why each key that can't be sent was left out.
 
     The same result as `CommitLog.serialize`, which removes the keys from the log itself.

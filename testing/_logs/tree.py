@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from maxim_gemini.testing._json_types import is_list, is_object, mapping
+from maxim_gemini.testing._json_types import JsonDict, is_list, is_object, mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,10 +38,10 @@ class Node:
         self.later: list[Commit] = []
         self.parent: Node | None = None
         self.children: list[Node] = []
-        self._data: dict[str, Any] | None = None
+        self._data: JsonDict | None = None
 
     @property
-    def data(self) -> dict[str, Any]:
+    def data(self) -> JsonDict:
         """Its values by their wire names, folded from all commits about it."""
         if self._data is None:
             self._data = self._folded()
@@ -78,8 +78,8 @@ class Node:
         """Return whether it is *other*, or somewhere below it."""
         return any(node is other for node in self.upwards())
 
-    def _folded(self) -> dict[str, Any]:
-        data: dict[str, Any] = {}
+    def _folded(self) -> JsonDict:
+        data: JsonDict = {}
         for birth in self.births:
             data |= birth_data(birth)
         for commit in self.later:
@@ -144,7 +144,7 @@ def child_id(birth: Commit) -> str:
     return str(birth.data.get("id") or f"{birth.entity}-{birth.id}-{birth.index}")
 
 
-def birth_data(birth: Commit) -> dict[str, Any]:
+def birth_data(birth: Commit) -> JsonDict:
     """Return what a commit says about the entity that it begins."""
     return {key: value for key, value in birth.data.items() if key not in ("id", "sessionId", "spanId")}
 

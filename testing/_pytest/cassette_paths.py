@@ -29,6 +29,8 @@ from maxim_gemini.testing._printable import REDACTED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from maxim_gemini.testing._json_types import JsonDict
+
 SUFFIX: Final = ".yaml"
 SUFFIXES: Final = frozenset({SUFFIX, ".yml"})
 LONGEST: Final = 120
@@ -87,7 +89,7 @@ class Collected:
         """Add the tests *items*, which another plugin records."""
         self.of_other_plugins |= {str(own_cassette(item.path, test_name(item), folder).path) for item in items}
 
-    def to_wire(self) -> dict[str, Any]:
+    def to_wire(self) -> JsonDict:
         """Return what the other processes of the run need, as plain data."""
         return {
             "modules": sorted(self.modules),

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
 import pytest
 
+from maxim_gemini.testing._json_types import JsonDict
+
 from .advice import Adviser, target_of
 from .cassette_paths import (
     inside,
@@ -61,7 +63,7 @@ class Choices:
         """Return these choices, and those of *other* where there is none here."""
         return Choices(**{**other.made(), **self.made()})
 
-    def made(self) -> dict[str, Any]:
+    def made(self) -> JsonDict:
         """Return what was chosen."""
         return {name: value for name in NAMES if (value := getattr(self, name)) is not None}
 
@@ -154,7 +156,7 @@ class Plan(NamedTuple):
     path: Path
     record: Mode
     advice: Adviser
-    options: dict[str, Any]
+    options: JsonDict
     """Further keywords of the recorder."""
     strict: bool = False
     is_shared: bool = False
@@ -200,13 +202,13 @@ def plan_of(
     )
 
 
-def keywords(plan: Plan, fresh: Mapping[str, int]) -> dict[str, Any]:
+def keywords(plan: Plan, fresh: Mapping[str, int]) -> JsonDict:
     """Return the keywords of the recorder for *plan*, where other tests of the run have recorded *fresh* answers.
 
     A cassette that this run has made is added to. What this run has recorded is replayed, so that the tests see what
     a replay will give them; and a shared cassette is not emptied by its first test: the others may fail, or not run.
     """
-    mode, options = plan.record, dict[str, Any]()
+    mode, options = plan.record, JsonDict()
     if mode == "once" and fresh:
         mode = "new_episodes"
     elif mode in ("all", "rewrite") and (plan.is_shared or fresh):

@@ -24,6 +24,7 @@ from .usage import Coverage, Ledger, TestRecord, logged_traces, of_test, rewritt
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
+    from maxim_gemini.testing._json_types import JsonDict
     from maxim_gemini.testing._logs.received import Received
     from maxim_gemini.testing._recorder.recorder import GeminiRecorder
     from maxim_gemini.testing._recorder.watchers import EndedRecorder
@@ -172,7 +173,7 @@ class Session:
         self.refusals = 0
         """Requests to Gemini that were refused before the present test."""
         self.ledger = Ledger(getattr(config, "workerinput", {}).get(ATTRIBUTE, ""))
-        self.records: list[dict[str, Any]] = []
+        self.records: list[JsonDict] = []
         self._report: WrittenReport | None = None
         self._orphaned: list[str] = []
         self._unused: list[Shared] = []

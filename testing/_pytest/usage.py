@@ -21,6 +21,8 @@ from uuid import uuid4
 
 import pytest
 
+from maxim_gemini.testing._json_types import JsonDict
+
 from .cassette_paths import SUFFIXES, bundled_name
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ class TestRecord:
 
     nodeid: str = ""
     uses: list[Use] = field(default_factory=list[Use])
-    traces: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    traces: list[JsonDict] = field(default_factory=list[JsonDict])
     logged: bool = False
     """The test had a logger of ours, so it belongs in the report even without a trace."""
     refused: int = 0
@@ -85,14 +87,14 @@ class TestRecord:
     duration: float = 0.0
     message: str = ""
 
-    def to_wire(self) -> dict[str, Any]:
+    def to_wire(self) -> JsonDict:
         """Return this as plain data."""
         return asdict(self)
 
     @classmethod
     def from_wire(cls, data: Mapping[str, Any]) -> TestRecord:
         """Build one from what `to_wire` returned."""
-        known: dict[str, Any] = {**data, "uses": [Use(**use) for use in data["uses"]]}
+        known: JsonDict = {**data, "uses": [Use(**use) for use in data["uses"]]}
         return cls(**known)
 
 
@@ -134,7 +136,7 @@ def of_test(use: Use, *, passed: bool) -> Use:
     return use if passed else replace(use, counts={**use.counts, "unused": 0})
 
 
-def logged_traces(loggers: Iterable[Received]) -> list[dict[str, Any]]:
+def logged_traces(loggers: Iterable[Received]) -> list[JsonDict]:
     """Return the traces that *loggers* received, for the report."""
     from maxim_gemini.testing._report import traces_of, writable
 

@@ -9,7 +9,7 @@ import base64
 import hashlib
 from dataclasses import replace
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .interaction_steps import cut
 from .model import NOTHING, Candidate, Disconnect, Event, Failure, Json, Reply, Step
@@ -18,6 +18,8 @@ from .usage import by_modality, counted, details, part_tokens, recounted, with_t
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from maxim_gemini.testing._json_types import JsonDict
 
     from .request import GeminiRequest
     from .style import Style
@@ -187,7 +189,7 @@ def _finished(steps: list[Step], request: GeminiRequest, style: Style) -> list[S
 
 
 def _finished_candidate(candidate: Candidate, final: bool, streams: bool, style: Style, ends: Json) -> Candidate:
-    fields: dict[str, Any] = {**candidate.fields}
+    fields: JsonDict = {**candidate.fields}
     thinks = bool(candidate.parts) and all("thought" in part for part in candidate.parts or ())
     fields = fields if thinks else {**ends, **fields}
     if style.says_index or candidate.index:
@@ -229,7 +231,7 @@ def _counted(steps: list[Step], request: GeminiRequest, style: Style) -> list[St
     return counted_steps
 
 
-def _prompt_usage(request: GeminiRequest, own: Json) -> dict[str, Any]:
+def _prompt_usage(request: GeminiRequest, own: Json) -> JsonDict:
     contents = [*request.contents, request.field("systemInstruction")]
     parts = [part for content in contents for part in parts_of(content)]
     counts = by_modality([*parts, *({"text": str(tool)} for tool in request.field("tools") or ())])
@@ -240,11 +242,11 @@ def _prompt_usage(request: GeminiRequest, own: Json) -> dict[str, Any]:
 
 def _usage_now(
     prompt: Json, answer_tokens: dict[str, int], answered: bool, thoughts: int, own: Json, style: Style, *, final: bool
-) -> dict[str, Any]:
+) -> JsonDict:
     """Return the counts so far: *answer_tokens* by modality, *thoughts*, and whether anything is *answered* yet."""
     if style.on_vertex and not final:
         return {"trafficType": "ON_DEMAND"}
-    usage: dict[str, Any] = {**prompt}
+    usage: JsonDict = {**prompt}
     if final:
         usage |= {"candidatesTokenCount": sum(answer_tokens.values()), "thoughtsTokenCount": thoughts}
         if style.counts_by_modality and any(answer_tokens.values()) and "candidatesTokenCount" not in own:

@@ -10,6 +10,8 @@ from .request import GeminiRequest, parts_of, text_of
 from .usage import by_modality, details
 
 if TYPE_CHECKING:
+    from maxim_gemini.testing._json_types import JsonDict
+
     from .model import Document
 
 DIMENSIONS: Final = 8
@@ -34,7 +36,7 @@ def document_json(document: Document, request: GeminiRequest) -> Any:
             return {"embeddings": [{"values": vector} for vector in vectors]}
 
 
-def counted_tokens(request: GeminiRequest) -> dict[str, Any]:
+def counted_tokens(request: GeminiRequest) -> JsonDict:
     """Return the answer to a count of tokens."""
     inner: Any = request.field("generateContentRequest")
     contents: list[Any] = (inner.get("contents") or []) if inner else request.contents
@@ -45,9 +47,9 @@ def counted_tokens(request: GeminiRequest) -> dict[str, Any]:
     return answer
 
 
-def computed_tokens(request: GeminiRequest) -> dict[str, Any]:
+def computed_tokens(request: GeminiRequest) -> JsonDict:
     """Return the answer to a request for the tokens themselves: about four bytes of UTF-8 each, in base64."""
-    infos: list[dict[str, Any]] = []
+    infos: list[JsonDict] = []
     for content in request.contents:
         data = text_of(content).encode("utf-8", "replace")
         pieces = [data[start : start + 4] for start in range(0, len(data), 4)]

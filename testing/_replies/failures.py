@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from maxim_gemini.testing.exceptions import ScriptError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from maxim_gemini.testing._json_types import JsonDict
 
     from .model import Failure, Json
     from .request import GeminiRequest
@@ -67,9 +69,9 @@ _VERTEX_MESSAGES: Final[dict[int, str]] = {
 }
 
 
-def error_body(failure: Failure, request: GeminiRequest) -> dict[str, Any]:
+def error_body(failure: Failure, request: GeminiRequest) -> JsonDict:
     """Return the JSON of *failure* as the backend that *request* asks would write it."""
-    error: dict[str, Any] = {
+    error: JsonDict = {
         "code": failure.code,
         "message": failure.message if failure.message is not None else _message(failure.code, request),
         "status": failure.status or STATUSES.get(failure.code, "UNKNOWN"),

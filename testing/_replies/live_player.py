@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from maxim_gemini.testing._http.websocket import Message
+    from maxim_gemini.testing._json_types import JsonDict
 
     from .player import Player
     from .request import GeminiRequest
@@ -173,7 +174,7 @@ class _Conversation:
                 return False
         return True
 
-    async def _send(self, message: dict[str, Any]) -> None:
+    async def _send(self, message: JsonDict) -> None:
         is_interaction = "event_type" in message
         data = wire.dump_line(message) if is_interaction else wire.dump_json(message)
         await self._channel.send(data.decode() if is_interaction else data)

@@ -9,7 +9,7 @@ import re
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from maxim_gemini.testing._json_types import is_list, is_object
+from maxim_gemini.testing._json_types import JsonDict, is_list, is_object
 
 from .request import text_of_message
 
@@ -27,7 +27,7 @@ class LiveUser:
 
     def __init__(self, request: GeminiRequest) -> None:
         self.request = request
-        self.prompts: deque[dict[str, Any]] = deque()
+        self.prompts: deque[JsonDict] = deque()
         """What asks for a turn, in order."""
         self.audio_seconds = 0.0
         self.is_speaking = False
@@ -47,7 +47,7 @@ class LiveUser:
             if is_object(event):
                 self._take(event)
 
-    def expect_results(self, calls: list[dict[str, Any]]) -> None:
+    def expect_results(self, calls: list[JsonDict]) -> None:
         """Let the next prompt wait until all of *calls* have their results."""
         self._calls = {str(call["id"]) for call in calls}
 
@@ -58,7 +58,7 @@ class LiveUser:
         self._unanswered_seconds = 0.0
         return True
 
-    def _take(self, message: dict[str, Any]) -> None:
+    def _take(self, message: JsonDict) -> None:
         realtime = message.get("realtime_input", message.get("realtimeInput"))
         blobs = _blobs(realtime) if is_object(realtime) else []
         if blobs:
@@ -74,7 +74,7 @@ class LiveUser:
             self.is_speaking = True
             self.prompts.append(message)
 
-    def _listen(self, blobs: list[dict[str, Any]]) -> None:
+    def _listen(self, blobs: list[JsonDict]) -> None:
         self.is_speaking = True
         for blob in blobs:
             kind = str(blob.get("mime_type", blob.get("mimeType", "")))
@@ -86,7 +86,7 @@ class LiveUser:
                 self.audio_seconds += seconds
                 self._unanswered_seconds += seconds
 
-    def _realtime(self, message: dict[str, Any], realtime: dict[str, Any]) -> None:
+    def _realtime(self, message: JsonDict, realtime: JsonDict) -> None:
         if "activity_start" in realtime or "activityStart" in realtime:
             self.is_speaking = True
         elif "text" in realtime or self._unanswered_seconds > 0:
@@ -95,14 +95,14 @@ class LiveUser:
             self._unanswered_seconds = 0.0
             self.prompts.append(message)
 
-    def _results(self, message: dict[str, Any], results: Any) -> None:
+    def _results(self, message: JsonDict, results: Any) -> None:
         given = results.get("function_responses", results.get("functionResponses")) if is_object(results) else None
         self._calls -= {str(result.get("id")) for result in given or () if is_object(result)}
         if not self._calls:
             self.prompts.append(message)
 
 
-def _blobs(realtime: dict[str, Any]) -> list[dict[str, Any]]:
+def _blobs(realtime: JsonDict) -> list[JsonDict]:
     values = [value for name, value in realtime.items() if name in _MEDIA]
     items = [item for value in values for item in (value if is_list(value) else [value])]
     return [item for item in items if is_object(item)]
@@ -115,7 +115,7 @@ def _size(data: str) -> int:
         return 0
 
 
-def _asks(message: dict[str, Any]) -> bool:
+def _asks(message: JsonDict) -> bool:
     """Return whether *message* is the user's to answer: a whole turn, a live interaction's input, music's play."""
     content = message.get("client_content", message.get("clientContent"))
     if is_object(content):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from maxim_gemini.testing._json_types import JsonDict
 from maxim_gemini.testing.exceptions import ScriptError
 
 from . import usage as counting
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from .model import Json, Step
     from .request import GeminiRequest
 
-Action: TypeAlias = dict[str, Any] | bytes | Pause | Hold | Disconnect | AfterAudio | Interruption | Hangup
+Action: TypeAlias = JsonDict | bytes | Pause | Hold | Disconnect | AfterAudio | Interruption | Hangup
 """What a live server does: sends a message, as JSON or as it stands, waits, or ends the connection."""
 
 _CLOSE_CODES: Final = {400: 1007, 401: 1008, 403: 1008, 404: 1008}
@@ -65,13 +66,13 @@ def is_finished(turn: Reply) -> bool:
     return not isinstance(turn.steps[-1], Hangup | Disconnect | Failure) and not calls_of(turn)
 
 
-def calls_of(turn: Reply) -> list[dict[str, Any]]:
+def calls_of(turn: Reply) -> list[JsonDict]:
     """Return the function calls of *turn*."""
     parts = [part for event in turn.events for candidate in event.candidates for part in candidate.parts or ()]
     return [part["functionCall"] for part in parts if "functionCall" in part]
 
 
-def ending(turn: Reply, request: GeminiRequest) -> Iterator[dict[str, Any]]:
+def ending(turn: Reply, request: GeminiRequest) -> Iterator[JsonDict]:
     """Yield the messages that complete *turn*."""
     if any(isinstance(step, Interruption) for step in turn.steps):
         yield {"serverContent": {"interrupted": True}}
@@ -107,7 +108,7 @@ def _content(event: Event, request: GeminiRequest, place: str) -> Iterator[Actio
     parts = list(candidate.parts or ())
     calls = [part["functionCall"] for part in parts if "functionCall" in part]
     others = [part for part in parts if "functionCall" not in part]
-    content: dict[str, Any] = {"modelTurn": {"parts": [dict(part) for part in others]}} if others else {}
+    content: JsonDict = {"modelTurn": {"parts": [dict(part) for part in others]}} if others else {}
     content |= {name: candidate.fields[name] for name in _BESIDE if name in candidate.fields}
     if content:
         yield _music(content) if "BidiGenerateMusic" in request.url else {"serverContent": content}
@@ -133,7 +134,7 @@ def _interaction_step(event: Event, request: GeminiRequest, number: int, positio
         yield {"event_type": "step.stop", **at}
 
 
-def _step_of(part: Json, request: GeminiRequest, place: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
+def _step_of(part: Json, request: GeminiRequest, place: str) -> tuple[JsonDict, JsonDict | None]:
     if call := part.get("functionCall"):
         named = _with_id(call, request, place)
         return {"type": "function_call", "id": named["id"], "name": named["name"], "arguments": named["args"]}, None
@@ -146,12 +147,12 @@ def _step_of(part: Json, request: GeminiRequest, place: str) -> tuple[dict[str, 
     raise ScriptError(f"a live interaction has no {next(iter(part), 'empty part')}: send it by reply.interaction_event")
 
 
-def _music(content: dict[str, Any]) -> dict[str, Any]:
+def _music(content: JsonDict) -> JsonDict:
     chunks = [part["inlineData"] for part in content["modelTurn"]["parts"] if "inlineData" in part]
     return {"serverContent": {"audioChunks": chunks}}
 
 
-def _with_id(call: Any, request: GeminiRequest, place: str) -> dict[str, Any]:
+def _with_id(call: Any, request: GeminiRequest, place: str) -> JsonDict:
     digits = int.from_bytes(hashlib.sha256(request.body + place.encode()).digest()[:8], "big")
     return {"name": call["name"], "args": call.get("args", {}), "id": call.get("id") or f"function-call-{digits}"}
 
@@ -163,7 +164,7 @@ def _transcription(step: Transcription, request: GeminiRequest) -> Iterator[Acti
         yield {"serverContent": {name: {"text": step.text}}}
 
 
-def _usage(turn: Reply, request: GeminiRequest) -> dict[str, Any]:
+def _usage(turn: Reply, request: GeminiRequest) -> JsonDict:
     """Return the token counts of *turn*: about what they are, and exactly what adds up."""
     on_vertex = Style.of(request.model, turn.wire or request.backend).on_vertex
     name = "candidates" if on_vertex else "response"
@@ -173,7 +174,7 @@ def _usage(turn: Reply, request: GeminiRequest) -> dict[str, Any]:
     own = {key: value for event in turn.events for key, value in (event.usage or {}).items()}
     answered = own.pop("candidatesTokenCount", None)
     details = own.pop("candidatesTokensDetails", None) or counting.details(answer)
-    counts: dict[str, Any] = {"promptTokenCount": prompt}
+    counts: JsonDict = {"promptTokenCount": prompt}
     counts[f"{name}TokenCount"] = sum(answer.values()) if answered is None else answered
     counts |= {key: value for key, value in own.items() if not key.endswith("Details")}
     addends = ("promptTokenCount", f"{name}TokenCount", "toolUsePromptTokenCount", "thoughtsTokenCount")

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
+from maxim_gemini.testing._json_types import JsonDict
 from maxim_gemini.testing.exceptions import ScriptError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Candidate:
     index: int = 0
     parts: tuple[Json, ...] | None = None
     """`None`: this event has no content of the candidate; empty: a content without parts."""
-    fields: Json = field(default_factory=dict[str, Any])
+    fields: Json = field(default_factory=JsonDict)
     """What stands beside the content: `finishReason`, `groundingMetadata` ..."""
     role: str | None = "model"
 
@@ -50,7 +51,7 @@ class Event:
     candidates: tuple[Candidate, ...] = ()
     usage: Json | None = None
     """Counts by their wire names; `None`: counted when the reply is written."""
-    fields: Json = field(default_factory=dict[str, Any])
+    fields: Json = field(default_factory=JsonDict)
     """What stands beside the candidates: `promptFeedback`."""
     loose: bool = False
     """May be cut and joined as the model family does; else it stays one event."""
@@ -184,7 +185,7 @@ class KeepAlive:
 class InteractionSettings:
     """The fields of the whole interaction, and how it is served."""
 
-    fields: Json = field(default_factory=dict[str, Any])
+    fields: Json = field(default_factory=JsonDict)
     """By their wire names: `id`, `status`, `usage` ..."""
     polls: int | None = None
     """How often it is still in progress when it is polled; `None`: never."""
@@ -278,7 +279,7 @@ class Reply:
     """What Gemini answers to one request. Made by the functions of `maxim_gemini.testing.reply`; added up with `+`."""
 
     steps: tuple[Step, ...]
-    identity: Json = field(default_factory=dict[str, Any])
+    identity: Json = field(default_factory=JsonDict)
     """`modelVersion`, `responseId`, `createTime` and the other fields of the whole answer."""
     exact: bool = False
     """Written as it stands: nothing is counted, cut, joined or added."""

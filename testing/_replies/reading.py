@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from maxim_gemini.testing._http import wire
 from maxim_gemini.testing.exceptions import ScriptError
@@ -14,6 +14,8 @@ from .interaction_reading import is_interaction, parse_interaction
 from .model import Candidate, Event, Json, Reply
 
 if TYPE_CHECKING:
+    from maxim_gemini.testing._json_types import JsonDict
+
     from .request import Backend
 
 
@@ -50,7 +52,7 @@ def _stream(data: bytes, backend: Backend) -> Reply:
 
 
 def _error(answer: Json) -> Reply:
-    fields: dict[str, Any] = answer["error"]
+    fields: JsonDict = answer["error"]
     return assembly.failure(
         fields["code"], fields.get("message"), status=fields.get("status"), details=fields.get("details")
     )

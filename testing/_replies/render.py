@@ -26,6 +26,8 @@ from .style import Style
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from maxim_gemini.testing._json_types import JsonDict
+
     from .request import GeminiRequest
 
 Heads: TypeAlias = tuple[tuple[str, str], ...]
@@ -229,11 +231,11 @@ def _dumped(events: Iterable[Any], request: GeminiRequest) -> list[bytes]:
     return [wire.dump_json(values[0])]
 
 
-def _identity(reply: Reply, request: GeminiRequest, style: Style, ordinal: int) -> dict[str, Any]:
+def _identity(reply: Reply, request: GeminiRequest, style: Style, ordinal: int) -> JsonDict:
     if reply.exact:
         return dict(reply.identity)
     seed = hashlib.sha256(request.resource.encode() + request.body + str(ordinal).encode()).digest()
-    made: dict[str, Any] = {
+    made: JsonDict = {
         "modelVersion": request.model,
         "responseId": base64.urlsafe_b64encode(seed[:17]).decode().rstrip("="),
     }

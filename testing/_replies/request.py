@@ -9,6 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from maxim_gemini.testing._json_types import JsonDict
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -49,7 +51,7 @@ class GeminiRequest:
     """By lower-case name."""
     body: bytes = b""
     """Of a live session, its first message."""
-    messages: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]], repr=False, compare=False)
+    messages: list[JsonDict] = field(default_factory=list[JsonDict], repr=False, compare=False)
     """The messages of a live session so far, without the pieces of sound and video."""
     media_bytes: dict[str, int] = field(default_factory=dict[str, int], repr=False, compare=False)
     """How much sound and video was streamed into a live session, by MIME type."""
@@ -111,7 +113,7 @@ class GeminiRequest:
         return self.method == "WEBSOCKET"
 
     @property
-    def setup(self) -> dict[str, Any]:
+    def setup(self) -> JsonDict:
         """How a live session is set up, as sent; empty for every other request."""
         return _fields(self.field("setup")) if self.is_live else {}
 
@@ -160,7 +162,7 @@ class GeminiRequest:
         return fields.get(name, fields.get(snake(name)))
 
     @property
-    def contents(self) -> list[dict[str, Any]]:
+    def contents(self) -> list[JsonDict]:
         """The contents as sent."""
         return _items(self.field("contents"))
 
@@ -177,7 +179,7 @@ class GeminiRequest:
         return text_of(self.contents[-1]) if self.contents else ""
 
     @cached_property
-    def input_steps(self) -> list[dict[str, Any]]:
+    def input_steps(self) -> list[JsonDict]:
         """The input of an interaction as steps: a text, or contents, are one step of the user."""
         return _input_steps(self.field("input"))
 
@@ -189,7 +191,7 @@ class GeminiRequest:
         return text_of(self.field("systemInstruction"))
 
     @property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> JsonDict:
         """The generation config as sent."""
         return _fields(self.field("generationConfig"))
 
@@ -224,12 +226,12 @@ def text_of(content: object) -> str:
     return "".join(text for text in texts if isinstance(text, str))
 
 
-def parts_of(content: object) -> list[dict[str, Any]]:
+def parts_of(content: object) -> list[JsonDict]:
     """Return the parts of a content as sent."""
     return _items(_fields(content).get("parts"))
 
 
-def text_of_message(message: dict[str, Any]) -> str:
+def text_of_message(message: JsonDict) -> str:
     """Return the text in a message of a live client."""
     fields = {snake(name): value for name, value in message.items()}
     turns = _items(_fields(fields.get("client_content")).get("turns"))
@@ -238,7 +240,7 @@ def text_of_message(message: dict[str, Any]) -> str:
     return "".join([*map(text_of, turns[-1:]), *filter(None, [realtime, *texts])])
 
 
-def _input_steps(value: object) -> list[dict[str, Any]]:
+def _input_steps(value: object) -> list[JsonDict]:
     if isinstance(value, str):
         return _input_steps([{"text": value, "type": "text"}])
     items = _items(value)
@@ -248,18 +250,18 @@ def _input_steps(value: object) -> list[dict[str, Any]]:
     return [_step_of_turn(item) if "role" in item else item for item in items]
 
 
-def _step_of_turn(turn: dict[str, Any]) -> dict[str, Any]:
+def _step_of_turn(turn: JsonDict) -> JsonDict:
     """Return a turn of the older schema as a step."""
     content = turn.get("content")
     contents: Any = [{"text": content, "type": "text"}] if isinstance(content, str) else content
     return {"type": "user_input" if turn["role"] == "user" else "model_output", "content": contents}
 
 
-def _fields(value: object) -> dict[str, Any]:
+def _fields(value: object) -> JsonDict:
     return value if isinstance(value, dict) else {}  # pyright: ignore[reportUnknownVariableType]
 
 
-def _items(value: object) -> list[dict[str, Any]]:
+def _items(value: object) -> list[JsonDict]:
     """Return the objects of a repeated field; real servers take one object for a list of one, too."""
     values: list[Any] = value if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
     return [_fields(item) for item in values if isinstance(item, dict)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from maxim_gemini.testing import reply
 
@@ -17,6 +17,8 @@ from .documents import computed_tokens, counted_tokens, embeddings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from maxim_gemini.testing._json_types import JsonDict
 
     from .model import Json, Reply
     from .request import GeminiRequest
@@ -43,10 +45,10 @@ class Resources:
 
     def __init__(self, keep_bytes: int) -> None:
         self._keep_bytes = keep_bytes
-        self._files: dict[str, dict[str, Any]] = {}
+        self._files: dict[str, JsonDict] = {}
         self._data: dict[str, bytes] = {}
-        self._uploads: dict[str, tuple[dict[str, Any], bytearray]] = {}
-        self._caches: dict[str, dict[str, Any]] = {}
+        self._uploads: dict[str, tuple[JsonDict, bytearray]] = {}
+        self._caches: dict[str, JsonDict] = {}
         self._routes: list[tuple[str, re.Pattern[str], Callable[[GeminiRequest, str], Reply]]] = [
             ("POST", re.compile(r"/(.+):countTokens"), lambda request, _: reply.resource(counted_tokens(request))),
             ("POST", re.compile(r"/(.+):computeTokens"), lambda request, _: reply.resource(computed_tokens(request))),
@@ -100,7 +102,7 @@ class Resources:
 
     def _start_upload(self, request: GeminiRequest) -> Reply:
         number = len(self._files) + len(self._uploads) + 1
-        file: dict[str, Any] = dict(request.field("file") or {})
+        file: JsonDict = dict(request.field("file") or {})
         if "display_name" in file:  # as google-genai 3 writes it
             file["displayName"] = file.pop("display_name")
         file.setdefault("name", f"files/file-{number}")
@@ -110,7 +112,7 @@ class Resources:
         url = f"{request.origin}{request.path}?upload_id={upload_id}&upload_protocol=resumable"
         return reply.resource(None, x_goog_upload_url=url, x_goog_upload_status="active", content_type="text/plain")
 
-    def _stored(self, file: dict[str, Any], data: bytes, request: GeminiRequest) -> dict[str, Any]:
+    def _stored(self, file: JsonDict, data: bytes, request: GeminiRequest) -> JsonDict:
         name = file["name"]
         version = request.path.strip("/").removeprefix("upload/").partition("/")[0]
         shown = {"displayName": file["displayName"]} if "displayName" in file else {}
@@ -146,7 +148,7 @@ class Resources:
         return reply.resource({}) if self._files.pop(name, None) else _forbidden("File", name)
 
     def _cache(self, request: GeminiRequest, parent: str) -> Reply:
-        fields: dict[str, Any] = request.json or {}
+        fields: JsonDict = request.json or {}
         name = f"{parent}/cache-{len(self._caches) + 1}"
         tokens = sum(detail["tokenCount"] for detail in counted_tokens(request)["promptTokensDetails"])
         shown = {"displayName": fields["displayName"]} if "displayName" in fields else {}
@@ -195,7 +197,7 @@ def _model(_: GeminiRequest, name: str) -> Reply:
     return reply.resource(_model_json(name))
 
 
-def _model_json(name: str) -> dict[str, Any]:
+def _model_json(name: str) -> JsonDict:
     short = name.rpartition("/")[2]
     if name.startswith(("projects/", "publishers/")):
         return {"name": f"publishers/google/models/{short}", "versionId": "default", "launchStage": "GA"}
@@ -211,11 +213,11 @@ def _model_json(name: str) -> dict[str, Any]:
     }
 
 
-def _page(field: str, items: list[dict[str, Any]], request: GeminiRequest) -> dict[str, Any]:
+def _page(field: str, items: list[JsonDict], request: GeminiRequest) -> JsonDict:
     """Return a page of *items*; the token of the next page is where it starts."""
     start, size = int(request.query.get("pageToken", 0)), int(request.query.get("pageSize", 0)) or _PAGE
     end = start + size
-    page: dict[str, Any] = {field: items[start:end]} if items[start:end] else {}
+    page: JsonDict = {field: items[start:end]} if items[start:end] else {}
     return {**page, **({"nextPageToken": str(end)} if end < len(items) else {})}
 
 

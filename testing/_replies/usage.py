@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from maxim_gemini.testing._json_types import JsonDict
+
     from .model import Json
     from .style import Style
 
@@ -36,7 +38,7 @@ def part_tokens(part: Json) -> tuple[str, int]:
     return "TEXT", text_tokens(str({key: value for key, value in part.items() if key != "thoughtSignature"})) // 2
 
 
-def _blob_tokens(blob: dict[str, Any]) -> tuple[str, int]:
+def _blob_tokens(blob: JsonDict) -> tuple[str, int]:
     kind = str(blob.get("mimeType", blob.get("mime_type", ""))).partition("/")[0]
     if kind == "audio":
         return "AUDIO", max(1, int(len(str(blob.get("data", ""))) * AUDIO_TOKENS_PER_BYTE))
@@ -57,7 +59,7 @@ def with_text_first(counts: dict[str, int]) -> dict[str, int]:
     return {modality: tokens for modality, tokens in {"TEXT": 0, **counts}.items() if tokens}
 
 
-def details(counts: dict[str, int]) -> list[dict[str, Any]]:
+def details(counts: dict[str, int]) -> list[JsonDict]:
     """Return *counts* as the wire writes them."""
     return [{"modality": modality, "tokenCount": tokens} for modality, tokens in counts.items()]
 
@@ -67,12 +69,12 @@ def total(usage: Json) -> int:
     return sum(int(usage.get(name, 0)) for name in _ADDENDS)
 
 
-def recounted(usage: Json, own: Json, style: Style) -> dict[str, Any]:
+def recounted(usage: Json, own: Json, style: Style) -> JsonDict:
     """Return *usage* with the reply's *own* counts instead; the total and the details follow."""
     return counted({**{name: usage[name] for name in _ADDENDS if name in usage}, **own}, style)
 
 
-def counted(usage: Json, style: Style) -> dict[str, Any]:
+def counted(usage: Json, style: Style) -> JsonDict:
     """Return *usage* with total, details by modality and the backend's tier or traffic type, without zeros."""
     counts = {name: value for name, value in usage.items() if value != 0}
     counts.setdefault("totalTokenCount", total(usage))
