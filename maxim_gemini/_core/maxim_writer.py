@@ -59,9 +59,8 @@ class _Intake:
     def __init__(self, delivery: Delivery) -> None:
         self.delivery = delivery
         self.put = delivery.put
-
-    def qsize(self) -> int:
-        return 0
+        # Read on each commit: `int()` is 0, and costs no frame of Python.
+        self.qsize = int
 
     def empty(self) -> bool:
         return True

@@ -250,18 +250,15 @@ def usage_in_maxim(usage: types.GenerateContentResponseUsageMetadata | None) -> 
     by_modality = usage.prompt_tokens_details or usage.candidates_tokens_details or usage.cache_tokens_details
     if not by_modality and cached is None and tools is None and thoughts is None:
         return counted
-    _add_details(counted, "input", usage.prompt_tokens_details, cached_tokens=cached, tool_use_tokens=tools)
-    _add_details(counted, "output", usage.candidates_tokens_details, reasoning_tokens=thoughts)
-    _add_details(counted, "cached", usage.cache_tokens_details, cached_tokens=cached)
+    for side, modalities, counts in (
+        ("input", usage.prompt_tokens_details, {"cached_tokens": cached, "tool_use_tokens": tools}),
+        ("output", usage.candidates_tokens_details, {"reasoning_tokens": thoughts}),
+        ("cached", usage.cache_tokens_details, {"cached_tokens": cached}),
+    ):
+        details = {name: count for name, count in counts.items() if count is not None}
+        for one in modalities or ():
+            if one.modality is not None:
+                details[f"{named(one.modality).lower()}_tokens"] = one.token_count or 0
+        if details:
+            counted[f"{side}_token_details"] = details
     return counted
-
-
-def _add_details(
-    counted: JsonDict, side: str, modalities: list[types.ModalityTokenCount] | None, **counts: int | None
-) -> None:
-    details = {name: count for name, count in counts.items() if count is not None}
-    for one in modalities or ():
-        if one.modality is not None:
-            details[f"{named(one.modality).lower()}_tokens"] = one.token_count or 0
-    if details:
-        counted[f"{side}_token_details"] = details
