@@ -62,12 +62,14 @@ class Call:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        # A stream that is closed or dropped was left early. The garbage collector may be the one that closes it.
         if isinstance(error, GeneratorExit):
             self.abandon()
         else:
             self.end(SUCCESS if error is None else Outcome.of(error))
 
     def __del__(self) -> None:
+        # The attribute is missing where `__init__` failed.
         if getattr(self, "_is_open", False) is not False:
             with suppress(Exception):
                 self.abandon()
@@ -99,6 +101,7 @@ class Call:
         if self._is_open is False:  # the application has ended its chat, and reads on
             self.trace.renew()
             self._is_open = None
+        # Counted first: `opaque.WholeCall` sees by it whether a remote call below was recorded.
         self.generations += 1
         self._generation = Generation(self.trace, model, answer, self.tools, self._attached, streamed=streamed)
         self.log.attempt("begin the generation", self._begin, self._generation, request, parameters, start)
@@ -134,6 +137,7 @@ class Call:
             self.trace.open(self._unsent().input)
             self.trace.fail(outcome.error)
         if self._is_open:
+            # Before the trace ends: Maxim drops a tool call that is added later.
             self.tools.leave()
             self.trace.close(self._output, outcome.at)
 

@@ -280,6 +280,7 @@ class Generation:
         if attachment.data is not None and len(attachment.data) > ATTACHMENT_LIMIT:
             return
         key = attachment.uri if attachment.data is None else attachment.data
+        # Each turn of a chat sends the whole history again, with the files in it.
         if key in self._attached:
             return
         self._attached.add(key)

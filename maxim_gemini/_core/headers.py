@@ -91,6 +91,7 @@ def labels_in(headers: Any, log: Log) -> Labels:
     """Return the labels that the `x-maxim-*` headers among *headers* give."""
     if not has_labels(headers):
         return NO_LABELS
+    # HTTP names have no case.
     headers = {key.lower(): value for key, value in headers.items()}
     name = headers.get("x-maxim-generation-name")
     if name is not None and not isinstance(name, str):

@@ -95,6 +95,7 @@ class Ledger:
     def of(cls, logger: Logger) -> Ledger:
         """Return the ledger of *logger*; all wrappers over one logger share it."""
         try:
+            # Two wrappers that are made at the same time must share one ledger.
             with _attaching:
                 writer: Any = logger.writer
                 for sink in writer.sinks:
@@ -116,6 +117,7 @@ class Ledger:
         entity = log.entity
         if entity is _GENERATION or entity is _TOOL_CALL:
             return
+        # Only ids that may come back are remembered: those of sessions, traces, spans and tool calls.
         data = log.unscreened if isinstance(log, Screened) else log.data
         if log.action == "add-tool-call" and data:
             self.claim(data["id"])

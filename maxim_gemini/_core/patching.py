@@ -226,6 +226,7 @@ class _Finder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
+        # `find_spec` asks all finders again, this one included.
         searching: set[str] = self._searching.__dict__.setdefault("names", set())
         if fullname not in self._names or fullname in searching:
             return None

@@ -67,6 +67,7 @@ class Wrapper:
         super().__init_subclass__(**kwargs)
         if sdk_class is None:  # what two wrappers have in common
             return
+        # What no wrapper defines is passed on by its name, so that what the next release adds works, too.
         ours = {name for kind in cls.__mro__ if issubclass(kind, Wrapper) for name in vars(kind)}
         cls._traced = frozenset(name for name, value in vars(cls).items() if name[0] != "_" and callable(value))
         for name in dir(sdk_class):
@@ -104,6 +105,7 @@ class Wrapper:
         object it would find *value* again.
         """
         if name not in self._replaced:
+            # A restored attribute of the object itself would hide that of its class, should that be replaced later.
             is_the_instances = name in getattr(self._wrapped, "__dict__", ())
             self._replaced[name] = Replaced(getattr(self._wrapped, name, None), is_the_instances)
         setattr(self._wrapped, name, value)

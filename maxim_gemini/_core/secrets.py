@@ -54,6 +54,7 @@ def redacted(text: str) -> str:
     """Return *text* with what is secret in it replaced: what has a known form, what a name or a URL gives away."""
     text = token_forms.replaced(text, REDACTED)
     lowered = text.lower()
+    # The patterns are slow on long texts, of which hardly any has such a word.
     if any(hint in lowered for hint in _NAME_HINTS):
         text = _SCHEME.sub(rf"\g<1>\g<2>{REDACTED}", text)
         text = _AFTER_NAME.sub(rf"\g<1>{REDACTED}", text)

@@ -28,6 +28,7 @@ def _chunks(call: Call | NoCall, chunks: Iterable[Any]) -> Generator[Any, Any, N
 async def _chunks_async(call: Call | NoCall, chunks: Any) -> AsyncGenerator[Any, Any]:
     """Do what `yield from` does, which there is not for async generators."""
     with call:
+        # A mock may be an iterable without the methods of a generator, so that each is looked for when it is needed.
         iterator: Any = aiter(chunks)
         following: Any = anext(iterator)
         while True:

@@ -147,6 +147,7 @@ class Conversation:
             if is_valid_id(call.id) and log.is_new(call.id):
                 return call.id
         call_id = new_id()
+        # The call is kept beside its id: while it lives, no other object has the same number.
         self._ids[id(call)] = call, call_id
         _forget_the_oldest(self._ids, _REMEMBERED)
         return call_id
@@ -192,6 +193,7 @@ class Conversation:
 
 def _forget_the_oldest(kept: dict[K, V], limit: int) -> None:
     while len(kept) > limit:
+        # A dict keeps the order of its entries; another thread may have removed the first one meanwhile.
         kept.pop(next(iter(kept)), None)
 
 

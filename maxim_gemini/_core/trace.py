@@ -70,6 +70,7 @@ class Trace:
     def open(self, text: str, start: datetime | None = None) -> None:
         """Begin the trace with its input if it is ours, announce it if the logger has not seen it."""
         tags = self.labels.trace_tags
+        # A second `create` would reset the start time and the tags of a trace that the caller has begun.
         if self.is_local or self.log.is_new(self.id):
             config: Any = {"id": self.id}
             if self.is_local:

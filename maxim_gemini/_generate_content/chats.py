@@ -115,6 +115,7 @@ class Chatting:
         self._log = log
         self._first_trace_id = labels.trace_id if is_local_trace else None
         self._labels = labels._replace(trace_id=None) if is_local_trace else labels
+        # A chat in the caller's session, or in one trace of the caller's, begins no session.
         self._has_own_session = labels.session_id is None and self._labels.trace_id is None
         self._conversation = Conversation(is_one_chat=True, beyond=log.shared(Conversation))
         self._attached: set[str | bytes | None] = set()

@@ -25,6 +25,7 @@ _ROLES: Final = {"model": "assistant"}
 
 def read_request(contents: object, system: object, id_of: Callable[[types.FunctionCall], str | None]) -> Request:
     """Return the request that *contents* and *system* make; *id_of* knows the ids of calls that Gemini gave none."""
+    # The most frequent call needs no reader.
     if system is None and isinstance(contents, str):
         return Request({"role": "user", "content": contents})
     reader = _Reader(id_of)
@@ -52,6 +53,7 @@ class _Reader:
 
     def read(self, content: Any) -> None:
         role = content.role or "user"
+        # Whatever was answered before this turn was new in an earlier request.
         if role == "model":
             self._open = []
             self.request.answers.clear()

@@ -118,6 +118,7 @@ class WholeCall:
 
     def end(self, outcome: Outcome) -> None:
         """End the generation."""
+        # A stream that was never read has made no request.
         if outcome is STOPPED_EARLY and self._generation is None:
             return
         if (generation := self._begun()) is not None:

@@ -92,6 +92,7 @@ def _unfinished(value: object) -> Any:
 def _finished(value: object) -> Any:
     if isinstance(value, _Text):
         return "".join(value)
+    # A path like `$.items[999999]` must not make a list of a million gaps.
     if isinstance(value, _Items) and all(isinstance(place, int) for place in value):
         length = max(value, default=-1) + 1
         if length <= 2 * len(value) + _GAPS:

@@ -121,6 +121,7 @@ def without_media(value: object, attachments: list[Attachment]) -> object:
         return {name: without_media(item, attachments) for name, item in members.items()}
     if isinstance(value, (list, tuple)):
         return [without_media(item, attachments) for item in cast("list[object]", value)]
+    # By name, since mcp may not be installed.
     if type(value).__module__.partition(".")[0] == "mcp" and callable(dump := getattr(value, "model_dump", None)):
         return without_media(dump(mode="json", exclude_none=True, by_alias=True), attachments)
     return value

@@ -88,6 +88,7 @@ class ContentAnswer:
 
     def add(self, response: types.GenerateContentResponse) -> list[RequestedCall]:
         """Take in a response or a chunk; return the functions that its first candidate requests."""
+        # With `should_return_http_response` the SDK hands the body out unread.
         if response.candidates is None and (
             body := getattr(getattr(response, "sdk_http_response", None), "body", None)
         ):
@@ -181,6 +182,7 @@ class ContentAnswer:
                     (choice.thoughts if part.thought else choice.others).append(other)
         if candidate.finish_reason is not None:
             choice.finish_reason = named(candidate.finish_reason)
+        # Not by attribute: which of them there are depends on the release of google-genai.
         fields = vars(candidate)
         for name in _CANDIDATE_METADATA:
             if (value := fields.get(name)) is not None:

@@ -77,6 +77,7 @@ def _recorded_session(session: Any, runs: ToolRuns) -> Any:
             with runs.running(name, arguments or {}) as give_back:
                 return give_back(await session.call_tool(name, arguments, *args, **more))
 
+    # Not by `__init__`, which begins a session of its own.
     recorded = object.__new__(Recorded)
     recorded.__dict__ = session.__dict__
     return recorded

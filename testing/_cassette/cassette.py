@@ -186,6 +186,7 @@ class Cassette(VcrCassette):
             number = len(self.interactions) + 1
             raise CassetteError(f"{self.path}: interaction {number} can't be kept: {type(error).__name__}") from error
         with self._lock:
+            # Under the lock, since other threads may have recorded while this one was scrubbed.
             interaction.index = len(self.interactions)
             interaction.played = 1
             self.interactions.append(interaction)

@@ -65,6 +65,7 @@ def stored(data: bytes) -> JsonDict | None:
     """Return the form in which a stream is stored; `None` where *data* is none."""
     if not _START.match(data):
         return None
+    # First in Gemini's own form, which nearly all streams have and which is the easiest to read.
     events = [_value_or_text(block) for block in split_events(data)]
     if any(map(is_object, events)) and not any(isinstance(event, str) and _has_fields(event) for event in events):
         return {"events": events}

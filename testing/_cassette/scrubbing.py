@@ -274,6 +274,7 @@ class Scrubber:
         # Most exchanges are authorised as the one before.
         key = (frozenset(secrets), known)
         scrubber = self._latest.get(key) or replace(self, secrets={**secrets, **self.secrets}, projects=known)
+        # Only the last one is kept: a key in each request would otherwise keep a scrubber each.
         self._latest.clear()
         self._latest[key] = scrubber
         return scrubber

@@ -227,6 +227,7 @@ def _replace(path: Path, data: bytes) -> None:
         with unfinished.open("xb") as file:
             file.write(data)
             file.flush()
+            # Before the rename: after a crash, a renamed file may otherwise be empty.
             os.fsync(file.fileno())
         if path.exists():
             unfinished.chmod(path.stat().st_mode & 0o777)
@@ -252,6 +253,7 @@ def lock_of(path: Path, purpose: str = "write") -> BaseFileLock:
 
     The system gives it back when a process ends, however that comes.
     """
+    # Imported late: replays take no lock.
     from filelock import FileLock
 
     folder = Path(tempfile.gettempdir()) / f"maxim-gemini-locks-{_user()}"

@@ -232,6 +232,7 @@ def _text(text: str, pad: str) -> Iterator[str]:
 
 def _is_literal(text: str) -> bool:
     """Return whether a literal block can hold *text*, and an editor that strips spaces would leave it alone."""
+    # YAML takes leading spaces for indentation, and editors remove trailing ones.
     if text[0] in " \t\n" or text[-1] in " \t" or text.endswith("\n\n") or " \n" in text or "\t\n" in text:
         return False
     return not _NOT_LITERAL.search(text)

@@ -260,6 +260,7 @@ def _decoded(library: Library, headers: Headers, chunks: Iterable[Chunk]) -> tup
     encodings = [(name, value) for name, value in headers if name.lower() == "content-encoding"]
     response = library.Response(200, headers=encodings, content=raw())
     decoded: list[Chunk] = []
+    # A stream that broke off ends in the middle of its encoding.
     with suppress(library.DecodingError):  # cut off in the middle: what could be decoded stays
         decoded.extend(Chunk(data, arrived[0]) for data in response.iter_bytes() if data)
     return tuple(decoded)

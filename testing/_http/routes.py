@@ -141,6 +141,7 @@ def route_for(library: str, url: str, headers: Mapping[str, str]) -> Route | Non
     if route is not None:
         return route if library in route.libraries and route.covers(url, headers) else None
     if not any(block.refuses(url) for block in _blocks):  # else the request does not get out
+        # A copy: another thread may open or close a route meanwhile.
         for lane in tuple(_open):
             if lane.route is not None and lane.route.covers(url, headers):
                 lane.route.passed_by(url)

@@ -122,6 +122,7 @@ def _after_the_end(node: Node) -> Iterator[Finding]:
 
 
 def _later(commit: Commit, end: Commit) -> bool:
+    # Between batches nothing is known: they may be sent by several threads.
     return commit.batch == end.batch and commit.index > end.index
 
 

@@ -122,6 +122,7 @@ class MemoryWriter(LogWriter):
         self.config = config
         self.is_debug = config.is_debug
         self.raise_exceptions = config.raise_exceptions
+        # What maxim-py's constructor sets, which is not called because it starts threads and makes a folder.
         self.max_in_memory_logs = 100
         self.logs_dir = ""
         self.maxim_api: Any = None
@@ -154,6 +155,7 @@ class MemoryWriter(LogWriter):
 
     def commit(self, log: CommitLog) -> None:
         """Keep a log, or drop it, as the real writer would; what is dropped is kept apart, with the reason."""
+        # By thread: several may log at the same time, and only maxim-py knows whether it kept this log.
         self._this_call.kept = False
         try:
             super().commit(log)

@@ -248,6 +248,7 @@ class RealWriters:
     def _wait_for_threads(self, writer: Any) -> None:
         """Wait until the first flush of the clock, and what it and others handed to the workers, is done."""
         clock: threading.Thread = writer._LogWriter__flush_thread
+        # The clock's first flush comes at once, and would send in the middle of the test.
         while clock.is_alive() and clock not in self._asleep:
             time.sleep(0.0005)
         if writer.is_running:

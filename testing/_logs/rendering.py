@@ -273,6 +273,7 @@ def _cells(text: str) -> int:
     """Return the columns that *text* takes on a terminal: two for an East Asian character, none for a mark."""
     if text.isascii():
         return len(text)
+    # Imported late: it takes longer than the rest, and most logs are ASCII.
     from rich.cells import cell_len
 
     return cell_len(text)

@@ -98,6 +98,7 @@ class Tree:
         self.nodes: dict[tuple[str, str], Node] = {}
         for commit in self.commits:
             self._add(commit)
+        # After all commits, since a child may come before its parent.
         for node in list(self.nodes.values()):
             self._settle(node)
         self.roots = [node for node in self.nodes.values() if node.parent is None]

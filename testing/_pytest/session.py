@@ -169,6 +169,7 @@ class Session:
         self.settings = settings
         self.current = TestState()
         self.collected = Collected()
+        # Made before this plugin: conftest files are imported, and may send, before there is a session.
         self.network = network_of(config)
         self.refusals = 0
         """Requests to Gemini that were refused before the present test."""

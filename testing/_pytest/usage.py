@@ -157,6 +157,7 @@ class Ledger:
 
         from maxim_gemini.testing._cassette.store import lock_of
 
+        # Another lock than that of the file: a turn lasts as long as a test, and saves in between.
         lock = lock_of(path, "turn")
         try:
             lock.acquire(timeout=LONGEST_TURN)

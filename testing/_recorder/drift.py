@@ -28,6 +28,7 @@ def drift(recorded: Response, live: Response) -> list[str]:
     """Return how the shape of *live* differs from that of *recorded*: a line for each field that differs."""
     if recorded.status != live.status:
         return [f"status: recorded {recorded.status} != live {live.status}"]
+    # Values differ in every answer: only fields and their types are compared.
     before, now = shape_of(recorded), shape_of(live)
     return [line for path in sorted(before.keys() | now.keys()) for line in _difference(path, before, now)]
 

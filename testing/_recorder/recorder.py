@@ -398,6 +398,7 @@ class GeminiRecorder:
             return
         if error is None:
             raise problem
+        # The application's own error goes first; what the recorder found is a note on it.
         if error not in traffic.errors:
             error.add_note(str(problem))
 

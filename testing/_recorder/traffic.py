@@ -258,6 +258,7 @@ class Traffic(Route):
 
     def close(self) -> None:
         """End the answers that are still being received, and compare them in the mode `verify`."""
+        # An answer that is still open was left by its reader, and is kept as far as it came.
         for take in self._takes:
             if take.watcher is not None:
                 take.watcher.end(LEFT_BY_READER)

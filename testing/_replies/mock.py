@@ -108,6 +108,7 @@ def _router(core: str, answer: Callable[[GeminiRequest], Answer]) -> Generator[r
         sent = GeminiRequest.of(request.method, str(request.url), request.headers.items(), request.content)
         answered = answer(sent)
         heads = list(answered.headers)
+        # Before the head: a client then gets an error, and no response.
         if answered.sent and isinstance(answered.sent[0], Disconnect):
             raise _broken(errors, "Server disconnected without sending a response.")
         return httpx.Response(answered.status, headers=heads, stream=_Stream(answered, errors))

@@ -196,6 +196,7 @@ class Script(Scriptable, Player):
         refused = refusal(request)
         if refused is not None:
             return Reply((refused,))
+        # Refusals come first, as at real servers, and rules before the replies in order.
         for rule in self.rules:
             if rule.next is not None and rule.matches(request):
                 return rule.take()

@@ -345,6 +345,7 @@ class _Running:
             with suppress(RuntimeError):  # the server has stopped meanwhile
                 loop.call_soon_threadsafe(finish, settle)
 
+        # No pool: a reply that waits at a gate would keep others from their turn.
         threading.Thread(target=run, name="GeminiServer reply", daemon=True).start()
         return await done
 

@@ -79,6 +79,7 @@ def _page() -> Template:
     from jinja2 import Environment
 
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    # Compact, since the data is most of the page; without NaN, which browsers can't read.
     page.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
     page.filters["seconds"] = seconds  # pyright: ignore[reportUnknownMemberType]  # jinja2 leaves it untyped
     return page.from_string(_part("page.html.j2"))
