@@ -208,7 +208,7 @@ def _group(
     if plain != group or not all(map(is_object, deltas)):
         return None
     opened = {"type": "model_output"} if start.get("type") in _CONTENTS else start
-    parts = [part for delta in deltas if is_object(delta) and (part := partial(opened, _newer(delta))) is not None]
+    parts = [part for delta in deltas if is_object(delta) and (part := partial(opened, delta)) is not None]
     if not parts or len(parts) < len(deltas):
         return None
     shown = [one for part in parts for one in _streamed(part, schema, backend)]
@@ -222,10 +222,6 @@ def _group(
         return reduce(add, words)
     step = reduce(joined, parts) if len(parts) > 1 else parts[0]
     return Reply((InteractionStep(step, tuple(delta for delta in deltas if is_object(delta))),))
-
-
-def _newer(delta: Json) -> Json:
-    return {**delta, "type": "text_annotation_delta"} if delta.get("type") == "text_annotation" else delta
 
 
 def _streamed(step: Json, schema: Schema, backend: Backend) -> list[Streamed]:

@@ -254,7 +254,7 @@ def partial(start: Json, delta: Json) -> Json | None:
     match delta.get("type"):
         case "text" | "image" | "audio" | "video" | "document" if kind == "model_output":
             return _output(delta)
-        case "text_annotation_delta":
+        case "text_annotation_delta" | "text_annotation":  # as the older schema calls it
             return _output({"annotations": delta.get("annotations"), "type": "text"})
         case "thought_summary":
             return {"summary": [delta.get("content")], "type": "thought"}

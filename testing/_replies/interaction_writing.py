@@ -136,18 +136,17 @@ def finished(reply: Reply, request: GeminiRequest, ordinal: int) -> Reply:
 
 def _with_thought(steps: tuple[Step, ...], seed: bytes) -> tuple[Step, ...]:
     """Return *steps* with the signed thought with which models begin, where they hold none."""
-    position = next((position for position, step in enumerate(steps) if _has_content(step)), None)
+    begun = (
+        isinstance(step, InteractionStep)
+        or (isinstance(step, Event) and any(c.parts or c.fields for c in step.candidates))
+        for step in steps
+    )
+    position = next((position for position, has_content in enumerate(begun) if has_content), None)
     if position is None or any(map(_thinks, steps)):
         return steps
     secret = b"".join(hashlib.sha256(seed + bytes([number])).digest() for number in range(4))
     signature = base64.b64encode(b"\x0a" + bytes([len(secret)]) + secret).decode()
     return (*steps[:position], InteractionStep({"signature": signature, "type": "thought"}), *steps[position:])
-
-
-def _has_content(step: Step) -> bool:
-    return isinstance(step, InteractionStep) or (
-        isinstance(step, Event) and any(c.parts or c.fields for c in step.candidates)
-    )
 
 
 def _thinks(step: Step) -> bool:
