@@ -286,15 +286,11 @@ def candidates(*replies: Reply) -> Reply:
         joined = Event()
         for index, row in enumerate(rows):
             if position < len(row):
-                joined = joined + _renumbered(row[position], index, final=position == len(row) - 1)
+                ends = {"finishReason": "STOP"} if position == len(row) - 1 else {}
+                numbered = [replace(c, index=index, fields={**ends, **c.fields}) for c in row[position].candidates]
+                joined = joined + replace(row[position], candidates=tuple(numbered), loose=False)
         events.append(joined)
     return replace(combined(replies), steps=tuple(events))
-
-
-def _renumbered(event: Event, index: int, *, final: bool) -> Event:
-    ends = {"finishReason": "STOP"} if final else {}
-    numbered = [replace(c, index=index, fields={**ends, **c.fields}) for c in event.candidates]
-    return replace(event, candidates=tuple(numbered), loose=False)
 
 
 def finish(reason: str = "STOP", message: str | None = None) -> Reply:

@@ -192,13 +192,11 @@ class MaximApi(Received):
         with self._lock:
             accepted = [(batch, post) for batch, post in enumerate(self.posts) if post.accepted]
         lines = [(batch, self._whole(line)) for batch, post in accepted for line in post.lines]
-        return Tree(self._commit(line, index, batch) for index, (batch, line) in enumerate(lines))
-
-    def _commit(self, line: str, index: int, batch: int) -> Commit:
-        commit = Commit.parse(line, index=index, batch=batch)
-        upload = self.uploads.get(str(commit.data.get("key"))) if commit.action == "add-attachment" else None
-        commit.content = upload.content if upload else None
-        return commit
+        commits = [Commit.parse(line, index=index, batch=batch) for index, (batch, line) in enumerate(lines)]
+        for commit in commits:
+            if commit.action == "add-attachment" and (upload := self.uploads.get(str(commit.data.get("key")))):
+                commit.content = upload.content
+        return Tree(commits)
 
     def _whole(self, line: str) -> str:
         """Fetch a line that was too large to be posted from storage."""

@@ -17,7 +17,7 @@ from .request import parts_of
 from .usage import by_modality, counted, details, part_tokens, recounted, with_text_first
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from maxim_gemini.testing._json_types import JsonDict
 
@@ -137,21 +137,18 @@ def _signed(steps: list[Step], style: Style, seed: str) -> list[Step]:
     carrier = carrier or next((part for part in reversed(parts) if "text" in part and "thought" not in part), None)
     if any("thoughtSignature" in part for part in parts):
         carrier = None
+
+    def signed(candidate: Candidate) -> Candidate:
+        parts = [
+            _signed_part(part, part is carrier, f"{seed}{position}")
+            for position, part in enumerate(candidate.parts or ())
+        ]
+        return replace(candidate, parts=tuple(parts)) if parts else candidate
+
     return [
-        _with_parts(step, lambda part, position: _signed_part(part, part is carrier, f"{seed}{position}"))
-        if isinstance(step, Event)
-        else step
+        replace(step, candidates=tuple(map(signed, step.candidates))) if isinstance(step, Event) else step
         for step in steps
     ]
-
-
-def _with_parts(event: Event, change: Callable[[Json, int], Json]) -> Event:
-    def changed(candidate: Candidate) -> Candidate:
-        if not candidate.parts:
-            return candidate
-        return replace(candidate, parts=tuple(change(part, position) for position, part in enumerate(candidate.parts)))
-
-    return replace(event, candidates=tuple(map(changed, event.candidates)))
 
 
 def _signed_part(part: Json, signs: bool, seed: str) -> Json:

@@ -107,16 +107,13 @@ def misfit(reply: Reply, request: GeminiRequest) -> str:
         return "" if fits else f"it answers {whole.kind}, and {request.action or request.resource} was requested"
     if reply.events and not request.generates:
         return f"it holds candidates, and {request.action or request.resource} was requested"
-    if not reply.exact and _streams_arguments(reply) and not (request.streams and request.backend == "vertex"):
+    parts = [part for event in reply.events for candidate in event.candidates for part in candidate.parts or ()]
+    in_pieces = not reply.exact and any("willContinue" in part.get("functionCall", ()) for part in parts)
+    if in_pieces and not (request.streams and request.backend == "vertex"):
         return "arguments of a call only come piece by piece in a stream of Vertex"
     if reply.events and reply.failure and not request.streams:
         return "an error after content can only come in a stream"
     return ""
-
-
-def _streams_arguments(reply: Reply) -> bool:
-    parts = [part for event in reply.events for candidate in event.candidates for part in candidate.parts or ()]
-    return any("willContinue" in part.get("functionCall", ()) for part in parts)
 
 
 def json_headers(style: Style) -> Heads:
