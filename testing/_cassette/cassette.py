@@ -159,7 +159,7 @@ class Cassette(VcrCassette):
         """Whether others have just recorded answers that can be played."""
         return bool(self._fresh)
 
-    def asked(self) -> dict[str, int]:
+    def requested(self) -> dict[str, int]:
         """Return how often each request was played or recorded, by fingerprint."""
         return dict(Counter(one.fingerprint for one in self._all if one.played))
 

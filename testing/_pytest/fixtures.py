@@ -169,7 +169,7 @@ def _settle(session: Session, recorder: GeminiRecorder, plan: Plan, keep: bool) 
             recorder.discard()
         recorder.save()
         if recorder.outcome.recorded and plan.record in ("once", "all", "rewrite"):
-            session.ledger.note(plan.path, recorder.cassette.asked())
+            session.ledger.note(plan.path, recorder.cassette.requested())
     except TestKitError as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
     finally:

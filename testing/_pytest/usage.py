@@ -121,7 +121,7 @@ def use_of(recorder: EndedRecorder, shown: str, plan: Plan | None = None) -> Use
             counts=counts | {"unused": 0},
             shared=True,
             strict=plan.strict,
-            requested=recorder.cassette.asked(),
+            requested=recorder.cassette.requested(),
             unplayed=dict(unplayed),
             ignore=plan.ignore,
         )

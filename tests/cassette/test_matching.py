@@ -139,7 +139,7 @@ def test_the_boundary_of_a_multipart_body_is_not_meant() -> None:
     assert form("abc", "x") == form("def", "x") != form("abc", "y")
 
 
-def test_the_steps_of_an_upload_are_told_apart() -> None:
+def test_the_steps_of_an_upload_are_distinguished() -> None:
     def step(command: str, offset: str) -> str:
         headers = {"X-Goog-Upload-Command": command, "X-Goog-Upload-Offset": offset}
         return key(b"", f"{HOST}/upload/v1beta/files?upload_id=a", **headers)

@@ -139,7 +139,7 @@ def test_a_hidden_key_is_in_no_file(place: str, key: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "place", [*(name for name in PLACES if name not in {"set-cookie", "user", "bearer", "cookie"}), *HIDING]
 )
-def test_what_was_not_replaced_is_found_and_not_told(place: str, tmp_path: Path) -> None:
+def test_what_was_not_replaced_is_found_and_not_reported(place: str, tmp_path: Path) -> None:
     key = "AIza" + "Sy0123456789abcdefghijklmnopqrstu-_"
     cassette = Cassette(tmp_path / "a.yaml", scrubber=Blind())
     cassette.record(*{**PLACES, **HIDING}[place](key))

@@ -41,7 +41,7 @@ def test_what_another_has_saved_meanwhile_is_kept(tmp_path: Path, mode: RecordMo
     assert texts(path) == [*([] if mode is RecordMode.ONCE else ["before"]), "a", "b"]
 
 
-def test_what_both_have_asked_is_kept_once_since_each_starts_from_the_first(tmp_path: Path) -> None:
+def test_what_both_have_requested_is_kept_once_since_each_starts_from_the_first(tmp_path: Path) -> None:
     path = tmp_path / "shared.yaml"
     one, other = opened(path), opened(path)
     record(one, "a", "both")
@@ -137,13 +137,13 @@ def test_what_this_run_has_recorded_is_played_and_not_replaced(tmp_path: Path) -
     assert b"anew" in again.interactions[2].response.body
 
 
-def test_what_nothing_asked_for_is_dropped_by_count(tmp_path: Path) -> None:
+def test_what_nothing_requested_is_dropped_by_count(tmp_path: Path) -> None:
     path = tmp_path / "shared.yaml"
     record(first := Cassette(path), "a", "b", "a", "c")
     first.save()
     first = Cassette.load(path)
     first.play(asked("a"))
     first.play(asked("c"))
-    assert Cassette.load(path).prune(first.asked()) == 2
+    assert Cassette.load(path).prune(first.requested()) == 2
     assert texts(path) == ["a", "c"]
-    assert Cassette.load(path).prune(first.asked()) == 0
+    assert Cassette.load(path).prune(first.requested()) == 0

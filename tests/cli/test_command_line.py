@@ -213,7 +213,7 @@ def test_a_list_with_a_broken_file_names_it_and_fails(cli: Run, copies: Path) ->
     assert "text.yaml" in err
 
 
-def test_show_prints_what_was_asked_and_answered(cli: Run) -> None:
+def test_show_prints_what_was_requested_and_answered(cli: Run) -> None:
     code, out, _ = cli("cassettes", "show", "chat_stream")
     assert code == 0
     assert "recorded from loopback, on 20" in out

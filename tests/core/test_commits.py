@@ -86,7 +86,7 @@ def test_a_commit_is_the_one_that_maxim_pys_own_methods_give(what: Callable[[Met
     assert commits(Commits(ours), ours, what) == commits(Methods(theirs), theirs, what)
 
 
-def test_maxim_pys_own_loggers_are_told_by_commits() -> None:
+def test_maxim_pys_own_loggers_get_commits() -> None:
     with MaximApi() as api:
         assert type(Log(api.logger()).commits) is Commits
     assert type(Log(FakeLogger()).commits) is Commits
@@ -120,7 +120,7 @@ def test_whichever_method_somebody_replaced_none_is_passed_by(name: str) -> None
     assert type(Log(replaced()).commits) is Methods
 
 
-def test_a_logger_of_another_make_is_told_by_its_methods() -> None:
+def test_a_logger_of_another_make_gets_calls_of_its_methods() -> None:
     other = mock.create_autospec(Logger, instance=True)
     assert type(Log(other).commits) is Methods
     Log(other).commits.end_generation("g", dict(_RESULT), {"metadata": {"a": "b"}, "metrics": {"chunks": 3}})
@@ -130,7 +130,7 @@ def test_a_logger_of_another_make_is_told_by_its_methods() -> None:
     other.generation_result.assert_called_once_with("g", _RESULT)
 
 
-def test_a_result_is_told_even_if_nothing_else_can_be() -> None:
+def test_a_result_is_reported_even_if_nothing_else_can_be() -> None:
     other = mock.create_autospec(Logger, instance=True)
     other.generation_add_metadata.side_effect = OSError("disk full")
     with pytest.raises(OSError, match="disk full"):

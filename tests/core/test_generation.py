@@ -45,7 +45,7 @@ def script(gemini: Gemini, how: str, *texts: str) -> None:
 
 
 @pytest.mark.parametrize("how", WAYS)
-async def test_a_generation_names_the_model_and_what_it_was_asked(
+async def test_a_generation_names_the_model_and_what_it_was_sent(
     side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger, how: str
 ) -> None:
     script(gemini, how, "a", "b")
@@ -58,7 +58,7 @@ async def test_a_generation_names_the_model_and_what_it_was_asked(
     assert not {"cancelled", "stopped_early"} & generation.metadata.keys()
 
 
-def test_when_chunks_came_is_told_in_milliseconds_to_the_microsecond(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_chunks_came_is_reported_in_milliseconds_to_the_microsecond(monkeypatch: pytest.MonkeyPatch) -> None:
     times = iter([5.0004, 5.1234567])
     monkeypatch.setattr(core_generation, "time", SimpleNamespace(perf_counter=lambda: next(times)))
     arrivals = core_generation.Arrivals()
@@ -68,7 +68,7 @@ def test_when_chunks_came_is_told_in_milliseconds_to_the_microsecond(monkeypatch
 
 
 @pytest.mark.parametrize("texts", ["a", "ab", "abc"])
-async def test_when_each_chunk_came_is_told_where_there_are_several(
+async def test_when_each_chunk_came_is_reported_where_there_are_several(
     side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger, texts: str
 ) -> None:
     gemini.streams(*chunks(*texts))
@@ -77,7 +77,7 @@ async def test_when_each_chunk_came_is_told_where_there_are_several(
     assert (times and len(times)) == (len(texts) if len(texts) > 1 else None)
 
 
-async def test_a_stream_that_ends_within_a_function_call_asks_for_what_it_has(
+async def test_a_stream_that_ends_within_a_function_call_requests_what_it_has(
     side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
 ) -> None:
     if "partial_args" not in types.FunctionCall.model_fields:

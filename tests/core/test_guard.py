@@ -197,7 +197,7 @@ async def test_what_is_no_config_is_the_sdks_error_and_one_in_maxim(
     logger.assert_complete()
 
 
-async def test_a_functions_error_that_says_nothing_is_told_as_without_us(
+async def test_a_functions_error_that_says_nothing_is_reported_as_without_us(
     side: Sync, raw: genai.Client, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
 ) -> None:
     came_of_it: list[Any] = []
@@ -257,7 +257,7 @@ async def test_threads_share_a_wrapper(gemini: Gemini, client: MaximGeminiClient
     assert [log.action for log in logger.logs].count("create") == 1
 
 
-async def test_loggers_of_another_make_are_told_by_their_methods_alone(
+async def test_loggers_of_another_make_are_used_by_their_methods_alone(
     side: Sync, gemini: Gemini, raw: genai.Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A mock of a logger has no writer: nothing but its public methods is needed."""

@@ -33,13 +33,13 @@ def test_a_sink_hears_every_commit() -> None:
     assert not ledger.knows("span")
 
 
-def test_one_logger_has_one_ledger_whoever_asks() -> None:
+def test_one_logger_has_one_ledger_for_every_caller() -> None:
     logger = FakeLogger()
     assert Ledger.of(logger) is Ledger.of(logger)
     assert Ledger.of(FakeLogger()) is not Ledger.of(logger)
 
 
-def test_what_waits_in_a_real_writers_queue_has_been_heard() -> None:
+def test_what_waits_in_a_real_writers_queue_is_known() -> None:
     with MaximApi() as api:
         logger = api.logger()
         assert isinstance(logger.writer.queue, queue.Queue)
@@ -47,13 +47,13 @@ def test_what_waits_in_a_real_writers_queue_has_been_heard() -> None:
         assert Ledger.of(logger).knows("early")
 
 
-def test_what_a_fake_logger_was_told_before_has_been_heard() -> None:
+def test_what_a_fake_logger_was_given_before_is_known() -> None:
     logger = FakeLogger()
     logger.trace({"id": "early"})
     assert Ledger.of(logger).knows("early")
 
 
-def test_a_writer_with_another_kind_of_queue_is_heard_from_now_on() -> None:
+def test_a_writer_with_another_kind_of_queue_is_known_from_now_on() -> None:
     writer = SimpleNamespace(sinks=[], queue=object())
     logger: Any = SimpleNamespace(writer=writer)
     ledger = Ledger.of(logger)

@@ -346,7 +346,7 @@ async def test_a_replaced_method_runs(side: Sync, raw: genai.Client, gemini: Gem
     logger.assert_complete()
 
 
-async def test_mocked_chats_are_asked_for_a_chat_without_our_headers(side: Sync, logger: FakeLogger) -> None:
+async def test_mocked_chats_are_created_without_our_headers(side: Sync, logger: FakeLogger) -> None:
     mock: Any = MagicMock(spec=AsyncChats if side.is_async else Chats)
     chats: Any = (MaximGeminiAsyncChats if side.is_async else MaximGeminiChats)(mock, logger)
     history: Any = [types.UserContent("One"), types.ModelContent("Two")]

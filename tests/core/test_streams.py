@@ -239,7 +239,7 @@ async def test_a_dropped_stream_lets_go_of_what_the_bare_one_lets_go_of(
     assert freed[1] is freed[0]
 
 
-async def test_a_stream_that_nobody_reads_is_nothing(
+async def test_a_stream_that_no_one_reads_is_nothing(
     side: Sync, gemini: Gemini, logger: FakeLogger, open_stream: Any
 ) -> None:
     gemini.streams(*chunks("a"))
@@ -593,7 +593,9 @@ async def test_a_chat_keeps_its_history_as_the_bare_one_does(
     assert not inspect.iscoroutinefunction(Chat.get_history)
 
 
-async def test_when_each_chunk_came_is_told(side: Sync, gemini: Gemini, logger: FakeLogger, open_stream: Any) -> None:
+async def test_when_each_chunk_came_is_reported(
+    side: Sync, gemini: Gemini, logger: FakeLogger, open_stream: Any
+) -> None:
     was_read = threading.Semaphore(0)
 
     def in_pieces(reply: Reply) -> None:

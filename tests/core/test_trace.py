@@ -41,7 +41,7 @@ async def test_a_generation_has_the_name_it_is_given(side: Sync, client: MaximGe
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["plain", "streamed"])
-async def test_a_call_and_a_turn_say_what_was_asked_under_the_name_they_are_given(
+async def test_a_call_and_a_turn_say_what_was_requested_under_the_name_they_are_given(
     side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger, streamed: bool
 ) -> None:
     chat = side.chats(client).create(model=MODEL, config={"temperature": 0.5})
@@ -88,7 +88,7 @@ async def test_an_error_before_anything_is_sent_is_one_on_the_trace(
     assert ["temperature" in trace.errors[0].message for trace in logger.traces] == [True, True]
 
 
-async def test_a_trace_of_the_caller_that_nobody_has_begun_is_begun_without_a_word(
+async def test_a_trace_of_the_caller_that_no_one_has_begun_is_begun_without_a_word(
     side: Sync, client: MaximGeminiClient, logger: FakeLogger
 ) -> None:
     """Another process may have begun it, and says what was asked."""
@@ -220,7 +220,7 @@ async def test_headers_on_a_chat_hold_for_its_turns_and_on_a_message_for_one(
     assert not [name for sent in gemini.headers for name in sent if name.startswith("x-maxim")]
 
 
-async def test_what_is_said_in_the_call_wins_over_headers(
+async def test_what_is_stated_in_the_call_wins_over_headers(
     side: Sync, client: MaximGeminiClient, logger: FakeLogger
 ) -> None:
     headers = {"x-maxim-trace-id": "theirs", "x-maxim-generation-name": "theirs"}
@@ -521,7 +521,7 @@ async def test_a_malformed_header_of_the_client_or_of_a_chat_made_before_is_one_
     await closed(bare)
 
 
-async def test_what_is_said_nearer_to_the_call_wins_over_the_client(
+async def test_what_is_stated_nearer_to_the_call_wins_over_the_client(
     side: Sync, gemini: Gemini, labelled: genai.Client, logger: FakeLogger
 ) -> None:
     client = MaximGeminiClient(labelled, logger)

@@ -156,7 +156,7 @@ def test_a_backend_that_was_away_gets_everything(backend: Backend, logger: Logge
 
 
 @pytest.mark.parametrize("as_date", [False, True])
-def test_the_time_that_the_backend_asks_for_is_kept(backend: Backend, logger: Logger, as_date: bool) -> None:
+def test_the_time_that_the_backend_requests_is_kept(backend: Backend, logger: Logger, as_date: bool) -> None:
     delivery = deliver(logger)
     later = format_datetime(datetime.now(UTC) + timedelta(seconds=3), usegmt=True)
     backend.fail(429, times=1, retry_after=later if as_date else "2")
@@ -437,7 +437,7 @@ def test_with_a_logger_that_sends_nothing_there_is_nothing_to_do(logger: Any) ->
 
 
 @pytest.mark.parametrize("setting", ["", "on", "off", "OFF"])
-def test_a_wrapped_client_has_its_logs_delivered_unless_told_not_to(
+def test_a_wrapped_client_has_its_logs_delivered_by_default(
     backend: Backend, monkeypatch: pytest.MonkeyPatch, setting: str
 ) -> None:
     monkeypatch.setenv("MAXIM_GEMINI_DELIVERY", setting)

@@ -60,7 +60,7 @@ def test_raw_logs_are_the_ones_that_maxim_made(logger: FakeLogger) -> None:
     assert all(isinstance(log, CommitLog) for log in logger.logs)
 
 
-def test_what_is_said_later_is_seen_later(logger: FakeLogger) -> None:
+def test_what_is_stated_later_is_seen_later(logger: FakeLogger) -> None:
     trace = logger.trace({"id": "t"})
     assert logger.trace.output is None
     trace.set_output("hi")

@@ -76,7 +76,7 @@ def test_a_maxim_made_before_hands_out_the_fake_inside_and_is_itself_again_after
     assert Maxim.logger is original
 
 
-def test_exceptions_are_raised_where_the_application_asks_for_them() -> None:
+def test_exceptions_are_raised_where_the_application_requests_them() -> None:
     with fake_maxim():
         logger = Maxim({"raise_exceptions": True}).logger()
         with pytest.raises(ValueError, match="Invalid ID"):

@@ -94,7 +94,7 @@ def test_what_could_not_be_sent_is_kept_on_disk_and_sent_again_later(failure: An
 
 
 @pytest.mark.parametrize(("failure", "waits"), [(500, []), ("timeout", [1.0, 2.0])])
-def test_only_a_broken_connection_is_tried_again_and_nobody_waits(
+def test_only_a_broken_connection_is_tried_again_and_nothing_waits(
     failure: Any, waits: list[float], slept: list[float]
 ) -> None:
     with MaximApi() as api:

@@ -166,7 +166,7 @@ class _Terminal(io.StringIO):
         return True
 
 
-def test_a_terminal_gets_colour_unless_it_asks_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_gets_colour_unless_it_requests_none(monkeypatch: pytest.MonkeyPatch) -> None:
     logger = FakeLogger()
     logger.trace({"id": "t"}).end()
     monkeypatch.delenv("FORCE_COLOR", raising=False)
@@ -182,7 +182,7 @@ def test_a_terminal_gets_colour_unless_it_asks_for_none(monkeypatch: pytest.Monk
     assert not ESCAPE.search(str(logger))
 
 
-def test_colour_can_be_asked_for_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_colour_can_be_requested_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     logger = FakeLogger()
     logger.trace({"id": "t"}).end()
     monkeypatch.delenv("NO_COLOR", raising=False)

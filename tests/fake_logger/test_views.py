@@ -103,7 +103,7 @@ def test_what_is_in_a_span_is_in_its_trace() -> None:
 
 
 @since(3, 14, 5, reason="a generation can't be named by its id")
-def test_what_is_said_by_id_is_seen_all_the_same() -> None:
+def test_what_is_stated_by_id_is_seen_all_the_same() -> None:
     logger = logged(by_id)
     generation = logger.generation
     assert (generation.name, generation.model) == ("second", "gemini-2.5-pro")
@@ -231,14 +231,14 @@ def test_metadata_is_decoded_where_it_is_json(sent: Any, read: Any) -> None:
     assert logger.trace.metadata == {"key": read}
 
 
-def test_everything_said_stays_visible_by_its_wire_name() -> None:
+def test_everything_stated_stays_visible_by_its_wire_name() -> None:
     logger = FakeLogger()
     logger.trace({"id": "t"}).generation(generation_config("g", maxim_prompt_id="prompt-7"))
     assert logger.generation.data["maximPromptId"] == "prompt-7"
     assert logger.generation.as_dict()["other"] == {"maximPromptId": "prompt-7"}
 
 
-def test_an_entity_that_nobody_knows_is_shown() -> None:
+def test_an_entity_that_no_one_knows_is_shown() -> None:
     logger = FakeLogger()
     logger.writer.commit(CommitLog(Entity.FEEDBACK, "f", "create", {"name": "new kind"}))
     view = logger.find("f")

@@ -101,7 +101,7 @@ def test_a_system_instruction_of_many_parts_is_one_message_with_a_line_for_each(
     assert [one["role"] for one in read("Hi", [types.Part(text="")]).messages] == ["user"]
 
 
-def test_the_input_is_what_the_application_said_last() -> None:
+def test_the_input_is_what_the_application_sent_last() -> None:
     turns: list[Any] = [types.UserContent("before"), types.ModelContent("a")]
     assert read([*turns, "one", types.Part.from_function_call(name="f", args={}), "two"]).input == "two"
     assert read([*turns, types.UserContent("one"), types.UserContent("two")]).input == "one\ntwo"
@@ -301,7 +301,7 @@ def test_a_call_without_an_id_gets_one_of_its_own() -> None:
     assert [one["id"] for one in known.messages[2]["tool_calls"]] == ["known f"]
 
 
-def test_an_answer_that_nobody_asked_for_stands_alone() -> None:
+def test_an_answer_that_was_not_requested_stands_alone() -> None:
     call = types.Part(function_call=types.FunctionCall(name="f", id="x1"))
     answers = [
         types.FunctionResponse(name="f", id="x2", response={"result": 1}),
@@ -337,7 +337,7 @@ def test_an_answer_that_nobody_asked_for_stands_alone() -> None:
     ],
     ids=str,
 )
-def test_what_a_function_returned_is_said_without_its_wrapping(response: Any, said: str) -> None:
+def test_what_a_function_returned_is_stated_without_its_wrapping(response: Any, said: str) -> None:
     part = types.Part(function_response=types.FunctionResponse(name="f", response=response))
     assert [one["content"] for one in read([part]).messages] == [said]
 

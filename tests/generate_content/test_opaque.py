@@ -126,7 +126,9 @@ async def use(side: Sync, target: Any, how: str, said: Any = "Hi", config: Any =
 
 @pytest.mark.parametrize("how", WAYS)
 @pytest.mark.parametrize("config", [None, CONFIG], ids=["no config", "config"])
-async def test_what_was_asked_is_passed_on_and_recorded(side: Sync, logger: FakeLogger, how: str, config: Any) -> None:
+async def test_what_was_requested_is_passed_on_and_recorded(
+    side: Sync, logger: FakeLogger, how: str, config: Any
+) -> None:
     target = own(side, *(chunks("a", "b") if "streamed" in how else [response("ab")]))
     got = await use(side, wrapped(side, target, logger, how), how, config=config)
     assert [id(one) for one in got] == [id(one) for one in target.answers]
@@ -194,7 +196,7 @@ def answered(name: str, result: int, call_id: str | None = None) -> dict[str, An
 
 @pytest.mark.parametrize("how", WAYS)
 @pytest.mark.parametrize("call_id", [None, "call-1"])
-async def test_functions_that_ran_below_are_told_from_those_of_earlier_turns(
+async def test_functions_that_ran_below_are_distinguished_from_those_of_earlier_turns(
     side: Sync, logger: FakeLogger, how: str, call_id: str | None
 ) -> None:
     """The history of a chat begins long before the message that was sent."""
@@ -212,7 +214,7 @@ async def test_functions_that_ran_below_are_told_from_those_of_earlier_turns(
 
 
 @pytest.mark.parametrize("how", STREAMED)
-async def test_a_run_below_begins_when_it_is_asked_for(side: Sync, logger: FakeLogger, how: str) -> None:
+async def test_a_run_below_begins_when_it_is_requested(side: Sync, logger: FakeLogger, how: str) -> None:
     """Nobody tells when it began; the answer comes with a later chunk."""
     ran = [turn("Hi", role="user"), turn(call("add", left=1, right=2)), turn(answered("add", 3), role="user")]
     target = own(side, response(call("add", left=1, right=2)), response("3", automaticFunctionCallingHistory=ran))
@@ -238,7 +240,7 @@ async def test_the_history_that_any_chunk_of_a_stream_tells_is_read(side: Sync, 
 
 
 @pytest.mark.parametrize("how", WAYS)
-async def test_runs_that_nobody_answered_and_calls_that_did_not_run_stay_open(
+async def test_runs_that_no_one_answered_and_calls_that_did_not_run_stay_open(
     side: Sync, logger: FakeLogger, how: str
 ) -> None:
     ran = [turn("Hi", role="user"), turn(call("add", left=1, right=2), call("find", what="tea"))]

@@ -53,7 +53,7 @@ def written(**config: Any) -> Any:
     ],
     ids=["dict", "tool", "declaration", "anything else", "class"],
 )
-def test_a_tool_that_is_no_function_is_told_as_it_was_given(tool: Any, told: dict[str, Any]) -> None:
+def test_a_tool_that_is_no_function_is_reported_as_it_was_given(tool: Any, told: dict[str, Any]) -> None:
     assert written(tools=[tool]) == [told]
 
 
@@ -67,7 +67,7 @@ reads_bytes = pytest.mark.skipif(
     [add, Counter().count, pytest.param(stamp, marks=reads_bytes)],
     ids=["function", "method", "default of bytes"],
 )
-def test_a_function_is_told_as_the_sdk_tells_of_it(function: Callable[..., Any]) -> None:
+def test_a_function_is_reported_as_the_sdk_tells_of_it(function: Callable[..., Any]) -> None:
     option: Any = {"callable": function, "api_option": "GEMINI_API"}
     try:
         told = types.FunctionDeclaration.from_callable_with_api_option(**option, use_json_schema=True)

@@ -27,7 +27,7 @@ reads_always = pytest.mark.skipif(
 
 
 @reads_always
-async def test_an_answer_that_the_sdk_was_asked_not_to_read_is_read_all_the_same(
+async def test_an_answer_that_the_sdk_was_to_leave_unread_is_read_all_the_same(
     side: Sync, gemini: Gemini, raw: genai.Client, client: MaximGeminiClient, logger: FakeLogger
 ) -> None:
     config: Any = types.GenerateContentConfig(should_return_http_response=True)
@@ -141,7 +141,7 @@ def test_what_never_came_is_no_choice() -> None:
         assert folded.add(types.GenerateContentResponse.model_validate(nothing)) == folded.finish() == []
 
 
-def test_only_the_first_candidate_of_a_response_asks_for_functions() -> None:
+def test_only_the_first_candidate_of_a_response_requests_functions() -> None:
     folded = ContentAnswer(lambda asked: f"id of {asked.name}")
     candidates = [response(call("f"), "so", call("g"))["candidates"][0], response(call("h"))["candidates"][0]]
     candidates[1]["index"] = 1
@@ -245,7 +245,7 @@ def test_a_blocked_prompt_is_one_choice_without_content(reason: str) -> None:
     assert answer(blocked).finish_reason == reason
 
 
-def test_what_was_said_before_the_prompt_was_blocked_is_kept() -> None:
+def test_what_was_stated_before_the_prompt_was_blocked_is_kept() -> None:
     responses = response("a", reason=None), {"promptFeedback": {"blockReason": "SAFETY"}}
     (choice,) = result(*responses)["choices"]
     assert (choice["finish_reason"], choice["message"]["content"]) == (None, "a")
@@ -360,7 +360,7 @@ def test_a_call_in_pieces_is_put_together() -> None:
 @pytest.mark.skipif(
     "partial_args" not in types.FunctionCall.model_fields, reason="this google-genai has no partial calls"
 )
-def test_a_call_in_pieces_is_asked_for_once_it_is_whole() -> None:
+def test_a_call_in_pieces_is_requested_once_it_is_whole() -> None:
     def piece(**said: Any) -> dict[str, Any]:
         return {"functionCall": said}
 
@@ -389,7 +389,7 @@ def test_a_call_in_pieces_is_asked_for_once_it_is_whole() -> None:
 @pytest.mark.skipif(
     "partial_args" not in types.FunctionCall.model_fields, reason="this google-genai has no partial calls"
 )
-def test_of_calls_that_broke_off_only_the_first_candidates_is_asked_for() -> None:
+def test_of_calls_that_broke_off_only_the_first_candidates_is_requested() -> None:
     candidates = [response({"functionCall": {"name": name, "willContinue": True}})["candidates"][0] for name in "fg"]
     candidates[1]["index"] = 1
     folded = ContentAnswer(lambda asked: f"id of {asked.name}")

@@ -379,7 +379,7 @@ async def test_a_run_lasts_from_its_beginning_to_its_end_and_has_the_functions_d
     logger.assert_complete()
 
 
-async def test_a_call_that_nobody_ran_began_when_it_was_asked_for(
+async def test_a_call_that_no_one_ran_began_when_it_was_requested(
     side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
 ) -> None:
     gemini.streams(response(call("find", what="tea"), reason=None), response("?"))
@@ -420,7 +420,7 @@ class Runs:
         return {one.id: one.result for one in self.logger.tool_calls}
 
 
-def test_a_run_is_that_of_its_function_whichever_was_asked_for_first() -> None:
+def test_a_run_is_that_of_its_function_whichever_was_requested_first() -> None:
     runs = Runs("earlier", "find", "buy")
     with runs.now.running("buy", {}) as give_back:
         give_back("bought")
@@ -457,7 +457,7 @@ def looping(monkeypatch: pytest.MonkeyPatch, run: Callable[[list[Any]], Any]) ->
     monkeypatch.setattr(AsyncModels, "generate_content", generate_async)
 
 
-async def test_functions_may_run_in_another_order_than_asked_for(
+async def test_functions_may_run_in_another_order_than_requested(
     side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def tell(what: str = "all") -> str:
@@ -476,7 +476,7 @@ async def test_functions_may_run_in_another_order_than_asked_for(
     logger.assert_complete(strict=True)
 
 
-async def test_a_function_that_nobody_asked_for_runs_without_a_trace(
+async def test_a_function_that_was_not_requested_runs_without_a_trace(
     side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run(tools: list[Any]) -> None:

@@ -56,7 +56,7 @@ async def test_a_cancelled_one_ends_with_that(
     logger.assert_complete()
 
 
-async def test_a_function_call_of_the_background_is_asked_for(
+async def test_a_function_call_of_the_background_is_requested(
     calls: SyncCalls, served: Interactions, client: MaximGeminiClient, logger: FakeLogger
 ) -> None:
     served.answers(running(), interaction(1, function_call(city="Paris"), status="requires_action"))

@@ -103,7 +103,7 @@ def test_the_config_fixture_holds_for_a_module_and_the_marker_wins(suite: pytest
     suite.runpytest_inprocess().assert_outcomes(passed=1)
 
 
-def test_a_slip_in_the_config_fixture_is_told(suite: pytest.Pytester) -> None:
+def test_a_slip_in_the_config_fixture_is_reported(suite: pytest.Pytester) -> None:
     suite.makepyfile(
         """
         import pytest
@@ -177,7 +177,7 @@ def test_scripts_have_to_suffice_and_be_used_up(suite: pytest.Pytester) -> None:
     assert "ERROR" not in result.stdout.str()
 
 
-def test_a_missing_reply_is_shown_where_the_users_code_asked(suite: pytest.Pytester) -> None:
+def test_a_missing_reply_is_shown_where_the_users_code_sent_it(suite: pytest.Pytester) -> None:
     suite.makepyfile(
         """
         from google import genai

@@ -49,7 +49,7 @@ def test_what_differs_from_run_to_run_is_left_out(
     assert tail(result).startswith("2 replayed, 0 recorded, 0 live, 0 unused, 0 missed")
 
 
-def test_what_is_no_path_is_told_before_the_test(suite: pytest.Pytester) -> None:
+def test_what_is_no_path_is_reported_before_the_test(suite: pytest.Pytester) -> None:
     suite.makepyfile(test_chat=TEST.format(before=MARK.format("a[x]")))
     result = suite.runpytest_inprocess()
     result.assert_outcomes(errors=1)

@@ -60,7 +60,7 @@ def test_what_was_not_run_is_neither_orphaned_nor_unused(
         assert result.ret == (stopped if "FAILS" in os.environ else 0)
 
 
-def test_a_test_that_did_not_pass_is_not_told_of_what_it_did_not_ask_for(
+def test_a_test_that_did_not_pass_is_not_blamed_for_what_it_did_not_request(
     suite: pytest.Pytester, gemini: Loopback
 ) -> None:
     suite.makepyfile(test_chat="def test_hi(ask):\n    ask('Hi'), ask('Bye')")

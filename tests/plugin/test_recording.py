@@ -53,7 +53,7 @@ def test_a_test_without_a_recording_fails_and_says_how_to_make_one(suite: pytest
     assert not (suite.path / "cassettes").exists()
 
 
-def test_a_miss_is_shown_where_the_users_code_asked(suite: pytest.Pytester) -> None:
+def test_a_miss_is_shown_where_the_users_code_sent_it(suite: pytest.Pytester) -> None:
     suite.makepyfile(test_chat=CHAT)
     lines = suite.runpytest_inprocess().stdout.lines
     start = next(number for number, line in enumerate(lines) if "_ test_hi _" in line)
@@ -102,7 +102,7 @@ def test_a_test_that_failed_because_of_a_swallowed_miss_says_so(suite: pytest.Py
     result.stdout.fnmatch_lines(["E*AssertionError*", "*1 request had no answer in the cassette*"])
 
 
-def test_a_miss_of_a_fixture_that_ends_is_told_once(suite: pytest.Pytester) -> None:
+def test_a_miss_of_a_fixture_that_ends_is_reported_once(suite: pytest.Pytester) -> None:
     suite.makepyfile(
         """
         import pytest
@@ -121,7 +121,7 @@ def test_a_miss_of_a_fixture_that_ends_is_told_once(suite: pytest.Pytester) -> N
     assert "site-packages" not in result.stdout.str()
 
 
-def test_a_swallowed_miss_of_a_fixture_that_ends_is_told(suite: pytest.Pytester) -> None:
+def test_a_swallowed_miss_of_a_fixture_that_ends_is_reported(suite: pytest.Pytester) -> None:
     suite.makepyfile(
         """
         import contextlib
@@ -144,7 +144,7 @@ def test_a_swallowed_miss_of_a_fixture_that_ends_is_told(suite: pytest.Pytester)
     )
 
 
-def test_a_miss_in_a_fixture_is_shown_where_the_users_code_asked(suite: pytest.Pytester) -> None:
+def test_a_miss_in_a_fixture_is_shown_where_the_users_code_sent_it(suite: pytest.Pytester) -> None:
     suite.makepyfile(
         """
         import pytest
@@ -306,7 +306,7 @@ def test_a_name_that_leaves_the_folder_is_refused(suite: pytest.Pytester, gemini
     assert not gemini.asked
 
 
-def test_a_slip_in_the_marker_is_told_without_a_traceback(suite: pytest.Pytester) -> None:
+def test_a_slip_in_the_marker_is_reported_without_a_traceback(suite: pytest.Pytester) -> None:
     suite.makepyfile("import pytest\n@pytest.mark.maxim_gemini(casette='chat')\ndef test_hi(): ...")
     result = suite.runpytest_inprocess()
     result.assert_outcomes(errors=1)
@@ -337,7 +337,7 @@ def test_a_recording_that_is_refused_is_not_counted(suite: pytest.Pytester, gemi
 
 
 @pytest.mark.parametrize("wish", ["pace='slow'", "chunking='bytes'", "pace=[]"])
-def test_a_wish_that_makes_no_sense_is_told_before_the_test(suite: pytest.Pytester, wish: str) -> None:
+def test_a_wish_that_makes_no_sense_is_reported_before_the_test(suite: pytest.Pytester, wish: str) -> None:
     suite.makepyfile(
         f"""
         import pytest
@@ -365,7 +365,7 @@ def test_a_broken_recording_is_one_clear_error(suite: pytest.Pytester) -> None:
     assert "Traceback" not in result.stdout.str()
 
 
-def test_what_was_not_asked_for_is_told_and_an_error_if_strict(suite: pytest.Pytester, gemini: Loopback) -> None:
+def test_what_was_not_requested_is_reported_and_an_error_if_strict(suite: pytest.Pytester, gemini: Loopback) -> None:
     suite.makepyfile(test_chat="def test_hi(ask):\n    ask('Hi'), ask('Bye')")
     record(suite)
     suite.makepyfile(test_chat="def test_hi(ask):\n    ask('Hi')")
@@ -381,7 +381,7 @@ def test_what_was_not_asked_for_is_told_and_an_error_if_strict(suite: pytest.Pyt
     result.stdout.fnmatch_lines(["*ERROR at teardown of test_hi*", "*test_hi.yaml*no request used*"])
 
 
-def test_a_test_that_fails_anyway_is_not_told_of_what_it_did_not_ask_for(
+def test_a_test_that_fails_anyway_is_not_blamed_for_what_it_did_not_request(
     suite: pytest.Pytester, gemini: Loopback
 ) -> None:
     suite.makepyfile(test_chat="def test_hi(ask):\n    ask('Hi'), ask('Bye')")
@@ -390,7 +390,7 @@ def test_a_test_that_fails_anyway_is_not_told_of_what_it_did_not_ask_for(
     suite.runpytest_inprocess("--maxim-gemini-strict").assert_outcomes(failed=1)
 
 
-def test_old_recordings_are_told(suite: pytest.Pytester, gemini: Loopback) -> None:
+def test_old_recordings_are_reported(suite: pytest.Pytester, gemini: Loopback) -> None:
     suite.makepyfile(test_chat=CHAT)
     record(suite)
     file: Path = suite.path / "cassettes/test_chat/test_hi.yaml"
@@ -404,7 +404,7 @@ def test_old_recordings_are_told(suite: pytest.Pytester, gemini: Loopback) -> No
     result.stdout.fnmatch_lines(["old       cassettes/test_chat/test_hi.yaml: recorded 2020-01-02, * days ago"])
 
 
-def test_a_recording_no_test_uses_is_told_and_an_error_if_strict(suite: pytest.Pytester, gemini: Loopback) -> None:
+def test_a_recording_no_test_uses_is_reported_and_an_error_if_strict(suite: pytest.Pytester, gemini: Loopback) -> None:
     suite.makepyfile(
         test_chat=CHAT + CHAT.replace("test_hi", "test_bye"), test_tools=CHAT.replace("test_hi", "test_tool")
     )

@@ -82,7 +82,7 @@ def test_a_report_that_cannot_be_written_hides_no_failure(suite: pytest.Pytester
     assert "Traceback" not in str(result.stdout) + str(result.stderr)
 
 
-def test_a_passing_run_without_the_report_that_was_asked_for_is_no_success(suite: pytest.Pytester) -> None:
+def test_a_passing_run_without_the_report_that_was_requested_is_no_success(suite: pytest.Pytester) -> None:
     suite.makepyfile(test_it="def test_passes(maxim_fake_logger): ...")
     (suite.path / "file").touch()
     result = suite.runpytest("-p", "no:cacheprovider", "--maxim-gemini-report=file/x.html")

@@ -42,7 +42,7 @@ def test_each_line_names_the_file_and_the_test() -> None:
     ]
 
 
-def test_old_recordings_are_told_once_per_file() -> None:
+def test_old_recordings_are_reported_once_per_file() -> None:
     dates = {"old.yaml": "2026-01-02T03:04:05+00:00", "new.yaml": "2026-11-01T00:00:00", "foreign.yaml": "", "x": "?"}
     uses = [Use(name, recorded_at=date) for name, date in dates.items()]
     lines = details([test_of("a", *uses), test_of("b", *uses)], [], max_age=timedelta(days=90), now=NOW)

@@ -258,6 +258,6 @@ def test_a_forked_process_goes_on_by_itself() -> None:
     assert outcome_of(FORKING) == (0, "")
 
 
-def test_a_subinterpreter_can_do_with_the_wrapper_what_it_can_do_with_the_sdk_and_harms_nobody() -> None:
+def test_a_subinterpreter_can_do_with_the_wrapper_what_it_can_do_with_the_sdk_and_harms_no_one() -> None:
     """google-genai itself can't be loaded there as long as pydantic can't: the reason is the same with us."""
     assert outcome_of(SUBINTERPRETER) == (0, "")

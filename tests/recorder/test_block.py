@@ -317,7 +317,7 @@ def test_what_went_past_is_noted_on_the_error_of_a_block(tmp_path: Path, live: L
     assert "everywhere=True" in raised.value.__notes__[0]
 
 
-def test_a_blocked_thread_from_before_is_told_why(tmp_path: Path, block: Block) -> None:
+def test_a_blocked_thread_from_before_gets_the_reason(tmp_path: Path, block: Block) -> None:
     path = cassette(tmp_path / "a.yaml", (call(), says("recorded")))
     thread, begin, answers = asking_later(None)
     with GeminiRecorder(path):  # which has nothing to warn of

@@ -57,7 +57,7 @@ def stream(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(("library", "is_async"), EDGES, ids=EDGE_IDS)
 class TestAsAClientSeesIt:
-    def test_the_connection_breaks_where_told(self, stream: Path, library: str, is_async: bool) -> None:
+    def test_the_connection_breaks_where_it_is_set(self, stream: Path, library: str, is_async: bool) -> None:
         with GeminiRecorder(stream) as recorder:
             recorder.disconnect_after(events=2)
             assert texts_over(library, is_async) == (list(WORDS[:2]), BROKEN[library])
@@ -226,7 +226,7 @@ def test_damage_keeps_the_length_and_the_line_ends() -> None:
         ({"pace": -1}, "pace must be 'instant', .* got -1"),
     ],
 )
-def test_nonsense_is_refused_before_anything_is_asked(wish: dict[str, Any], message: str) -> None:
+def test_nonsense_is_refused_before_anything_is_requested(wish: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         GeminiRecorder("any.yaml", **wish)
 

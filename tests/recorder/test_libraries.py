@@ -132,7 +132,7 @@ def test_the_waits_and_credentials_of_google_genai() -> None:
         assert "wait_exponential_jitter" in inspect.getsource(_api_client.retry_args)
 
 
-def test_a_retry_of_google_genai_is_told_by_its_function() -> None:
+def test_a_retry_of_google_genai_is_recognised_by_its_function() -> None:
     from google.genai import _api_client
 
     for name in ("_request_once", "_async_request_once"):

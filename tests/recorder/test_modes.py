@@ -86,7 +86,7 @@ def test_new_episodes_replays_without_credentials(tmp_path: Path) -> None:
         assert ask(recorder) == "recorded"
 
 
-def test_all_sends_everything_and_keeps_what_was_not_asked_for(tmp_path: Path, server: Loopback) -> None:
+def test_all_sends_everything_and_keeps_what_was_not_requested(tmp_path: Path, server: Loopback) -> None:
     path = cassette(tmp_path / "two.yaml", (call("Hi"), says("recorded")), (call("Bye"), says("kept")))
     with GeminiRecorder(path, record="all", base_url=server.url) as recorder:
         assert ask(recorder) == "live 1"
@@ -161,7 +161,7 @@ _UNUSED = r"""two\.yaml has 1 answer that no request used:
 Record it again with record='rewrite', or leave out strict"""
 
 
-def test_what_nobody_asked_for_is_told_and_strict_makes_it_an_error(tmp_path: Path) -> None:
+def test_what_was_not_requested_is_reported_and_strict_makes_it_an_error(tmp_path: Path) -> None:
     path = cassette(tmp_path / "two.yaml", (call("Hi"), says("a")), (call("Unused"), says("b")))
     with GeminiRecorder(path) as recorder:
         ask(recorder)

@@ -378,7 +378,7 @@ async def test_two_hundred_tasks_each_get_their_own_answer(tmp_path: Path, libra
         assert await asyncio.gather(*map(ask, range(200))) == [f"answer {n}" for n in range(200)]
 
 
-async def test_parallel_recording_keeps_the_order_in_which_was_asked(tmp_path: Path) -> None:
+async def test_parallel_recording_keeps_the_order_in_which_requests_were_sent(tmp_path: Path) -> None:
     def slow_first(asked: AskedOfServer, reply: Reply) -> None:
         time.sleep(0.2 if b"prompt 0" in asked.body else 0)
         reply.whole(plain("ok"))

@@ -52,7 +52,7 @@ def test_a_stream_has_the_fields_of_all_its_events() -> None:
     }
 
 
-def test_another_status_is_the_only_drift_told() -> None:
+def test_another_status_is_the_only_drift_reported() -> None:
     assert drift(says("a"), fails(500, "INTERNAL")) == ["status: recorded 200 != live 500"]
 
 

@@ -78,7 +78,7 @@ def test_only_a_post_generates(method: str) -> None:
         assert send(server, "POST", body=BODY)[0] == 200
 
 
-def test_a_cassette_is_not_asked_either(tmp_path: object) -> None:
+def test_a_cassette_is_not_used_either(tmp_path: object) -> None:
     with GeminiServer(cassette="cassettes/text.yaml") as server:
         assert send(server, "OPTIONS", headers=PREFLIGHT)[0] == 200
         assert send(server, "HEAD")[0] == 200

@@ -32,7 +32,7 @@ def test_vertex_counts_characters_beside_tokens(backend: str, characters: dict[s
 
 
 @pytest.mark.parametrize(("said", "size"), [({}, 8), ({"output_dimensionality": 3}, 3)], ids=["none said", "3"])
-def test_an_embedding_has_the_size_that_is_asked_for(said: Any, size: int) -> None:
+def test_an_embedding_has_the_size_that_is_requested(said: Any, size: int) -> None:
     asked: Any = {"model": "gemini-embedding-001", "contents": ["a", "b"], "config": said}
     with GeminiServer(strict=False) as server:
         for options in ({"api_key": "any"}, VERTEX):

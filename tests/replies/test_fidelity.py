@@ -44,7 +44,7 @@ def written_again(answer: Answer) -> bytes:
     return write(parsed, asked(answer)).body
 
 
-def test_recorded_answers_are_said_again_byte_for_byte(record_property: Any) -> None:
+def test_recorded_answers_are_stated_again_byte_for_byte(record_property: Any) -> None:
     differing = [answer for answer in RECORDED if written_again(answer) != answer.body.encode()]
     only_newline = [a for a in differing if written_again(a) == a.body.encode() + b"\n"]
     record_property("byte_equal", f"{len(RECORDED) - len(differing)} of {len(RECORDED)}")
@@ -53,7 +53,7 @@ def test_recorded_answers_are_said_again_byte_for_byte(record_property: Any) -> 
     assert {answer.id.split("/tests/")[0] for answer in only_newline} == NEWLINE_LOST
 
 
-def test_all_recorded_answers_are_said_again_as_json(record_property: Any) -> None:
+def test_all_recorded_answers_are_stated_again_as_json(record_property: Any) -> None:
     unsayable: dict[str, str] = {}
     for answer in answers():
         try:

@@ -40,19 +40,19 @@ def values(body: str) -> list[Any]:
     return [text if text is None or text == "[DONE]" else json.loads(text) for text in texts]
 
 
-def test_recorded_answers_are_said_again_byte_for_byte(record_property: Any) -> None:
+def test_recorded_answers_are_stated_again_byte_for_byte(record_property: Any) -> None:
     differing = [one.id for one in RECORDED if written_again(one) != one.body.encode()]
     share(record_property, "byte_equal", f"{len(RECORDED) - len(differing)} of {len(RECORDED)}")
     assert [name for name in differing if not name.endswith(INPUT_LAST)] == []
 
 
-def test_all_recorded_answers_are_said_again_as_json(record_property: Any) -> None:
+def test_all_recorded_answers_are_stated_again_as_json(record_property: Any) -> None:
     differing = [one.id for one in exchanges() if values(written_again(one).decode()) != values(one.body)]
     share(record_property, "json_equal", f"{len(exchanges()) - len(differing)} of {len(exchanges())}")
     assert differing == []
 
 
-def test_most_are_said_in_words_and_the_rest_as_events_of_the_wire(record_property: Any) -> None:
+def test_most_are_stated_in_words_and_the_rest_as_events_of_the_wire(record_property: Any) -> None:
     streams = [one for one in exchanges() if one.is_stream]
     raw = []
     for one in streams:

@@ -164,7 +164,7 @@ def test_rules_come_before_what_is_kept() -> None:
         assert interactions.get(id=name).output_text == "a"
 
 
-def test_requests_show_what_was_asked() -> None:
+def test_requests_show_what_was_requested() -> None:
     tool: Any = {"type": "function", "name": "weather", "parameters": {"type": "object"}}
     with GeminiServer(reply.text("a"), reply.text("b")) as server:
         with interactions_at(server.url, is_async=False) as interactions:

@@ -212,7 +212,7 @@ def test_raw_sends_anything() -> None:
     assert ("x-mine", "1") in write(reply.raw(b"", headers={"x-mine": "1"}), asked()).headers
 
 
-def test_a_stream_that_was_not_asked_for_as_events_is_an_array() -> None:
+def test_a_stream_that_was_not_requested_as_events_is_an_array() -> None:
     request = GeminiRequest.of("POST", f"{HOSTS['gemini']}/models/gemini-2.5-flash:streamGenerateContent", (), b"{}")
     body = write(reply.stream("a", "b"), request).body
     assert len(json.loads(body)) == 2

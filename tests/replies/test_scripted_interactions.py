@@ -330,7 +330,7 @@ def test_deltas_of_ones_own_stream_as_they_are(server: GeminiServer) -> None:
         (reply.text("a") + reply.interaction(status="budget_exceeded"), "budget_exceeded"),
     ],
 )
-def test_the_status_follows_from_what_is_said(server: GeminiServer, said: Reply, status: str) -> None:
+def test_the_status_follows_from_what_is_stated(server: GeminiServer, said: Reply, status: str) -> None:
     assert answered(server, said).json()["status"] == status
     assert events(answered(server, said, stream=True))[-1]["interaction"]["status"] == status
 

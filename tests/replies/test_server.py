@@ -134,7 +134,7 @@ def test_errors_reach_the_client_as_its_own(server: GeminiServer, client: genai.
     assert streamed.value.code == code
 
 
-def test_what_was_asked_is_there_to_see(server: GeminiServer, client: genai.Client) -> None:
+def test_what_was_requested_is_there_to_see(server: GeminiServer, client: genai.Client) -> None:
     server.reply(reply.text("hi"))
     config = types.GenerateContentConfig(system_instruction="Be brief.", temperature=0.5)
     client.models.generate_content(model=MODEL, contents=list[Any](["Say", "hi"]), config=config)
@@ -198,7 +198,7 @@ def test_replies_by_model_by_text_and_by_predicate() -> None:
     assert said == ["pro", "in order", f"sunny, {MODEL}", "s", "t"]
 
 
-def test_a_request_without_a_reply_is_told_to_the_client_and_fails_the_test() -> None:
+def test_a_request_without_a_reply_is_reported_to_the_client_and_fails_the_test() -> None:
     server = GeminiServer()
     server.start()
     said = r"501 UNIMPLEMENTED.*no reply is left"

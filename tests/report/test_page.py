@@ -185,7 +185,7 @@ CONTRASTS = (Path(__file__).parents[1] / "support" / "contrasts.js").read_text(e
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_can_be_told_from_its_ground(page: Page, scheme: str) -> None:
+def test_every_text_can_be_distinguished_from_its_ground(page: Page, scheme: str) -> None:
     page.scheme(scheme)
     links = page.run("[...document.querySelectorAll('#list a[data-row]')].map((row) => row.getAttribute('href'))")
     for link in links:
@@ -194,7 +194,7 @@ def test_every_text_can_be_told_from_its_ground(page: Page, scheme: str) -> None
         assert page.run(CONTRASTS) == []
 
 
-def test_it_follows_the_systems_colours_until_told_otherwise(page: Page) -> None:
+def test_it_follows_the_systems_colours_until_set_otherwise(page: Page) -> None:
     colour = "getComputedStyle(document.body).backgroundColor"
     page.scheme("light")
     light = page.run(colour)
