@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from .call import Call, NoCall
 
 
-def stream(call: Call | NoCall, chunks: object) -> Any:
+def stream(call: Call | NoCall, chunks: Any) -> Any:
     """Return *chunks* as a generator; what is no stream, a mock perhaps, as it is."""
     return _chunks(call, chunks) if hasattr(chunks, "__iter__") else chunks
 
 
-def stream_async(call: Call | NoCall, chunks: object) -> Any:
+def stream_async(call: Call | NoCall, chunks: Any) -> Any:
     """Return *chunks* as an async generator; what is no stream, a mock perhaps, as it is."""
     return _chunks_async(call, chunks) if hasattr(chunks, "__aiter__") else chunks
 

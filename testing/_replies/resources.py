@@ -193,10 +193,6 @@ def _listed_models(request: GeminiRequest, parent: str) -> Reply:
     return reply.resource(_page(field, [_model_json(f"{parent}/{model}") for model in MODELS], request))
 
 
-def _model(_: GeminiRequest, name: str) -> Reply:
-    return reply.resource(_model_json(name))
-
-
 def _model_json(name: str) -> JsonDict:
     short = name.rpartition("/")[2]
     if name.startswith(("projects/", "publishers/")):
