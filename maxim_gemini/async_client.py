@@ -89,7 +89,7 @@ class MaximGeminiAsyncChatSession(TracedChat, AsyncChat, sdk_class=AsyncChat):
 
     async def send_message(
         self,
-        message: list[types.PartUnionDict] | types.PartUnionDict,
+        message: Any,
         config: types.GenerateContentConfigOrDict | str | None = OMITTED,
         *,
         generation_name: str | None = None,
@@ -102,7 +102,7 @@ class MaximGeminiAsyncChatSession(TracedChat, AsyncChat, sdk_class=AsyncChat):
 
     async def send_message_stream(
         self,
-        message: list[types.PartUnionDict] | types.PartUnionDict,
+        message: Any,
         config: types.GenerateContentConfigOrDict | str | None = OMITTED,
         *,
         generation_name: str | None = None,

@@ -91,7 +91,7 @@ class MaximGeminiChatSession(TracedChat, Chat, sdk_class=Chat):
 
     def send_message(
         self,
-        message: list[types.PartUnionDict] | types.PartUnionDict,
+        message: Any,
         config: types.GenerateContentConfigOrDict | str | None = OMITTED,
         *,
         generation_name: str | None = None,
@@ -104,7 +104,7 @@ class MaximGeminiChatSession(TracedChat, Chat, sdk_class=Chat):
 
     def send_message_stream(
         self,
-        message: list[types.PartUnionDict] | types.PartUnionDict,
+        message: Any,
         config: types.GenerateContentConfigOrDict | str | None = OMITTED,
         *,
         generation_name: str | None = None,

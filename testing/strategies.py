@@ -230,9 +230,13 @@ def _parts() -> st.SearchStrategy[Reply]:
         st.builds(reply.code, _texts(), code_id=_maybe(_names()), signature=signature),
         st.builds(reply.code_result, _maybe(_texts()), outcome=_outcomes(), code_id=_maybe(_names())),
         _texts().map(lambda name: reply.part({"fileData": {"fileUri": f"{_SITE}{name}", "mimeType": "text/plain"}})),
-        st.builds(lambda text, value: reply.part({"text": text, "fieldOfTomorrow": value}), _texts(), _json()),
+        st.builds(_unknown_part, _texts(), _json()),
         st.just(reply.empty()),
     )
+
+
+def _unknown_part(text: str, value: Any) -> Reply:
+    return reply.part({"text": text, "fieldOfTomorrow": value})
 
 
 def _outcomes() -> st.SearchStrategy[str]:

@@ -154,7 +154,7 @@ class Outcome(NamedTuple):
         return cls(error=described)
 
 
-def _status_in(body: object) -> Any:
+def _status_in(body: Any) -> Any:
     """Return the status that an error's *body* names: a word such as `invalid_request`, in one of two forms."""
     if isinstance(body, list):
         body = next(iter(body), None)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]

@@ -63,7 +63,7 @@ def redacted(text: str) -> str:
     return _IN_USER_INFO.sub(REDACTED, text) if "://" in text else text
 
 
-def without_credentials(settings: object) -> Any:
+def without_credentials(settings: Any) -> Any:
     """Return *settings*, such as tools, as plain data without what they authorise with; the names stay.
 
     Whatever stands below `headers`, `auth_config` and their like is a secret; the schema of a function holds none,
@@ -79,7 +79,7 @@ def without_credentials(settings: object) -> Any:
     return settings
 
 
-def _member(name: object, value: object) -> object:
+def _member(name: object, value: Any) -> object:
     plain = _plain(str(name))
     if plain in _NO_SECRETS_INSIDE:
         return value

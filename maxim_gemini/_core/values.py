@@ -64,7 +64,7 @@ def as_json(value: object) -> str:
     return _ENCODER.encode(value)
 
 
-def as_text(value: object) -> str:
+def as_text(value: Any) -> str:
     """Write *value* in Maxim's way: a string as it is, anything else as JSON."""
     return value if isinstance(value, str) else as_json(value)
 

@@ -160,7 +160,7 @@ def _turn(parts: list[Any]) -> Any:
     return _Turn("model" if _is_a_call(parts[0]) else "user", parts)
 
 
-def _content(item: object) -> Any:
+def _content(item: Any) -> Any:
     """Return *item* if it is a whole content, as an object; `None` for a part."""
     if isinstance(item, types.Content):
         return item

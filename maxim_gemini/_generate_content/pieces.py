@@ -31,12 +31,12 @@ class Pieces:
         self.merged: JsonDict = {}
         self._places: dict[int, dict[str, int]] = {}
 
-    def add(self, name: str, piece: object) -> None:
+    def add(self, name: str, piece: Any) -> None:
         """Merge *piece* into what there is under *name*; an empty one changes nothing."""
         if piece:
             self._add(self.merged, name, piece)
 
-    def _add(self, target: JsonDict, name: str, piece: object) -> None:
+    def _add(self, target: JsonDict, name: str, piece: Any) -> None:
         before = target.get(name)
         if isinstance(before, dict) and isinstance(piece, dict):
             self._update(cast("JsonDict", before), cast("JsonDict", piece))

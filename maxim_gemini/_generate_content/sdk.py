@@ -293,7 +293,7 @@ def with_encoded_images(contents: object) -> Any:
     if image_class is None or encode is None:
         return contents
 
-    def encoded(item: object) -> Any:
+    def encoded(item: Any) -> Any:
         if isinstance(item, image_class):
             return types.Part(inline_data=encode(item))
         if isinstance(item, list):

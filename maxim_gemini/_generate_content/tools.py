@@ -33,7 +33,7 @@ def with_recorded_tools(config: Any, runs: ToolRuns) -> Any:
     return config.model_copy(update={"tools": recorded}) if settings is None else {**settings, "tools": recorded}
 
 
-def _recorded(tool: object, runs: ToolRuns) -> Any:
+def _recorded(tool: Any, runs: ToolRuns) -> Any:
     """Return what the SDK takes for *tool*: a function's name, signature, documentation and kind are the same.
 
     What it does not run itself is returned as it is.

@@ -96,9 +96,11 @@ def _address(uri: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     return path, tuple(sorted(pair for pair in pairs if pair not in _DEFAULTS and pair[0] not in _IRRELEVANT))
 
 
-_written = json.JSONEncoder(
-    sort_keys=True, default=lambda data: f"{len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}"
-).encode
+def _digest(data: bytes) -> str:
+    return f"{len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}"
+
+
+_written = json.JSONEncoder(sort_keys=True, default=_digest).encode
 
 
 def _upload(headers: Mapping[str, str]) -> tuple[str, ...]:

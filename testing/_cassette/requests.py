@@ -16,7 +16,7 @@ def body_of(request: Request) -> bytes | None:
     return body if body is None or isinstance(body, bytes) else as_bytes(body)
 
 
-def as_bytes(value: object) -> bytes:
+def as_bytes(value: Any) -> bytes:
     """Return bytes, text, a file or pieces of any of these as bytes."""
     if isinstance(value, str):
         return value.encode()

@@ -65,5 +65,9 @@ def register(core: str) -> type[Mocker]:
         )
 
     targets = [target.replace("httpcore.", f"{core}.", 1) for target in HTTPCoreMocker.targets]
-    body = {"name": core, "targets": targets, "from_sync_httpx_response": classmethod(from_sync_httpx_response)}
+    body: dict[str, Any] = {
+        "name": core,
+        "targets": targets,
+        "from_sync_httpx_response": classmethod(from_sync_httpx_response),
+    }
     return type("HTTPCore2Mocker", (HTTPCoreMocker,), body)

@@ -33,12 +33,12 @@ _BLOCK: Final = re.compile(rb"(?>\r\n|\r|\n){2,}")
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 
 
-def dump_json(value: object, *, end: bytes = b"\n") -> bytes:
+def dump_json(value: Any, *, end: bytes = b"\n") -> bytes:
     """Write *value* as the body of a plain answer: indented by 2, UTF-8 as itself, ended by *end*."""
     return _written(value, "\n").encode() + end
 
 
-def dump_event(value: object) -> bytes:
+def dump_event(value: Any) -> bytes:
     """Write *value* as one server-sent event: `data: `, one line of JSON, an empty line."""
     return b"data: " + dump_line(value) + EVENT_END
 
@@ -78,7 +78,7 @@ def _written(value: object, newline: str | None) -> str:
     return "".join(pieces)
 
 
-def _write(value: object, newline: str | None, pieces: list[str]) -> None:
+def _write(value: Any, newline: str | None, pieces: list[str]) -> None:
     inner = None if newline is None else newline + "  "
     if isinstance(value, dict):
         members: dict[Any, Any] = value

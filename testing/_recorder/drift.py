@@ -85,7 +85,7 @@ def _shape_of(data: bytes) -> Iterable[tuple[str, str]]:
         return [(_WHOLE, "text")]
 
 
-def _fields(path: str, value: object) -> Iterator[tuple[str, str]]:
+def _fields(path: str, value: Any) -> Iterator[tuple[str, str]]:
     kind: type[Any] = type(value)  # pyright: ignore[reportUnknownVariableType]
     yield path or _WHOLE, _NAMES.get(kind, "null")
     match value:

@@ -96,7 +96,7 @@ def checked_text(text: str) -> str:
     return text
 
 
-def checked_json(value: object) -> Any:
+def checked_json(value: Any) -> Any:
     """Return *value*; raise `ScriptError` where it has no form in JSON."""
     match value:
         case Mapping():

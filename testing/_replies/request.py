@@ -261,7 +261,7 @@ def _fields(value: object) -> JsonDict:
     return value if isinstance(value, dict) else {}  # pyright: ignore[reportUnknownVariableType]
 
 
-def _items(value: object) -> list[JsonDict]:
+def _items(value: Any) -> list[JsonDict]:
     """Return the objects of a repeated field; real servers take one object for a list of one, too."""
     values: list[Any] = value if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
     return [_fields(item) for item in values if isinstance(item, dict)]

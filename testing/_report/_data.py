@@ -56,7 +56,7 @@ class TestTraces:
         return cls(**{key: value for key, value in data.items() if key in known})
 
 
-def writable(value: object, *, inside: tuple[int, ...] = ()) -> Any:
+def writable(value: Any, *, inside: tuple[int, ...] = ()) -> Any:
     """Return *value* as JSON that any reader takes, and that UTF-8 can write.
 
     Lone surrogates become escapes; numbers that JSON lacks, and what is no JSON, become text. A text is cut after a
