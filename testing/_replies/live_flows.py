@@ -160,10 +160,11 @@ async def _interaction(client: Client) -> object:
         warnings.simplefilter("ignore")  # it is experimental
         interactions: Any = client.aio.interactions
         async with interactions.connect("v1_live") as connection:
-            await connection.send("What is the capital of France?")
             async for event in connection.receive():
                 kind = str(event.event_type)
                 seen.append(kind)
+                if kind == "interaction.connected":
+                    await connection.send("What is the capital of France?")
                 if kind == "step.stop":
                     await connection.complete()
     return seen
