@@ -528,7 +528,8 @@ async def test_no_key_and_no_project_is_kept(tmp_path: Path) -> None:
     assert "my-secret-project" not in kept
     assert "projects/REDACTED/locations/us-central1" in kept or "projects/" in kept
     with GeminiRecorder(path) as recorder:
-        other = genai.Client(vertexai=True, project="another-one", location="us-central1")
+        credentials = Credentials(token="another")  # type: ignore[no-untyped-call]
+        other = genai.Client(vertexai=True, project="another-one", location="us-central1", credentials=credentials)
         async with other.aio.live.connect(model="gemini-live-2.5-flash-preview") as session:
             answer = texts(await turn(session, f"My key is {KEY}"))
         await other.aio.aclose()
