@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import sys
 import tempfile
 import time
 import tracemalloc
@@ -130,4 +129,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

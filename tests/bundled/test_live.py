@@ -64,4 +64,5 @@ def played(flow: Flow) -> dict[str, Any]:
         client: Any = recorder.client
         seen = flow.play(client)
     recorder.logger.assert_complete()
-    return json.loads(json.dumps({"seen": seen, "trace": recorder.logger.snapshot()}, default=str))
+    record: dict[str, Any] = json.loads(json.dumps({"seen": seen, "trace": recorder.logger.snapshot()}, default=str))
+    return record

@@ -109,6 +109,7 @@ def test_a_function_is_called_and_answered(raw: genai.Client) -> None:
         first = content(client, "Weather?", tools=tools)
         (call,) = first.function_calls
         result = types.Part.from_function_response(name=call.name, response={"sky": "clear"})
+        assert result.function_response
         result.function_response.id = call.id
         turns = [types.UserContent("Weather?"), first.candidates[0].content, types.UserContent([result])]
         return [call.name, call.args, content(client, turns, tools=tools).text]

@@ -166,5 +166,5 @@ def test_interactions_leave_nothing_behind(in_background: bool, traced: None, mo
     print(f"{CALLS} interactions, {grown / 1024:.0f} KB more; {(before - empty) / bound:.0f} bytes for each kept")
     assert grown < 150_000
     assert before - empty < 500_000 + 5_000 * bound  # what is made once, and no input
-    logger.cleanup()
+    logger.cleanup()  # type: ignore[no-untyped-call]
     assert logger.kept >= CALLS * (7 if in_background else 6)
