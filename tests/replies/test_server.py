@@ -13,7 +13,7 @@ from google.genai import errors, types
 from support.clients import EDGE_IDS, EDGES, asking, opened
 from vcr.request import Request
 
-from maxim_gemini.testing import GeminiServer, reply
+from maxim_gemini.testing import GeminiServer, cassettes, reply
 from maxim_gemini.testing._cassette import Cassette
 from maxim_gemini.testing._http.exchange import Chunk, Response
 from maxim_gemini.testing.exceptions import CassetteMiss, ScriptError, TestKitError
@@ -321,3 +321,8 @@ def test_a_port_in_use_is_named_with_brackets() -> None:
         second = GeminiServer(host="::1", port=server.port)
         with pytest.raises(TestKitError, match=rf"^\[::1\]:{server.port} is in use"):
             second.start()
+
+
+def test_replies_and_a_cassette_are_too_much() -> None:
+    with pytest.raises(ScriptError, match="either replies or a cassette"):
+        GeminiServer(reply.text("hi"), cassette=cassettes.path("text"))
