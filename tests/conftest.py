@@ -44,6 +44,15 @@ def _collected() -> Iterator[None]:
 
 
 @pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the lines of the programs that the test starts uncounted.
+
+    A fork that is made while another thread begins a function for the first time waits for coverage's lock for ever.
+    """
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+
+
+@pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that this thread has slept each time: what is to cost no time must not sleep."""
     times, tested = list[float](), threading.current_thread()

@@ -81,6 +81,7 @@ def test_many_threads_lose_no_job(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system can't fork")
+@pytest.mark.usefixtures("unmeasured")
 def test_a_forked_child_does_its_own_jobs_and_none_of_the_parent() -> None:
     code = """
 import os, sys, threading

@@ -201,6 +201,7 @@ def test_with_a_journal_the_next_process_sends_what_a_killed_one_logged(backend:
 
 
 @needs_fork
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("end", ["os._exit(0)", "sys.exit()"])
 def test_a_fork_sends_nothing_of_its_parent_and_all_of_its_own(backend: Backend, end: str) -> None:
     program = f"""
@@ -218,6 +219,7 @@ def test_a_fork_sends_nothing_of_its_parent_and_all_of_its_own(backend: Backend,
 
 
 @needs_fork
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_children_of_multiprocessing_deliver_at_their_end(backend: Backend, tmp_path: Path, method: str) -> None:
     program = f"""
@@ -239,6 +241,7 @@ def test_children_of_multiprocessing_deliver_at_their_end(backend: Backend, tmp_
 
 
 @needs_fork
+@pytest.mark.usefixtures("unmeasured")
 def test_a_pool_that_is_terminated_delivers(backend: Backend, tmp_path: Path) -> None:
     program = """
         def work(name):
