@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.filterwarnings("default")  # what the neighbours warn of is theirs to mend
 
-METHODS = [(owner, name) for owner in (Models, AsyncModels) for name in ("generate_content", "generate_content_stream")]
+METHODS: list[tuple[type, str]] = [
+    (owner, name) for owner in (Models, AsyncModels) for name in ("generate_content", "generate_content_stream")
+]
 METHODS += [(owner, name) for owner in (Chat, AsyncChat) for name in ("send_message", "send_message_stream")]
 
 
@@ -100,7 +102,7 @@ async def test_calls_are_traced_once_in_any_order(server: GeminiServer, tool: st
                 case _:
                     uninstrument()
                     we_are_there = False
-            client = genai.Client(api_key="unused", http_options={"base_url": server.url})  # type: ignore[arg-type]
+            client = genai.Client(api_key="unused", http_options={"base_url": server.url})
             assert await use(client) == ["one two"] * 8
             await closed(client)
             expected += 8 * we_are_there
