@@ -436,6 +436,7 @@ class TraceHandle(_Handle):
         """Go on in a trace of another process, which has begun it and will end it."""
         assert labels.trace_id is not None
         self._is_joined = True
+        log.place(labels.span_id, labels.trace_id)
         if self._sampled() == "1":
             log.keep(labels.trace_id)
         self.id, self.session_id = labels.trace_id, labels.session_id

@@ -328,7 +328,8 @@ def _steps() -> st.SearchStrategy[Reply]:
 def _server_tools(kind: str) -> st.SearchStrategy[Reply]:
     """Generate the call and the result of a tool; those of an MCP server have names and a text."""
     if kind != "mcp_server_tool":
-        return st.booleans().map(lambda failed: reply.server_tool(kind, {}, [{}], is_error=failed))
+        empty: list[dict[str, Any]] = [{}]
+        return st.booleans().map(lambda failed: reply.server_tool(kind, {}, empty, is_error=failed))
     return _texts().map(lambda text: reply.server_tool(kind, {"query": text}, text, name="find", server_name="library"))
 
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 from .logger import FileDataAttachment, UrlAttachment, new_id
 from .secrets import redacted
@@ -157,7 +157,7 @@ class Outcome(NamedTuple):
 def _status_in(body: Any) -> Any:
     """Return the status that an error's *body* names: a word such as `invalid_request`, in one of two forms."""
     if isinstance(body, list):
-        body = next(iter(body), None)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        body = next(iter(cast("list[object]", body)), None)
     error = mapping((mapping(body) or {}).get("error")) or {}
     return error.get("status") or error.get("code")
 

@@ -359,6 +359,11 @@ class Log:
         """Return whether the policy lets all of a trace be logged."""
         return self.privacy.keeps(trace_id)
 
+    def place(self, span_id: str | None, trace_id: str) -> None:
+        """Let a span that was begun elsewhere be in the sample if its trace is."""
+        if span_id is not None and self.privacy.sample < 1:
+            self._ledger.shared(Sample, self.privacy).place(span_id, trace_id)
+
     def keep(self, trace_id: str) -> None:
         """Log all of a trace, as the process that began it does."""
         self._ledger.shared(Sample, self.privacy).keep(trace_id)

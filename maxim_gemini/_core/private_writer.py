@@ -143,6 +143,11 @@ class Sample:
         self._held_bytes = 0
         self._lock = threading.RLock()  # a stream that the garbage collector drops may end while this thread holds it
 
+    def place(self, entity_id: str, trace_id: str) -> None:
+        """Remember that what another process, or another logger, began belongs to a trace."""
+        with self._lock:
+            _remember(self._trace_of, entity_id, trace_id)
+
     def keep(self, trace_id: str) -> None:
         """Let all pass that belongs to a trace, whether it is in the sample or not."""
         with self._lock:

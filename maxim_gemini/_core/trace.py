@@ -54,6 +54,8 @@ class Trace:
         self.name = name
         self.is_local = labels.trace_id is None
         self.id = trace_id or labels.trace_id or new_id()
+        if labels.span_id is not None:
+            log.place(labels.span_id, self.id)
 
     def renew(self) -> None:
         """Make room for what goes on after the end: another trace, where this one was ours or is over by now."""

@@ -5,7 +5,7 @@ Pure: nothing here talks to a logger or to the network, and nothing that was pas
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from google.genai import types
 
@@ -165,7 +165,7 @@ def _content(item: Any) -> Any:
     if isinstance(item, types.Content):
         return item
     if isinstance(item, list):
-        return _Turn("user", [part_of(part) for part in _listed(item)])
+        return _Turn("user", [part_of(part) for part in _listed(cast("list[object]", item))])
     content = mapping(item)
     if content is not None and ("parts" in content or "role" in content):
         return _Turn(content.get("role"), [part_of(part) for part in _listed(content.get("parts"))])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from .._core.secrets import redacted
 from .._core.values import Attachment, as_json, described, mapping
@@ -56,8 +56,8 @@ def names(message: JsonDict) -> list[str]:
 
 def members_of(message: Any, name: str) -> Iterator[JsonDict]:
     """Yield the objects in the list *name*, or the only one."""
-    value = member(message, name)
-    for item in value if isinstance(value, list) else [value]:  # pyright: ignore[reportUnknownVariableType]
+    value: object = member(message, name)
+    for item in cast("list[object]", value) if isinstance(value, list) else [value]:
         if (found := mapping(item)) is not None:
             yield found
 

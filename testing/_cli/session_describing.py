@@ -114,7 +114,8 @@ def _part(part: dict[str, Any], slices: Iterator[int]) -> tuple[Line, int]:
 
 
 def _call(call: dict[str, Any]) -> str:
-    arguments = ", ".join(f"{name}={_json(value)}" for name, value in (call.get("args") or {}).items())
+    given: dict[str, Any] = call.get("args") or {}
+    arguments = ", ".join(f"{name}={_json(value)}" for name, value in given.items())
     return f"{call.get('name')}({arguments})"
 
 

@@ -81,7 +81,7 @@ def _written(value: object, newline: str | None) -> str:
 def _write(value: Any, newline: str | None, pieces: list[str]) -> None:
     inner = None if newline is None else newline + "  "
     if isinstance(value, dict):
-        members: dict[Any, Any] = value
+        members: dict[Any, Any] = value  # pyright: ignore[reportUnknownVariableType]
         separator = "{" + (inner or "")
         for key, member in members.items():
             head = f"{separator}{_name(key)}: "

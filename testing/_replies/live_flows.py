@@ -1,5 +1,8 @@
 """The flows of the Live API that people ask about, as `flows.py` has those of `generate_content`."""
 
+# pyright: reportUnknownMemberType=false
+# `send_realtime_input` of google-genai takes images of Pillow, which need not be there.
+
 from __future__ import annotations
 
 import asyncio

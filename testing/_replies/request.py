@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from maxim_gemini.testing._json_types import JsonDict
@@ -263,8 +263,8 @@ def _fields(value: object) -> JsonDict:
 
 def _items(value: Any) -> list[JsonDict]:
     """Return the objects of a repeated field; real servers take one object for a list of one, too."""
-    values: list[Any] = value if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
-    return [_fields(item) for item in values if isinstance(item, dict)]
+    values = cast("list[object]", value) if isinstance(value, list) else [value]
+    return [_fields(cast("object", item)) for item in values if isinstance(item, dict)]
 
 
 def snake(name: str) -> str:

@@ -494,17 +494,22 @@ class TestTraces:
 
     @pytest.mark.parametrize("here", [0, 0.3, 1], ids=str)
     @pytest.mark.parametrize("there", [0, 0.6, 1], ids=str)
-    def test_another_process_logs_what_this_one_does(self, bare: genai.Client, here: float, there: float) -> None:
+    @pytest.mark.parametrize("in_a_span", [False, True])
+    def test_another_process_logs_what_this_one_does(
+        self, bare: genai.Client, here: float, there: float, in_a_span: bool
+    ) -> None:
         for _ in range(20):
             ours, theirs = FakeLogger(), FakeLogger()
-            with trace(ours, privacy=Privacy(sample=here)) as work:
-                headers = work.headers()
+            with trace(ours, privacy=Privacy(sample=here)) as work, span("Part") as part:
+                headers = part.headers() if in_a_span else work.headers()
             policy = Privacy(sample=there)
             client = MaximGeminiClient(bare, theirs, privacy=policy)
-            with GeminiMock(reply.text("a")), trace(theirs, headers=headers, privacy=policy):
+            with GeminiMock(reply.text("a")), trace(theirs, headers=headers, privacy=policy), span("Part"):
                 client.models.generate_content(model=MODEL, contents="Hi")
             if here < 1:  # who logs all says nothing of a sample
                 assert bool(ours.logs) == bool(theirs.logs), headers
+                own = [one for one in theirs.spans if one.name == "Part"]
+                assert len(theirs.generations) == len(own) == len(ours.traces)
 
     def test_errors_are_kept_of_a_trace_with_many_calls(self, bare: genai.Client) -> None:
         policy, logger = Privacy(sample=0, keep_errors=True), FakeLogger()
