@@ -33,6 +33,7 @@ from ._generate_content.result import ContentAnswer
 
 if TYPE_CHECKING:
     from ._core.logger import Logger
+    from ._core.privacy import Privacy
     from ._core.tool_calls import RequestedCall, ToolRuns
 
 try:
@@ -225,9 +226,9 @@ class MaximAdkPlugin(_BasePlugin):  # type: ignore[misc]
     Nothing is shared between plugins, and nothing is kept once an invocation is over.
     """
 
-    def __init__(self, logger: Logger, name: str = "maxim_gemini") -> None:
+    def __init__(self, logger: Logger, name: str = "maxim_gemini", *, privacy: Privacy | None = None) -> None:
         super().__init__(name=name)  # pyright: ignore[reportUnknownMemberType]  # it is not there to be looked at
-        self._log = Log(logger)
+        self._log = Log(logger, privacy)
         self._runs: dict[str, _Run] = {}
         self._tools: dict[int, str] = {}
 

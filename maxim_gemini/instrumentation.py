@@ -256,6 +256,10 @@ def _interactions_patches(module: ModuleType) -> Iterable[Patch]:
         for name in ("with_raw_response", "with_streaming_response"):
             getter = SimpleNamespace(fget=getattr_static(owner, name).fget, __name__=f"{owner.__name__}.{name}")
             yield Patch(getter, "fget", _Method("interactions", name, owner, wrapper).read)
+    if hasattr(module.AsyncGeminiNextGenInteractions, "connect"):  # not before google-genai 3.5
+        owner, wrapper = module.AsyncGeminiNextGenInteractions, _ours("interactions", "MaximGeminiAsyncInteractions")
+        method = _Method("interactions", "connect", owner, wrapper, ("id",), frozenset({"id"}))
+        yield Patch(owner, "connect", method.traced)
 
 
 def _live_patches(module: ModuleType) -> Iterable[Patch]:

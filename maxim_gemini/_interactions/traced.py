@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .._core import surroundings
 from .._core.connection import ConnectionLog
 from .._core.generation import SUCCESS
 from .._core.headers import NO_LABELS, Labels, checked_id, has_labels, labels_in, without_labels_in
@@ -66,7 +67,12 @@ class TracedInteractions(Wrapper):
         body = {**request, "previous_interaction_id": interaction_id}  # it belongs to the session of that one
         call = self._begin(body, *labels)
         request = {**request, **({"extra_headers": body["extra_headers"]} if "extra_headers" in request else {})}
-        context = self._unrecorded.connect(interaction_id, **request)
+        here = object()
+        surroundings.enter(None, here)  # an instrumented process must not trace it once more
+        try:
+            context = self._unrecorded.connect(interaction_id, **request)
+        finally:
+            surroundings.leave(here)
         self._log.attempt("watch the connection", sdk.quieten, context)
         if call is not None:
             call.configure({"previous_interaction_id": None})

@@ -13,7 +13,7 @@ from support.maxim_ends import also_over_the_wire
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed as Closed
 
-from maxim_gemini import MaximGeminiClient
+from maxim_gemini import MaximGeminiClient, instrument
 from maxim_gemini.testing import FakeLogger
 
 if TYPE_CHECKING:
@@ -202,3 +202,20 @@ async def test_the_context_is_the_sdks_own(server: Server, wrapped: Any, bare: A
     connection = await wrapped.aio.interactions.connect("v1_x")
     await connection.detach()
     assert server.url
+
+
+async def test_a_connection_of_a_bare_client_is_traced_once_in_an_instrumented_process(
+    server: Server, bare: genai.Client, wrapped: MaximGeminiClient, seen: FakeLogger
+) -> None:
+    others = FakeLogger()
+    server.script = [None, *answer(0, "Hel", "lo"), COMPLETED]
+    with instrument(others):
+        of_bare = await talk(bare, "Hi")
+        await talk(wrapped, "Hi")
+    with instrument(others, skip=lambda call: call.method == "interactions.connect"):
+        skipped = await talk(bare, "Hi")
+    for logger in (seen, others):
+        logger.writer.settle()
+        assert [one.output for one in logger.traces] == ["Hello"]
+        logger.assert_complete()
+    assert of_bare == skipped == await talk(bare, "Hi")
