@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import importlib
+import logging
 import multiprocessing
 import threading
 import time
@@ -94,6 +95,16 @@ def test_a_job_of_an_older_version_of_the_application_is_a_trace_of_its_own(bare
         workers.assert_complete()
 
 
+@pytest.fixture
+def _logging() -> Iterator[None]:
+    """Put back what a worker of Celery's sets: it raises the level of the process's logs, for the tests that follow."""
+    level, handlers = logging.root.level, list(logging.root.handlers)
+    yield
+    logging.root.setLevel(level)
+    logging.root.handlers[:] = handlers
+
+
+@pytest.mark.usefixtures("_logging")
 @pytest.mark.filterwarnings("default")  # what Celery warns of is its own
 def test_celery(bare: genai.Client) -> None:
     celery = pytest.importorskip("celery", reason="celery is not installed")

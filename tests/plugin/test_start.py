@@ -25,7 +25,15 @@ HEAVY = (
 """What must not be imported before a fixture is used."""
 
 ROOMS = {
-    *("_core", "_core.token_forms", "testing", "testing.exceptions", "testing.plugin"),
+    *(
+        "_core",
+        "_core.patching",
+        "_core.token_forms",
+        "testing",
+        "testing._json_types",
+        "testing.exceptions",
+        "testing.plugin",
+    ),
     *("testing._clock", "testing._http", "testing._printable", "testing._pytest", "testing._recorder"),
 }
 """Where whatever is imported of ours may be."""
