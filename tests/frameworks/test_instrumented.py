@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from google.genai import types
@@ -31,16 +31,16 @@ def weather(city: str) -> str:
     return f"sunny in {city}"
 
 
-async def langchain() -> str:
+async def langchain(*callbacks: Any) -> str:
     """langchain-google-genai: a model with a bound tool, asked twice."""
     genai = importlib.import_module("langchain_google_genai")
     messages = importlib.import_module("langchain_core.messages")
     model = genai.ChatGoogleGenerativeAI(model=MODEL).bind_tools([weather])
     history = [messages.HumanMessage(QUESTION)]
-    asked = await model.ainvoke(history)
+    asked = await model.ainvoke(history, {"callbacks": list(callbacks)})
     (call,) = asked.tool_calls
     history += [asked, messages.ToolMessage(weather(**call["args"]), tool_call_id=call["id"], name=call["name"])]
-    return str((model.invoke(history)).text)
+    return str(model.invoke(history, {"callbacks": list(callbacks)}).text)
 
 
 async def google_adk() -> str:
@@ -111,38 +111,59 @@ async def instructor() -> str:
     return str(answer.sky)
 
 
-WITH_TOOL = [reply.function_call("weather", city="Paris"), reply.text("It is sunny.")]
+WITH_TOOL = [
+    reply.function_call("weather", city="Paris") + reply.usage(prompt=41, candidates=7, thoughts=5),
+    reply.text("It is sunny.") + reply.usage(prompt=83, candidates=3, cached=17),
+]
+BY_SCHEMA = [reply.function_call("Weather", sky="sunny") + reply.usage(prompt=41, candidates=7, thoughts=5)]
 
-FRAMEWORKS: dict[str, tuple[Callable[[], Awaitable[str]], list[Any], str]] = {
-    "langchain": (langchain, WITH_TOOL, "It is sunny."),
-    "google-adk": (google_adk, WITH_TOOL, "It is sunny."),
-    "llama-index": (llama_index, WITH_TOOL, "It is sunny."),
-    "pydantic-ai": (pydantic_ai, WITH_TOOL, "It is sunny."),
-    "agno": (agno, WITH_TOOL, "It is sunny."),
-    "strands": (strands, WITH_TOOL, "It is sunny."),
-    "instructor": (instructor, [reply.function_call("Weather", sky="sunny")], "sunny"),
+USAGE = [
+    {"prompt_tokens": 41, "completion_tokens": 12, "total_tokens": 53, "output_token_details": {"reasoning_tokens": 5}},
+    {"prompt_tokens": 83, "completion_tokens": 3, "total_tokens": 86, "input_token_details": {"cached_tokens": 17}},
+]
+"""The token counts of these answers in Maxim's words, without the modalities."""
+
+
+class Framework(NamedTuple):
+    """What a framework is asked to do, and what comes of it."""
+
+    package: str
+    work: Callable[..., Awaitable[str]]
+    replies: list[Any] = WITH_TOOL
+    answer: str = "It is sunny."
+
+
+FRAMEWORKS = {
+    "langchain": Framework("langchain_google_genai", langchain),
+    "google-adk": Framework("google.adk", google_adk),
+    "llama-index": Framework("llama_index.llms.google_genai", llama_index),
+    "pydantic-ai": Framework("pydantic_ai", pydantic_ai),
+    "agno": Framework("agno", agno),
+    "strands": Framework("strands", strands),
+    "instructor": Framework("instructor", instructor, BY_SCHEMA, "sunny"),
 }
 
 
-PACKAGES = {
-    "langchain": "langchain_google_genai",
-    "google-adk": "google.adk.agents",
-    "llama-index": "llama_index.llms.google_genai",
-    "pydantic-ai": "pydantic_ai",
-    "agno": "agno.agent",
-    "strands": "strands",
-    "instructor": "instructor",
-}
+def framework_named(name: str) -> Framework:
+    """Return a framework; skip where it is not installed."""
+    framework = FRAMEWORKS[name]
+    pytest.importorskip(framework.package, reason=f"{name} is installed in the environments for frameworks only")
+    return framework
+
+
+def without_modalities(usage: Any) -> dict[str, Any]:
+    """Return token counts without those by modality, which the server counts itself."""
+    kept = {name: value for name, value in usage.items() if not isinstance(value, dict)}
+    details = {
+        side: {name: count for name, count in counts.items() if name in ("reasoning_tokens", "cached_tokens")}
+        for side, counts in usage.items()
+        if side in ("input_token_details", "output_token_details")
+    }
+    return kept | {side: counts for side, counts in details.items() if counts}
 
 
 @pytest.fixture(autouse=True)
-def _installed(framework: str) -> None:
-    """Skip before anything is scripted: the server complains of replies that nobody took."""
-    pytest.importorskip(PACKAGES[framework], reason=f"{framework} is installed in the environment `frameworks` only")
-
-
-@pytest.fixture(autouse=True)
-def _environment(_installed: None, monkeypatch: pytest.MonkeyPatch, server: GeminiServer) -> None:
+def _environment(monkeypatch: pytest.MonkeyPatch, server: GeminiServer) -> None:
     monkeypatch.setenv("GEMINI_API_KEY", "unused")
     monkeypatch.setenv("GOOGLE_API_KEY", "unused")
     monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", server.url)
@@ -153,7 +174,7 @@ def _environment(_installed: None, monkeypatch: pytest.MonkeyPatch, server: Gemi
 async def test_its_work_is_one_trace_and_its_answers_the_same_as_without(
     server: GeminiServer, logger: FakeLogger, framework: str
 ) -> None:
-    work, replies, expected = FRAMEWORKS[framework]
+    _, work, replies, expected = framework_named(framework)
     server.reply(*replies)
     assert await work() == expected
     bare = len(server.requests)
@@ -169,7 +190,7 @@ async def test_its_work_is_one_trace_and_its_answers_the_same_as_without(
     made = logger.trace
     asked = [one for one in server.requests[bare:] if one.generates]
     assert len(made.generations) == len(asked)
-    assert [one.usage["total_tokens"] > 0 for one in made.generations] == [True] * len(asked)
+    assert [without_modalities(one.usage) for one in made.generations] == USAGE[: len(asked)]
     tool = made.tool_call
     if framework == "instructor":  # whose function is the answer's schema, and never run
         assert (tool.name, tool.arguments) == ("Weather", {"sky": "sunny"})
@@ -179,16 +200,44 @@ async def test_its_work_is_one_trace_and_its_answers_the_same_as_without(
     logger.assert_complete()
 
 
-NAMES = {"langchain": "langchain-google-genai", "google-adk": "google-adk"}
-"""How they name themselves in their requests, of those that maxim-py integrates."""
+def maxims_google_adk(logger: FakeLogger, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """maxim-py's integration of google-adk, which replaces functions for good and keeps a session for the process."""
+    theirs = importlib.import_module("maxim.logger.google_adk.client")
+    runner = importlib.import_module("google.adk.runners").Runner
+    tool = importlib.import_module("google.adk.tools.agent_tool").AgentTool
+    for owner, name in [(runner, "__init__"), (tool, "run_async"), (theirs, "_current_maxim_session")]:
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+    theirs.instrument_google_adk(logger)
+    return []
 
 
-@pytest.mark.parametrize("framework", NAMES)
+def maxims_langchain(logger: FakeLogger, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """maxim-py's integration of langchain: a callback."""
+    return [importlib.import_module("maxim.logger.langchain").MaximLangchainTracer(logger)]
+
+
+INTEGRATIONS = {
+    "langchain": (maxims_langchain, "langchain-google-genai"),
+    "google-adk": (maxims_google_adk, "google-adk"),
+}
+"""Of maxim-py, for frameworks that name themselves in their requests, and by which name."""
+
+
+@pytest.mark.parametrize("framework", INTEGRATIONS)
 async def test_what_another_integration_records_can_be_skipped(
-    server: GeminiServer, logger: FakeLogger, framework: str
+    server: GeminiServer, logger: FakeLogger, framework: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    work, replies, expected = FRAMEWORKS[framework]
+    _, work, replies, expected = framework_named(framework)
+    integrate, name = INTEGRATIONS[framework]
+    theirs = FakeLogger()
+    given = integrate(theirs, monkeypatch)
     server.reply(*replies)
-    with instrument(logger, skip=lambda call: call.made_by(NAMES[framework])):
-        assert await work() == expected
+    with instrument(logger, skip=lambda call: call.made_by(name)):
+        assert await work(*given) == expected
+    assert [one.text for one in theirs.generations][1:] == ["It is sunny."]
     assert logger.logs == ()
+
+    server.reply(*replies)
+    with instrument(logger):
+        assert await work(*given) == expected
+    assert (len(theirs.generations), len(logger.generations)) == (4, 2)
