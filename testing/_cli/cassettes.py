@@ -284,7 +284,7 @@ def scrub(paths: Sequence[Path], *, dry_run: bool, as_json: bool) -> int:
 def _scrubbed(path: Path, *, dry_run: bool) -> str:
     try:
         cassette = Cassette.load(path)
-        if not cassette.interactions:
+        if not cassette.interactions and not cassette.websockets:
             problem = next(checking.problems(path), None)
             return f"failed: {problem}. It has no interactions: delete it" if problem else "unchanged"
         with tempfile.TemporaryDirectory() as folder:

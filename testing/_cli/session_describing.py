@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+from maxim_gemini.testing._cassette.messages import size_of
 from maxim_gemini.testing._json_types import is_object
 
 from .describing import Line
@@ -109,7 +110,7 @@ def _part(part: dict[str, Any], slices: Iterator[int]) -> tuple[Line, int]:
         return Line("thought" if part.get("thought") else "model", str(part["text"])), 0
     if is_object(blob := part.get("inlineData")):
         data = str(blob.get("data", ""))
-        return Line("sound out", str(blob.get("mimeType", ""))), next(slices, 0) if not data else len(data) * 3 // 4
+        return Line("sound out", str(blob.get("mimeType", ""))), size_of(data) if data else next(slices, 0)
     return Line("model", _json(part)), 0
 
 
