@@ -232,13 +232,13 @@ class Generation:
         for attachment in request.attachments:
             self._attach(attachment, "input")
 
-    def add(self, response: R, at: float | None = None) -> R:
+    def add(self, response: R, at: Start | None = None) -> R:
         """Take in a response, or one chunk of it, which comes now or came *at* a time, and give it back."""
         if self._is_open:
             if self._arrivals is not None:
-                self._arrivals.note(at)
+                self._arrivals.note(at and at.clock)
             if calls := self._log.attempt("read what the model answered", self.answer.add, response):
-                self._tools.expect(calls)
+                self._tools.expect(calls, at and at.at)
         return response
 
     def end(self, outcome: Outcome) -> None:

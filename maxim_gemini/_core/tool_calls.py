@@ -75,13 +75,13 @@ class ToolCall:
 
     __slots__ = ("call", "holder", "id", "is_done", "is_open", "requested_at", "session_id", "trace_id")
 
-    def __init__(self, call_id: str, call: FunctionCall, trace: Trace) -> None:
+    def __init__(self, call_id: str, call: FunctionCall, trace: Trace, requested_at: datetime | None = None) -> None:
         self.id = call_id
         self.call = call
         self.holder = trace.holder
         self.trace_id = trace.id
         self.session_id = trace.labels.session_id
-        self.requested_at = datetime.now(UTC)
+        self.requested_at = requested_at or datetime.now(UTC)
         self.is_open = False
         self.is_done = False
 
@@ -214,9 +214,9 @@ class ToolRuns:
         self._describe = describe
         self._unsettled: list[ToolCall] = []
 
-    def expect(self, calls: list[RequestedCall]) -> None:
-        """Take note of what the model requested."""
-        self._unsettled += [ToolCall(one.id, one.call, self._trace) for one in calls]
+    def expect(self, calls: list[RequestedCall], at: datetime | None = None) -> None:
+        """Take note of what the model requests now, or requested *at* a time."""
+        self._unsettled += [ToolCall(one.id, one.call, self._trace, at) for one in calls]
 
     def answered(self, answers: Sequence[FunctionAnswer]) -> None:
         """Settle the calls that the next request answers: of this call, else of an earlier one."""

@@ -159,7 +159,7 @@ class Turn:
         if self._now is not None and (results_at := self._now.results_at) is not None:
             self._finish(self._now, Outcome(at=results_at.at))
             self._asked_at = results_at
-        self._answering(at).generation.add(message, at.clock)
+        self._answering(at).generation.add(message, at)
 
     def _answering(self, at: Start) -> Answering:
         if self._now is None:

@@ -9,6 +9,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from google.genai import types
 from support.faulty_logger import TROUBLES, FaultyLogger
 from support.live import Close, Gemini, Wait
 from support.talk import DONE, MODEL, ask, calling, spoken, text, turn
@@ -84,6 +85,25 @@ async def _steps(work: Any) -> int:
         steps += 1
         await asyncio.sleep(0)
     return steps
+
+
+async def test_a_function_is_called_when_its_message_came_though_the_logger_is_late(
+    gemini: Gemini, raw: genai.Client
+) -> None:
+    gemini.script = [Wait(), calling(("c1", "look_up")), Wait(), *text("Done"), DONE]
+    logger = Stuck()
+    async with MaximGeminiClient(raw, logger).aio.live.connect(model=MODEL) as session:
+        await ask(session)
+        async for message in session.receive():
+            if message.tool_call:
+                answer = types.FunctionResponse(id="c1", name="look_up", response={"result": "x"})
+                await session.send_tool_response(function_responses=answer)
+        await asyncio.sleep(0.05)
+        logger.free.set()
+    logger.writer.settle()
+    first, second = logger.generations
+    (call,) = logger.tool_calls
+    assert first.started_at <= call.started_at <= second.started_at
 
 
 async def test_a_logger_that_raises_costs_one_warning(
