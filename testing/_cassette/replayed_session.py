@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from maxim_gemini.testing._clock import monotonic
 from maxim_gemini.testing._http.delivery import Faults, damaged, factor, sleep
-from maxim_gemini.testing._http.event_loops import PATIENCE, Abandoned, wait_for_client
+from maxim_gemini.testing._http.event_loops import PATIENCE, Abandoned, News, wait_for_client
 from maxim_gemini.testing._http.websocket import ABNORMAL, Close, Message, Peer, PeerClosed
 from maxim_gemini.testing._json_types import is_object
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from .sessions import StoredFrame, WebsocketSession
 
 _SHOWN: Final = 200
+_HOPELESS: Final = f"It waits, and nothing in its event loop can send it any more (or has, for {PATIENCE:g} seconds)"
+_TIMED_OUT: Final = "It waited until a time limit of the application ended that"
 
 
 class Sessions:
@@ -122,7 +124,9 @@ class ReplayedSession(Peer):
         self._coming: Iterator[_Coming] = iter(())
         self._next: _Coming | None = None
         self._due: float | None = None
-        self._news: asyncio.Future[None] | None = None
+        self._news: News | None = None
+        self._timed_out = False
+        """Whether the latest wait for a message was ended by a time limit of the application."""
         self._left: Close | None = None
         self._failed: CassetteError | None = None
 
@@ -161,6 +165,12 @@ class ReplayedSession(Peer):
         """Take note that the client has gone."""
         self._left = self._left or close
         self._tell()
+
+    def end(self) -> None:
+        """Take note that the recorder's block is over: nothing that the client last waited for came."""
+        coming = self._next
+        if self._timed_out and self._failed is None and coming is not None and not self._has_sent(coming):
+            self._fail(self._explain_wait(_TIMED_OUT))
 
     # Which session it is
 
@@ -244,17 +254,18 @@ class ReplayedSession(Peer):
         if self._given in faults.corrupt:
             message = _damaged(message)
         self._given += 1
+        self._timed_out = False
         self._next, self._due = next(self._coming, None), None
         return message
 
     async def _wait(self) -> None:
-        self._news = asyncio.get_running_loop().create_future()
+        self._news = news = News()
         try:
-            await wait_for_client(self._news)
+            await wait_for_client(news)
         except Abandoned:
-            raise self._fail(self._explain_wait()) from None
+            raise self._fail(self._explain_wait(_HOPELESS)) from None
         finally:
-            self._news = None
+            self._news, self._timed_out = None, news.timed_out
 
     def _tell(self) -> None:
         if self._news is not None and not self._news.done():
@@ -296,7 +307,7 @@ class ReplayedSession(Peer):
         head = f"{self._shown}: message {number} of the client differs from the recorded one:"
         return "\n".join([head, *(f"  {line}" for line in lines)])
 
-    def _explain_wait(self) -> str:
+    def _explain_wait(self, outcome: str) -> str:
         received = f"{self._given} message{'s' if self._given != 1 else ''} of the server"
         if self._next is None:
             reason = "then the client closed the connection: nothing is left to receive"
@@ -309,10 +320,7 @@ class ReplayedSession(Peer):
         if len(self._sent) < self._next.messages:
             missing = next(self._expected, None)
             lines.insert(0, f"message {len(self._sent) + 1} of the client: recorded {_short(missing)}, not sent")
-        head = (
-            f"{self._shown}: after {received}, the next needs what the client has not sent. It waits, and nothing in "
-            f"its event loop can send it any more (or has, for {PATIENCE:g} seconds):"
-        )
+        head = f"{self._shown}: after {received}, the next needs what the client has not sent. {outcome}:"
         return "\n".join([head, *(f"  {line}" for line in lines)])
 
 

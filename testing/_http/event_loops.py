@@ -15,6 +15,7 @@ loops, and `_cancelled` and `_callback` of handles. A loop without them (uvloop)
 from __future__ import annotations
 
 import asyncio
+import inspect
 import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final
@@ -33,6 +34,10 @@ PATIENCE: Final = 5.0
 _GUARD: Final = 1.0
 """Seconds from which on a time limit only guards against hanging."""
 _LIMITS: Final = frozenset({"Timeout", "CancelScope"})
+_END_WAITS: Final = frozenset(
+    {("asyncio.timeouts", "_on_timeout"), ("asyncio.tasks", "wait_for"), ("anyio._backends._asyncio", "_timeout")}
+)
+"""The functions that cancel at a time limit: of `asyncio.timeout`, of Python 3.11's `wait_for`, of anyio's scopes."""
 _THREADS: Final = frozenset({"to_thread", "run_sync", "run_sync_in_worker_thread", "wrap_future"})
 _WAITING: Final = frozenset({"threading.py", "queue.py", "selectors.py"})
 
@@ -41,8 +46,20 @@ class Abandoned(Exception):
     """What was waited for can't come any more, or has not come for a long time."""
 
 
-async def wait_for_client(news: asyncio.Future[None]) -> None:
-    """Wait for *news* of what the client does; raise `Abandoned` where there can't be any."""
+class News(asyncio.Future[None]):
+    """News of what the client does."""
+
+    timed_out = False
+    """Whether a time limit of the application ended the wait for it."""
+
+    def cancel(self, msg: object = None) -> bool:
+        """Note who cancels."""
+        self.timed_out = any(caller in _END_WAITS for caller in _callers())
+        return super().cancel(msg)
+
+
+async def wait_for_client(news: News) -> None:
+    """Wait for *news*; raise `Abandoned` where there can't be any."""
     wait = _Wait(asyncio.get_running_loop(), news)
     _WATCH.add(wait)
     try:
@@ -52,7 +69,7 @@ async def wait_for_client(news: asyncio.Future[None]) -> None:
 
 
 class _Wait:
-    def __init__(self, loop: asyncio.AbstractEventLoop, news: asyncio.Future[None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, news: News) -> None:
         self.loop = loop
         self._news = news
         self._began = monotonic()
@@ -104,6 +121,14 @@ class _Watch:
 
 
 _WATCH: Final = _Watch()
+
+
+def _callers() -> Iterator[tuple[str, str]]:
+    """Yield module and name of the functions that are running."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        yield str(frame.f_globals.get("__name__")), frame.f_code.co_name
+        frame = frame.f_back
 
 
 def _may_happen(loop: Any) -> bool:

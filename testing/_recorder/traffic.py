@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from maxim_gemini.testing._cassette import Cassette
     from maxim_gemini.testing._cassette.cassette import Recorded
+    from maxim_gemini.testing._cassette.replayed_session import ReplayedSession
     from maxim_gemini.testing._http.delivery import Chunking, Fault, Pace
     from maxim_gemini.testing._http.exchange import Response
     from maxim_gemini.testing._http.websocket import Conversation, Message, Peer
@@ -116,6 +117,7 @@ class Traffic(Route):
         self.recorded = 0
         self._takes: list[_Take] = []
         self._taps: list[Tap] = []
+        self._sessions: list[ReplayedSession] = []
         self._conversations: list[Conversation] = []
         self._last_was_live = False
         self._lock = threading.Lock()
@@ -168,6 +170,8 @@ class Traffic(Route):
                 unknown=functools.partial(self._unknown_session, url, headers),
             )
             if replayed is not None:
+                with self._lock:
+                    self._sessions.append(replayed)
                 return replayed
         if self.sends:
             return self._tap(url, headers)
@@ -257,13 +261,15 @@ class Traffic(Route):
     # The end
 
     def close(self) -> None:
-        """End the answers that are still being received, and compare them in the mode `verify`."""
+        """End the answers that are still being received, and the sessions, and compare them in the mode `verify`."""
         # An answer that is still open was left by its reader, and is kept as far as it came.
         for take in self._takes:
             if take.watcher is not None:
                 take.watcher.end(LEFT_BY_READER)
         for tap in self._taps:
             tap.end(None)
+        for session in self._sessions:
+            session.end()
         if self._settings.record == "verify":
             self._compare()
 

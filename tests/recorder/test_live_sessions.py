@@ -8,6 +8,7 @@ import wave
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 from google import genai
 from google.genai import errors, types
@@ -265,6 +266,88 @@ def test_a_wait_for_too_little_sound_is_a_miss_also_under_a_time_limit(
                 await turn(session)
 
     missed(conversation_path, quiet, "sound and video, audio/pcm;rate=16000: recorded 6400 bytes, sent 3200")
+
+
+async def listen_for(session: AsyncSession, seconds: float, *, limit: str) -> bool:
+    """Return whether a message came within *seconds*."""
+    try:
+        if limit == "timeout":
+            async with asyncio.timeout(seconds):
+                await anext(session.receive())
+        elif limit == "wait_for":
+            await asyncio.wait_for(anext(session.receive()), seconds)
+        else:
+            with anyio.fail_after(seconds):
+                await anext(session.receive())
+    except TimeoutError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("limit", ["timeout", "wait_for", "anyio"])
+@pytest.mark.parametrize("seconds", [0.01, 0.1])
+def test_a_wait_that_a_time_limit_ended_is_a_miss_at_the_end(
+    conversation_path: Path, limit: str, seconds: float
+) -> None:
+    async def impatient() -> None:
+        async with session_of(output_audio_transcription={}) as session:
+            await turn(session, "Hi")
+            assert not await listen_for(session, seconds, limit=limit)
+
+    missed(
+        conversation_path, impatient, "(?s)time limit of the application.*message 3 of the client: recorded .*Weather"
+    )
+
+
+def test_a_time_limit_that_is_raised_has_a_note_on_what_was_waited_for(conversation_path: Path) -> None:
+    async def impatient() -> None:
+        async with GeminiRecorder(conversation_path), session_of(output_audio_transcription={}) as session:
+            await turn(session, "Hi")
+            async with asyncio.timeout(0.1):
+                await anext(session.receive())
+
+    with pytest.raises(TimeoutError) as caught:
+        asyncio.run(impatient())
+    assert "message 3 of the client: recorded" in "".join(caught.value.__notes__)
+
+
+@pytest.mark.parametrize("limit", ["timeout", "wait_for", "anyio"])
+async def test_listening_for_a_moment_before_the_next_message_is_no_miss(
+    conversation: tuple[Path, list[Any]], limit: str
+) -> None:
+    path, _ = conversation
+    with GeminiRecorder(path) as recorder:
+        async with session_of(output_audio_transcription={}) as session:
+            await turn(session, "Hi")
+            for _ in range(3):
+                assert not await listen_for(session, 0.02, limit=limit)
+            await session.send_realtime_input(text="Weather?")
+            assert await listen_for(session, 5, limit=limit)
+    assert not recorder.misses
+
+
+async def test_listening_beyond_the_last_message_of_the_recording_is_no_miss(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+
+    async def brief(server: GeminiServer | None = None) -> None:
+        async with session_of(server) as session:
+            await turn(session, "Hi")
+            assert not await listen_for(session, 0.05, limit="timeout")
+
+    await recorded(path, reply.live(reply.text("Hello.")), talk=brief)
+    with GeminiRecorder(path, strict=True):
+        await brief()
+
+
+async def test_a_receiver_that_the_application_cancels_is_no_miss(conversation: tuple[Path, list[Any]]) -> None:
+    path, _ = conversation
+    with GeminiRecorder(path):
+        async with session_of(output_audio_transcription={}) as session:
+            await turn(session, "Hi")
+            receiving = asyncio.create_task(turn(session))
+            await asyncio.sleep(0.05)
+            receiving.cancel()
+            await asyncio.wait([receiving])
 
 
 def test_a_wait_among_tasks_that_wait_for_each_other_is_a_miss(conversation_path: Path) -> None:
