@@ -236,9 +236,9 @@ class Generation:
         """Take in a response, or one chunk of it, which comes now or came *at* a time, and give it back."""
         if self._is_open:
             if self._arrivals is not None:
-                self._arrivals.note(at and at.clock)
+                self._arrivals.note(at.clock if at else None)
             if calls := self._log.attempt("read what the model answered", self.answer.add, response):
-                self._tools.expect(calls, at and at.at)
+                self._tools.expect(calls, at.at if at else None)
         return response
 
     def end(self, outcome: Outcome) -> None:

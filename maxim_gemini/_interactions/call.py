@@ -76,7 +76,7 @@ class InteractionCall(Call):
         """The generation of the latest remote call."""
         return self._last
 
-    def add(self, response: Any, at: float | None = None) -> None:
+    def add(self, response: Any, at: Start | None = None) -> None:
         """Take in an interaction that was read again, or an event of it, which comes now or came *at* a time."""
         if self._last is not None:
             self._last.add(response, at)

@@ -74,7 +74,7 @@ class LiveInteraction:
             self._finish(SUCCESS, {"status": status, **head, **_failure_in(event.get("status"))}, at)
         elif kind == "error" or kind.startswith("step."):
             self._answer(at)
-            self._call.add(Event(event), at.clock)
+            self._call.add(Event(event), at)
 
     def _answer(self, at: Start) -> None:
         """Begin a generation with the first event after what the application sent."""
