@@ -236,7 +236,7 @@ class MaximAdkPlugin(_BasePlugin):  # type: ignore[misc]
         return self._runs.get(context.invocation_id)
 
     async def before_run_callback(self, *, invocation_context: Any) -> None:
-        """Begin a trace; a live run is left to its connection, which knows what is said and when a turn is over."""
+        """Begin a trace; a live run is left to its connection, which knows the words and when a turn is over."""
         if invocation_context.live_request_queue is None and not surroundings.is_suppressed():
             self._log.attempt("begin the trace", self._begin_run, invocation_context)
 

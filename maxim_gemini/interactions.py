@@ -131,7 +131,7 @@ class MaximGeminiAsyncInteractions(
         generation_name: str | None = None,
         **request: Any,
     ) -> Any:
-        """Connect to a live interaction as the SDK does (3.5 and newer); log what is said in it."""
+        """Connect to a live interaction as the SDK does (3.5 and newer); log its events."""
         return self._connect(id, request, trace_id, session_id, generation_name)
 
     @property

@@ -84,8 +84,8 @@ class LiveInteraction:
         self._ask(self._sent_at or at)
 
     def _ask(self, at: Start) -> None:
-        said, self._input = self._input, []
-        self._call.ask({"input": said}, at)
+        sent, self._input = self._input, []
+        self._call.ask({"input": sent}, at)
         self._call.learn({"id": self._id, "status": "in_progress"})
 
     def _finish(self, outcome: Outcome, head: JsonDict, at: Start) -> None:

@@ -57,7 +57,7 @@ class LiveAnswer:
 
     @property
     def text(self) -> str:
-        """Its text; where it was spoken, what was said."""
+        """Its text, or the transcription of its sound."""
         return "".join(self._texts) or "".join(self._transcript)
 
     @property

@@ -137,7 +137,7 @@ class LiveSession:
         """Take in typed contents."""
         turn = self._speaking(at)
         turn.input.read(member(content, "turns"))
-        turn.heard(at)
+        turn.note_voice(at)
         if member(content, "turn_complete"):
             turn.asked(at)
         turn.open()
@@ -145,7 +145,7 @@ class LiveSession:
     def realtime_input(self, given: Any, _message: JsonDict, at: Start) -> None:
         """Take in sound, pictures, words and marks, as they come."""
         turn = self._speaking(at)
-        turn.heard(at)
+        turn.note_voice(at)
         for name in _MEDIA:
             for media in members_of(given, name):
                 turn.input.take_in(media)

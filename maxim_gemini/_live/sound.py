@@ -22,7 +22,7 @@ _HEAD: Final = 1024
 
 
 class Sound:
-    """What was heard: all of it is measured, and at most *limit* seconds are kept.
+    """The sound of one side: all of it is measured, and at most *limit* seconds are kept.
 
     These are the first ones; with *newest* the last ones: a microphone that is always open gives silence first.
     """
@@ -41,7 +41,7 @@ class Sound:
     def add(self, mime_type: str, data: bytes) -> None:
         """Take in the next piece."""
         pcm = pcm_format(mime_type, default_rate=self._rate)
-        if pcm is None:  # compressed: nobody knows how long it is
+        if pcm is None:  # compressed: its length is unknown
             second = 0
         else:
             second = 2 * pcm.rate * pcm.channels

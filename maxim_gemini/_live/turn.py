@@ -94,7 +94,7 @@ class Turn:
         self.input = Input(connection.audio_seconds, brings)
         self.is_open = False
         self.is_speaking = False
-        """Whether the application has said that the user speaks, and not that this is over."""
+        """Whether the application has marked the begin of the user's speech, and not its end."""
         self.usage: JsonDict | None = None
         """The last count of tokens: Gemini counts a whole turn."""
         self.reason: str | None = None
@@ -119,7 +119,7 @@ class Turn:
 
     # What the application sends ---------------------------------------------------------------------------------------
 
-    def heard(self, at: Start) -> None:
+    def note_voice(self, at: Start) -> None:
         """Note that the application sent something."""
         self._heard_at = at
 

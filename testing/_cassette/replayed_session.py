@@ -224,7 +224,7 @@ class ReplayedSession(Peer):
             close = self.session.close
             if expected is _NOTHING and close is not None and close.by == "server":
                 self._sent.pop()
-                raise PeerClosed(close)  # as it would have been told when the recorded connection had ended
+                raise PeerClosed(close)  # as when the recorded connection had ended
             raise self._fail(self._explain(expected, sent))
         if not self._sessions.choose(self):
             self._unknown(message)

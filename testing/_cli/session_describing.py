@@ -42,7 +42,7 @@ def messages(session: WebsocketSession) -> Iterator[Line]:
 
 
 def lines(session: WebsocketSession) -> list[Line]:
-    """Return what was said, the pieces of one text or of one sound joined."""
+    """Return the lines of a session, the pieces of one text or of one sound joined."""
     joined: list[Line] = []
     sizes: Counter[int] = Counter()
     for index in range(len(session)):
