@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 import importlib
+import sys
 import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from google.genai import types
 
-from maxim_gemini import instrument, trace
+from maxim_gemini import instrument, suppress, trace
 from maxim_gemini.testing import FakeLogger, GeminiServer, reply
 
 if TYPE_CHECKING:
@@ -241,3 +242,47 @@ async def test_what_another_integration_records_can_be_skipped(
     with instrument(logger):
         assert await work(*given) == expected
     assert (len(theirs.generations), len(logger.generations)) == (4, 2)
+
+
+def maxims_agno(logger: FakeLogger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """maxim-py's integration of agno, which replaces functions for good."""
+    agent = importlib.import_module("agno.agent").Agent
+    for name, value in {"run": agent.run, "arun": agent.arun, "_maxim_patched": False}.items():
+        monkeypatch.setattr(agent, name, value, raising=False)
+    importlib.import_module("maxim.logger.agno").instrument_agno(logger)
+
+
+def maxims_pydantic_ai(logger: FakeLogger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """maxim-py's integration of pydantic-ai, which replaces functions for good and keeps a session for the process."""
+    theirs = importlib.import_module("maxim.logger.pydantic_ai.client")
+    package = importlib.import_module("pydantic_ai")
+    monkeypatch.setattr(theirs, "_session", None)
+    monkeypatch.setitem(sys.modules, "pydantic_ai.models.openai", None)  # or it replaces functions of OpenAI's, too
+    for owner in (package.Agent, importlib.import_module("pydantic_ai.agent").AbstractAgent):
+        for name in ("run", "run_stream"):
+            monkeypatch.setattr(owner, name, getattr(owner, name))
+    monkeypatch.setattr(package.Tool, "__call__", package.Tool.__call__, raising=False)
+    theirs.instrument_pydantic_ai(logger)
+
+
+@pytest.mark.parametrize(("framework", "integrate"), [("agno", maxims_agno), ("pydantic-ai", maxims_pydantic_ai)])
+async def test_what_another_integration_records_can_be_suppressed(
+    server: GeminiServer,
+    logger: FakeLogger,
+    framework: str,
+    integrate: Callable[[FakeLogger, pytest.MonkeyPatch], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, work, replies, expected = framework_named(framework)
+    theirs = FakeLogger()
+    integrate(theirs, monkeypatch)
+    server.reply(*replies)
+    with instrument(logger), suppress():
+        assert await work() == expected
+    assert len(theirs.traces) == 1
+    assert logger.logs == ()
+
+    server.reply(*replies)
+    with instrument(logger):
+        assert await work() == expected
+    assert (len(theirs.traces), len(logger.generations)) == (2, 2)
