@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import os
 import shlex
 from dataclasses import dataclass
 from functools import reduce
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from .cassette_paths import SUFFIXES, bundled_names, candidates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
 
     import pytest
     from vcr.request import Request
@@ -47,15 +48,16 @@ class Adviser:
                 "For other requests give the test a cassette of its own: leave the name out, or choose another."
             )
         if self.cassette.path.exists():
-            return f"To record again what {self.shown(self.cassette.path)} holds: {command('rewrite', [self.target])}"
+            again = command("rewrite", [self.target], self.item.config)
+            return f"To record again what {self.shown(self.cassette.path)} holds: {again}"
         steps = [self._searched_paths()] if self.name is not None else []
         if request is not None and self.name is None and (old := self._renamed(request)):
-            paths = f"{shlex.quote(self.shown(old))} {shlex.quote(self.shown(self.cassette.path))}"
+            paths = " ".join(shlex.quote(from_here(str(path), self.item.config)) for path in (old, self.cassette.path))
             steps.append(
                 f"{self.shown(old)} has an answer to it, and its test is gone. If the test was renamed:\n"
                 f"  maxim-gemini cassettes rename {paths}"
             )
-        return "\n".join([*steps, f"To record it: {command('once', self.tests)}"])
+        return "\n".join([*steps, f"To record it: {command('once', self.tests, self.item.config)}"])
 
     def _searched_paths(self) -> str:
         name = str(self.name)
@@ -83,7 +85,7 @@ class Adviser:
         return None
 
 
-def command(mode: str, targets: Iterable[str]) -> str:
+def command(mode: str, targets: Iterable[str], config: pytest.Config) -> str:
     """Return the command that records *targets*: node ids, files or folders; only files where they are many."""
     tests = set(targets)
     if len(tests) > MOST_TESTS:
@@ -93,7 +95,15 @@ def command(mode: str, targets: Iterable[str]) -> str:
         for target in tests
         if not any(other == "." or target.startswith((f"{other}::", f"{other}/")) for other in tests - {target})
     )
-    return " ".join(["pytest", f"--maxim-gemini-record={mode}", *map(shlex.quote, alone)])
+    return " ".join(
+        ["pytest", f"--maxim-gemini-record={mode}", *(shlex.quote(from_here(target, config)) for target in alone)]
+    )
+
+
+def from_here(target: str, config: pytest.Config) -> str:
+    """Return *target*, a path or node id from the root folder of the run, from the folder where pytest was called."""
+    path, colons, test = target.partition("::")
+    return Path(os.path.relpath(config.rootpath / path, config.invocation_params.dir)).as_posix() + colons + test
 
 
 def target_of(nodeid: str, cassette: Path, module_folder: Path, *, is_shared: bool) -> str:

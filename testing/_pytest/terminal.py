@@ -63,7 +63,7 @@ def write_summary(
     for word, text in lines if terminal.config.get_verbosity() > 0 else shortened(lines):
         terminal.write(f"{word:<9} ", **{_COLOURS.get(word, "yellow"): True})
         terminal.write_line(_printable.shown(text))
-    if advice := next_command(tests, unused, max_age=max_age):
+    if advice := next_command(tests, unused, terminal.config, max_age=max_age):
         terminal.write_line(_printable.shown(advice))
     if report:
         terminal.write_line(_printable.shown(report.text), **{"red" if report.failed else "green": True})
@@ -124,7 +124,12 @@ def details(
 
 
 def next_command(
-    records: Iterable[TestRecord], unused: Iterable[Shared], *, max_age: timedelta | None, now: datetime | None = None
+    records: Iterable[TestRecord],
+    unused: Iterable[Shared],
+    config: pytest.Config,
+    *,
+    max_age: timedelta | None,
+    now: datetime | None = None,
 ) -> str:
     """Return the one command after which nothing is missed, unused or old; empty where nothing is now."""
     uses = [
@@ -140,9 +145,9 @@ def next_command(
     ]
     shared = [target for cassette in unused if not cassette.is_bundled for target in cassette.targets]
     if uses and not shared and not any(use.exists for _, use in uses):
-        return f"To record what is missing: {command('once', [nodeid for nodeid, _ in uses])}"
+        return f"To record what is missing: {command('once', [nodeid for nodeid, _ in uses], config)}"
     targets = [use.target or nodeid for nodeid, use in uses] + shared
-    return f"To record all of it again: {command('rewrite', targets)}" if targets else ""
+    return f"To record all of it again: {command('rewrite', targets, config)}" if targets else ""
 
 
 def shortened(lines: Sequence[Line]) -> Iterator[Line]:

@@ -114,6 +114,32 @@ def test_a_renamed_test_is_offered_its_cassette(
     assert result.ret == 0
 
 
+def test_commands_work_in_the_folder_where_pytest_was_called(
+    suite: pytest.Pytester, gemini: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tests = (
+        "import pytest\n@pytest.mark.parametrize('word', ['a b', \"it's\", '$HOME', 'x\\ny', 'ü', '[', 'a::b'])\n"
+        "def test_word(ask, word):\n    ask('Hi')\n\n"
+        "@pytest.mark.maxim_gemini('shared')\ndef test_shared(ask):\n    ask('Hi')\n"
+    )
+    folder = suite.path / "more tests"
+    folder.mkdir()
+    for start, text in (
+        ("To record what is missing", tests),
+        ("To record all of it again", tests.replace("'Hi'", "'Ho'")),
+    ):
+        (folder / "test_it's.py").write_text(text, "utf-8")
+        monkeypatch.chdir(folder)
+        (command,) = commands(suite.runpytest_inprocess(), start)
+        suite.runpytest_inprocess(*arguments(command)).assert_outcomes(passed=8)
+        assert suite.runpytest_inprocess("--maxim-gemini-strict").ret == 0
+    (folder / "test_it's.py").write_text("def test_renamed(ask):\n    ask('Ho')\n", "utf-8")
+    lines = [line.lstrip("E ") for line in suite.runpytest_inprocess().stdout.lines]
+    monkeypatch.setattr("sys.argv", shlex.split(next(line for line in lines if line.startswith("maxim-gemini "))))
+    assert run() == 0
+    suite.runpytest_inprocess().assert_outcomes(passed=1)
+
+
 @pytest.mark.parametrize("mode", ["once", "new_episodes"])
 def test_recording_without_a_key_says_which_and_shows_no_one_elses_code(suite: pytest.Pytester, mode: str) -> None:
     suite.makeconftest("")
