@@ -86,8 +86,12 @@ class Collected:
         self.clashes = clashing((item.path, test_name(item), item.nodeid) for item in items if names[item] is None)
 
     def add_users_of_other_plugins(self, items: Iterable[pytest.Item], folder: str) -> None:
-        """Add the tests *items*, which another plugin records."""
-        self.of_other_plugins |= {str(own_cassette(item.path, test_name(item), folder).path) for item in items}
+        """Add the tests *items*, which another plugin records: into their own cassettes or those that are named."""
+        for item in items:
+            marks = [mark for name in ("vcr", "default_cassette") for mark in item.iter_markers(name)]
+            named = [f"{str(name).removesuffix(SUFFIX)}{SUFFIX}" for mark in marks for name in mark.args]
+            own = own_cassette(item.path, test_name(item), folder).path
+            self.of_other_plugins.update(str(own.parent / name) for name in (own.name, *named))
 
     def to_wire(self) -> JsonDict:
         """Return what the other processes of the run need, as plain data."""

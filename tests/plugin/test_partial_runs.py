@@ -94,18 +94,26 @@ def test_cassettes_of_other_recorders_are_left_alone(suite: pytest.Pytester, gem
 
         @pytest.mark.vcr
         def test_theirs(): ...
+
+        @pytest.mark.vcr("first.yaml", "group/second.yaml")
+        class TestTheirs:
+            @pytest.mark.default_cassette("named")
+            def test_named(self): ...
         """
     )
-    suite.makeini("[pytest]\naddopts = -p no:unraisableexception -p no:asyncio\nmarkers =\n    vcr: another plugin's")
+    markers = "    vcr: another plugin's\n    default_cassette: another plugin's\n"
+    suite.makeini(f"[pytest]\naddopts = -p no:unraisableexception -p no:asyncio\nmarkers =\n{markers}")
     record(suite)
     folder = suite.path / "cassettes/test_chat"
-    (folder / "test_theirs.yaml").write_bytes((folder / "test_hi.yaml").read_bytes())
+    (folder / "group").mkdir()
+    for name in ("test_theirs", "first", "group/second", "named"):
+        (folder / f"{name}.yaml").write_bytes((folder / "test_hi.yaml").read_bytes())
     (folder / "test_old.yaml").write_text(
         "interactions:\n- request: {body: '', headers: {}, method: GET, "
         "uri: 'https://generativelanguage.googleapis.com/v1beta/models'}\n"
         "  response: {body: {string: '{}'}, headers: {}, status: {code: 200, message: OK}}\nversion: 1\n"
     )
     result = suite.runpytest_inprocess("--maxim-gemini-strict")
-    result.assert_outcomes(passed=2)
+    result.assert_outcomes(passed=3)
     assert result.ret == 0
     assert "orphaned" not in tail(result)
