@@ -169,7 +169,7 @@ class Cassette(VcrCassette):
         if interaction is None:
             # What it was sent with is not in the recording: look for it as this, or another tool, records it.
             meanings = (self._meaning(request), self._meaning(self.scrubber.request(request)))
-            keys = (key for meaning in meanings for key in (meaning.key, meaning.without_step.key))
+            keys = (form.key for meaning in meanings for form in meaning.recorded_forms)
             interaction = next(filter(None, map(self._take, keys)), None)
         return None if interaction is None else interaction.response
 
@@ -285,7 +285,8 @@ class Cassette(VcrCassette):
     def explain_miss(self, request: Request) -> str:
         """Return why *request* can't be played: the nearest recorded request and how it differs."""
         sent = self._meaning(self.scrubber.request(request))
-        same = [interaction for interaction in self._loaded if interaction.key in (sent.key, sent.without_step.key)]
+        keys = {form.key for form in sent.recorded_forms}
+        same = [interaction for interaction in self._loaded if interaction.key in keys]
         problem = f"{sent.method} {sent.path} can't be replayed from {self.path}"
         if same:
             times = "once, and that answer was" if len(same) == 1 else f"{len(same)} times, and all these answers were"

@@ -69,9 +69,15 @@ class Meaning(NamedTuple):
         return _written(self)
 
     @property
-    def without_step(self) -> Meaning:
-        """The same as it was recorded by those who leave out Google's headers, and the step of an upload with them."""
-        return self._replace(upload=())
+    def recorded_forms(self) -> list[Meaning]:
+        """The same, and as those record it who leave out Google's headers, or the id of an upload in its address."""
+        steps = [self.upload[:count] for count in range(len(self.upload), -1, -1)]
+        without_id = tuple(pair for pair in self.query if pair[0] != "upload_id")
+        return [
+            self._replace(query=query, upload=step)
+            for query in dict.fromkeys((self.query, without_id))
+            for step in steps
+        ]
 
 
 def meaning(method: str, uri: str, headers: Mapping[str, str], body: object) -> Meaning:

@@ -147,13 +147,42 @@ def test_the_steps_of_an_upload_are_distinguished() -> None:
     assert len({step("upload", "0"), step("upload", "8"), step("upload, finalize", "8")}) == 3
 
 
-@pytest.mark.parametrize("headers", [{}, {"x-goog-upload-command": "<REDACTED>", "x-goog-upload-offset": "<REDACTED>"}])
-def test_an_upload_whose_steps_were_left_out_of_the_recording(headers: dict[str, str]) -> None:
-    address = f"{HOST}/upload/v1beta/files?upload_id=a"
-    sent = {"X-Goog-Upload-Command": "upload, finalize", "X-Goog-Upload-Offset": "0"}
-    recorded = meaning_of(Request("POST", address, b"hello", headers))
-    assert recorded == meaning_of(Request("POST", address, b"hello", sent)).without_step
-    assert recorded != meaning_of(Request("POST", address, b"other", sent)).without_step
+def upload(query: str, body: bytes = b"hello", **headers: str) -> Meaning:
+    return meaning_of(Request("POST", f"{HOST}/upload/v1beta/files{query}", body, headers))
+
+
+FINAL_STEP = {"X-Goog-Upload-Command": "upload, finalize", "X-Goog-Upload-Offset": "0"}
+FINAL = upload("?upload_id=a", **FINAL_STEP)
+
+
+@pytest.mark.parametrize("query", ["?upload_id=a", ""])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"x-goog-upload-command": "<REDACTED>", "x-goog-upload-offset": "<REDACTED>"},
+        {"x-goog-upload-command": "upload, finalize"},
+        {"x-goog-upload-offset": "0"},
+    ],
+)
+def test_an_upload_whose_steps_or_id_were_left_out_of_the_recording(headers: dict[str, str], query: str) -> None:
+    recorded = upload(query, **headers)
+    assert recorded in FINAL.recorded_forms
+    assert recorded not in upload("?upload_id=a", b"other", **FINAL_STEP).recorded_forms
+
+
+@pytest.mark.parametrize(
+    "recorded",
+    [
+        {"query": "?upload_id=b"},
+        {"query": "?upload_id=a&x=y"},
+        {"x-goog-upload-command": "upload"},
+        {"x-goog-upload-command": "upload, finalize", "x-goog-upload-offset": "8"},
+    ],
+)
+def test_what_was_recorded_of_an_upload_is_compared(recorded: dict[str, str]) -> None:
+    headers = {name: value for name, value in recorded.items() if name != "query"}
+    assert upload(recorded.get("query", "?upload_id=a"), **headers) not in FINAL.recorded_forms
 
 
 # Ids that join a call with its result

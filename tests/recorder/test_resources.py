@@ -236,10 +236,15 @@ def test_interactions_replay_and_retry_without_waiting(tmp_path: Path, is_async:
 UPLOADED = {"file": {"name": "files/f", "mimeType": "text/plain"}}
 
 
-@pytest.mark.parametrize(("library", "is_async"), EDGES, ids=EDGE_IDS)
-def test_an_upload_whose_google_headers_were_left_out_of_the_recording(
-    tmp_path: Path, library: str, is_async: bool
+@pytest.mark.parametrize("library_and_kind", EDGES, ids=EDGE_IDS)
+@pytest.mark.parametrize("query", ["?upload_id=u1&upload_protocol=resumable", "?upload_protocol=resumable"])
+@pytest.mark.parametrize(
+    "headers", ["{}", "{x-goog-upload-command: ['upload, finalize']}", "{x-goog-upload-offset: ['0']}"]
+)
+def test_an_upload_whose_google_headers_or_id_were_left_out_of_the_recording(
+    tmp_path: Path, library_and_kind: tuple[str, bool], query: str, headers: str
 ) -> None:
+    library, is_async = library_and_kind
     address = "https://generativelanguage.googleapis.com/upload/v1beta/files"
     step = f"{address}?upload_id=u1&upload_protocol=resumable"
     path = tmp_path / "foreign.yaml"
@@ -253,7 +258,7 @@ interactions:
     status: {{code: 200, message: OK}}
     headers: {{x-goog-upload-url: ['{step}'], x-goog-upload-status: [active]}}
     body: {{string: ''}}
-- request: {{method: POST, uri: '{step}', body: hello, headers: {{}}}}
+- request: {{method: POST, uri: '{address}{query}', body: hello, headers: {headers}}}
   response:
     status: {{code: 200, message: OK}}
     headers: {{x-goog-upload-status: [final], content-type: [application/json]}}
