@@ -147,12 +147,12 @@ def test_the_steps_of_an_upload_are_distinguished() -> None:
     assert len({step("upload", "0"), step("upload", "8"), step("upload, finalize", "8")}) == 3
 
 
-def upload(query: str, body: bytes = b"hello", **headers: str) -> Meaning:
+def upload(query: str, headers: dict[str, str], body: bytes = b"hello") -> Meaning:
     return meaning_of(Request("POST", f"{HOST}/upload/v1beta/files{query}", body, headers))
 
 
 FINAL_STEP = {"X-Goog-Upload-Command": "upload, finalize", "X-Goog-Upload-Offset": "0"}
-FINAL = upload("?upload_id=a", **FINAL_STEP)
+FINAL = upload("?upload_id=a", FINAL_STEP)
 
 
 @pytest.mark.parametrize("query", ["?upload_id=a", ""])
@@ -166,9 +166,9 @@ FINAL = upload("?upload_id=a", **FINAL_STEP)
     ],
 )
 def test_an_upload_whose_steps_or_id_were_left_out_of_the_recording(headers: dict[str, str], query: str) -> None:
-    recorded = upload(query, **headers)
+    recorded = upload(query, headers)
     assert recorded in FINAL.recorded_forms
-    assert recorded not in upload("?upload_id=a", b"other", **FINAL_STEP).recorded_forms
+    assert recorded not in upload("?upload_id=a", FINAL_STEP, b"other").recorded_forms
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_an_upload_whose_steps_or_id_were_left_out_of_the_recording(headers: dic
 )
 def test_what_was_recorded_of_an_upload_is_compared(recorded: dict[str, str]) -> None:
     headers = {name: value for name, value in recorded.items() if name != "query"}
-    assert upload(recorded.get("query", "?upload_id=a"), **headers) not in FINAL.recorded_forms
+    assert upload(recorded.get("query", "?upload_id=a"), headers) not in FINAL.recorded_forms
 
 
 # Ids that join a call with its result

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 from plugin.printed import record, tail
+
+from maxim_gemini.testing._pytest.usage import Ledger
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,6 +83,22 @@ def test_workers_keep_each_others_answers(suite: pytest.Pytester, gemini: Loopba
     result = suite.runpytest_inprocess("--maxim-gemini-strict", *workers)
     assert result.ret == 0
     assert tail(result) == "6 replayed, 0 recorded, 0 live, 0 unused, 0 missed (1 cassette)"
+
+
+def test_only_one_test_at_a_time_records_into_a_cassette(tmp_path: Path) -> None:
+    entered = threading.Event()
+
+    def take_a_turn() -> None:
+        with Ledger(str(tmp_path)).turn(tmp_path / "shared.yaml"):
+            entered.set()
+
+    other = threading.Thread(target=take_a_turn)
+    with Ledger(str(tmp_path)).turn(tmp_path / "shared.yaml"):
+        with Ledger(str(tmp_path)).turn(tmp_path / "another.yaml"):
+            other.start()
+        assert not entered.wait(0.3)
+    assert entered.wait(60)
+    other.join()
 
 
 def test_a_cassette_that_a_fixture_names_is_shared_too(suite: pytest.Pytester, gemini: Loopback) -> None:
