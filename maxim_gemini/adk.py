@@ -32,6 +32,8 @@ from ._generate_content.parameters import read_parameters
 from ._generate_content.result import ContentAnswer
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from ._core.logger import Logger
     from ._core.privacy import Privacy
     from ._core.tool_calls import RequestedCall, ToolRuns
@@ -48,8 +50,8 @@ class _Requested:
     def __init__(self) -> None:
         self._waiting: list[RequestedCall] = []
 
-    def expect(self, calls: list[RequestedCall]) -> None:
-        """Take note of what the model requested."""
+    def expect(self, calls: list[RequestedCall], at: datetime | None = None) -> None:
+        """Take note of what the model requested; *at* what time doesn't matter, for ADK shows when a tool runs."""
         self._waiting += calls
 
     def take(self, name: str, arguments: dict[str, Any]) -> str:
