@@ -224,12 +224,13 @@ class Cassette(VcrCassette):
         pace: Pace,
         faults: Callable[[int], Faults],
         miss: Callable[[str], CassetteError],
-        unknown: Callable[[Message], None],
+        unknown: Callable[[tuple[Message, ...], int], None],
     ) -> ReplayedSession | None:
         """Return a server in memory for a client that opens *uri*; `None` where no session was recorded there.
 
         *faults* gets the number of messages that the server sends, *miss* says what a miss is, and *unknown* is called
-        with a first message that no recorded session begins with.
+        where no recorded session goes on so, with what was sent before, and how many messages were received: none but
+        the answer to the setup.
         """
         path = path_of(self.scrubber.address(uri))
         if not self._sessions.of(path):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from maxim_gemini.testing._clock import monotonic
 from maxim_gemini.testing._http.delivery import Faults, damaged, factor, sleep
 from maxim_gemini.testing._http.event_loops import PATIENCE, Abandoned, News, wait_for_client
-from maxim_gemini.testing._http.websocket import ABNORMAL, Close, Message, Peer, PeerClosed
+from maxim_gemini.testing._http.websocket import ABNORMAL, Close, GoesLive, Message, Peer, PeerClosed, PeerMoved
 from maxim_gemini.testing._json_types import is_object
 
 from .differences import between, describe, differences, nearest
@@ -78,10 +78,14 @@ class Sessions:
         """Return how many sessions fit *player*, all of which were replayed already."""
         return sum(player.fits(session) for session in self.of(player.path))
 
-    def _hand(self, session: WebsocketSession, player: ReplayedSession) -> None:
+    def release(self, player: ReplayedSession) -> None:
+        """Take back the session that *player* has."""
         if player.session is not None and self._players.get(player.session.index) is player:
             player.session.played -= 1
             del self._players[player.session.index]
+
+    def _hand(self, session: WebsocketSession, player: ReplayedSession) -> None:
+        self.release(player)
         session.played += 1
         self._players[session.index] = player
         player.take_over(session)
@@ -103,7 +107,7 @@ class ReplayedSession(Peer):
         pace: Pace,
         faults: Callable[[int], Faults],
         miss: Callable[[str], CassetteError],
-        unknown: Callable[[Message], None],
+        unknown: Callable[[tuple[Message, ...], int], None],
     ) -> None:
         self._sessions = sessions
         self.path = path
@@ -115,6 +119,9 @@ class ReplayedSession(Peer):
         self._unknown = unknown
         self.session: WebsocketSession | None = None
         self._sent: list[Any] = []
+        self._messages: list[Message] | None = []
+        """What the client has sent, as long as it has received nothing but the answer to its setup."""
+        self._moved = False
         self._amounts: Counter[str] = Counter()
         self._known: set[str] = set()
         """The ids of the function calls that the server has given."""
@@ -141,7 +148,9 @@ class ReplayedSession(Peer):
         if self.session is not None and blobs:
             self._listen(blobs)
         else:
-            self._compare(value, message)
+            self._compare(value)
+        if self._messages is not None:
+            self._messages.append(message)
         self._tell()
         await asyncio.sleep(0)  # as a socket does, or a client that only sends would keep others from reading
 
@@ -152,6 +161,8 @@ class ReplayedSession(Peer):
                 raise self._failed
             if self._left is not None:
                 raise PeerClosed(self._left)
+            if self._moved:
+                raise PeerMoved
             coming = self._next
             if coming is None or not self._has_sent(coming):
                 await self._wait()
@@ -169,7 +180,13 @@ class ReplayedSession(Peer):
     def end(self) -> None:
         """Take note that the recorder's block is over: nothing that the client last waited for came."""
         coming = self._next
-        if self._timed_out and self._failed is None and coming is not None and not self._has_sent(coming):
+        if (
+            self._timed_out
+            and self._failed is None
+            and not self._moved
+            and coming is not None
+            and not self._has_sent(coming)
+        ):
             self._fail(self._explain_wait(_TIMED_OUT))
 
     # Which session it is
@@ -207,11 +224,12 @@ class ReplayedSession(Peer):
         for blob in blobs:
             kind = kind_of(blob)
             if kind not in self._amounts and kind not in (kinds := _kinds(self.session)):
+                self._move()
                 recorded = ", ".join(map(repr, sorted(kinds))) or "no sound or video"
                 raise self._fail(f"{self._shown}: {kind!r} was sent, and {recorded} was recorded.")
             self._amounts[kind] += size_of(blob["data"])
 
-    def _compare(self, value: Any, message: Message) -> None:
+    def _compare(self, value: Any) -> None:
         value = value if isinstance(value, str | bytes) else self._scrub(value)
         sent = compared(self.path, value, self._ids, self._sessions.ignored)
         self._sent.append(sent)
@@ -225,10 +243,23 @@ class ReplayedSession(Peer):
             if expected is _NOTHING and close is not None and close.by == "server":
                 self._sent.pop()
                 raise PeerClosed(close)  # as when the recorded connection had ended
+            self._move()
             raise self._fail(self._explain(expected, sent))
         if not self._sessions.choose(self):
-            self._unknown(message)
+            self._move()
             raise self._fail(self._explain_setup(sent))
+
+    def _move(self) -> None:
+        """Leave the connection to the network, if it may go there, and what was received is no answer yet."""
+        if self._messages is None:
+            return
+        try:
+            self._unknown(tuple(self._messages), self._given)
+        except GoesLive:
+            self._sessions.release(self)
+            self._moved = True
+            self._tell()
+            raise
 
     def _has_sent(self, coming: _Coming) -> bool:
         if len(self._sent) < coming.messages:
@@ -255,6 +286,8 @@ class ReplayedSession(Peer):
             message = _damaged(message)
         self._given += 1
         self._timed_out = False
+        if not _is_setup(coming.frame.value):
+            self._messages = None
         self._next, self._due = next(self._coming, None), None
         return message
 

@@ -66,11 +66,20 @@ class PeerClosed(Exception):
 
 
 class GoesLive(Exception):
-    """What the client sends can't be answered from memory, and may go to the network, watched by *tap*."""
+    """What the client sends can't be answered from memory, and may go to the network, watched by *tap*.
 
-    def __init__(self, tap: Tap) -> None:
+    There, what the client sent *before* goes first, of which it has received the first *given* answers.
+    """
+
+    def __init__(self, tap: Tap, before: tuple[Message, ...] = (), given: int = 0) -> None:
         super().__init__(tap)
         self.tap = tap
+        self.before = before
+        self.given = given
+
+
+class PeerMoved(Exception):
+    """The server in memory has left the connection to one in the network."""
 
 
 class Peer:
@@ -79,12 +88,12 @@ class Peer:
     async def take(self, message: Message) -> None:
         """Take what the client sends; what is raised here reaches the client's `send`.
 
-        Its first message may be for the network: `GoesLive`.
+        Until there is an answer to more than its first message, it may be for the network: `GoesLive`.
         """
         raise NotImplementedError
 
     async def give(self) -> Message:
-        """Return the next message to the client, once there is one; raise `PeerClosed` at the end.
+        """Return the next message to the client, once there is one; raise `PeerClosed` at the end, or `PeerMoved`.
 
         May be cancelled: no message is lost by that.
         """

@@ -35,7 +35,7 @@ from maxim_gemini.testing.exceptions import TestKitError
 
 from .gemini_hosts import host_of
 from .routes import check_blocks, detour, is_plain_server, route_for
-from .websocket import ABNORMAL, Close, GoesLive, Peer, PeerClosed, Tap
+from .websocket import ABNORMAL, Close, GoesLive, Peer, PeerClosed, PeerMoved, Tap
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable
@@ -201,6 +201,7 @@ class MemoryConnection(ClientConnection):
         self._open_live = open_live
         self._end: Close | None = None
         self._over = asyncio.Event()
+        self._moved = asyncio.Event()
         self._is_receiving = False
         self.id = uuid.uuid4()
         self.logger = logging.getLogger("websockets.client")
@@ -258,19 +259,32 @@ class MemoryConnection(ClientConnection):
             with detour():
                 real = await _Awaited(self._open_live)
             _watch(real, leaving.tap)
-            self._peer = _LivePeer(real)
-            await self._peer.take(whole)
+            live = _LivePeer(real)
+            for earlier in leaving.before:
+                await live.take(earlier)
+            for _ in range(leaving.given):
+                await live.give()
+            self._peer = live
+            self._moved.set()
+            await live.take(whole)
         except PeerClosed as closed:
             raise self._ended(closed.close) from None
         except TestKitError as error:
             raise _shown_by_interactions(error) from None
+
+    async def _given(self) -> Message:
+        try:
+            return await self._peer.give()
+        except PeerMoved:
+            await self._moved.wait()
+            return await self._peer.give()
 
     async def recv(self, decode: bool | None = None) -> Any:
         if self._is_receiving:
             raise ConcurrencyError("cannot call recv while another coroutine is already running recv or recv_streaming")
         self._is_receiving = True
         try:
-            message = await self._peer.give()
+            message = await self._given()
         except PeerClosed as closed:
             raise self._ended(closed.close) from None
         except TestKitError as error:

@@ -198,9 +198,12 @@ class Traffic(Route):
             self._last_was_live = True
         return tap
 
-    def _unknown_session(self, url: str, headers: Mapping[str, str], _: Message) -> None:
+    def _unknown_session(self, url: str, headers: Mapping[str, str], before: tuple[Message, ...], given: int) -> None:
         if self.sends:
-            raise GoesLive(self._tap(url, headers))
+            tap = self._tap(url, headers)
+            with self._lock:
+                self.replayed -= bool(before)
+            raise GoesLive(tap, before, given)
 
     def _session_faults(self, messages: int) -> Faults:
         with self._lock:

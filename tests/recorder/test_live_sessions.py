@@ -443,6 +443,36 @@ async def test_new_episodes_adds_a_session_and_replays_the_old_one(conversation:
         assert await ask("What is new?") == "New."
 
 
+@pytest.mark.parametrize("listens_before", [False, True])
+async def test_new_episodes_adds_a_session_that_begins_like_another_one(
+    tmp_path: Path, *, listens_before: bool
+) -> None:
+    path = tmp_path / "a.yaml"
+
+    async def both(server: GeminiServer | None, *questions: str) -> list[str]:
+        answers: list[str] = []
+        for question in questions:
+            async with session_of(server) as session:
+                receiving = asyncio.create_task(turn(session)) if listens_before else None
+                await speak(session, 640, 2)
+                await asyncio.sleep(0)
+                answers.append(texts(await turn(session, question) if receiving is None else []))
+                if receiving is not None:
+                    await session.send_client_content(turns=types.Content(parts=[types.Part(text=question)]))
+                    answers[-1] = texts(await receiving)
+        return answers
+
+    old = reply.live(reply.text("Old."))
+    await recorded(path, old, talk=lambda server: both(server, "old"))
+    with ExitStack() as stack:
+        server = stack.enter_context(GeminiServer(reply.live(reply.text("New."))))
+        recorder = stack.enter_context(GeminiRecorder(path, base_url=server.url, record="new_episodes"))
+        assert await both(server, "new", "old") == ["New.", "Old."]
+    assert recorder.outcome == (1, 1, 1, 0, 0)
+    with GeminiRecorder(path, strict=True):
+        assert await both(None, "old", "new") == ["Old.", "New."]
+
+
 async def test_unchanged_sessions_leave_the_file_as_it_is(conversation: tuple[Path, list[Any]]) -> None:
     path, _ = conversation
     before = path.read_text()
