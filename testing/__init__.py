@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from . import strategies as strategies
     from ._cassette import Cassette as Cassette
     from ._cassette.interaction import Interaction as Interaction
+    from ._cassette.sessions import WebsocketSession as WebsocketSession
     from ._http.delivery import Chunking as Chunking
     from ._http.delivery import Fault as Fault
     from ._http.delivery import Pace as Pace
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 _MODULES: dict[str, str] = {
     "_cassette": "Cassette",
     "_cassette.interaction": "Interaction",
+    "_cassette.sessions": "WebsocketSession",
     "_http.delivery": "Chunking Fault Pace",
     "_logs.completeness": "Problem",
     "_logs.fake_logger": "FakeLogger fake_maxim",

@@ -94,11 +94,11 @@ from maxim_gemini.testing import (
     Trace,
     View,
     Views,
+    WebsocketSession,
     fake_maxim,
     reply,
     strategies,
 )
-from maxim_gemini.testing._cassette.sessions import WebsocketSession
 
 
 def takes_a_client(client: genai.Client) -> None:
