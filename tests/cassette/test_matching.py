@@ -232,6 +232,35 @@ def test_ids_of_calls_of_interactions(kind: str) -> None:
     assert key(steps("a", "a", kind)) != key(steps("x", "y", kind))
 
 
+def test_ids_join_across_the_requests_of_a_batch_and_in_turns() -> None:
+    def batch(*ids: str) -> str:
+        return key({"batch": {"requests": [{"request": history(*ids[:4])}, {"request": history(*ids[4:])}]}})
+
+    def turns(call: str, result: str) -> str:
+        called, answered = steps(call, result)["input"]
+        return key({"input": [{"role": "model", "content": [called]}, {"role": "user", "content": [answered]}]})
+
+    assert batch(*"ababcdcd") == batch(*"uvuvwxwx")
+    assert batch(*"ababcdcd") != batch(*"ababcddc")
+    assert batch(*"ababcdcd") != batch(*"abababab")
+    assert turns("a", "a") == turns("x", "x")
+    assert turns("a", "a") != turns("x", "y")
+
+
+def test_an_id_on_one_side_is_compared_by_being_there() -> None:
+    def parts(*parts: dict[str, Any]) -> str:
+        return key({"contents": [{"parts": list(parts)}]})
+
+    result = {"functionResponse": {"name": "f"}}
+    assert parts({"functionCall": {"id": "a", "name": "f"}}, result) == parts(
+        {"functionCall": {"id": "x", "name": "f"}}, result
+    )
+    assert parts({"functionCall": {"id": "a", "name": "f"}}) != parts({"functionCall": {"name": "f"}})
+    assert parts({"functionResponse": {"id": "a"}}, {"functionCall": {"id": "a"}}) == parts(
+        {"functionResponse": {"id": "x"}}, {"functionCall": {"id": "x"}}
+    )
+
+
 def test_ids_that_a_server_has_given_stay_exact() -> None:
     def result(call_id: str, previous: str = "i1") -> str:
         step = {"type": "function_result", "call_id": call_id, "result": "2"}

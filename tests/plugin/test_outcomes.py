@@ -68,6 +68,62 @@ def test_a_failed_subtest_of_pytest_keeps_nothing(suite: pytest.Pytester, gemini
     assert names(suite) == ["test_expected", "test_parts[-1]"]
 
 
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="the fixture subtests is pytest's since 9")
+def test_a_subtest_that_fails_inside_another_or_when_a_fixture_ends_keeps_nothing(
+    suite: pytest.Pytester, gemini: Loopback
+) -> None:
+    suite.makepyfile(
+        """
+        import pytest
+
+        @pytest.fixture
+        def checked(subtests, ask):
+            yield ask
+            with subtests.test("end"):
+                assert False
+
+        def test_end(checked):
+            checked("Hi")
+
+        def test_inside(ask, subtests):
+            with subtests.test("outer"), subtests.test("inner"):
+                assert ask("Hi") == "wrong"
+        """
+    )
+    assert record(suite).ret == pytest.ExitCode.TESTS_FAILED
+    assert len(gemini.asked) == 2
+    assert names(suite) == []
+
+
+def test_the_folder_in_which_a_test_ends_does_not_matter(
+    suite: pytest.Pytester, gemini: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite.makepyfile(
+        """
+        import os
+        import pytest
+
+        @pytest.fixture(autouse=True)
+        def elsewhere(tmp_path, monkeypatch):
+            monkeypatch.chdir(tmp_path)
+
+        def test_fixture(ask):
+            ask("Hi")
+
+        def test_removed(ask):
+            os.mkdir("gone")
+            os.chdir("gone")
+            os.rmdir("../gone")
+            ask("Hi")
+        """
+    )
+    for _ in range(2):
+        record(suite, "--maxim-gemini-strict").assert_outcomes(passed=2)
+        monkeypatch.chdir(suite.path)
+    assert len(gemini.asked) == 2
+    assert names(suite) == ["test_fixture", "test_removed"]
+
+
 @pytest.mark.parametrize("scope", ["function", "module"])
 @pytest.mark.parametrize("needs", ["ask", "", "tmp_path_factory"])
 def test_an_error_when_a_fixture_ends_keeps_nothing(

@@ -108,6 +108,24 @@ def test_a_cassette_that_a_fixture_names_is_shared_too(suite: pytest.Pytester, g
     assert held(suite.path / "cassettes/test_chat/by-fixture.yaml") == 2
 
 
+def test_one_file_may_have_several_names(suite: pytest.Pytester, gemini: Loopback) -> None:
+    test = "@pytest.mark.maxim_gemini({!r})\ndef test_{}(ask):\n    ask({!r})\n\n"
+    names = ("shared", "shared.yaml", "./shared")
+    suite.makepyfile(
+        test_chat="import pytest\n" + "".join(test.format(name, n, str(n)) for n, name in enumerate(names)),
+        test_linked="import pytest\n" + test.format("linked", "it", "linked"),
+    )
+    record(suite, "test_chat.py").assert_outcomes(passed=3)
+    link = shared(suite, "test_linked").with_name("linked.yaml")
+    link.parent.mkdir()
+    link.symlink_to(shared(suite))
+    for mode in ("new_episodes", "rewrite"):
+        record(suite, mode=mode).assert_outcomes(passed=4)
+        assert held(shared(suite)) == 4
+        assert link.is_symlink()
+        assert suite.runpytest_inprocess("--maxim-gemini-strict").ret == 0
+
+
 def test_a_test_that_fails_keeps_its_old_answers(suite: pytest.Pytester, gemini: Loopback) -> None:
     suite.makepyfile(test_chat=SHARED)
     record(suite)
