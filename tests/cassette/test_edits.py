@@ -124,6 +124,36 @@ def test_a_harmless_edit_changes_nothing(tmp_path: Path, edit: Callable[[str], s
     assert [i.values for i in edited.interactions] == [i.values for i in whole.interactions]
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda text: "\n".join(map(str.rstrip, text.split("\n"))),
+        lambda text: text.replace("    ", "\t"),
+        lambda text: text.replace("\n", "\r\n", text.count("\n") // 2),
+        lambda text: text.replace("- request:\n", "- request:\x85", 1),
+        lambda text: text.replace("\n", "\n<<<<<<< HEAD\n", 10).replace("    body:", "=======\n    body:", 1),
+        lambda text: text + text,
+        lambda text: text + "---\n" + text,
+        lambda text: text.replace('"', "'"),
+        lambda text: "\n".join(line for number, line in enumerate(text.split("\n")) if number % 7),
+        lambda text: text[: len(text) // 3] + text[len(text) * 2 // 3 :],
+        lambda text: text.replace("- request:", "- <<: {}\n  request: &one", 1),
+        lambda text: text.replace("- request:", "# - request:", 1),
+        lambda text: text.replace("    method: POST", "    method: GET\n    method: POST", 1),
+        lambda text: text.replace("interactions:\n", "interactions:\n" + text.partition("interactions:\n")[2], 1),
+    ],
+)  # fmt: skip
+def test_an_edit_of_the_whole_file_is_read_as_yaml_reads_it_or_refused(
+    tmp_path: Path, edit: Callable[[str], str]
+) -> None:
+    for text in map(edit, TEXTS[::4]):
+        (tmp_path / "a.yaml").write_bytes(text.encode())
+        if (found := as_cassette(tmp_path / "a.yaml")) != "refused":
+            assert repr(found) == repr(
+                [tuple(attached(part, lambda _: b"") for part in pair) for pair in as_yaml(text)]
+            )
+
+
 def test_an_edited_line_that_moves_a_body_out_of_its_answer_is_noticed(tmp_path: Path) -> None:
     text = cassettes.path("text").read_text("utf-8")
     (tmp_path / "a.yaml").write_text(text.replace("    body:\n      json:", "   body:\n      json:", 1), "utf-8")
