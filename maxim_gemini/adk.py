@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from ._core.logger import Logger
     from ._core.privacy import Privacy
-    from ._core.tool_calls import RequestedCall, ToolRuns
+    from ._core.tool_calls import RequestedCall
 
 try:
     _BasePlugin: Any = import_module("google.adk.plugins.base_plugin").BasePlugin
@@ -152,9 +152,8 @@ class _Run:
             agent.model.end(SUCCESS)
         labels = self.labels._replace(hold=None, span_id=agent.holder.id if agent.holder.kind == "span" else None)
         answer = ContentAnswer(partial(self._conversation.new_id, self._log))
-        expected: ToolRuns = agent.requested  # type: ignore[assignment]  # all that a generation needs of it
         trace = Trace(self._log, labels, "")
-        generation = Generation(trace, str(request.model or ""), answer, expected, set(), streamed=False)
+        generation = Generation(trace, str(request.model or ""), answer, agent.requested, set(), streamed=False)
         agent.model = _Model(generation)
         read = self._log.attempt(
             "read the request", read_request, request.contents, system_of(request.config), self._conversation.known_id

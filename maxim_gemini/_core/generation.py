@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from .logger import Log
-    from .tool_calls import FunctionAnswer, RequestedCall, ToolRuns
+    from .tool_calls import FunctionAnswer, RequestedCall
     from .trace import Trace
     from .values import Attachment
 
@@ -167,6 +167,13 @@ STOPPED_EARLY: Final = Outcome("stopped_early")
 CANCELLED: Final = Outcome("cancelled")
 
 
+class Requested(Protocol):
+    """What keeps the functions that a model requests, until they run."""
+
+    def expect(self, calls: list[RequestedCall], at: datetime | None = None) -> None:
+        """Take note of what the model requests now, or requested *at* a time."""
+
+
 class Generation:
     """The life of one generation: from the request to the last chunk, ended exactly once."""
 
@@ -177,7 +184,7 @@ class Generation:
         trace: Trace,
         model: str,
         answer: Answer,
-        tools: ToolRuns,
+        tools: Requested,
         attached: set[str | bytes | None],
         *,
         streamed: bool,
