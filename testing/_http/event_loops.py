@@ -1,4 +1,4 @@
-"""Whether anything can still happen in an event loop: what how a wait that can not end is found.
+"""Whether anything can still happen in an event loop: how a wait that can not end is found.
 
 A replay that waits for the client can't know what the application will do. It knows that nothing will be sent any more
 when no callback is ready, no timer is running, no socket is open, no task waits for a thread, and the main thread, if
