@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+from google.genai import types
 from google.genai.chats import AsyncChat, AsyncChats
 from google.genai.client import AsyncClient
 from google.genai.models import AsyncModels
@@ -19,13 +20,15 @@ from ._generate_content.models import TracedModels
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from google.genai import types
-
     from ._core.delivery import Delivery
     from ._core.logger import Logger
     from ._core.privacy import Privacy
     from .interactions import MaximGeminiAsyncInteractions
     from .live import MaximGeminiAsyncLive
+
+
+HAS_LIVE = "waiting_for_input" in types.LiveServerContent.model_fields
+"""Whether the Live API has the messages and errors of google-genai 2 and newer, which are traced."""
 
 
 class MaximGeminiAsyncModels(TracedModels, AsyncModels, sdk_class=AsyncModels):
@@ -171,7 +174,10 @@ class MaximGeminiAsyncClient(Wrapper, AsyncClient, sdk_class=AsyncClient):
 
     @property
     def live(self) -> MaximGeminiAsyncLive:
-        """The Live API, traced; `live.music` is the SDK's own."""
+        """The Live API, traced; `live.music` is the SDK's own, and so is all of it before google-genai 2."""
+        if not HAS_LIVE:
+            found: MaximGeminiAsyncLive = self._wrapped.live
+            return found
         from .live import MaximGeminiAsyncLive  # few applications speak
 
         return self._once("live", self._wrapped.live, MaximGeminiAsyncLive)

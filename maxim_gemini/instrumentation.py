@@ -263,6 +263,8 @@ def _interactions_patches(module: ModuleType) -> Iterable[Patch]:
 
 
 def _live_patches(module: ModuleType) -> Iterable[Patch]:
+    if "waiting_for_input" not in module.types.LiveServerContent.model_fields:
+        return  # google-genai 1, whose Live API is another
     required = frozenset({"model"})
     wrapper = _ours("live", "MaximGeminiAsyncLive")
     method = _Method("live", "connect", module.AsyncLive, wrapper, required=required, known=required | {"config"})
