@@ -63,6 +63,33 @@ def test_what_tests_logged_is_written_for_people(suite: pytest.Pytester, gemini:
     assert "You said: Hi" in html
 
 
+HIDDEN = """
+from google import genai
+from maxim_gemini import MaximGeminiClient, Privacy
+from maxim_gemini.testing import reply
+
+def test_it(gemini_mock, maxim_fake_logger):
+    gemini_mock.reply(reply.text("an answer of " + "secr" + "ets"))
+    gemini_mock.reply(reply.error(400, message="an error of " + "secr" + "ets"))
+    client = MaximGeminiClient(genai.Client(api_key="any"), maxim_fake_logger, privacy=Privacy(capture="no-content"))
+    client.models.generate_content(model="gemini-2.5-flash", contents="a question of " + "secr" + "ets")
+    try:
+        client.models.generate_content(model="gemini-2.5-flash", contents="a question of " + "secr" + "ets")
+    except genai.errors.APIError:
+        pass
+"""
+
+
+def test_a_report_holds_no_more_than_the_privacy_policy_lets_out(suite: pytest.Pytester) -> None:
+    suite.makepyfile(test_hidden=HIDDEN)
+    result = suite.runpytest_subprocess("--maxim-gemini-report=traces.html")
+    result.assert_outcomes(passed=1)
+    text = (suite.path / "traces.html").read_text(encoding="utf-8")
+    assert "[not captured]" in text
+    assert "secrets" not in text
+    assert "secrets" not in result.stdout.str()
+
+
 FAILING = """
 def test_fails(maxim_fake_logger):
     maxim_fake_logger.trace({"id": "trace-1", "name": "half \\ud83d"}).end()
