@@ -18,7 +18,7 @@ import threading
 import warnings
 from contextlib import suppress
 from importlib.abc import MetaPathFinder
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 if TYPE_CHECKING:
@@ -103,13 +103,20 @@ class _Code:
 
     def put(self) -> None:
         self._function.__signature__ = self._signature
-        self._function.__code__ = self._code
+        _exchange(self._function, self._code)
 
     def undo(self) -> None:
         if self._function.__code__ is self._code:  # else somebody has exchanged the code, too, and calls ours
-            self._function.__code__ = self._before
+            _exchange(self._function, self._before)
         if self._function.__code__ is self._before:
             self._function.__dict__.pop("__signature__", None)
+
+
+def _exchange(function: Any, code: CodeType) -> None:
+    """Give *function* other code; from Python 3.13 on, it warns where a generator's is exchanged for a plain one."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        function.__code__ = code
 
 
 def _is_ours(function: FunctionType) -> bool:
