@@ -20,7 +20,11 @@ pytest_plugins = ["pytester"]
 LIVE = ["live", *(f"{room}/test_live.py" for room in ("bundled", "replies"))]
 LIVE += [f"recorder/test_{name}_sessions.py" for name in ("live", "real")]
 LIVE += ["cli/test_websockets.py", "plugin/test_live_sharing.py"]
-collect_ignore = LIVE if int(genai.__version__.partition(".")[0]) < 2 else []
+# Tests of what is the same with every google-genai, written with what 1 does not have: clients that close in async,
+# names of inline files, functions whose annotations are text.
+NEWER = [f"core/test_{name}.py" for name in ("privacy", "surroundings", "wav")]
+NEWER += ["instrumentation", "plugin/test_instrument.py"]
+collect_ignore = [*LIVE, *NEWER] if int(genai.__version__.partition(".")[0]) < 2 else []
 
 # This thread has no event loop, and says so. Else pytest-asyncio 1.0 has the first async test make one, which nobody
 # closes, and which is collected in some test or other that runs a loop of its own.

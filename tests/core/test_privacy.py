@@ -17,6 +17,7 @@ from support.planting import MARK
 
 from maxim_gemini import MaximGeminiClient, Privacy, instrument, mask_secrets, span, trace
 from maxim_gemini.testing import FakeLogger, GeminiMock, Reply, TextReceived, reply
+from maxim_gemini.testing._http.sdk import closing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +42,7 @@ HIDING = {
 
 @pytest.fixture
 def bare() -> Iterator[genai.Client]:
-    with genai.Client(api_key="test-key") as client:
+    with closing(genai.Client(api_key="test-key")) as client:
         yield client
 
 
