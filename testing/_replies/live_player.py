@@ -71,6 +71,7 @@ class InThread(Protocol):
 class _Conversation:
     def __init__(self, script: Player, channel: Channel, request: GeminiRequest, in_thread: InThread) -> None:
         self._script = script
+        self._begun = 0
         self._channel = channel
         self._request = request
         self._in_thread = in_thread
@@ -112,7 +113,6 @@ class _Conversation:
             await self._news.wait()
 
     async def _speak(self, session: LiveSession) -> None:
-        left = list(session.turns)
         is_interaction = is_live_interaction(self._request)
         await self._send(
             {"event_type": "interaction.connected"} if is_interaction else {"setupComplete": dict(session.setup)}
@@ -120,16 +120,14 @@ class _Conversation:
         try:
             for number, turn in enumerate(session.turns):
                 if not await self._turn(turn, number):
-                    left = left[1:]
                     return
-                left = left[1:]
             await self._until(lambda: self._user.prompts)
             raise ScriptError(
                 f"no turn is left for {self._user.prompts[0]!r:.200}: reply.live(...) has {len(session.turns)}, "
                 "add one more"
             )
         finally:
-            if left:
+            if left := list(session.turns)[self._begun :]:
                 self._script.left_over(left, self._request)
 
     async def _turn(self, turn: Any, number: int) -> bool:
@@ -138,12 +136,15 @@ class _Conversation:
         if not starts_by_sound:
             await self._until(lambda: self._user.prompts)
             self._user.prompts.popleft()
+            self._begun = number + 1  # who leaves while it is sent has taken it
         reply = (
             turn if isinstance(turn, Reply) else await self._in_thread(lambda: self._script.turn(turn, self._request))
         )
         self._user.is_speaking = False
         for action in written(reply, self._request, number):
-            if not await self._act(action):
+            goes_on = await self._act(action)
+            self._begun = number + 1
+            if not goes_on:
                 return False
         return True
 
