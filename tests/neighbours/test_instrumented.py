@@ -155,7 +155,11 @@ def test_sentry(steps: str) -> None:
 
     pytest.importorskip("sentry_sdk.integrations.google_genai", reason="sentry-sdk is not installed")
     run = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(steps=steps)],
+        [
+            sys.executable,
+            "-c",
+            f"import sys; sys.path.insert(0, {str(ROOT / 'tests')!r})\n{PROGRAM.format(steps=steps)}",
+        ],
         capture_output=True,
         text=True,
         check=False,
