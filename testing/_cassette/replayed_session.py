@@ -4,7 +4,7 @@ What the client sends is compared in order and by meaning; sound and video only 
 message of the server's comes when the client has sent as many messages, and as much sound, as it had when that message
 came. The answer to the setup needs the setup alone.
 
-Sessions of one address are told apart by what the client sends. As long as several fit, the first is taken; where a
+Sessions of one address are distinguished by what the client sends. As long as several fit, the first is taken; where a
 message does not fit it, another that fits takes its place, if what the client has received so far is the same.
 """
 
