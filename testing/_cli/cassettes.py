@@ -115,17 +115,16 @@ def _print_table(rows: Sequence[Row]) -> None:
     if not rows:
         console.note("no cassettes here")
     elif out.is_terminal:
-        from rich import box
-        from rich.table import Table
+        from rich.padding import Padding
 
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-        for title, style in (("name", "cyan"), ("from", ""), ("on", "dim"), ("calls", "dim"), ("shows", "")):
-            table.add_column(
-                title, style=style, no_wrap=title in ("name", "on"), justify="right" if title == "calls" else "left"
-            )
+        # Names are long and descriptions longer: beside each other they fit no usual terminal.
         for row in rows:
-            table.add_row(row.name, row.source, row.recorded_at[:10], str(row.interactions), row.description)
-        out.print(table)
+            count = f"{row.interactions} call{'s' * (row.interactions != 1)}"
+            facts = filter(None, (count, row.source, row.recorded_at[:10]))
+            out.print(row.name, style="cyan", end="  ", soft_wrap=True)
+            out.print(", ".join(facts), style="dim", soft_wrap=True)
+            if row.description:
+                out.print(Padding(row.description, (0, 0, 0, 4)))
         console.note(f"{len(rows)} cassettes; `maxim-gemini cassettes show NAME` prints one")
     else:
         for row in rows:

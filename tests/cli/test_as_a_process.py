@@ -113,37 +113,56 @@ from maxim_gemini.testing._cli import console
 from maxim_gemini.testing._cli.app import run
 
 for look in eval(sys.argv[1]):
-    for columns in (40, 60, 80, 120):
+    for columns in eval(sys.argv[2]):
         console.out.cache_clear()
         console.err.cache_clear()
         with mock.patch.dict(os.environ, {"COLUMNS": str(columns), **look}):
-            assert run(["demo"]) == 0
-        print(end="\\f", flush=True)
+            for command in (["demo"], ["cassettes", "list"]):
+                assert run(command) == 0
+                print(end="\\f", flush=True)
 """
+WIDTHS = (40, 60, 80, 120)
 
 
 @pytest.fixture(scope="module")
-def demos() -> dict[tuple[str, int], str]:
-    """The demo on terminals of every kind and width, all in one process: its start takes longer than they do."""
-    shown = on_a_terminal(repr([*LOOKS.values()]), command=(sys.executable, "-c", EVERY_LOOK)).split("\f")
-    return dict(zip(itertools.product(LOOKS, (40, 60, 80, 120)), shown, strict=False))
+def terminals() -> dict[tuple[str, int, str], str]:
+    """What commands print on terminals of every kind and width: in one process, whose start takes longer."""
+    command = (sys.executable, "-c", EVERY_LOOK)
+    shown = on_a_terminal(repr([*LOOKS.values()]), repr(WIDTHS), command=command).split("\f")
+    return dict(zip(itertools.product(LOOKS, WIDTHS, ("demo", "list")), shown, strict=False))
 
 
-@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+def lines_of(shown: str) -> list[str]:
+    return re.sub(r"\x1b\[[\d;]*m", "", shown).splitlines()
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
 @pytest.mark.parametrize("look", LOOKS)
-def test_the_demo_fits_the_terminal(demos: dict[tuple[str, int], str], columns: int, look: str) -> None:
-    assert ((ESCAPE + "1;36m") in demos[look, columns]) == (look == "colour")
-    lines = re.sub(r"\x1b\[[\d;]*m", "", demos[look, columns]).splitlines()
-    assert max(map(len, lines)) <= columns
-    said = " ".join(" ".join(lines).split())
-    for text in (
+def test_the_demo_fits_the_terminal(terminals: dict[tuple[str, int, str], str], columns: int, look: str) -> None:
+    shown = terminals[look, columns, "demo"]
+    assert ((ESCAPE + "1;36m") in shown) == (look == "colour")
+    assert max(map(len, lines_of(shown))) <= columns
+    text = " ".join(" ".join(lines_of(shown)).split())
+    for part in (
         "What should I wear for a walk in Kyiv this afternoon?",
         "A light jacket will do: it is 21 °C and clear in Kyiv, with a little wind.",
         "1 session, 1 trace",
         "google/gemini-2.5-flash",
         "→ 20 tokens STOP" if columns > 40 else "tokens",
     ):
-        assert text in said
+        assert part in text
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_descriptions_are_readable_on_a_narrow_terminal(
+    terminals: dict[tuple[str, int, str], str], columns: int
+) -> None:
+    lines = lines_of(terminals["colour", columns, "list"])
+    descriptions = [line for line in lines if line.startswith("    ")]
+    assert max(map(len, descriptions)) <= columns
+    # A column beside long names would leave them a word a line.
+    assert len(" ".join(" ".join(descriptions).split())) / len(descriptions) > 20
+    assert "A prompt that is blocked: no candidates." in " ".join(" ".join(lines[1:3]).split())
 
 
 def test_no_color_is_heeded() -> None:
