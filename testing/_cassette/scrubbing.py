@@ -52,6 +52,7 @@ _DUMMY: Final = re.compile(r"(?:test|dummy|fake|example|sample|your|placeholder|
 """Credentials that a test is run with and that open nothing."""
 
 _PROJECT_IN_PATH: Final = re.compile(r"(?<=/projects/)[^/]+")
+_PROJECT_IN_HOST: Final = re.compile(r"(?<=-)\d+(?=\.prediction\.vertexai\.goog\b)", re.IGNORECASE)
 _PROJECT_OF_RESOURCE: Final = re.compile(r'"(?://[\w.-]+/)?projects/([\w.:-]+)/locations/')
 _PROJECT_IN_ERROR: Final = re.compile(
     r"\bprojects?[ /]+(?:number: )?([\w.:-]*\d[\w:-]*)|\bproject_number:(\d+)"
@@ -160,7 +161,7 @@ class Scrubber:
         parts = urlsplit(uri)
         pairs = [part.partition("=") for part in parts.query.split("&")] if parts.query else []
         query = "&".join(f"{name}{mark}{self._query_value(name, value)}" for name, mark, value in pairs)
-        host = self.text(parts.netloc.rpartition("@")[2])
+        host = _PROJECT_IN_HOST.sub(REDACTED, self.text(parts.netloc.rpartition("@")[2]))
         path = _PROJECT_IN_PATH.sub(REDACTED, self._quoted(parts.path, "/:@"))
         return parts._replace(netloc=host, query=query, path=path, fragment="").geturl()
 
@@ -266,7 +267,7 @@ class Scrubber:
             for name, value in parse_qsl(parts.query)
             if is_secret_parameter(name) and _is_secret(value) and (name == "key" or looks_random(value))
         }
-        projects = {*_PROJECT_IN_PATH.findall(parts.path)}
+        projects = {*_PROJECT_IN_PATH.findall(parts.path), *_PROJECT_IN_HOST.findall(parts.netloc)}
         projects |= {value for name, value in headers if name.lower() == "x-goog-user-project"}
         known = self.projects | {name for name in projects if _is_secret(name)}
         if secrets.keys() <= self.secrets.keys() and known == self.projects:

@@ -19,6 +19,7 @@ _HOSTS: Final = re.compile(
     (?: \.[a-z0-9-]+\.rep )?                       # endpoints of a region or of several
     (?: \.mtls )? (?: \.sandbox )?                 # client certificates; not yet in production
     \.googleapis\.com
+    | [a-z0-9-]+ \.[a-z0-9-]+ \.prediction\.vertexai\.goog    # an endpoint of Vertex that is one project's own
     """,
     re.VERBOSE,
 )

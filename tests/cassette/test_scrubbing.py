@@ -227,6 +227,15 @@ def test_projects_are_scrubbed() -> None:
     assert response.body == dump_json(error)
 
 
+def test_the_project_in_the_host_of_a_dedicated_endpoint_is_scrubbed() -> None:
+    uri = "https://222409431.europe-west4-841529064496.prediction.vertexai.goog/v1/models/m:generateContent"
+    error = {"error": {"message": "Denied on 841529064496."}}
+    request, response = Scrubber().exchange(Request("POST", uri, b"{}", {}), plain(dump_json(error)))
+    host = "222409431.europe-west4-REDACTED.prediction.vertexai.goog"
+    assert request.uri == f"https://{host}/v1/models/m:generateContent"
+    assert b"841529064496" not in response.body
+
+
 def test_a_text_about_projects_stays() -> None:
     text = "see projects/alpha/readme and projects/beta"
     assert Scrubber().text(text) == text

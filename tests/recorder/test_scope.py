@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         "us-central1-autopush-aiplatform.sandbox.googleapis.com",
         "us-central1-staging-aiplatform.sandbox.googleapis.com",
         "us-central1-aiplatform-endpoint1.p.googleapis.com",
+        "2224094319688548252.europe-west4-841529064496.prediction.vertexai.goog",
     ],
 )
 def test_googles_hosts_are_in_scope(host: str) -> None:
@@ -66,6 +67,8 @@ def test_googles_hosts_are_in_scope(host: str) -> None:
         "secretmanager.us-central1.rep.googleapis.com",
         "aiplatform.googleapis.com.evil.example.",
         "example-aiplatform.example.com",
+        "prediction.vertexai.goog",
+        "1.us-central1-2.prediction.vertexai.goog.evil.example",
         "127.0.0.1",
         "",
     ],
