@@ -270,6 +270,9 @@ def serve(
     port: Annotated[
         int, typer.Option(help="The port; by default 8484; 0 takes a free one.", min=0, max=65535, show_default=False)
     ] = 8484,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="Speak TLS; prints SSL_CERT_FILE, which makes programs trust it.")
+    ] = False,
 ) -> None:
     """Run a Gemini server on this machine, for any program, until Ctrl-C.
 
@@ -277,7 +280,7 @@ def serve(
     """
     from .serve import run_server
 
-    run_server(cassette=cassette, script=script, text=text, pace=pace and pace.value, host=host, port=port)
+    run_server(cassette=cassette, script=script, text=text, pace=pace and pace.value, host=host, port=port, tls=tls)
 
 
 @app.command(

@@ -28,7 +28,7 @@ TEXT: Final = "Hello from maxim-gemini."
 
 
 def run_server(
-    *, cassette: str | None, script: Path | None, text: str | None, pace: str | None, host: str, port: int
+    *, cassette: str | None, script: Path | None, text: str | None, pace: str | None, host: str, port: int, tls: bool
 ) -> None:
     """Serve until interrupted. The first line on stdout is the address; the requests go to stderr."""
     sources = {"--cassette": cassette, "--script": script, "--text": text}
@@ -37,11 +37,12 @@ def run_server(
         raise TestKitError(f"{' and '.join(given)} can't be used together: the server answers from one of them")
     if pace is not None and cassette is None:
         raise TestKitError(f"--pace {pace} needs a --cassette: only a cassette has a pace")
-    server = _server(cassette=cassette, script=script, text=text, pace=pace, host=host, port=port)
+    server = _server(cassette=cassette, script=script, text=text, pace=pace, host=host, port=port, tls=tls)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with server:
         console.plain(server.url)
-        console.note(f"GOOGLE_GEMINI_BASE_URL={server.url} GEMINI_API_KEY=any  (Ctrl-C stops)")
+        trusted = f"SSL_CERT_FILE={server.ca_file} " if tls else ""
+        console.note(f"{trusted}GOOGLE_GEMINI_BASE_URL={server.url} GEMINI_API_KEY=any  (Ctrl-C stops)")
         seen = 0
         try:
             while True:
@@ -52,9 +53,9 @@ def run_server(
 
 
 def _server(
-    *, cassette: str | None, script: Path | None, text: str | None, pace: Any, host: str, port: int
+    *, cassette: str | None, script: Path | None, text: str | None, pace: Any, host: str, port: int, tls: bool
 ) -> GeminiServer:
-    address: JsonDict = {"host": host, "port": port, "strict": False}
+    address: JsonDict = {"host": host, "port": port, "tls": tls, "strict": False}
     if cassette is not None:
         # An application that is started again sends the same requests again.
         recording = Cassette.load(named(cassette), allow_playback_repeats=True)

@@ -111,8 +111,12 @@ class ReplayedCredentials(Credentials):
 
 def options_without_tls() -> dict[str, Any]:
     """Return HTTP options for a client that never connects: it need not read all certificates, most of its making."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    options = {"client_args": {"verify": context}, "async_client_args": {"verify": context}}
+    return options_with_tls(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+
+
+def options_with_tls(context: ssl.SSLContext) -> dict[str, Any]:
+    """Return HTTP options for a client that uses *context* for all its connections."""
+    options: dict[str, Any] = {"client_args": {"verify": context}, "async_client_args": {"verify": context}}
     base = importlib.import_module("google.genai._api_client").BaseApiClient
     if hasattr(base, "_ensure_websocket_ssl_ctx"):  # before that, httpx got all options, unsorted
         options["async_client_args"]["ssl"] = context

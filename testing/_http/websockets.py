@@ -100,7 +100,9 @@ def _opened(connect: Callable[[Any], Generator[Any, None, Any]], self: Any) -> G
     """Open a connection; to a server on this machine without TLS, if it has none."""
     try:
         return (yield from connect(self))
-    except ssl.SSLError:
+    except ssl.SSLError as error:
+        if isinstance(error, ssl.SSLCertVerificationError):  # it has TLS, and is not trusted
+            raise
         options = getattr(self, _OPTIONS, None)
         if options is None or not self.uri.startswith("wss:"):
             raise

@@ -25,12 +25,13 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 
 from maxim_gemini.testing._clock import monotonic
-from maxim_gemini.testing._http import plainly_served, wire
+from maxim_gemini.testing._http import plainly_served, sdk, wire
 from maxim_gemini.testing._http.websocket import ABNORMAL, Close, PeerClosed
 from maxim_gemini.testing._json_types import is_list, is_object
 from maxim_gemini.testing.exceptions import ScriptError, TestKitError
 
 from .cassette_player import CassettePlayer, Pace
+from .certificate import Certificate
 from .failures import error_body
 from .interaction_writing import PLAIN_TYPE, error_json
 from .live_player import failure, play
@@ -43,6 +44,7 @@ from .script import Answering, Script, Scripted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from os import PathLike
+    from pathlib import Path
     from types import TracebackType
 
     from starlette.types import Receive, Scope, Send
@@ -85,6 +87,7 @@ class GeminiServer(Scripted):
         pace: Pace = "instant",
         host: str = "127.0.0.1",
         port: int = 0,
+        tls: bool = False,
         strict: bool = True,
         max_body: int = 100 * 2**20,
         keep_requests: int = KEEP_REQUESTS,
@@ -92,9 +95,10 @@ class GeminiServer(Scripted):
     ) -> None:
         """Prepare to serve *replies* in order, or a *cassette* at its recorded *pace* or at once.
 
-        *port* 0 takes a free one; *strict* False leaves it to you to call `check()`. A request of more than *max_body*
-        bytes is refused. The latest *keep_requests* requests are kept to be seen, and at most *keep_bytes* of bodies,
-        and of uploaded files.
+        *port* 0 takes a free one. With *tls* it speaks HTTPS and secure websockets, with a certificate of its own that
+        clients made with `http_options` trust. *strict* False leaves it to you to call `check()`. A request of more
+        than *max_body* bytes is refused. The latest *keep_requests* requests are kept to be seen, and at most
+        *keep_bytes* of bodies, and of uploaded files.
         """
         if replies and cassette is not None:
             raise ScriptError("a server plays either replies or a cassette: make two servers")
@@ -103,6 +107,7 @@ class GeminiServer(Scripted):
         log = RequestLog(keep_requests=keep_requests, keep_bytes=keep_bytes)
         self._player = Script(*replies, log=log) if cassette is None else CassettePlayer(cassette, pace=pace, log=log)
         self._address = (host, port)
+        self._tls = tls
         self._strict = strict
         self._max_body = max_body
         self._running: _Running | None = None
@@ -115,12 +120,25 @@ class GeminiServer(Scripted):
     @property
     def url(self) -> str:
         """Where it listens: the `base_url` of a client, or `GOOGLE_GEMINI_BASE_URL`."""
-        return _url(self._started.socket)
+        return self._started.url
 
     @property
     def port(self) -> int:
         """The port on which it listens."""
         return int(self._started.socket.getsockname()[1])
+
+    @property
+    def http_options(self) -> dict[str, Any]:
+        """What a client needs to send here: `genai.Client(api_key="any", http_options=server.http_options)`."""
+        certificate = self._started.certificate
+        return {"base_url": self.url, **(sdk.options_with_tls(certificate.trust) if certificate else {})}
+
+    @property
+    def ca_file(self) -> Path:
+        """The certificate that clients have to trust, as long as it runs: of other processes, `SSL_CERT_FILE`."""
+        if (certificate := self._started.certificate) is None:
+            raise TestKitError("this server has no TLS: make it with tls=True")
+        return certificate.ca_file
 
     def __enter__(self) -> Self:
         self.start()
@@ -139,8 +157,11 @@ class GeminiServer(Scripted):
         """Listen; raise `TestKitError` where the port is in use."""
         if self._running is not None:
             raise TestKitError(f"{self!r} is running already")
-        self._running = _Running(self._serve, _listening(*self._address), self._max_body)
-        self._plain.enter_context(plainly_served(self.port))
+        listening = _listening(*self._address)
+        certificate = Certificate(self._address[0]) if self._tls else None
+        self._running = _Running(self._serve, listening, self._max_body, certificate)
+        if certificate is None:
+            self._plain.enter_context(plainly_served(self.port))
         self._running.start()
 
     def stop(self) -> None:
@@ -208,7 +229,7 @@ class GeminiServer(Scripted):
         target = scope["raw_path"].decode("ascii") + (
             f"?{query.decode('latin-1')}" if (query := scope["query_string"]) else ""
         )
-        url = target if target.startswith("http") else f"http://{request.headers.get('host') or self.url[7:]}{target}"
+        url = target if target.startswith("http") else f"{scope['scheme']}://{request.headers.get('host')}{target}"
         return GeminiRequest.of(scope["method"], url, request.headers.items(), bytes(body))
 
     def _writing(self, request: GeminiRequest) -> Callable[[], Answer]:
@@ -268,9 +289,15 @@ class _Running:
     """A server while it runs: its socket, its thread, the answers on their way."""
 
     def __init__(
-        self, serve: Callable[[_Running, Scope, Receive, Send], Any], listening: socket.socket, max_message: int
+        self,
+        serve: Callable[[_Running, Scope, Receive, Send], Any],
+        listening: socket.socket,
+        max_message: int,
+        certificate: Certificate | None,
     ) -> None:
         self.socket = listening
+        self.certificate = certificate
+        self.url = _url(listening, "https" if certificate else "http")
         self._fork_safe = listening.dup()  # uvicorn closes the other one
         self.deliveries: set[_Delivery] = set()
         self._process = os.getpid()
@@ -290,14 +317,15 @@ class _Running:
             server_header=False,
             timeout_keep_alive=_IDLE,
             timeout_graceful_shutdown=1,
+            ssl_certfile=certificate.file if certificate else None,
         )
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._run, name=f"GeminiServer {_url(listening)}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"GeminiServer {self.url}", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
         if not self._ready.wait(_PATIENCE):
-            raise TestKitError(f"the server at {_url(self.socket)} did not start within {_PATIENCE:g} s")
+            raise TestKitError(f"the server at {self.url} did not start within {_PATIENCE:g} s")
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=_Loop) as runner:
@@ -323,6 +351,8 @@ class _Running:
         with suppress(OSError), self._fork_safe as listening:
             listening.shutdown(socket.SHUT_RDWR)  # a fork that holds the socket would keep the port
         self.socket.close()  # uvicorn 0.30 leaves it open
+        if self.certificate is not None:
+            self.certificate.close()
 
     def _leave(self) -> None:
         for delivery in self.deliveries:
@@ -528,9 +558,9 @@ def _listening(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _url(listening: socket.socket) -> str:
+def _url(listening: socket.socket, scheme: str) -> str:
     """Return the address of *listening* for clients on this machine."""
     address: tuple[str, int] = listening.getsockname()[:2]
     host, port = address
     local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://[{quote(local, safe=':')}]:{port}" if ":" in local else f"http://{local}:{port}"
+    return f"{scheme}://[{quote(local, safe=':')}]:{port}" if ":" in local else f"{scheme}://{local}:{port}"

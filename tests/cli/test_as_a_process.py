@@ -8,14 +8,16 @@ import os
 import pty
 import re
 import signal
+import ssl
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from google import genai
+from google.genai import types
 
-from maxim_gemini.testing._http.sdk import close
+from maxim_gemini.testing._http.sdk import close, closing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -243,6 +245,27 @@ def test_serve_answers_another_process_until_it_is_stopped(tmp_path: Path, optio
     assert process.returncode == 0
     assert "What is the capital of France?" in noted
     assert noted.endswith("2 requests answered\n")
+
+
+def test_serve_over_tls_says_what_to_trust() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "serve", "--port", "0", "--tls"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=clean(),
+    ) as process:  # fmt: skip
+        assert process.stdout
+        assert process.stderr
+        url = process.stdout.readline().strip()
+        line = process.stderr.readline()
+        file = line.partition("SSL_CERT_FILE=")[2].partition(" ")[0]
+        context = ssl.create_default_context(cafile=file)
+        options = types.HttpOptions(base_url=url, client_args={"verify": context})
+        with closing(genai.Client(api_key="any", http_options=options)) as client:
+            answer = client.models.generate_content(model="gemini-2.5-flash", contents="Hi")
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+    assert url.startswith("https://127.0.0.1:")
+    assert line == f"SSL_CERT_FILE={file} GOOGLE_GEMINI_BASE_URL={url} GEMINI_API_KEY=any  (Ctrl-C stops)\n"
+    assert answer.text == "Hello from maxim-gemini."
 
 
 def test_a_port_in_use_is_one_line() -> None:
