@@ -42,6 +42,7 @@ from maxim_gemini.testing._replies.model import (
     Disconnect,
     Document,
     Event,
+    Failure,
     Gate,
     Hangup,
     Hold,
@@ -54,6 +55,7 @@ from maxim_gemini.testing._replies.model import (
     LiveMessage,
     LiveSession,
     Pause,
+    Refusal,
     Reply,
     Schema,
     Transcription,
@@ -700,6 +702,16 @@ def resumption(handle: str | None = None, *, resumable: bool = True) -> Reply:
     """Give the *handle* with which a live session can be resumed."""
     named = {"newHandle": handle} if handle else {}
     return live_message({"sessionResumptionUpdate": {**named, **({"resumable": True} if resumable else {})}})
+
+
+def refuse(code: int, message: str | None = None, *, status: str | None = None) -> Reply:
+    """Answer the handshake of a websocket with the HTTP status *code*: no connection is opened.
+
+    It is chosen before the client has sent anything: a rule that asks for a model or a text does not match yet.
+    """
+    if not 400 <= code <= 599:
+        raise ScriptError(f"a handshake is refused with a status from 400 to 599, got {code!r}")
+    return Reply((Refusal(Failure(code, message, status)),))
 
 
 def close(code: int = 1000, reason: str = "") -> Reply:

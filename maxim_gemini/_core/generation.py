@@ -143,7 +143,8 @@ class Outcome(NamedTuple):
             return STOPPED_EARLY
         if isinstance(error, asyncio.CancelledError):
             return CANCELLED
-        code = getattr(error, "code", getattr(error, "status_code", None))
+        refused = getattr(getattr(error, "response", None), "status_code", None)  # by websockets
+        code = getattr(error, "code", getattr(error, "status_code", refused))
         status = getattr(error, "status", None) or _status_in(getattr(error, "body", None))
         message = getattr(error, "message", None) or words_of(error)
         described = {

@@ -216,6 +216,14 @@ class Cassette(VcrCassette):
             self.dirty = True
         return session
 
+    def has_websocket(self, uri: str) -> bool:
+        """Return whether a websocket at *uri* was recorded, be it refused."""
+        return self._sessions.has(path_of(self.scrubber.address(uri)))
+
+    def play_refusal(self, uri: str) -> Response | None:
+        """Return with what the next handshake at *uri* is refused, if the recorded one was."""
+        return self._sessions.play_refusal(path_of(self.scrubber.address(uri)))
+
     def replay_websocket(
         self,
         uri: str,

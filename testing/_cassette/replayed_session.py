@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from maxim_gemini.testing._http.delivery import Pace
+    from maxim_gemini.testing._http.exchange import Response
     from maxim_gemini.testing.exceptions import CassetteError
 
     from .matching import Meaning
@@ -46,11 +47,32 @@ class Sessions:
     ) -> None:
         self._sessions = sessions
         self._players: dict[int, ReplayedSession] = {}
+        self._opened: Counter[tuple[Any, ...]] = Counter()
+        """How many connections there were, by address."""
         self.ignored = ignored
         self._repeats = repeats
 
+    def play_refusal(self, path: Meaning) -> Response | None:
+        """Return with what the next handshake at that address is refused, if the recorded one was."""
+        sessions = self._at(path)
+        number = self._opened[_address(path)]
+        self._opened[_address(path)] += 1
+        if self._repeats and sessions:
+            number %= len(sessions)
+        if number >= len(sessions) or (refusal := sessions[number].refused) is None:
+            return None
+        sessions[number].played += 1
+        return refusal
+
     def of(self, path: Meaning) -> list[WebsocketSession]:
         """Return the sessions at that address."""
+        return [session for session in self._at(path) if session.refused is None]
+
+    def has(self, path: Meaning) -> bool:
+        """Return whether there is a session at that address, be it refused."""
+        return bool(self._at(path))
+
+    def _at(self, path: Meaning) -> list[WebsocketSession]:
         return [session for session in self._sessions if _address(session.path) == _address(path)]
 
     def choose(self, player: ReplayedSession) -> bool:

@@ -3,6 +3,7 @@
     uri, headers
     media       the files beside the cassette with sound and pictures: {file, from, type}
     ended       {code, reason, by}; missing where the recording ended first
+    refused     the HTTP answer of a server that opened no connection: {status, headers, body}, and nothing below
     received    how the server's messages are written, where it is not the usual way; `sent` the same of the client's
     frames      {at, sent | received: value | text, media, json, type}
 
@@ -28,7 +29,7 @@ from maxim_gemini.testing._json_types import is_list, is_object
 from maxim_gemini.testing.exceptions import CassetteError
 
 from . import bodies, json_text, yaml_reader
-from .interaction import pairs, stored_headers
+from .interaction import pairs, response_of, stored_headers, stored_of
 from .json_text import as_text
 from .messages import Ids, blobs_of, compared, given_ids, kind_of, path_of, size_of, value_of
 from .scrubbing import METHOD
@@ -37,6 +38,8 @@ from .yaml_format import FRAME, SessionBlock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from maxim_gemini.testing._http.exchange import Response
 
     from .interaction import Origin
     from .matching import Meaning
@@ -118,6 +121,12 @@ class WebsocketSession:
         ended = self.head.get("ended")
         return Close(int(ended["code"]), str(ended.get("reason", "")), ended.get("by", "server")) if ended else None
 
+    @cached_property
+    def refused(self) -> Response | None:
+        """With what the server refused the handshake, if it did."""
+        refused = self.head.get("refused")
+        return None if refused is None else response_of(bodies.attached(refused, self._origin.shelf.fetch))
+
     def __len__(self) -> int:
         """Return the number of messages of both sides."""
         return len(self._pieces)
@@ -144,7 +153,7 @@ class WebsocketSession:
         """The whole session as it went over the wire."""
         frames = [self.frame(index) for index in range(len(self))]
         messages = tuple(Frame(self.message(frame), frame.is_sent, frame.at) for frame in frames)
-        return Conversation(self.uri, tuple(pairs(self.head.get("headers"))), messages, self.close)
+        return Conversation(self.uri, tuple(pairs(self.head.get("headers"))), messages, self.close, self.refused)
 
     def sent(self) -> Iterator[Any]:
         """Yield what each message of the client's means that is not media."""
@@ -204,6 +213,8 @@ class WebsocketSession:
         content = dict(self._content)
         if self._media is not None:
             content |= {"media": media} if (media := self._media.stored(attach)) else {}
+        if "refused" in content:
+            content["refused"] = bodies.detached(content["refused"], attach)
         frames = content.pop("frames")
         return SessionBlock.of(content, frames)
 
@@ -287,7 +298,7 @@ def checked_session(origin: Origin, index: int, content: Any, *, is_sealed: bool
         if "media" not in frame.values:
             session.message(frame)
         float(frame.at)
-    _ = session.close, session.key
+    _ = session.close, session.refused, session.key
     return session
 
 
@@ -317,12 +328,20 @@ def recorded(
         "uri": clean.address(conversation.uri),
         "headers": stored_headers(clean.headers(conversation.headers)),
         "ended": _ended(conversation.close, clean),
+        "refused": _refused(conversation, clean),
         **_styles(frames),
         "frames": frames,
     }
     return WebsocketSession(
         origin, index, {name: value for name, value in head.items() if value not in (None, {})}, media
     )
+
+
+def _refused(conversation: Conversation, clean: Scrubber) -> dict[str, Any] | None:
+    if conversation.refused is None:
+        return None
+    handshake = Request(METHOD, conversation.uri, None, dict(conversation.headers))
+    return stored_of(*clean.exchange(handshake, conversation.refused)).response
 
 
 def _ended(close: Close | None, clean: Scrubber) -> dict[str, Any] | None:

@@ -172,6 +172,7 @@ def _as_data(path: Path, cassette: Cassette) -> JsonDict:
             "uri": session.uri,
             "frames": session.values.session["frames"],
             "ended": session.head.get("ended"),
+            **({"refused": session.head["refused"]} if session.refused else {}),
         }
         for session in cassette.websockets
     ]

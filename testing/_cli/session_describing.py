@@ -22,6 +22,8 @@ _NORMAL: Final = (1000, 1001)
 
 def outcome(session: WebsocketSession) -> str:
     """Return how many messages there are, and how the session ended."""
+    if session.refused is not None:
+        return f"refused with {session.refused.status} {session.refused.reason}".rstrip()
     sent = sum(session.sides())
     parts = [f"{sent} sent, {len(session) - sent} received"]
     if close := session.close:
@@ -30,12 +32,15 @@ def outcome(session: WebsocketSession) -> str:
 
 
 def is_broken(session: WebsocketSession) -> bool:
-    """Return whether the connection ended in an error."""
+    """Return whether there was no connection, or it ended in an error."""
+    if session.refused is not None:
+        return True
     return session.close is not None and session.close.code not in _NORMAL
 
 
 def messages(session: WebsocketSession) -> Iterator[Line]:
     """Yield every message as it is stored."""
+    yield from _refusal(session)
     for index in range(len(session)):
         frame = session.frame(index)
         yield Line("sent" if frame.is_sent else "received", _json(frame.value))
@@ -43,7 +48,7 @@ def messages(session: WebsocketSession) -> Iterator[Line]:
 
 def lines(session: WebsocketSession) -> list[Line]:
     """Return the lines of a session, the pieces of one text or of one sound joined."""
-    joined: list[Line] = []
+    joined: list[Line] = [*_refusal(session)]
     sizes: Counter[int] = Counter()
     for index in range(len(session)):
         for line, size in _lines(session.frame(index)):
@@ -67,7 +72,13 @@ def answer(session: WebsocketSession) -> dict[str, Any]:
             sound += size
             if not size and line.who != "usage":
                 texts[line.who] = texts.get(line.who, "") + line.text
-    return {"ended": session.head.get("ended"), "sound_bytes": sound, **texts}
+    refused = {"refused": outcome(session)} if session.refused else {}
+    return {**refused, "ended": session.head.get("ended"), "sound_bytes": sound, **texts}
+
+
+def _refusal(session: WebsocketSession) -> Iterator[Line]:
+    if session.refused is not None and session.refused.body:
+        yield Line("refusal", session.refused.body.decode(errors="replace"))
 
 
 def _lines(frame: StoredFrame) -> Iterator[tuple[Line, int]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from maxim_gemini.testing._clock import monotonic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from .exchange import Response
 
 Message: TypeAlias = str | bytes
 """What a text frame or a binary frame carries."""
@@ -55,6 +55,8 @@ class Conversation:
     frames: tuple[Frame, ...] = ()
     close: Close | None = None
     """`None`: it was still open when the recording ended."""
+    refused: Response | None = None
+    """With what the server refused the handshake: there was no connection."""
 
 
 class PeerClosed(Exception):
@@ -105,19 +107,16 @@ class Peer:
 
 
 class Tap:
-    """Watches a connection that goes to the network, and hands what passed to *keep* when it ends."""
+    """Watches a connection that goes to the network."""
 
-    def __init__(self, uri: str, headers: tuple[tuple[str, str], ...], keep: Callable[[Conversation], None]) -> None:
+    def __init__(self, uri: str, headers: tuple[tuple[str, str], ...]) -> None:
+        self.conversation: Conversation | None = None
+        """What passed, once the connection has ended; `None` as well where no server has answered."""
         self._uri = uri
         self._headers = headers
-        self._keep = keep
         self._opened_at = monotonic()
         self._frames: list[Frame] = []
         self._ended = False
-
-    def opened(self) -> None:
-        """Take note that the connection is there."""
-        self._opened_at = monotonic()
 
     def frame(self, message: Message, *, is_sent: bool) -> None:
         """Take the next message of either side."""
@@ -129,8 +128,17 @@ class Tap:
         latest = next(index for index in reversed(range(len(self._frames))) if self._frames[index].is_sent)
         del self._frames[latest]
 
+    def refused(self, response: Response) -> None:
+        """Take note that the server refused the handshake."""
+        self._ended = True
+        self.conversation = Conversation(self._uri, self._headers, refused=response)
+
+    def unopened(self) -> None:
+        """Take note that there is no connection: no server has answered."""
+        self._ended = True
+
     def end(self, close: Close | None) -> None:
         """Take the end of the connection, of which the first counts; `None`: it goes on, and is watched no longer."""
         first, self._ended = not self._ended, True
         if first:
-            self._keep(Conversation(self._uri, self._headers, tuple(self._frames), close))
+            self.conversation = Conversation(self._uri, self._headers, tuple(self._frames), close)

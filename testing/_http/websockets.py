@@ -15,24 +15,29 @@ import asyncio
 import logging
 import ssl
 import uuid
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from http.client import responses
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection
+from websockets.datastructures import Headers
 from websockets.exceptions import (
     ConcurrencyError,
     ConnectionClosed,
     ConnectionClosedError,
     ConnectionClosedOK,
+    InvalidStatus,
 )
 from websockets.frames import Close as CloseFrame
 from websockets.frames import Opcode
+from websockets.http11 import Response as HandshakeResponse
 from websockets.protocol import State
 
 from maxim_gemini._core.patching import Patch
 from maxim_gemini.testing.exceptions import TestKitError
 
+from .exchange import Chunk, Response
 from .gemini_hosts import host_of
 from .routes import check_blocks, detour, is_plain_server, route_for
 from .websocket import ABNORMAL, Close, GoesLive, Peer, PeerClosed, PeerMoved, Tap
@@ -74,21 +79,24 @@ def _routing(connect: Callable[[Any], Generator[Any, None, Any]]) -> Callable[[A
             side = _other_side(self.uri, given)
         except TestKitError as error:
             raise _shown_by_interactions(error) from None
+        if isinstance(side, Response):
+            raise InvalidStatus(_handshake_response(side))
         if isinstance(side, Peer):
             # Older versions close what they find here; newer ones set it themselves.
             self.connection = MemoryConnection(side, lambda: _opened(connect, self))
         elif side is None:
             self.connection = yield from _opened(connect, self)
         else:
-            self.connection = yield from _opened(connect, self)
+            with _opening(side):
+                self.connection = yield from _opened(connect, self)
             _watch(self.connection, side)
         return self.connection
 
     return connect_routed
 
 
-def _other_side(uri: str, headers: dict[str, str]) -> Peer | Tap | None:
-    """Return who answers, or who watches; raise where the connection may not be opened."""
+def _other_side(uri: str, headers: dict[str, str]) -> Peer | Tap | Response | None:
+    """Return who answers, or who watches, or a refusal; raise where the connection may not be opened."""
     lower = {name.lower(): value for name, value in headers.items()}
     if route := route_for("websockets", uri, lower):
         return route.opens_websocket(uri, headers)
@@ -108,6 +116,28 @@ def _opened(connect: Callable[[Any], Generator[Any, None, Any]], self: Any) -> G
             raise
     plain, options = _without_tls(self.uri, options)
     return (yield from connect(type(self)(plain, **options)))
+
+
+@contextmanager
+def _opening(tap: Tap) -> Generator[None]:
+    """Tell *tap* why no connection is opened inside of the block."""
+    try:
+        yield
+    except InvalidStatus as error:
+        refusal = error.response
+        body = bytes(refusal.body or b"")
+        tap.refused(
+            Response(refusal.status_code, tuple(refusal.headers.raw_items()), (Chunk(body),), refusal.reason_phrase)
+        )
+        raise
+    except BaseException:
+        tap.unopened()
+        raise
+
+
+def _handshake_response(response: Response) -> HandshakeResponse:
+    reason = response.reason or responses.get(response.status, "")
+    return HandshakeResponse(response.status, reason, Headers(response.headers), response.body)
 
 
 def _shown_by_interactions(error: TestKitError) -> TestKitError:
@@ -258,7 +288,7 @@ class MemoryConnection(ClientConnection):
         try:
             await self._peer.take(whole)
         except GoesLive as leaving:
-            with detour():
+            with detour(), _opening(leaving.tap):
                 real = await _Awaited(self._open_live)
             _watch(real, leaving.tap)
             live = _LivePeer(real)

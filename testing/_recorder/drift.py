@@ -35,6 +35,9 @@ def drift(recorded: Response, live: Response) -> list[str]:
 
 def session_drift(recorded: Conversation, live: Conversation) -> list[str]:
     """Return how the shape of what a server sends over a websocket differs, and how it ends the connection."""
+    refusals = [one.refused.status if one.refused else None for one in (recorded, live)]
+    if refusals[0] != refusals[1]:
+        return [f"refused: recorded {refusals[0]} != live {refusals[1]}"]
     before, now = _session_shape(recorded), _session_shape(live)
     lines = [line for path in sorted(before.keys() | now.keys()) for line in _difference(path, before, now)]
     ends = [end.code if end and end.by == "server" else None for end in (recorded.close, live.close)]

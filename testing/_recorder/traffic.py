@@ -118,7 +118,6 @@ class Traffic(Route):
         self._takes: list[_Take] = []
         self._taps: list[Tap] = []
         self._sessions: list[ReplayedSession] = []
-        self._conversations: list[Conversation] = []
         self._last_was_live = False
         self._lock = threading.Lock()
         mode, is_new = settings.record, not (cassette.interactions or cassette.websockets)
@@ -158,9 +157,14 @@ class Traffic(Route):
         """Give made-up credentials where nothing is ever sent."""
         return not self.sends
 
-    def opens_websocket(self, url: str, headers: Mapping[str, str]) -> Peer | Tap:
-        """Replay a websocket session, have one watched that goes to the network, or raise a miss."""
+    def opens_websocket(self, url: str, headers: Mapping[str, str]) -> Peer | Tap | Response:
+        """Replay a websocket session or its refusal, have one watched in the network, or raise a miss."""
         if self.replays and self._settings.record != "all":
+            if (refusal := self.cassette.play_refusal(url)) is not None:
+                with self._lock:
+                    self.replayed += 1
+                    self._last_was_live = False
+                return refusal
             replayed = self.cassette.replay_websocket(
                 url,
                 headers,
@@ -176,7 +180,8 @@ class Traffic(Route):
         if self.sends:
             return self._tap(url, headers)
         address = self.cassette.scrubber.address(url)
-        raise self._miss(f"A websocket was to be opened at {address}: {self.cassette.path} has no session there.")
+        what = "no session is left there in" if self.cassette.has_websocket(url) else "no session was recorded there in"
+        raise self._miss(f"A websocket was to be opened at {address}: {what} {self.cassette.path}.")
 
     def passed_by(self, url: str) -> None:
         """Note a request that went out past this block."""
@@ -191,12 +196,16 @@ class Traffic(Route):
             error = CassetteError(NO_CREDENTIALS)
             self._note(error)
             raise error
-        tap = Tap(url, tuple(headers.items()), self._conversations.append)
+        tap = Tap(url, tuple(headers.items()))
         with self._lock:
             self._taps.append(tap)
             self.live += 1
             self._last_was_live = True
         return tap
+
+    @property
+    def _conversations(self) -> list[Conversation]:
+        return [tap.conversation for tap in self._taps if tap.conversation is not None]
 
     def _unknown_session(self, url: str, headers: Mapping[str, str], before: tuple[Message, ...], given: int) -> None:
         if self.sends:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import respx
     from vcr.request import Request
 
+    from maxim_gemini.testing._http.exchange import Response
     from maxim_gemini.testing._http.websocket import Peer
 
 _TICK: Final = 0.002
@@ -180,8 +181,11 @@ class _OtherRoute(Route):
         ended = "ReadTimeout" if stalls else BROKEN if breaks else COMPLETE
         return Delivery(answer.status, answer.headers, _Pieces(answer.sent), ended=ended)
 
-    def opens_websocket(self, url: str, headers: Mapping[str, str]) -> Peer:
-        """Let the script speak."""
+    def opens_websocket(self, url: str, headers: Mapping[str, str]) -> Peer | Response:
+        """Let the script speak, or refuse."""
+        refusal = self._script.refusal(GeminiRequest.of("WEBSOCKET", url, headers.items(), None))
+        if refusal is not None:
+            return refusal.response()
         return ScriptedPeer(self._script, url, headers)
 
     def skips_wait(self, seconds: float) -> bool:

@@ -240,6 +240,13 @@ class Hangup:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """The server answers the handshake of a websocket with an error."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
 class LiveSession:
     """One connection: what the server answers, turn by turn."""
 
@@ -264,14 +271,15 @@ Step: TypeAlias = (
     | AfterAudio
     | Interruption
     | Hangup
+    | Refusal
     | LiveSession
 )
 
 Turn: TypeAlias = "Reply | Callable[[GeminiRequest], Reply | Awaitable[Reply]]"
 """What a live server answers in one turn: a reply, or a function that makes one of the session so far."""
 
-_LAST = (Disconnect, Failure, Verbatim, Document, Interruption, Hangup, LiveSession)
-_LIVE = (LiveMessage, Transcription, AfterAudio, Interruption, Hangup, LiveSession)
+_LAST = (Disconnect, Failure, Verbatim, Document, Interruption, Hangup, Refusal, LiveSession)
+_LIVE = (LiveMessage, Transcription, AfterAudio, Interruption, Hangup, Refusal, LiveSession)
 
 
 @dataclass(frozen=True)
@@ -331,6 +339,11 @@ class Reply:
         return next((step for step in self.steps if isinstance(step, LiveSession)), None)
 
     @property
+    def refusal(self) -> Failure | None:
+        """What the handshake of a websocket is refused with."""
+        return next((step.failure for step in self.steps if isinstance(step, Refusal)), None)
+
+    @property
     def needs_live(self) -> bool:
         """Whether it holds what only a live session has."""
         return any(isinstance(step, _LIVE) for step in self.steps)
@@ -355,7 +368,7 @@ def _check_order(earlier: Reply, later: Reply) -> None:
     end = earlier.steps[-1] if earlier.steps else None
     if isinstance(end, _LAST) and later.steps:
         raise ScriptError(f"nothing comes after {_shown(end)}: make {later!r} a reply of its own")
-    second = next((step for step in later.steps if isinstance(step, Verbatim | Document)), None)
+    second = next((step for step in later.steps if isinstance(step, Verbatim | Document | Refusal)), None)
     if second is not None and _first_event(earlier):
         raise ScriptError(f"{_shown(second)} is a whole answer: it can't follow {earlier!r}")
     blocks_later = _blocked(later) and _first_event(earlier)
@@ -396,6 +409,8 @@ def _shown(step: Step) -> str:
             return f"transcription {text!r}"
         case Hangup(code=code):
             return f"close {code}"
+        case Refusal(failure=failure):
+            return f"refuse {failure.code}"
         case LiveSession(turns=turns):
             return f"live session of {len(turns)} turns"
         case _:

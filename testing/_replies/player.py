@@ -95,6 +95,14 @@ class Player(ABC):
         """Return the answer to *request*."""
         return self.take(request)()
 
+    def refusal(self, request: GeminiRequest) -> Answer | None:
+        """Return what the handshake *request* is refused with, if it is."""
+        with self._keeping_errors():
+            refused = self._refusal(request)
+        if refused is not None:
+            self.log.add(request)
+        return refused
+
     def converse(self, request: GeminiRequest) -> Reply:
         """Return the live session that *request* opens; raise what is wrong, and keep it for `check`."""
         with self._keeping_errors():
@@ -120,6 +128,9 @@ class Player(ABC):
                 raise error
         if self.errors:
             raise type(self.errors[0])("\n".join(map(str, self.errors)))
+
+    def _refusal(self, request: GeminiRequest) -> Answer | None:  # noqa: B027  (most refuse nothing)
+        """Return with what the handshake *request* is refused, if it is."""
 
     def _session(self, request: GeminiRequest) -> Reply:
         raise ScriptError(f"{self!r} plays no live sessions, and {request!r} opens one")

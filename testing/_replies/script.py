@@ -165,6 +165,17 @@ class Script(Scriptable, Player):
             shown = "\n  ".join(map(_shown, turns))
             self.errors.append(ScriptError(f"unused turns of the live session {request!r}:\n  {shown}"))
 
+    def _refusal(self, request: GeminiRequest) -> Answer | None:
+        with self._lock:
+            rules = (*self.rules, self.order)
+            if not any(_refuses(rule.next) for rule in rules):
+                return None  # no predicate sees a request that has no message yet
+            rule = self._rule_for(request)
+            reply = None if rule is None or not _refuses(rule.next) else rule.take()
+        if not isinstance(reply, Reply) or reply.refusal is None:
+            return None
+        return write(Reply((reply.refusal,)), request)
+
     def _session(self, request: GeminiRequest) -> Reply:
         with self._lock:
             rule = self._rule_for(request)
@@ -215,6 +226,10 @@ class Script(Scriptable, Player):
         return (
             f"nothing answers {request!r}: add a rule with .when(path={request.resource!r}).reply(reply.resource(...))"
         )
+
+
+def _refuses(answering: Answering | None) -> bool:
+    return isinstance(answering, Reply) and answering.refusal is not None
 
 
 def _returned(function: ReplyFunction, request: GeminiRequest) -> Reply:

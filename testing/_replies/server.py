@@ -207,6 +207,10 @@ class GeminiServer(Scripted):
         url += f"?{query.decode('latin-1')}" if (query := scope["query_string"]) else ""
         socket = _Socket(running, scope, receive, send)
         try:
+            handshake = GeminiRequest.of("WEBSOCKET", url, headers, None)
+            if (refusal := await running.in_thread(lambda: self._player.refusal(handshake))) is not None:
+                await socket.refuse(refusal)
+                return
             await socket.accept()
             request = GeminiRequest.of("WEBSOCKET", url, headers, await socket.receive())
         except PeerClosed:
@@ -403,6 +407,12 @@ class _Socket:
     async def accept(self) -> None:
         await self._receive()
         await self._send({"type": "websocket.accept"})
+
+    async def refuse(self, answer: Answer) -> None:
+        await self._receive()
+        heads = [(name.encode(), value.encode()) for name, value in answer.headers]
+        await self._send({"type": "websocket.http.response.start", "status": answer.status, "headers": heads})
+        await self._send({"type": "websocket.http.response.body", "body": answer.body})
 
     async def receive(self) -> Message:
         event = await self._receive()
