@@ -130,8 +130,11 @@ class Call:
         self._generation = None
 
     def _end(self, outcome: Outcome) -> None:
-        if self._generation is not None:
-            self._generation.end(outcome)
+        if (generation := self._generation) is not None:
+            generation.end(outcome)
+            # One that came when the last answer was complete: what the SDK, or a function, did with it.
+            if outcome.error is not None and generation.ended is not None and generation.ended.error is None:
+                self.trace.fail(outcome.error)
         if self._is_open is None and outcome.error is not None:  # an error before the request is one on the trace
             self._is_open = True
             self.trace.open(self._unsent().input)

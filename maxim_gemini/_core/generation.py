@@ -178,7 +178,7 @@ class Requested(Protocol):
 class Generation:
     """The life of one generation: from the request to the last chunk, ended exactly once."""
 
-    __slots__ = ("_arrivals", "_attached", "_is_open", "_log", "_model", "_sent_at", "_tools", "answer", "id")
+    __slots__ = ("_arrivals", "_attached", "_log", "_model", "_sent_at", "_tools", "answer", "ended", "id")
 
     def __init__(
         self,
@@ -197,7 +197,7 @@ class Generation:
         self._tools = tools
         self._attached = attached
         self._arrivals = Arrivals() if streamed else None
-        self._is_open = True
+        self.ended: Outcome | None = None
         self._sent_at = 0.0
 
     def __enter__(self) -> Generation:
@@ -242,7 +242,7 @@ class Generation:
 
     def add(self, response: R, at: Start | None = None) -> R:
         """Take in a response, or one chunk of it, which comes now or came *at* a time, and give it back."""
-        if self._is_open:
+        if self.ended is None:
             if self._arrivals is not None:
                 self._arrivals.note(at.clock if at else None)
             if calls := self._log.attempt("read what the model answered", self.answer.add, response):
@@ -251,8 +251,8 @@ class Generation:
 
     def end(self, outcome: Outcome) -> None:
         """Log the result, and how it ended."""
-        if self._is_open:
-            self._is_open = False
+        if self.ended is None:
+            self.ended = outcome
             self._log.attempt("end the generation", self._end, outcome)
 
     def _end(self, outcome: Outcome) -> None:

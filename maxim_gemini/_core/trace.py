@@ -99,7 +99,7 @@ class Trace:
         return Holder("trace", self.id) if self.span_id is None else Holder("span", self.span_id)
 
     def fail(self, error: Any) -> None:
-        """Log an error that came before any request was made."""
+        """Log an error that is none of a generation's: before any request was made, or after the last answer."""
         self.log.attempt("add the error", lambda: self.log.logger.trace_add_error(self.id, error))
 
     def close(self, text: str, at: datetime | None = None) -> None:

@@ -103,6 +103,29 @@ async def test_a_function_that_fails_is_a_tool_call_with_an_error(
     logger.assert_complete()
 
 
+class Leave(BaseException):
+    """Not an error that google-genai would tell the model of."""
+
+
+@pytest.mark.parametrize("how", WAYS)
+async def test_an_exception_that_leaves_a_function_and_the_call_is_logged_once(
+    side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger, how: str
+) -> None:
+    """On the trace, after an answer that was a success; a stream's has not ended yet when the function runs."""
+
+    def leave() -> str:
+        raise Leave("enough")
+
+    script(gemini, how, response(call("leave")))
+    with pytest.raises(Leave):
+        await use(side, client, how, {"tools": [leave]})
+    of_the_generation = [logger.generation.error] if logger.generation.error else []
+    of_the_trace = list(logger.trace.noted_errors)
+    assert [(error.message, error.type) for error in of_the_generation + of_the_trace] == [("enough", "Leave")]
+    assert bool(of_the_generation) is ("streamed" in how)
+    logger.assert_complete()
+
+
 async def test_arguments_that_do_not_fit_are_an_error_of_the_tool_call(
     side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
 ) -> None:

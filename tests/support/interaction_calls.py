@@ -77,6 +77,10 @@ class Interactions:
             body = json.dumps(value).encode()
             self._answers.append(partial(Reply.whole, body=body, status=status, headers=CONTENT))
 
+    def answers_by(self, answer: Callable[[Reply], None]) -> None:
+        """Have *answer* write the next answer."""
+        self._answers.append(answer)
+
     def streams(self, events: list[dict[str, Any]], *, done: bool = True, breaks: bool = False) -> None:
         """Answer with *events*, then with `done`, or break the connection."""
 
