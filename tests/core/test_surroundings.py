@@ -422,6 +422,33 @@ async def test_an_async_generator_is_surrounded_while_its_body_runs(
     logger.assert_complete()
 
 
+def test_a_generator_may_be_read_anywhere(client: MaximGeminiClient, logger: FakeLogger) -> None:
+    """A web framework reads each item in another thread of its pool, and in a context of its own."""
+
+    @trace(logger, name="Generate")
+    def generate() -> Iterator[str]:
+        for word in ("a", "b", "c"):
+            with span(word):
+                client.models.generate_content(model=MODEL, contents=word)
+                yield word
+                client.models.generate_content(model=MODEL, contents=f"after {word}")
+
+    with trace(logger, name="Caller"):
+        generator = generate()
+    read = list[str | None]()
+    for _ in range(4):
+        thread = threading.Thread(target=contextvars.Context().run, args=[lambda: read.append(next(generator, None))])
+        thread.start()
+        thread.join()
+    assert read == ["a", "b", "c", None]
+    made = logger.traces.named("Generate").only
+    assert [(one.name, [each.messages[0]["content"] for each in one.generations]) for one in made.spans] == [
+        (word, [word, f"after {word}"]) for word in "abc"
+    ]
+    assert logger.traces.named("Caller").only.generations == []
+    logger.assert_complete()
+
+
 def test_two_runs_of_one_generator_do_not_mix(client: MaximGeminiClient, logger: FakeLogger) -> None:
     @trace(logger)
     def generate(word: str) -> Iterator[str]:

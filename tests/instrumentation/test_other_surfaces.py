@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from google import genai
-from google.genai.live import AsyncSession
+from google.genai.live import AsyncLive, AsyncSession
 from support.clients import SDK_MAJOR, closed
 from support.interaction_calls import CALLS, Interactions, SyncCalls, events, interaction, output
-from support.interactions import needs_interactions
+from support.interactions import VERSION, needs_interactions
 from support.live import Wait, gemini_on_loopback
 
 from maxim_gemini import MaximGeminiClient, instrument
@@ -88,6 +88,29 @@ async def test_what_is_not_traced_of_interactions_goes_on_as_ever(
         with pytest.raises(TypeError):
             await calls.create(raw, trace_id="t")
     assert logger.logs == ()
+
+
+def functions_of_all() -> list[Any]:
+    """Return the functions of google-genai that are traced, as they stand on its classes."""
+    owners: list[tuple[Any, tuple[str, ...]]] = [(AsyncLive, ("connect",))]
+    if VERSION >= (2, 9):
+        names = ("create", "get", "cancel", "connect", "with_raw_response", "with_streaming_response")
+        client = genai.Client(api_key="any")
+        owners += [(type(one), names) for one in (client.interactions, client.aio.interactions)]
+    found = [vars(owner)[name] for owner, names in owners for name in names if name in vars(owner)]
+    return [one.fget if isinstance(one, property) else one for one in found]
+
+
+@needs_interactions
+def test_everything_is_put_back_by_identity(logger: FakeLogger) -> None:
+    before = functions_of_all()
+    code = [one.__code__ for one in before]
+    assert len(before) >= 11
+    with instrument(logger):
+        changed = [now.__code__ is not was for now, was in zip(functions_of_all(), code, strict=True)]
+        assert all(changed), changed
+    assert all(now is was for now, was in zip(functions_of_all(), before, strict=True))
+    assert all(now.__code__ is was for now, was in zip(functions_of_all(), code, strict=True))
 
 
 ANSWER: list[Any] = [
