@@ -135,6 +135,18 @@ async def test_sub_agents_are_spans(server: GeminiServer, logger: FakeLogger) ->
     logger.assert_complete()
 
 
+async def test_without_it_the_requests_of_sub_agents_are_generations_of_the_trace_around(
+    server: GeminiServer, logger: FakeLogger
+) -> None:
+    server.reply(reply.text("draft"), reply.text("final") + reply.usage(prompt=5, candidates=7))
+    both = SequentialAgent(name="writers", sub_agents=[agent("writer"), agent("editor")])
+    with instrument(logger), trace(logger, name="Work"):
+        assert await run(both, "Write.") == "final"
+    assert [one.text for one in logger.trace.generations] == ["draft", "final"]
+    assert logger.trace.generations[-1].usage["total_tokens"] == 12
+    logger.assert_complete()
+
+
 async def test_agents_that_run_beside_each_other_do_not_mix(server: GeminiServer, logger: FakeLogger) -> None:
     server.always(lambda request: reply.text(request.system))
     agents = [agent(f"agent_{number}", instruction=f"You are {number}.") for number in range(4)]

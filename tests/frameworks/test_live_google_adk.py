@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from google.genai import types
 
-from maxim_gemini import instrument
+from maxim_gemini import instrument, trace
 from maxim_gemini.testing import FakeLogger, GeminiServer, reply
 
 pytest.importorskip("google.adk", reason="google-adk is installed in the environment `frameworks` only")
@@ -77,4 +77,21 @@ async def test_a_live_run_beside_the_plugin_is_traced_once(
     assert "".join(trace.output or "" for trace in logger.traces) == "It is sunny."
     assert [call.name for call in logger.tool_calls] == ["weather"]
     assert {one.name for one in logger.sessions} == {"Live session"}
+    logger.assert_complete()
+
+
+@pytest.mark.filterwarnings("ignore")  # google-adk's own
+async def test_a_live_run_in_a_trace_is_part_of_it(
+    server: GeminiServer, logger: FakeLogger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GEMINI_API_KEY", "unused")
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", server.url)
+    server.reply(reply.live(reply.function_call("weather", city="Paris"), reply.speech("It is sunny.")))
+    agent = Agent(name="forecaster", model=MODEL, instruction="Be brief.", tools=[weather])
+    with instrument(logger), trace(logger, name="Forecast"):
+        await run_live(agent, is_over=lambda: any(one.text == "It is sunny." for one in logger.generations))
+
+    assert logger.trace.name == "Forecast"
+    assert [one.text for one in logger.trace.generations] == [None, "It is sunny."]
+    assert "sunny in Paris" in str(logger.trace.tool_call.result)
     logger.assert_complete()
