@@ -18,7 +18,13 @@ HERE = Path(__file__).parent
 README = HERE / "README.md"
 MUTATION = HERE / "mutation.json"
 
-_TESTS = ("test_transparency.py", "test_interactions.py", "test_machine.py", "test_concurrency.py")
+_TESTS = (
+    "test_transparency.py",
+    "test_interactions.py",
+    "test_machine.py",
+    "test_concurrency.py",
+    "test_nesting.py",
+)
 
 INTRODUCTION = """\
 # Properties
@@ -30,8 +36,10 @@ chats; functions that run, fail, wait or leave. Each runs twice on the same scri
 and on a wrapped client. Two timelines come of it (what was asked, sent, seen, raised, run), and they must be equal.
 Interactions have programs of their own: whole, streamed, raw, in the background, in chains and hops; and each kind of
 call is cancelled at every step of the event loop.
-What Maxim heard must be complete, and equal to what the raw JSON of the answers says. Other programs run over loggers
-that lack some of their methods: they must behave as the bare client, too.
+Any nesting of traces, spans and suppression over two loggers, ours and maxim-py's: a call must be where a simple model
+puts it.
+What Maxim received must be complete, and equal to what the raw JSON of the answers says. Other programs run over
+loggers that lack some of their methods: they must behave as the bare client, too.
 """
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.sides import MODEL
+from support.tally import count
 
 from maxim_gemini import MaximGeminiClient, span, suppress, trace
 from maxim_gemini.testing import FakeLogger
@@ -112,6 +113,8 @@ class Run:
             expected = {contents: holder for of, contents, holder in self.expected if of == name and holder is not None}
             assert made == expected
             logger.assert_complete()
+        count("programs: nesting")
+        count("invariants: the call is where the model puts it", len(self.expected))
 
 
 @PROFILE
