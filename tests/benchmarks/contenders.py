@@ -15,6 +15,8 @@ import os
 import sys
 import time
 import warnings
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -22,7 +24,7 @@ from unittest import mock
 from google import genai
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 try:
     import httpx2 as http
@@ -143,6 +145,7 @@ def events(client: Any) -> int:
 
 CASES: dict[str, tuple[Callable[[Any], int], int]] = {
     "plain": (plain, 30),
+    "untraced": (plain, 30),
     "stream": (stream, 8),
     "chat": (chat, 2),
     "interaction": (interaction, 20),
@@ -224,40 +227,75 @@ CONTENDERS: dict[str, Callable[[genai.Client], Any]] = {
 }
 
 
-def _suppressed(client: genai.Client) -> Any:
-    from maxim_gemini import suppress
-
-    suppress().__enter__()  # until the process ends
-    return _ours(client)
-
-
-def _suppressed_traces(client: genai.Client) -> Any:
-    """Have each call in a block of its own, which logs nothing either."""
-    from maxim_gemini import trace
-
-    wrapped = _suppressed(client)
-    generate = wrapped.models.generate_content
+def _in(block: Callable[[], Any], client: Any) -> Any:
+    """Have each call in a block of its own."""
 
     def generate_content(**request: Any) -> Any:
-        with trace(logger(), name="Work"):
-            return generate(**request)
+        with block():
+            return client.models.generate_content(**request)
 
     return SimpleNamespace(models=SimpleNamespace(generate_content=generate_content))
 
 
-def _skipped(client: genai.Client) -> Any:
+@contextmanager
+def _suppressed(client: genai.Client) -> Iterator[Any]:
+    from maxim_gemini import suppress
+
+    with suppress():
+        yield _ours(client)
+
+
+@contextmanager
+def _suppressed_instrumented(client: genai.Client) -> Iterator[Any]:
+    from maxim_gemini import instrument, suppress
+
+    with instrument(logger()), suppress():
+        yield client
+
+
+@contextmanager
+def _suppressed_in_a_trace(client: genai.Client) -> Iterator[Any]:
+    """Have all calls in one trace, each of them suppressed."""
+    from maxim_gemini import suppress, trace
+
+    with trace(logger(), name="Work"):
+        yield _in(suppress, _ours(client))
+
+
+@contextmanager
+def _suppressed_traces(client: genai.Client) -> Iterator[Any]:
+    """Have each call in a trace of its own, which logs nothing either."""
+    from maxim_gemini import suppress, trace
+
+    with suppress():
+        yield _in(partial(trace, logger(), name="Work"), _ours(client))
+
+
+@contextmanager
+def _skipped(client: genai.Client) -> Iterator[Any]:
     from maxim_gemini import instrument
 
-    instrument(logger(), skip=lambda call: call.method == "models.generate_content")
-    return client
+    with instrument(logger(), skip=lambda call: call.method == "models.generate_content"):
+        yield client
 
 
-UNTRACED: dict[str, Callable[[genai.Client], Any]] = {
+@contextmanager
+def _skipped_by_who_made_it(client: genai.Client) -> Iterator[Any]:
+    from maxim_gemini import instrument
+
+    with instrument(logger(), skip=lambda call: not call.made_by("google-adk")):
+        yield client
+
+
+UNTRACED: dict[str, Callable[[genai.Client], AbstractContextManager[Any]]] = {
     "suppressed": _suppressed,
-    "suppressed in trace()": _suppressed_traces,
+    "suppressed, instrumented": _suppressed_instrumented,
+    "suppressed in trace()": _suppressed_in_a_trace,
+    "trace() suppressed": _suppressed_traces,
     "skipped": _skipped,
+    "skipped by made_by": _skipped_by_who_made_it,
 }
-"""What costs where nothing is traced."""
+"""Clients whose calls are not traced, each for as long as a block is open."""
 
 
 def measure(contender: str, case: str) -> float:

@@ -1,6 +1,7 @@
 """What noise hides: the instructions and cache misses of a traced call, counted by valgrind, which has to be installed.
 
-    python tests/benchmarks/instructions.py
+    python tests/benchmarks/instructions.py              # every case
+    python tests/benchmarks/instructions.py untraced     # only that one
 
 The counts differ by less than one in a hundred from run to run, whatever else the machine does: so they tell which of
 two ways is less work where a stopwatch can't. They are no times; a miss of a cache costs as much as many instructions.
@@ -13,23 +14,26 @@ import os
 import re
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import traceback
+from contextlib import ExitStack
 from typing import Any, Final, NamedTuple
 
 import contenders
 import floor
 
-_COUNTED: Final = re.compile(r"(I +refs|I1 +misses|D1 +misses): +([\d,]+)")
+_COUNTED: Final = re.compile(r"==(\d+)== (?:I +refs|I1 +misses|D1 +misses): +([\d,]+)")
+_UNDER_VALGRIND: Final = "--under-valgrind"
 
 # So many calls that what happens once in a while, such as a flush of the logger, weighs the same in every count.
-CALLS: Final = {"plain": (50, 450), "stream": (3, 13), "interaction": (4, 24), "events": (1, 3)}
+CALLS: Final = {"plain": (50, 450), "stream": (3, 13), "untraced": (10, 60), "interaction": (4, 24), "events": (1, 3)}
 RUNS: Final = (
     ("plain", "bare"),
     ("plain", "straight line"),
     ("plain", "maxim_gemini"),
-    *(("plain", name) for name in contenders.UNTRACED),
     ("stream", "bare"),
     ("stream", "maxim_gemini"),
+    ("untraced", "bare"),
+    *(("untraced", name) for name in contenders.UNTRACED),
     ("interaction", "bare"),
     ("interaction", "maxim_gemini"),
     ("events", "bare"),
@@ -45,54 +49,85 @@ class Counts(NamedTuple):
     data_misses: float
 
 
-def counted(run: tuple[str, str]) -> Counts:
+def counted(cases: list[str]) -> dict[tuple[str, str], Counts]:
     """Return what one call takes: the difference between many calls and few, so that imports do not count."""
-    few, many = CALLS[run[0]]
-    less, more = (_counts_of_a_process(*run, str(calls)) for calls in (few, many))
-    return Counts(*((more[at] - less[at]) / (many - few) for at in range(3)))
-
-
-def _counts_of_a_process(*arguments: str) -> list[int]:
     valgrind = ("valgrind", "--tool=cachegrind", "--cache-sim=yes", f"--cachegrind-out-file={os.devnull}")
-    command = [*valgrind, sys.executable, __file__, *arguments]
+    command = [*valgrind, sys.executable, __file__, _UNDER_VALGRIND, *cases]
     environment = os.environ | {"PYTHONHASHSEED": "0"}
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    return [int(count.replace(",", "")) for _, count in _COUNTED.findall(done.stderr)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    if done.returncode:
+        sys.exit(done.stderr)
+    of_process: dict[str, list[int]] = {}
+    for process, count in _COUNTED.findall(done.stderr):
+        of_process.setdefault(process, []).append(int(count.replace(",", "")))
+    found = {}
+    for line in done.stdout.splitlines():
+        case, contender, *processes = line.split(";")
+        few, many = CALLS[case]
+        less, more = (of_process[process] for process in processes)
+        found[case, contender] = Counts(*((more[at] - less[at]) / (many - few) for at in range(3)))
+    return found
+
+
+def run_all(cases: list[str]) -> None:
+    """Have a process make few calls, and another one many, for each run of *cases*; print which processes those were.
+
+    They are forks of this one, which counts what it has imported only once.
+    """
+    contenders.plain(contenders.bare_client())
+    for case, contender in RUNS:
+        if case in cases:
+            print(case, contender, *(_forked(case, contender, calls) for calls in CALLS[case]), sep=";", flush=True)
+
+
+def _forked(case: str, contender: str, calls: int) -> int:
+    if process := os.fork():
+        _, status = os.waitpid(process, 0)
+        if status:
+            raise RuntimeError(f"{contender} failed at {case}")
+        return process
+    status = 1  # this process must never go on as if it were the other one
+    try:
+        call(case, contender, calls)
+        status = 0
+    except Exception:
+        traceback.print_exc()
+    finally:
+        os._exit(status)  # the end of the interpreter does not count
 
 
 def call(case: str, contender: str, calls: int) -> None:
-    """Make *calls* calls, and nothing after them."""
+    """Make *calls* calls."""
     client: Any = contenders.bare_client()
-    client = (
-        floor.Straight(client)
-        if contender == "straight line"
-        else (contenders.CONTENDERS | contenders.UNTRACED)[contender](client)
-    )
-    run, _ = contenders.CASES[case]
-    run(client)
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    for _ in range(calls):
+    with ExitStack() as stack:
+        if contender == "straight line":
+            client = floor.Straight(client)
+        elif contender in contenders.UNTRACED:
+            client = stack.enter_context(contenders.UNTRACED[contender](client))
+        else:
+            client = contenders.CONTENDERS[contender](client)
+        run, _ = contenders.CASES[case]
         run(client)
-    os._exit(0)  # the end of the interpreter does not count
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        for _ in range(calls):
+            run(client)
 
 
-def main() -> None:
+def main(cases: list[str]) -> None:
     """Print what a call takes, beside a bare one."""
-    _counts_of_a_process("plain", "bare", "1")  # which compiles
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = dict(zip(RUNS, pool.map(counted, RUNS), strict=True))
+    found = counted(cases)
     for (case, contender), counts in found.items():
         ratios = [count / base for count, base in zip(counts, found[case, "bare"], strict=True)]
         print(
-            f"{case:7} {contender:14} {counts.instructions / 1e6:7.2f} million instructions, {ratios[0]:.3f}x; "
+            f"{case:11} {contender:24} {counts.instructions / 1e6:7.2f} million instructions, {ratios[0]:.3f}x; "
             f"cache misses {ratios[1]:.2f}x of instructions, {ratios[2]:.2f}x of data"
         )
 
 
 if __name__ == "__main__":
-    if sys.argv[1:]:
-        call(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    if sys.argv[1:2] == [_UNDER_VALGRIND]:
+        run_all(sys.argv[2:])
     else:
-        main()
+        main(sys.argv[1:] or [*CALLS])
