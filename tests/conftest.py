@@ -19,7 +19,12 @@ pytest_plugins = ["pytester"]
 # google-genai 1 has another Live API: other errors, no music, messages that can't be written out. It is not traced.
 LIVE = ["live", *(f"{room}/test_live.py" for room in ("bundled", "replies"))]
 LIVE += [f"recorder/test_{name}_sessions.py" for name in ("live", "real", "refused")]
-LIVE += ["cli/test_websockets.py", "plugin/test_live_sharing.py", "replies/test_tls.py"]
+LIVE += [
+    "cli/test_websockets.py",
+    "plugin/test_live_sharing.py",
+    "replies/test_tls.py",
+    "replies/test_served_sessions.py",
+]
 # Tests of what is the same with every google-genai, written with what 1 does not have: clients that close in async,
 # names of inline files, functions whose annotations are text.
 NEWER = [f"core/test_{name}.py" for name in ("privacy", "surroundings", "wav")]

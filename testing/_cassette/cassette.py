@@ -233,18 +233,28 @@ class Cassette(VcrCassette):
         faults: Callable[[int], Faults],
         miss: Callable[[str], CassetteError],
         unknown: Callable[[tuple[Message, ...], int], None],
+        is_remote: bool = False,
     ) -> ReplayedSession | None:
         """Return a server in memory for a client that opens *uri*; `None` where no session was recorded there.
 
         *faults* gets the number of messages that the server sends, *miss* says what a miss is, and *unknown* is called
         where no recorded session goes on so, with what was sent before, and how many messages were received: none but
-        the answer to the setup.
+        the answer to the setup. A client that *is_remote* may send nothing for as long as it likes.
         """
         path = path_of(self.scrubber.address(uri))
         if not self._sessions.of(path):
             return None
         scrub = self.scrubber.of_session(Conversation(uri, tuple(headers.items()))).json
-        return ReplayedSession(self._sessions, path, scrub=scrub, pace=pace, faults=faults, miss=miss, unknown=unknown)
+        return ReplayedSession(
+            self._sessions,
+            path,
+            scrub=scrub,
+            pace=pace,
+            faults=faults,
+            miss=miss,
+            unknown=unknown,
+            is_remote=is_remote,
+        )
 
     def recorded_like(self, conversation: Conversation) -> tuple[WebsocketSession | None, WebsocketSession]:
         """Return the next unplayed session whose client sent the same, and *conversation* as it would be kept."""

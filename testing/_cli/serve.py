@@ -43,13 +43,16 @@ def run_server(
         console.plain(server.url)
         trusted = f"SSL_CERT_FILE={server.ca_file} " if tls else ""
         console.note(f"{trusted}GOOGLE_GEMINI_BASE_URL={server.url} GEMINI_API_KEY=any  (Ctrl-C stops)")
-        seen = 0
+        seen = failed = 0
         try:
             while True:
                 time.sleep(_LOOK)
                 seen = _log(server, seen)
+                failed = _log_errors(server, failed)
         except KeyboardInterrupt:
-            console.note(f"{_log(server, seen)} requests answered")
+            seen = _log(server, seen)
+            _log_errors(server, failed)
+            console.note(f"{seen} requests answered")
 
 
 def _server(
@@ -76,6 +79,14 @@ def _replies(script: Path) -> list[Any]:
     if not isinstance(replies, list | tuple):
         raise TestKitError(f"{script}: expected a list, `replies = [reply.text(...), ...]`")
     return [*replies]  # pyright: ignore[reportUnknownVariableType]
+
+
+def _log_errors(server: GeminiServer, seen: int) -> int:
+    """Print the errors after the first *seen*, whole: a websocket is closed with a few words only."""
+    errors = server.errors
+    for error in errors[seen:]:
+        console.note(str(error))
+    return len(errors)
 
 
 def _log(server: GeminiServer, seen: int) -> int:

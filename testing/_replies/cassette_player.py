@@ -10,9 +10,11 @@ from vcr.request import Request
 
 from maxim_gemini.testing._cassette import Cassette
 from maxim_gemini.testing._http import wire
+from maxim_gemini.testing._http.delivery import Faults
 from maxim_gemini.testing._http.exchange import COMPLETE, Response
 from maxim_gemini.testing.exceptions import CassetteMiss
 
+from .live_player import failure, relay
 from .model import Disconnect, Pause
 from .player import Player, RequestLog
 from .render import Answer, Sent
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from os import PathLike
 
+    from maxim_gemini.testing._http.websocket import Message
+
+    from .live_channel import Channel, InThread
+    from .render import Heads
     from .request import GeminiRequest
 
 Pace = Literal["instant", "recorded"]
@@ -36,7 +42,7 @@ class CassettePlayer(Player):
     ) -> None:
         super().__init__(log)
         self._cassette = cassette if isinstance(cassette, Cassette) else Cassette.load(Path(cassette))
-        self._pace = pace
+        self._pace: Pace = pace
 
     def __repr__(self) -> str:
         return f"<CassettePlayer {self._cassette.path.name}>"
@@ -46,9 +52,31 @@ class CassettePlayer(Player):
         recorded = self._cassette.play(sent)
         if recorded is None:
             raise CassetteMiss(self._cassette.explain_miss(sent))
-        headers = tuple((name, value) for name, value in recorded.headers if name.lower() not in _PACKED)
-        answer = Answer(recorded.status, headers, tuple(self._sent(recorded)))
+        answer = Answer(recorded.status, _unpacked(recorded), tuple(self._sent(recorded)))
         return lambda: answer
+
+    def _refusal(self, request: GeminiRequest) -> Answer | None:
+        refused = self._cassette.play_refusal(request.url)
+        return None if refused is None else Answer(refused.status, _unpacked(refused), (refused.body,))
+
+    async def hold(self, channel: Channel, request: GeminiRequest, in_thread: InThread) -> None:
+        """Be the server of the recorded session that *request* opens."""
+        self.log.add(request)
+        replayed = self._cassette.replay_websocket(
+            request.url,
+            request.headers,
+            pace=self._pace,
+            faults=lambda _: Faults(),
+            miss=CassetteMiss,
+            unknown=_stay,
+            is_remote=True,
+        )
+        if replayed is None:
+            error = CassetteMiss(f"no session was recorded there in {self._cassette.path}: {request!r}")
+            self.failed(error)
+            await channel.close(failure(error))
+        else:
+            await relay(self, channel, request, replayed)
 
     def _sent(self, recorded: Response) -> Iterator[Sent]:
         """Yield the recorded body: in recorded pieces and times, or event by event at once."""
@@ -66,3 +94,12 @@ class CassettePlayer(Player):
             yield Pause(inf)
         elif recorded.ended != COMPLETE:
             yield Disconnect()
+
+
+def _unpacked(recorded: Response) -> Heads:
+    """Return the headers of an answer that is sent decoded, in pieces of its own."""
+    return tuple((name, value) for name, value in recorded.headers if name.lower() not in _PACKED)
+
+
+def _stay(before: tuple[Message, ...], given: int) -> None:
+    """Let what was not recorded be a miss: there is no network to go to."""

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .model import Reply
-    from .player import Player
+    from .script import Script
 
 
 class ScriptedPeer(Peer):
     """The server's end of one connection; it begins with the client's first message."""
 
-    def __init__(self, script: Player, url: str, headers: Mapping[str, str]) -> None:
+    def __init__(self, script: Script, url: str, headers: Mapping[str, str]) -> None:
         self._script = script
         self._url = url
         self._headers = tuple(headers.items())

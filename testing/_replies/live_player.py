@@ -16,11 +16,13 @@ from .live_writing import Action, is_live_interaction, written
 from .model import AfterAudio, Disconnect, Failure, Hangup, Hold, Interruption, LiveSession, Pause, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine, Sequence
 
-    from maxim_gemini.testing._http.websocket import Message
+    from maxim_gemini.testing._http.websocket import Message, Peer
     from maxim_gemini.testing._json_types import JsonDict
 
+    from .live_channel import Channel, InThread
+    from .model import Turn
     from .player import Player
     from .request import GeminiRequest
 
@@ -31,21 +33,7 @@ _LONGEST_REASON: Final = 120
 """Bytes that fit into the frame that closes a websocket."""
 
 
-class Channel(Protocol):
-    """One connection, from the server's side."""
-
-    async def receive(self) -> Message:
-        """Return the client's next message; raise `PeerClosed` when it has gone."""
-        ...
-
-    async def send(self, message: Message) -> None: ...
-
-    async def close(self, close: Close) -> None:
-        """Close the connection; with the code of an abnormal closure, break it."""
-        ...
-
-
-async def play(script: Player, channel: Channel, request: GeminiRequest, session: Reply, in_thread: InThread) -> None:
+async def play(script: Turns, channel: Channel, request: GeminiRequest, session: Reply, in_thread: InThread) -> None:
     """Play *session*, which *script* has for *request*, until either side ends the connection."""
     try:
         await _Conversation(script, channel, request, in_thread).hold(session)
@@ -56,20 +44,70 @@ async def play(script: Player, channel: Channel, request: GeminiRequest, session
         await channel.close(failure(error))
 
 
+async def relay(player: Player, channel: Channel, request: GeminiRequest, peer: Peer) -> None:
+    """Let *peer* be the server of the client at *channel*, whose first message is in *request*, until either ends."""
+    user = LiveUser(request)
+
+    async def listen() -> None:
+        message: Message = request.body
+        while True:
+            user.take(message)
+            await peer.take(message)
+            message = await channel.receive()
+
+    async def speak() -> None:
+        while True:
+            await channel.send(await peer.give())
+
+    try:
+        await _first_of(listen(), speak())
+    except PeerClosed as closed:
+        await peer.leave(closed.close)
+        if closed.close.by == "server":
+            await channel.close(closed.close)
+    except Exception as error:
+        player.failed(error)
+        await channel.close(failure(error))
+
+
+async def _first_of(*coroutines: Coroutine[Any, Any, None]) -> None:
+    """Run *coroutines* until one of them ends, as that one does."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in reversed(tasks):
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error
+
+
 def failure(error: Exception) -> Close:
     """Return how the server closes the connection where the test kit or the test itself has failed."""
     shown = str(error) if isinstance(error, TestKitError) else f"{type(error).__name__}: {error}"
     return Close(_INTERNAL_ERROR, _short(shown))
 
 
-class InThread(Protocol):
-    """Runs a function that may block, without keeping others from going on."""
+class Turns(Protocol):
+    """Has the turns of a live session."""
 
-    def __call__(self, function: Callable[[], Reply], /) -> Awaitable[Reply]: ...
+    def turn(self, turn: Turn, request: GeminiRequest, /) -> Reply:
+        """Return what the server answers to the latest message of *request*."""
+        ...
+
+    def left_over(self, turns: Sequence[Turn], request: GeminiRequest, /) -> None:
+        """Take note that the live session of *request* ended before these *turns*."""
+        ...
+
+    def failed(self, error: BaseException, /) -> None:
+        """Keep *error* for the end of the test."""
+        ...
 
 
 class _Conversation:
-    def __init__(self, script: Player, channel: Channel, request: GeminiRequest, in_thread: InThread) -> None:
+    def __init__(self, script: Turns, channel: Channel, request: GeminiRequest, in_thread: InThread) -> None:
         self._script = script
         self._begun = 0
         self._channel = channel
@@ -85,18 +123,7 @@ class _Conversation:
                 await self._act(action)
             return
         session = reply.session or LiveSession((reply,), {})
-        listening = asyncio.create_task(self._listen())
-        speaking = asyncio.create_task(self._speak(session))
-        tasks = {listening, speaking}
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        for task in (speaking, listening):
-            if not task.cancelled() and (error := task.exception()) is not None:
-                raise error
+        await _first_of(self._listen(), self._speak(session))
 
     async def _listen(self) -> None:
         while True:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 from maxim_gemini.testing.exceptions import ScriptError, TestKitError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator
 
-    from .model import Reply, Turn
+    from .live_channel import Channel, InThread
     from .render import Answer
     from .request import GeminiRequest
 
@@ -103,19 +103,6 @@ class Player(ABC):
             self.log.add(request)
         return refused
 
-    def converse(self, request: GeminiRequest) -> Reply:
-        """Return the live session that *request* opens; raise what is wrong, and keep it for `check`."""
-        with self._keeping_errors():
-            self.log.add(request)
-            return self._session(request)
-
-    def turn(self, turn: Turn, request: GeminiRequest) -> Reply:
-        """Return what a live session answers to the latest message of *request*."""
-        raise NotImplementedError(turn, request)
-
-    def left_over(self, turns: Sequence[Turn], request: GeminiRequest) -> None:  # noqa: B027  (most have none)
-        """Take note that the live session of *request* ended before these *turns*."""
-
     def failed(self, error: BaseException) -> None:
         """Keep *error* for `check`."""
         if error not in self.errors:
@@ -132,8 +119,9 @@ class Player(ABC):
     def _refusal(self, request: GeminiRequest) -> Answer | None:  # noqa: B027  (most refuse nothing)
         """Return with what the handshake *request* is refused, if it is."""
 
-    def _session(self, request: GeminiRequest) -> Reply:
-        raise ScriptError(f"{self!r} plays no live sessions, and {request!r} opens one")
+    @abstractmethod
+    async def hold(self, channel: Channel, request: GeminiRequest, in_thread: InThread) -> None:
+        """Be the server of the live session that *request* opens, until it ends; keep what is wrong for `check`."""
 
     @abstractmethod
     def _take(self, request: GeminiRequest, ordinal: int) -> Callable[[], Answer]: ...

@@ -12,18 +12,22 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from maxim_gemini.testing.exceptions import ScriptError
 
 from .interaction_memory import Interactions
 from .interaction_writing import write_interaction
+from .live_player import failure, play
 from .model import Document, Reply, Turn
 from .player import Player, RequestLog
 from .render import Answer, misfit, write
 from .request import GeminiRequest
 from .resources import Resources
 from .validation import refusal
+
+if TYPE_CHECKING:
+    from .live_channel import Channel, InThread
 
 ReplyFunction: TypeAlias = Callable[[GeminiRequest], Reply | Awaitable[Reply]]
 Answering: TypeAlias = Reply | ReplyFunction
@@ -176,6 +180,21 @@ class Script(Scriptable, Player):
             return None
         return write(Reply((reply.refusal,)), request)
 
+    def converse(self, request: GeminiRequest) -> Reply:
+        """Return the live session that *request* opens; raise what is wrong, and keep it for `check`."""
+        with self._keeping_errors():
+            self.log.add(request)
+            return self._session(request)
+
+    async def hold(self, channel: Channel, request: GeminiRequest, in_thread: InThread) -> None:
+        """Be the server of the live session that *request* opens, until it ends; keep what is wrong for `check`."""
+        try:
+            session = await in_thread(lambda: self.converse(request))
+        except Exception as error:
+            await channel.close(failure(error))
+        else:
+            await play(self, channel, request, session, in_thread)
+
     def _session(self, request: GeminiRequest) -> Reply:
         with self._lock:
             rule = self._rule_for(request)
@@ -314,6 +333,11 @@ class Scripted(Scriptable):
     def log(self) -> RequestLog:
         """The latest requests, and how many there were in all."""
         return self._player.log
+
+    @property
+    def errors(self) -> list[BaseException]:
+        """What requests got instead of an answer, even where the application swallowed it."""
+        return list(self._player.errors)
 
     @property
     def script(self) -> Script:

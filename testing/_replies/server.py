@@ -34,7 +34,6 @@ from .cassette_player import CassettePlayer, Pace
 from .certificate import Certificate
 from .failures import error_body
 from .interaction_writing import PLAIN_TYPE, error_json
-from .live_player import failure, play
 from .model import Disconnect, Failure, Hold, Pause
 from .player import KEEP_BYTES, KEEP_REQUESTS, RequestLog
 from .render import EVENTS_TYPE, JSON_TYPE, Answer, Heads, Sent
@@ -215,12 +214,7 @@ class GeminiServer(Scripted):
             request = GeminiRequest.of("WEBSOCKET", url, headers, await socket.receive())
         except PeerClosed:
             return
-        try:
-            session = await running.in_thread(lambda: self._player.converse(request))
-        except Exception as error:
-            await socket.close(failure(error))
-        else:
-            await play(self._player, socket, request, session, running.in_thread)
+        await self._player.hold(socket, request, running.in_thread)
 
     async def _request(self, scope: Scope, receive: Receive) -> GeminiRequest:
         """Read a request, of its body no more than shows that it is too large."""

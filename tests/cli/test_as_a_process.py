@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import os
@@ -16,7 +17,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from google import genai
 from google.genai import types
+from google.genai.errors import APIError
+from support.clients import SDK_MAJOR
+from support.live_clients import LIVE_MODEL, texts, turn
 
+from maxim_gemini.testing._http import plainly_served, sdk
 from maxim_gemini.testing._http.sdk import close, closing
 
 if TYPE_CHECKING:
@@ -244,6 +249,33 @@ def test_serve_answers_another_process_until_it_is_stopped(tmp_path: Path, optio
         _, noted = process.communicate(timeout=20)
     assert process.returncode == 0
     assert "What is the capital of France?" in noted
+    assert noted.endswith("2 requests answered\n")
+
+
+@pytest.mark.skipif(SDK_MAJOR < 2, reason="google-genai 1 has another Live API")
+def test_serve_plays_live_sessions_and_prints_what_differs() -> None:
+    async def ask(client: genai.Client, text: str) -> str:
+        try:
+            async with client.aio.live.connect(model=LIVE_MODEL, config={"response_modalities": ["TEXT"]}) as session:  # type: ignore[arg-type]
+                return texts(await turn(session, text))
+        finally:
+            await client.aio.aclose()
+
+    with subprocess.Popen(
+        [*COMMAND, "serve", "--port", "0", "--cassette", "live_text"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean(),
+    ) as process:  # fmt: skip
+        client = served(process)
+        # A server without TLS, in another process, about which nothing is known here.
+        with plainly_served(int(str(sdk.base_url_of(client)).rstrip("/").rpartition(":")[2])):
+            answer = asyncio.run(ask(client, "What is the capital of France?"))
+            with pytest.raises(APIError, match="message 2"):
+                asyncio.run(ask(client, "What is the capital of Peru?"))
+        close(client)
+        process.send_signal(signal.SIGTERM)
+        _, noted = process.communicate(timeout=20)
+    assert answer == "Paris."
+    assert "recorded 'What is the capital of France?' != sent 'What is the capital of Peru?'" in noted
     assert noted.endswith("2 requests answered\n")
 
 
