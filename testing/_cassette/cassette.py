@@ -233,13 +233,15 @@ class Cassette(VcrCassette):
         faults: Callable[[int], Faults],
         miss: Callable[[str], CassetteError],
         unknown: Callable[[tuple[Message, ...], int], None],
+        sent: Callable[[Message], None] | None = None,
         is_remote: bool = False,
     ) -> ReplayedSession | None:
         """Return a server in memory for a client that opens *uri*; `None` where no session was recorded there.
 
         *faults* gets the number of messages that the server sends, *miss* says what a miss is, and *unknown* is called
         where no recorded session goes on so, with what was sent before, and how many messages were received: none but
-        the answer to the setup. A client that *is_remote* may send nothing for as long as it likes.
+        the answer to the setup. *sent* gets what the client sends. A client that *is_remote* may send nothing for as
+        long as it likes.
         """
         path = path_of(self.scrubber.address(uri))
         if not self._sessions.of(path):
@@ -253,6 +255,7 @@ class Cassette(VcrCassette):
             faults=faults,
             miss=miss,
             unknown=unknown,
+            sent=sent,
             is_remote=is_remote,
         )
 

@@ -130,8 +130,10 @@ class ReplayedSession(Peer):
         faults: Callable[[int], Faults],
         miss: Callable[[str], CassetteError],
         unknown: Callable[[tuple[Message, ...], int], None],
+        sent: Callable[[Message], None] | None,
         is_remote: bool,
     ) -> None:
+        self._note_sent = sent
         self._is_remote = is_remote
         """Whether the client is another process: whether it is going to send can't be known."""
         self._sessions = sessions
@@ -168,6 +170,8 @@ class ReplayedSession(Peer):
         """Compare *message* with the recorded one; raise a miss where it differs."""
         if self._failed is not None:
             raise self._failed
+        if self._note_sent is not None:
+            self._note_sent(message)
         value = value_of(message)
         blobs = blobs_of(value)
         if self.session is not None and blobs:

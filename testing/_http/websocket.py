@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from maxim_gemini.testing._clock import monotonic
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .exchange import Response
 
 Message: TypeAlias = str | bytes
@@ -107,13 +109,14 @@ class Peer:
 
 
 class Tap:
-    """Watches a connection that goes to the network."""
+    """Watches a connection that goes to the network; *sent* gets what the client sends."""
 
-    def __init__(self, uri: str, headers: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, uri: str, headers: tuple[tuple[str, str], ...], sent: Callable[[Message], None]) -> None:
         self.conversation: Conversation | None = None
         """What passed, once the connection has ended; `None` as well where no server has answered."""
         self._uri = uri
         self._headers = headers
+        self._sent = sent
         self._opened_at = monotonic()
         self._frames: list[Frame] = []
         self._ended = False
@@ -122,6 +125,8 @@ class Tap:
         """Take the next message of either side."""
         if not self._ended:
             self._frames.append(Frame(message, is_sent, monotonic() - self._opened_at))
+            if is_sent:
+                self._sent(message)
 
     def unsent(self) -> None:
         """Forget the message sent last: the connection was closed before it left."""

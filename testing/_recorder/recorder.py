@@ -22,6 +22,7 @@ from maxim_gemini.testing._cassette import Cassette, json_paths
 from maxim_gemini.testing._http import routed, sdk
 from maxim_gemini.testing._http.delivery import Chunking, Fault, Pace, check
 from maxim_gemini.testing._http.websocket import Close
+from maxim_gemini.testing._replies.live_user import LiveRequest
 from maxim_gemini.testing._replies.request import GeminiRequest
 from maxim_gemini.testing.exceptions import CassetteError, CassetteMiss, RequestNotCaught
 
@@ -259,9 +260,13 @@ class GeminiRecorder:
 
     @property
     def requests(self) -> list[GeminiRequest]:
-        """Every Gemini request of the block, in the order sent."""
-        sent = self._entered().requests
-        return [GeminiRequest.of(one.method, one.uri, one.headers.items(), one.body) for one in sent]
+        """Every Gemini request of the block, in the order sent; a live session is one, with all its messages."""
+        return [
+            one.request
+            if isinstance(one, LiveRequest)
+            else GeminiRequest.of(one.method, one.uri, one.headers.items(), one.body)
+            for one in self._entered().requests
+        ]
 
     @property
     def waits(self) -> list[float]:

@@ -20,6 +20,7 @@ from maxim_gemini.testing._http.gemini_hosts import (
     is_token_exchange,
 )
 from maxim_gemini.testing._http.websocket import GoesLive, Tap
+from maxim_gemini.testing._replies.live_user import LiveRequest
 from maxim_gemini.testing._replies.request import GeminiRequest
 from maxim_gemini.testing.exceptions import CassetteDrift, CassetteError, CassetteMiss, CassetteUnused
 
@@ -105,7 +106,7 @@ class Traffic(Route):
         self.hosts: set[str] = set(settings.hosts)
         self.faults: list[Fault] = []
         """What happens to replayed answers on their way."""
-        self.requests: list[Request] = []
+        self.requests: list[Request | LiveRequest] = []
         self.waits: list[float] = []
         self.errors: list[CassetteError] = []
         """The errors of requests without an answer: it is not in the cassette, or the cassette can't be read."""
@@ -159,6 +160,9 @@ class Traffic(Route):
 
     def opens_websocket(self, url: str, headers: Mapping[str, str]) -> Peer | Tap | Response:
         """Replay a websocket session or its refusal, have one watched in the network, or raise a miss."""
+        request = LiveRequest(url, headers)
+        with self._lock:
+            self.requests.append(request)
         if self.replays and self._settings.record != "all":
             if (refusal := self.cassette.play_refusal(url)) is not None:
                 with self._lock:
@@ -171,14 +175,15 @@ class Traffic(Route):
                 pace=self._settings.pace,
                 faults=self._session_faults,
                 miss=self._miss,
-                unknown=functools.partial(self._unknown_session, url, headers),
+                unknown=functools.partial(self._unknown_session, url, headers, request),
+                sent=request.take,
             )
             if replayed is not None:
                 with self._lock:
                     self._sessions.append(replayed)
                 return replayed
         if self.sends:
-            return self._tap(url, headers)
+            return self._tap(url, headers, request)
         address = self.cassette.scrubber.address(url)
         what = "no session is left there in" if self.cassette.has_websocket(url) else "no session was recorded there in"
         raise self._miss(f"A websocket was to be opened at {address}: {what} {self.cassette.path}.")
@@ -190,13 +195,13 @@ class Traffic(Route):
 
     # Its parts
 
-    def _tap(self, url: str, headers: Mapping[str, str]) -> Tap:
+    def _tap(self, url: str, headers: Mapping[str, str], request: LiveRequest) -> Tap:
         lower = {name.lower(): value for name, value in headers.items()}
         if sdk.is_made_up(lower) and is_gemini_host(urlsplit(url).hostname or ""):
             error = CassetteError(NO_CREDENTIALS)
             self._note(error)
             raise error
-        tap = Tap(url, tuple(headers.items()))
+        tap = Tap(url, tuple(headers.items()), request.take)
         with self._lock:
             self._taps.append(tap)
             self.live += 1
@@ -207,9 +212,12 @@ class Traffic(Route):
     def _conversations(self) -> list[Conversation]:
         return [tap.conversation for tap in self._taps if tap.conversation is not None]
 
-    def _unknown_session(self, url: str, headers: Mapping[str, str], before: tuple[Message, ...], given: int) -> None:
+    def _unknown_session(
+        self, url: str, headers: Mapping[str, str], request: LiveRequest, before: tuple[Message, ...], given: int
+    ) -> None:
         if self.sends:
-            tap = self._tap(url, headers)
+            tap = self._tap(url, headers, request)
+            request.begin_again()
             with self._lock:
                 self.replayed -= bool(before)
             raise GoesLive(tap, before, given)

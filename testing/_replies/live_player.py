@@ -18,7 +18,7 @@ from .model import AfterAudio, Disconnect, Failure, Hangup, Hold, Interruption, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
-    from maxim_gemini.testing._http.websocket import Message, Peer
+    from maxim_gemini.testing._http.websocket import Peer
     from maxim_gemini.testing._json_types import JsonDict
 
     from .live_channel import Channel, InThread
@@ -49,11 +49,11 @@ async def relay(player: Player, channel: Channel, request: GeminiRequest, peer: 
     user = LiveUser(request)
 
     async def listen() -> None:
-        message: Message = request.body
+        await peer.take(request.body)
         while True:
+            message = await channel.receive()
             user.take(message)
             await peer.take(message)
-            message = await channel.receive()
 
     async def speak() -> None:
         while True:

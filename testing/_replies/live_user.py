@@ -11,15 +11,43 @@ from typing import TYPE_CHECKING, Any, Final
 
 from maxim_gemini.testing._json_types import JsonDict, is_list, is_object
 
-from .request import text_of_message
+from .request import GeminiRequest, text_of_message
 
 if TYPE_CHECKING:
-    from .request import GeminiRequest
+    from collections.abc import Mapping
 
 _RATE: Final = re.compile(r"rate=(\d+)")
 _USUAL_RATE: Final = 16_000
 _MEDIA: Final = frozenset({"audio", "video", "media", "media_chunks", "mediaChunks"})
 _INPUT: Final = "input"
+
+
+class LiveRequest:
+    """A live session as a request: what its client has sent so far."""
+
+    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+        self._url = url
+        self._headers = tuple(headers.items())
+        self._user: LiveUser | None = None
+
+    @property
+    def request(self) -> GeminiRequest:
+        """The request; without a body as long as the client has sent nothing."""
+        return self._user.request if self._user else self._begun_with(None)
+
+    def take(self, message: str | bytes) -> None:
+        """Take the client's next message."""
+        if self._user is None:
+            self._user = LiveUser(self._begun_with(message))
+        else:
+            self._user.take(message)
+
+    def begin_again(self) -> None:
+        """Forget what was sent: it is sent once more, to another server."""
+        self._user = None
+
+    def _begun_with(self, message: str | bytes | None) -> GeminiRequest:
+        return GeminiRequest.of("WEBSOCKET", self._url, self._headers, message)
 
 
 class LiveUser:

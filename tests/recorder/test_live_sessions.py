@@ -690,3 +690,58 @@ async def test_a_missing_file_of_sound_is_an_error_that_names_it(conversation: t
 
     with pytest.raises(Exception, match=r"the file 'talk.*wav' beside it is missing"):
         await replay()
+
+
+# What was sent
+
+
+@pytest.mark.parametrize("replays", [False, True])
+async def test_sessions_are_among_the_requests(tmp_path: Path, *, replays: bool) -> None:
+    path = tmp_path / "a.yaml"
+
+    async def both(server: GeminiServer | None = None) -> None:
+        async with session_of(server) as session:
+            await turn(session, "Hi")
+            client = client_of(server)
+            await client.aio.models.generate_content(model="gemini-2.5-flash", contents="And?")
+            await client.aio.aclose()
+            await speak(session, 6400, 4)
+            await session.send_realtime_input(audio_stream_end=True)
+            await turn(session)
+
+    with ExitStack() as stack:
+        server = stack.enter_context(GeminiServer(reply.live(reply.text("Hello."), SPEECH), reply.text("So.")))
+        recorder = stack.enter_context(GeminiRecorder(path, record="once", base_url=server.url))
+        await both(server)
+    if replays:
+        with GeminiRecorder(path) as recorder:
+            await both()
+    live, plain = recorder.requests
+    assert (live.method, live.is_live, live.model) == ("WEBSOCKET", True, "gemini-live-2.5-flash-preview")
+    assert [next(iter(message)) for message in live.messages] == ["client_content", "realtime_input"]
+    assert live.media_bytes == {"audio/pcm;rate=16000": 6400}
+    assert plain.text == "And?"
+    assert [request.messages for request in server.requests] == [live.messages, []]
+
+
+async def test_a_session_that_goes_live_is_one_request(conversation: tuple[Path, list[Any]]) -> None:
+    path, _ = conversation
+    with ExitStack() as stack:
+        server = stack.enter_context(GeminiServer(reply.live(reply.text("New."))))
+        recorder = stack.enter_context(GeminiRecorder(path, record="new_episodes", base_url=server.url))
+        async with session_of(server, output_audio_transcription={}) as session:
+            assert texts(await turn(session, "What is new?")) == "New."
+    [request] = recorder.requests
+    assert [next(iter(message)) for message in request.messages] == ["client_content"]
+
+
+async def test_a_session_that_is_missed_is_a_request(tmp_path: Path) -> None:
+    async def ask() -> None:
+        with recorder:
+            async with session_of():
+                pytest.fail("there is a session")
+
+    recorder = GeminiRecorder(tmp_path / "a.yaml", allow_missing=True)
+    with pytest.raises(CassetteMiss):
+        await ask()
+    assert [request.is_live for request in recorder.requests] == [True]

@@ -60,7 +60,7 @@ async def test_the_requests_are_those_of_the_client(path: Path) -> None:
         await talk(server, pieces=2)
     [request] = server.requests
     assert request.is_live
-    assert [next(iter(message)) for message in request.messages] == ["setup", "client_content", "realtime_input"]
+    assert [next(iter(message)) for message in request.messages] == ["client_content", "realtime_input"]
     assert request.media_bytes == {"audio/pcm;rate=16000": 6400}
 
 
