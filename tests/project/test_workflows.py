@@ -19,15 +19,26 @@ def workflow(name: str) -> dict[str, Any]:
     return loaded
 
 
+def tox() -> configparser.ConfigParser:
+    settings = configparser.ConfigParser(interpolation=None)
+    settings.read(ROOT / "tox.ini", encoding="utf-8")
+    return settings
+
+
 def environments() -> set[str]:
     """Return tox's environments, with the braces written out."""
-    tox = configparser.ConfigParser()
-    tox.read(ROOT / "tox.ini", encoding="utf-8")
-    found = set[str]()
-    for line in tox["tox"]["env_list"].split():
+    names = set[str]()
+    for line in tox()["tox"]["env_list"].split():
         head, braces, tail = line.partition("{")
-        found |= {head + name for name in tail.rstrip("}").split(",")} if braces else {head}
-    return found
+        names |= {head + name for name in tail.rstrip("}").split(",")} if braces else {head}
+    return names
+
+
+def ignored(setting: str) -> set[str]:
+    """Return the rooms of tests that a setting of tox's leaves out."""
+    options = tox()["tests"][setting]
+    inherited = [ignored(name) for name in re.findall(r"{\[tests\](\w+)}", options)]
+    return {*re.findall(r"--ignore=tests/(\w+)", options)}.union(*inherited)
 
 
 def test_every_environment_of_tox_is_a_job() -> None:
@@ -46,6 +57,13 @@ def test_every_supported_python_is_tested() -> None:
     classifiers = project()["project"]["classifiers"]
     versions = {text.rsplit(" ", 1)[1] for text in classifiers if re.search(r":: 3\.\d+$", text)}
     assert {f"py{version.replace('.', '')}" for version in versions} <= environments()
+
+
+def test_on_python_3_12_every_room_is_tested_once() -> None:
+    rooms = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
+    beside_genai_2, beside_genai_3 = rooms - ignored("sdk"), rooms - ignored("between")
+    assert beside_genai_2 & beside_genai_3 == set()
+    assert rooms - beside_genai_2 - beside_genai_3 == ignored("oldest") | {"cli"}
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
