@@ -6,7 +6,7 @@ from support.checkout import ROOT
 from support.markdown import blocks
 
 DEMO = 'python3 -m venv .venv && .venv/bin/python -m pip install --quiet ".[testing]" && .venv/bin/maxim-gemini demo'
-TESTS = "python3 -m venv .venv && .venv/bin/python -m pip install --quiet tox tox-uv && .venv/bin/tox"
+TESTS = "python3 -m venv .venv && .venv/bin/python -m pip install --quiet tox tox-uv && .venv/bin/tox -p 2"
 
 
 def test_the_readme_has_one_command_to_see_it_and_one_to_test_it() -> None:
