@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from support.interaction_calls import calls, served
 from support.wrapped import client, gemini, logger, loopback_server, raw, side
 
 from maxim_gemini import uninstrument
@@ -10,7 +11,7 @@ from maxim_gemini import uninstrument
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["client", "gemini", "logger", "loopback_server", "raw", "side"]
+__all__ = ["calls", "client", "gemini", "logger", "loopback_server", "raw", "served", "side"]
 
 
 @pytest.fixture(autouse=True)

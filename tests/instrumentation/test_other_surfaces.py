@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 import gc
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from google import genai
 from google.genai.live import AsyncLive, AsyncSession
 from support.clients import SDK_MAJOR, closed
-from support.interaction_calls import CALLS, Interactions, SyncCalls, events, interaction, output
+from support.interaction_calls import Interactions, SyncCalls, events, interaction, output
 from support.interactions import VERSION, needs_interactions
 from support.live import Wait, gemini_on_loopback
 
 from maxim_gemini import MaximGeminiClient, instrument
 from maxim_gemini.testing import FakeLogger
-
-if TYPE_CHECKING:
-    from support.loopback import Loopback
-    from support.script import Gemini
-
-
-@pytest.fixture
-def served(gemini: Gemini, loopback_server: Loopback) -> Interactions:
-    """Gemini's interactions on 127.0.0.1, which answer as the test tells them to."""
-    script = Interactions()
-    loopback_server.script = script
-    return script
-
-
-@pytest.fixture(params=CALLS, ids=repr)
-def calls(request: pytest.FixtureRequest) -> SyncCalls:
-    """The sync calls, then the async ones."""
-    found: SyncCalls = request.param
-    return found
 
 
 async def use_in_every_way(calls: SyncCalls, served: Interactions, client: Any) -> None:

@@ -7,12 +7,14 @@ from google import genai
 from support.clients import closed
 from support.live import Gemini, gemini_on_loopback
 from support.maxim_ends import also_over_the_wire
+from support.wrapped import client
 
-from maxim_gemini import MaximGeminiClient
 from maxim_gemini.testing import FakeLogger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+__all__ = ["client"]
 
 
 @pytest.fixture
@@ -37,9 +39,3 @@ async def raw() -> AsyncIterator[genai.Client]:
     client = genai.Client(api_key="test-key")
     yield client
     await closed(client)
-
-
-@pytest.fixture
-def client(raw: genai.Client, logger: FakeLogger) -> MaximGeminiClient:
-    """The same client, wrapped."""
-    return MaximGeminiClient(raw, logger)

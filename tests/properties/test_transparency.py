@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import example, given
@@ -11,14 +10,10 @@ from hypothesis import strategies as st
 from support.faulty_logger import METHODS, CrippledLogger
 from support.programs import (
     Program,
-    Run,
-    closings,
     count_function_faults,
-    first_difference,
     programs,
     rich_programs,
-    run_program,
-    without_closings,
+    seen_as_by_the_bare_one,
     wrapped_run,
 )
 from support.sides import SIDES, Sync
@@ -30,20 +25,10 @@ from maxim_gemini.testing import FakeLogger
 from .conftest import PROFILE
 
 if TYPE_CHECKING:
+    import asyncio
+
     from google import genai
     from support.in_memory import InMemoryGemini
-
-
-async def seen_as_by_the_bare_one(wrapped: Run, raw: genai.Client, program: Program) -> list[tuple[Any, ...]]:
-    """Return what *wrapped* sees of *program*; fail where a bare client sees, or leaves behind, anything else."""
-    bare = await run_program(Run(wrapped.gemini, raw, wrapped.side), program)
-    seen = await run_program(wrapped, program)
-    assert closings(seen) == closings(bare)
-    if wrapped.side.is_async:
-        bare, seen = without_closings(bare), without_closings(seen)
-    assert not (difference := first_difference(bare, seen)), difference
-    assert asyncio.all_tasks() == {asyncio.current_task()}
-    return seen
 
 
 @pytest.mark.parametrize("side", SIDES, ids=repr)

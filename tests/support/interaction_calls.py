@@ -6,12 +6,15 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from support.loopback import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support.loopback import Asked
+    from support.loopback import Asked, Loopback
+    from support.script import Gemini
 
 MODEL = "gemini-3-flash-preview"
 CONTENT = (("Content-Type", "application/json"),)
@@ -161,3 +164,18 @@ class AsyncCalls(SyncCalls):
 
 
 CALLS = (SyncCalls(), AsyncCalls())
+
+
+@pytest.fixture
+def served(gemini: Gemini, loopback_server: Loopback) -> Interactions:
+    """Gemini's interactions on 127.0.0.1, which answer as the test tells them to."""
+    script = Interactions()
+    loopback_server.script = script
+    return script
+
+
+@pytest.fixture(params=CALLS, ids=repr)
+def calls(request: pytest.FixtureRequest) -> SyncCalls:
+    """The sync calls, then the async ones."""
+    shape: SyncCalls = request.param
+    return shape

@@ -359,6 +359,18 @@ def first_difference(bare: Sequence[Any], wrapped: Sequence[Any]) -> str:
     return f"{len(bare)} events, wrapped {len(wrapped)}; then {longer[min(len(bare), len(wrapped))]!r}"
 
 
+async def seen_as_by_the_bare_one(wrapped: Run, raw: genai.Client, program: Program) -> list[tuple[Any, ...]]:
+    """Return what *wrapped* sees of *program*; fail where *raw*, bare, sees or leaves behind anything else."""
+    bare = await run_program(type(wrapped)(wrapped.gemini, raw, wrapped.side), program)
+    seen = await run_program(wrapped, program)
+    assert closings(seen) == closings(bare), (seen, bare)
+    if wrapped.side.is_async:
+        bare, seen = without_closings(bare), without_closings(seen)
+    assert not (difference := first_difference(bare, seen)), difference
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    return seen
+
+
 # Strategies.
 
 _places = st.integers(0, 7)
