@@ -1,4 +1,4 @@
-"""Several tests use one cassette: in one process, in the workers of pytest-xdist, again and again."""
+"""Several tests use one cassette, again and again; how processes share one: `test_xdist.py`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from plugin.printed import record, tail
+from plugin.suites import CHAT, held, shared
 
 from maxim_gemini.testing._pytest.usage import Ledger
 
@@ -15,18 +16,6 @@ if TYPE_CHECKING:
 
     from support.loopback import Loopback
 
-SHARED = """
-import pytest
-
-pytestmark = pytest.mark.maxim_gemini("shared")
-
-@pytest.mark.parametrize("text", ["a", "b", "c", "both"])
-def test_each(ask, text):
-    assert ask(text) == f"You said: {text}"
-
-def test_two(ask):
-    assert [ask("both"), ask("both")] == ["You said: both"] * 2
-"""
 BY_FIXTURE = """
 import os, pytest
 
@@ -42,47 +31,18 @@ def test_second(ask):
 """
 
 
-@pytest.fixture
-def workers(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
-    """The arguments with which the suite runs in two processes; they start faster without other plugins."""
-    pytest.importorskip("xdist")
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    suite.makeini(
-        "[pytest]\naddopts = -p xdist -p maxim_gemini.testing.plugin -p no:unraisableexception --assert=plain\n"
-    )
-    return ("-n", "2")
-
-
-def held(path: Path) -> int:
-    return path.read_text().count("- request:")
-
-
-def shared(suite: pytest.Pytester, module: str = "test_chat") -> Path:
-    return suite.path / "cassettes" / module / "shared.yaml"
-
-
 @pytest.mark.parametrize("mode", ["once", "new_episodes", "all", "rewrite"])
 def test_all_answers_are_kept_in_every_mode(suite: pytest.Pytester, gemini: Loopback, mode: str) -> None:
-    suite.makepyfile(test_chat=SHARED)
+    suite.makepyfile(test_chat=CHAT)
     for _ in range(2):
         record(suite, mode=mode).assert_outcomes(passed=5)
-        assert held(shared(suite)) == 5
+        assert held(shared(suite.path)) == 5
         result = suite.runpytest_inprocess("--maxim-gemini-strict")
         result.assert_outcomes(passed=5)
         assert result.ret == 0
         assert tail(result) == "6 replayed, 0 recorded, 0 live, 0 unused, 0 missed (1 cassette)"
     assert len(gemini.asked) == (10 if mode in ("all", "rewrite") else 5)
     record(suite, mode="verify").assert_outcomes(passed=5)
-
-
-def test_workers_keep_each_others_answers(suite: pytest.Pytester, gemini: Loopback, workers: tuple[str, ...]) -> None:
-    suite.makepyfile(test_chat=SHARED)
-    for mode in ("once", "rewrite"):
-        record(suite, *workers, mode=mode).assert_outcomes(passed=5)
-        assert held(shared(suite)) == 5
-    result = suite.runpytest_inprocess("--maxim-gemini-strict", *workers)
-    assert result.ret == 0
-    assert tail(result) == "6 replayed, 0 recorded, 0 live, 0 unused, 0 missed (1 cassette)"
 
 
 def test_only_one_test_at_a_time_records_into_a_cassette(tmp_path: Path) -> None:
@@ -116,32 +76,32 @@ def test_one_file_may_have_several_names(suite: pytest.Pytester, gemini: Loopbac
         test_linked="import pytest\n" + test.format("linked", "it", "linked"),
     )
     record(suite, "test_chat.py").assert_outcomes(passed=3)
-    link = shared(suite, "test_linked").with_name("linked.yaml")
+    link = shared(suite.path, "test_linked").with_name("linked.yaml")
     link.parent.mkdir()
-    link.symlink_to(shared(suite))
+    link.symlink_to(shared(suite.path))
     for mode in ("new_episodes", "rewrite"):
         record(suite, mode=mode).assert_outcomes(passed=4)
-        assert held(shared(suite)) == 4
+        assert held(shared(suite.path)) == 4
         assert link.is_symlink()
         assert suite.runpytest_inprocess("--maxim-gemini-strict").ret == 0
 
 
 def test_a_test_that_fails_keeps_its_old_answers(suite: pytest.Pytester, gemini: Loopback) -> None:
-    suite.makepyfile(test_chat=SHARED)
+    suite.makepyfile(test_chat=CHAT)
     record(suite)
-    suite.makepyfile(test_chat=SHARED.replace("ask(text) ==", 'ask(text + "!") == text or text != "b" and'))
+    suite.makepyfile(test_chat=CHAT.replace("ask(text) ==", 'ask(text + "!") == text or text != "b" and'))
     record(suite, mode="rewrite").assert_outcomes(passed=4, failed=1)
-    text = shared(suite).read_text()
+    text = shared(suite.path).read_text()
     assert [f'"You said: {word}"' in text for word in ("a", "a!", "b", "b!")] == [True, True, True, False]
 
 
 def test_dead_answers_go_when_all_tests_have_recorded_anew(suite: pytest.Pytester, gemini: Loopback) -> None:
-    suite.makepyfile(test_chat=SHARED)
+    suite.makepyfile(test_chat=CHAT)
     record(suite)
-    suite.makepyfile(test_chat=SHARED.replace('"c", ', ""))
+    suite.makepyfile(test_chat=CHAT.replace('"c", ', ""))
     for part in (["-k", "each"], ["test_chat.py::test_two"], ["--deselect", "test_chat.py::test_two"], ["-k", "two"]):
         assert record(suite, *part, mode="rewrite").ret == 0
-        assert held(shared(suite)) == 5, part
+        assert held(shared(suite.path)) == 5, part
         assert "unused" not in tail(suite.runpytest_inprocess(*part)).replace(" 0 unused", "")
     result = suite.runpytest_inprocess()
     assert tail(result).splitlines() == [
@@ -153,7 +113,7 @@ def test_dead_answers_go_when_all_tests_have_recorded_anew(suite: pytest.Pyteste
     result.assert_outcomes(passed=4)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     record(suite, mode="rewrite").assert_outcomes(passed=4)
-    assert held(shared(suite)) == 4
+    assert held(shared(suite.path)) == 4
     assert suite.runpytest_inprocess("--maxim-gemini-strict").ret == 0
 
 
@@ -161,7 +121,7 @@ def test_a_cassette_of_several_modules_is_judged_when_all_were_run(suite: pytest
     test = "import pytest\n@pytest.mark.maxim_gemini('shared')\ndef test_it(ask):\n    ask({!r})\n"
     suite.makepyfile(test_one=test.format("one"), test_two=test.format("two"))
     record(suite, "test_one.py")
-    shared(suite, "test_one").rename(suite.path / "cassettes/shared.yaml")
+    shared(suite.path, "test_one").rename(suite.path / "cassettes/shared.yaml")
     record(suite, mode="new_episodes").assert_outcomes(passed=2)
     assert held(suite.path / "cassettes/shared.yaml") == 2
     assert suite.runpytest_inprocess("--maxim-gemini-strict", "test_two.py").ret == 0
@@ -256,12 +216,3 @@ def test_a_test_that_is_run_again_keeps_what_its_last_run_recorded(suite: pytest
     record(suite, "--reruns=2").assert_outcomes(passed=1)
     text = (suite.path / "cassettes/test_chat/test_hi.yaml").read_text()
     assert ("run 1" in text, "run 2" in text) == (False, True)
-
-
-def test_a_process_that_ends_at_once_neither_saves_nor_blocks_the_others(
-    suite: pytest.Pytester, gemini: Loopback, workers: tuple[str, ...]
-) -> None:
-    suite.makepyfile(test_chat=SHARED + "\ndef test_exit(ask):\n    ask('lost')\n    import os\n    os._exit(3)\n")
-    record(suite, *workers).assert_outcomes(passed=5, failed=1)
-    text = shared(suite).read_text()
-    assert (held(shared(suite)), "lost" in text) == (5, False)
