@@ -14,9 +14,11 @@ from inspect import getattr_static
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
+from ._core.headers import has_labels, headers_in
 from ._core.logger import Log
 from ._core.patching import Patch, Patches
 from ._core.proxy import standing_in
+from ._core.surroundings import is_suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from ._core.logger import Logger
     from ._core.privacy import Privacy
 
-_WHO: Final = ("x-goog-api-client", "user-agent")
+_WHO: Final = frozenset({"x-goog-api-client", "user-agent"})
 
 
 class InstrumentedCall(NamedTuple):
@@ -48,8 +50,13 @@ class InstrumentedCall(NamedTuple):
 
     def made_by(self, library: str) -> bool:
         """Return whether *library* made the call, such as `google-adk`: it says so in `x-goog-api-client`."""
-        headers = self.headers
-        return any(library.lower() in headers.get(name, "").lower() for name in _WHO)
+        wanted = library.lower()
+        return any(
+            wanted in str(value).lower()
+            for headers in _headers_of(self)
+            for name, value in dict(headers or {}).items()
+            if str(name).lower() in _WHO
+        )
 
 
 class _Tracing(NamedTuple):
@@ -173,20 +180,22 @@ class _Method(NamedTuple):
         if _is_traced_above(target):
             return None
         arguments = {**dict(zip(self.positional, args, strict=False)), **named}
-        if tracing.skips(InstrumentedCall(f"{self.surface}.{self.name}", target, arguments)):
+        call = InstrumentedCall(f"{self.surface}.{self.name}", target, arguments)
+        # A wrapper would come to the same; it is needed for headers that must not be sent, and where the call may show
+        # the end of an interaction that was begun outside.
+        if is_suppressed() and self.name not in ("get", "cancel") and not any(map(has_labels, _headers_of(call))):
+            return None
+        if tracing.skips(call):
             return None
         if self.surface == "live":
-            from ._live.sdk import unlabelled
-
-            return self._around(tracing, partial(original, unlabelled(target)), target)
+            target_without_labels = _room("_live.sdk").unlabelled(target)
+            return self._around(tracing, partial(original, target_without_labels), target)
         return self._around(tracing, partial(original, target), target)
 
     def _around(self, tracing: _Tracing, method: Any, target: Any) -> Any:
         wrapper = standing_in(self.wrapper(), target, tracing.log, self.name, method)
         if self.surface == "chats":
-            from ._generate_content.chats import KnownChats
-
-            tracing.log.shared(KnownChats).resume(target, wrapper)
+            tracing.log.shared(_room("_generate_content.chats").KnownChats).resume(target, wrapper)
         return wrapper
 
 
@@ -195,31 +204,30 @@ _OURS: Final = frozenset({"trace_id", "session_id", "generation_name", "audio_se
 
 def _is_traced_above(target: Any) -> bool:
     """Return whether a wrapper records the call that this one is a part of: a tracer's own method is below it."""
-    from ._generate_content import sdk
-    from ._generate_content.opaque import models_above
-
-    above = models_above()
-    return above is not None and (above is target or above is sdk.models_of(target))
+    above = _room("_generate_content.opaque").models_above()
+    return above is not None and (above is target or above is _room("_generate_content.sdk").models_of(target))
 
 
 def _headers_of(call: InstrumentedCall) -> Iterator[Any]:
-    from ._core.headers import headers_in
-    from ._generate_content import sdk
-
+    sdk = _room("_generate_content.sdk")
     target = sdk.models_of(call.target) or call.target
     yield sdk.headers_of(target)
     if call.method.startswith("interactions"):
-        from ._interactions import sdk as interactions
-
-        yield interactions.headers_of(target)
+        yield _room("_interactions.sdk").headers_of(target)
         yield call.arguments.get("extra_headers")
     yield headers_in(sdk.config_of(call.target))
     yield headers_in(call.arguments.get("config"))
 
 
+@cache
+def _room(module: str) -> Any:
+    """Return a module that is imported when it is first needed: the SDK is just being imported when it is patched."""
+    return import_module(f".{module}", __package__)
+
+
 def _ours(module: str, name: str) -> Callable[[], Any]:
-    """Return what imports a wrapper when it is first needed: the SDK is just being imported when it is patched."""
-    return cache(lambda: getattr(import_module(f".{module}", __package__), name))
+    """Return what gives a wrapper, from a module that is imported when it is first needed."""
+    return cache(lambda: getattr(_room(module), name))
 
 
 def _models_patches(module: ModuleType) -> Iterable[Patch]:

@@ -12,6 +12,7 @@ import pytest
 from google import genai
 from google.genai.chats import AsyncChat, Chat
 from google.genai.models import AsyncModels, Models
+from support.clients import closed
 from support.script import Gemini, call, response
 from support.sides import MODEL, Sync
 
@@ -240,6 +241,23 @@ async def test_labels_are_read_and_never_sent(
     with instrument(logger):
         await side.generate(raw, config=config)
     assert logger.trace.generation.name == "named"
+    assert [name for sent in gemini.headers for name in sent if "maxim" in name.lower()] == []
+
+
+@pytest.mark.parametrize("where", ["client", "call"])
+async def test_labels_are_not_sent_where_it_is_suppressed_either(
+    side: Sync, gemini: Gemini, logger: FakeLogger, where: str
+) -> None:
+    headers = {"x-maxim-generation-name": "named", "x-other": "sent"}
+    options: Any = {"base_url": gemini.url, **({"headers": headers} if where == "client" else {})}
+    config: Any = {"http_options": {"headers": headers}} if where == "call" else None
+    client = genai.Client(api_key="unused", http_options=options)
+    with instrument(logger), suppress():
+        await side.generate(client, config=config)
+        await side.send(side.chats(client).create(model=MODEL, config=config), "Hi")
+    await closed(client)
+    assert logger.logs == ()
+    assert len(gemini.headers) == sum("x-other" in map(str.lower, sent) for sent in gemini.headers) == 2
     assert [name for sent in gemini.headers for name in sent if "maxim" in name.lower()] == []
 
 

@@ -13,7 +13,7 @@ from support.interaction_calls import Interactions, SyncCalls, events, interacti
 from support.interactions import VERSION, needs_interactions
 from support.live import Wait, gemini_on_loopback
 
-from maxim_gemini import MaximGeminiClient, instrument
+from maxim_gemini import MaximGeminiClient, instrument, suppress
 from maxim_gemini.testing import FakeLogger
 
 
@@ -69,6 +69,23 @@ async def test_what_is_not_traced_of_interactions_goes_on_as_ever(
         with pytest.raises(TypeError):
             await calls.create(raw, trace_id="t")
     assert logger.logs == ()
+
+
+@needs_interactions
+async def test_what_was_begun_outside_ends_where_the_rest_is_suppressed(
+    calls: SyncCalls, served: Interactions, raw: genai.Client, logger: FakeLogger
+) -> None:
+    """As that of a wrapped client does."""
+    served.answers(interaction(3, status="in_progress"), interaction(3, output("Three")), interaction(4))
+    labels = {"x-maxim-generation-name": "named"}
+    with instrument(logger):
+        await calls.create(raw, background=True)
+        with suppress():
+            assert (await calls.call(raw, "get", "v1_3")).id == "v1_3"
+            await calls.create(raw, extra_headers=labels)
+    assert logger.trace.output == "Three"
+    logger.assert_complete()
+    assert [name for sent in served.requests for name in sent.headers if "maxim" in name.lower()] == []
 
 
 def functions_of_all() -> list[Any]:
