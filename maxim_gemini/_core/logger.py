@@ -14,6 +14,7 @@ import os
 import random
 import re
 import threading
+import weakref
 from collections import deque
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -81,9 +82,10 @@ def new_id() -> str:
 class Ledger:
     """What one Maxim logger has logged so far: a sink of its writer, which gets every commit."""
 
-    __slots__ = ("_lock", "_seen", "_shared", "_trace_of", "_warned", "postponed")
+    __slots__ = ("_lock", "_seen", "_shared", "_trace_of", "_warned", "logger", "postponed")
 
-    def __init__(self) -> None:
+    def __init__(self, logger: Logger | None = None) -> None:
+        self.logger: Callable[[], Logger | None] = (lambda: None) if logger is None else weakref.ref(logger)
         self._seen: dict[str, None] = {}
         self._trace_of: dict[str, str] = {}
         self._warned: dict[str, None] = {}
@@ -101,7 +103,7 @@ class Ledger:
                 for sink in writer.sinks:
                     if isinstance(sink, cls):
                         return sink
-                ledger = cls()
+                ledger = cls(logger)
                 for log in list(getattr(writer.queue, "queue", ())):  # what came before, as far as it is still there
                     ledger.commit(log)
                 writer.sinks.append(ledger)
@@ -258,6 +260,12 @@ _METHODS: Final = (
     "trace_set_output",
     "trace_end",
 )
+
+
+def logger_of(writer: Any) -> Logger | None:
+    """Return the logger that has *writer*, if it was wrapped, or used otherwise by this package."""
+    sinks: list[object] = getattr(writer, "sinks", [])
+    return next((sink.logger() for sink in sinks if isinstance(sink, Ledger)), None)
 
 
 def is_maxims_own(logger: Any) -> bool:

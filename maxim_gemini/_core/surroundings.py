@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .headers import Labels
-from .logger import Log
+from .logger import Log, logger_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -172,11 +172,14 @@ def logger_around() -> Log | None:
     begun.sort(key=lambda it: it.start_timestamp)
     if not begun:
         return ours
-    known = [Log(sys.modules["maxim.decorators.trace"].current_logger())]
+    writer = begun[-1].writer
     while one is not None:
-        known += [one.work.log] if one.work is not None else []
+        if one.work is not None and one.work.log.writes_to(writer):
+            return one.work.log
         one = one.outer
-    return next((log for log in known if log.writes_to(begun[-1].writer)), ours)
+    # maxim-py itself names the logger of the trace that was begun last, which may be over.
+    log = Log(logger_of(writer) or sys.modules["maxim.decorators.trace"].current_logger())
+    return log if log.writes_to(writer) else ours
 
 
 def _begun_since(one: Surroundings | None) -> tuple[Any, Any]:

@@ -540,6 +540,27 @@ async def test_their_trace_of_another_logger_is_left_alone(
     assert (logger.trace.name, list(theirs.generations)) == ("Gemini call", [])
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+async def test_a_span_of_ours_after_their_trace_of_another_logger_is_in_theirs_of_this_one(
+    side: Sync, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    """maxim-py goes on to name the logger of the trace that is over."""
+
+    @maxim.decorators.trace(logger=FakeLogger(), name="inner")
+    async def inner() -> None:
+        pass
+
+    @maxim.decorators.trace(logger=logger, name="outer")
+    async def outer() -> None:
+        await inner()
+        with span("our span"):
+            await side.generate(client)
+
+    await outer()
+    assert (logger.trace.name, logger.trace.span.name, logger.trace.span.generation.text) == ("outer", "our span", "ok")
+    logger.assert_complete()
+
+
 # Bad input
 
 
