@@ -233,7 +233,7 @@ class ReplayedSession(Peer):
     def take_over(self, session: WebsocketSession) -> None:
         """Go on with *session*."""
         if self._faults is None:
-            self._faults = self._faults_of(session.sides().count(False))
+            self._faults = self._faults_of(sum(not is_sent for is_sent in session.sides()))
         self.session = session
         self._known.update(session.call_ids)
         self._expected = session.sent()

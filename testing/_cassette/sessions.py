@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import re
+from array import array
 from collections import Counter
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 _USUAL: Final = {"sent": {"json": json_text.REQUEST, "type": "text"}, "received": {"json": "pretty", "type": "binary"}}
 _SIDE: Final = re.compile(r'\{?"?at"?: [\d.e+-]+,?\s+"?(sent|received)')
 _FRAMES: Final = "\n  frames:"
+_FRAME: Final = re.compile(re.escape(FRAME))
 
 
 class StoredFrame(NamedTuple):
@@ -129,15 +131,15 @@ class WebsocketSession:
 
     def __len__(self) -> int:
         """Return the number of messages of both sides."""
-        return len(self._pieces)
+        return len(self._starts if isinstance(self._content, SessionBlock) else self._content["frames"])
 
-    def sides(self) -> list[bool]:
-        """Return, for each message, whether the client sent it."""
-        return [_is_sent(piece) for piece in self._pieces]
+    def sides(self) -> Iterator[bool]:
+        """Yield, for each message, whether the client sent it."""
+        return (_is_sent(self._piece(index)) for index in range(len(self)))
 
     def frame(self, index: int) -> StoredFrame:
         """Return the message with that index."""
-        piece = self._pieces[index]
+        piece = self._piece(index)
         return yaml_reader.tried(lambda _: _read(piece), None, self._origin.shelf.name, lambda: None)
 
     def message(self, frame: StoredFrame) -> str | bytes:
@@ -165,7 +167,7 @@ class WebsocketSession:
     @cached_property
     def call_ids(self) -> frozenset[str]:
         """The ids of all function calls of the server."""
-        calls = [index for index, piece in enumerate(self._pieces) if _may_give_ids(piece)]
+        calls = [index for index in range(len(self)) if _may_give_ids(self._piece(index))]
         return frozenset(name for index in calls for name in given_ids(self.frame(index).value))
 
     # What an interaction has, too
@@ -220,12 +222,22 @@ class WebsocketSession:
 
     # Its parts
 
-    @cached_property
-    def _pieces(self) -> list[Any]:
+    def _piece(self, index: int) -> Any:
+        """Return one message as it stands in the file, or its values."""
         if not isinstance(self._content, SessionBlock):
-            return list(self._content["frames"])
-        _, _, below = self._content.body.partition(_FRAMES)
-        return below.split(FRAME)[1:]
+            return self._content["frames"][index]
+        start = self._starts[index]
+        end = self._starts[index + 1] - len(FRAME) if index + 1 < len(self._starts) else None
+        return self._content.body[start:end]
+
+    @cached_property
+    def _starts(self) -> array[int]:
+        """Where each message begins in the text: a long session is not held a second time, in pieces."""
+        assert isinstance(self._content, SessionBlock)
+        body = self._content.body
+        below = body.find(_FRAMES)
+        frames = _FRAME.finditer(body, below) if below >= 0 else ()
+        return array("Q", (frame.end() for frame in frames))
 
     @cached_property
     def _reader(self) -> Reader:

@@ -14,7 +14,7 @@ import tempfile
 import time
 import tracemalloc
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from websockets.asyncio.client import connect
 
@@ -115,17 +115,31 @@ def peak(run: Callable[[], None]) -> float:
         tracemalloc.stop()
 
 
+class Cost(NamedTuple):
+    """What a replay costs."""
+
+    seconds: float
+    """Of processor time, in the fastest of several runs."""
+    megabytes: float
+    """At most, of memory."""
+
+
+def measure() -> tuple[Cost, Cost | None]:
+    """Return what a replay costs, and what cassetter's costs, where it is installed."""
+    with tempfile.TemporaryDirectory() as name:
+        ours, theirs = Path(name, "ours.yaml"), by_cassetter(Path(name, "theirs.yaml"))
+        recorded(ours)
+
+        def replay() -> None:
+            replayed(ours)
+
+        return Cost(best(replay), peak(replay)), theirs and Cost(best(theirs), peak(theirs))
+
+
 def main() -> None:
     """Print a table."""
-    with tempfile.TemporaryDirectory() as name:
-        ours = Path(name, "ours.yaml")
-        recorded(ours)
-        size = sum(path.stat().st_size for path in Path(name).iterdir()) / 2**20
-        print(f"{MESSAGES:,} messages, {size:.1f} MB on the disk")
-        runs = {"maxim-gemini": lambda: replayed(ours), "cassetter": by_cassetter(Path(name, "theirs.yaml"))}
-        for title, run in runs.items():
-            if run is not None:
-                print(f"{title:14} {best(run):.3f} s, {peak(run):.1f} MB")
+    for title, cost in zip(("maxim-gemini", "cassetter"), measure(), strict=True):
+        print(f"{title:14} " + (f"{cost.seconds:.3f} s, {cost.megabytes:.1f} MB" if cost else "not installed"))
 
 
 if __name__ == "__main__":

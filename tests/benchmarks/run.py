@@ -23,6 +23,7 @@ import cassette_load
 import cassette_replay
 import contenders
 import fake_logger
+import live_replay
 import startup
 from rich.console import Console
 from rich.table import Table
@@ -102,6 +103,14 @@ def cassettes() -> list[Row]:
     return rows
 
 
+def sessions() -> list[Row]:
+    """Measure the replay of a live session beside cassetter."""
+    ours, theirs = live_replay.measure()
+    beside = f" (cassetter {theirs.seconds:.2f} s, {theirs.megabytes:.1f} MB)" if theirs else ""
+    figure = f"{ours.seconds:.2f} s, {ours.megabytes:.1f} MB{beside}"
+    return [Row(f"replay of a live session of {live_replay.MESSAGES:,} messages", figure, "< 1 s")]
+
+
 def loggers() -> list[Row]:
     """Measure FakeLogger beside a real logger."""
     caller, in_all = fake_logger.ratios(1_000)
@@ -143,7 +152,7 @@ def _write(rows: list[Row]) -> None:
 def main() -> None:
     """Print the table and write it down."""
     rows: list[Row] = []
-    for part in (starts, loggers, calls, cassettes):
+    for part in (starts, loggers, calls, cassettes, sessions):
         rows += part()
         _write(rows)  # a run that is broken off leaves what it has
     table = Table("what", "measured", "goal", title="Benchmarks")
