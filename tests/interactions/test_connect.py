@@ -146,6 +146,24 @@ async def test_functions_are_answered_by_a_later_input(server: Server, wrapped: 
     seen.assert_complete(strict=False)
 
 
+async def test_what_else_the_application_sends_is_logged(server: Server, wrapped: Any, seen: FakeLogger) -> None:
+    server.script = [None, None, None, *answer(0, "Done")]
+    async with wrapped.aio.interactions.connect("v1_x") as connection:
+        await connection.send({"event_type": "interaction.create", "agent": "deep-research"})
+        await connection.send({"event_type": "user_action", "action": "click"})
+        await connection.send("Go on")
+        async for event in connection.receive():
+            if event.event_type == "step.stop":
+                break
+        await connection.send({"event_type": "interaction.cancel"})
+    assert seen.trace.input is not None
+    assert "click" in seen.trace.input
+    assert "Go on" in seen.trace.input
+    assert "deep-research" in str(seen.as_dict())
+    assert "cancelled" in str(seen.as_dict())
+    seen.assert_complete()
+
+
 async def test_a_connection_that_is_left_was_stopped_early(server: Server, wrapped: Any, seen: FakeLogger) -> None:
     server.script = [None, *answer(0, "Hel")]
     await talk(wrapped, "Hi", leaves=True)

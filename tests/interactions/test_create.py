@@ -241,6 +241,48 @@ async def test_unknown_steps_are_readable_text(
     assert logger.trace.output == '[telepathy {"thought_of": "blue"}]Blue.'
 
 
+async def test_a_history_shows_what_the_model_did(
+    calls: SyncCalls, served: Interactions, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    served.answers(interaction(1, output("Rain.")))
+    picture = {"type": "image", "mime_type": "image/png", "data": "iVBORw0KGgo="}
+    empty = {"type": "video", "mime_type": "video/mp4"}
+    history = [
+        {"type": "user_input", "content": [{"type": "text", "text": "Look: "}, picture, empty]},
+        {"type": "thought", "summary": [{"type": "text", "text": "I should look."}]},
+        function_call(city="Paris"),
+        {"type": "function_result", "call_id": "call-1", "name": "weather", "result": "rain"},
+        {"type": "google_search_call", "id": "s1", "arguments": {"queries": ["Paris"]}},
+    ]
+    await calls.create(client, input=history)
+    generation = logger.generation
+    user, thought, call, result, search = generation.messages
+    assert user["content"] == 'Look: [image/png, 8 bytes][{"type": "video", "mime_type": "video/mp4"}]'
+    assert (thought["role"], thought["thoughts"]) == ("assistant", "I should look.")
+    assert call["tool_calls"][0]["id"] == result["tool_call_id"] == "call-1"
+    assert search["content"].startswith("[google_search_call {")
+    assert "Paris" in search["content"]
+    assert [one.mime_type for one in generation.attachments] == ["image/png"]
+
+
+async def test_several_errors_and_odd_media_of_an_interaction_are_kept(
+    calls: SyncCalls, served: Interactions, client: MaximGeminiClient, logger: FakeLogger
+) -> None:
+    errors = [{"code": "internal", "message": "It broke."}, {"code": "internal", "message": "Twice."}]
+    media = [
+        {"type": "image", "mime_type": "image/png", "uri": "https://example.com/a.png"},
+        {"type": "image", "mime_type": "image/png", "data": "no"},
+    ]
+    step = {"type": "model_output", "content": media}
+    served.answers(interaction(1, step, status="failed", errors=errors))
+    await calls.create(client)
+    generation = logger.generation
+    assert generation.metadata["errors"] == errors
+    linked, odd = generation.attachments
+    assert linked.url == "https://example.com/a.png"
+    assert odd.content == b"no"
+
+
 async def test_a_raw_response_is_traced(
     calls: SyncCalls, served: Interactions, raw: genai.Client, client: MaximGeminiClient, logger: FakeLogger
 ) -> None:
