@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self, TypeVar, cast
 
 from ._core import surroundings
@@ -21,7 +23,7 @@ from ._core.trace import Holder, begin_session
 from ._core.values import as_text, readable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
     from types import TracebackType
 
     from ._core.logger import Logger
@@ -133,96 +135,82 @@ class _Block:
         block._inner = surroundings.current()
         return block
 
-    def _resume(self) -> Surroundings | None:
+    @contextmanager
+    def _inside(self) -> Generator[None]:
+        """Surround one step of the body with what surrounded the step before it."""
         outer = surroundings.current()
         surroundings.restore(self._inner)
-        if not self._is_entered:
-            self.__enter__()
-        return outer
+        try:
+            if not self._is_entered:
+                self.__enter__()
+            yield
+        finally:
+            # A context variable must not stay set over a `yield`: the reader's code would run in this block.
+            self._inner = surroundings.current()
+            surroundings.restore(outer)
 
-    def _pause(self, outer: Surroundings | None) -> None:
-        self._inner = surroundings.current()
-        surroundings.restore(outer)
+    @contextmanager
+    def _until_end(self) -> Generator[None]:
+        try:
+            yield
+        except BaseException as error:
+            self._end(Outcome.of(error))
+            raise
+        self._end(SUCCESS)
 
     def _step(self, generator: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
         """Yield what *generator* yields, with this block around each of its steps."""
         texts: list[str] = []
-
-        def take(step: Callable[..., Any], *args: Any) -> Any:
-            outer = self._resume()
-            try:
-                return step(*args)
-            finally:
-                self._pause(outer)
-
-        following: tuple[Any, ...] = (next, generator)
-        outcome = SUCCESS
-        try:
+        following: Callable[[], Any] = partial(next, generator)
+        with self._until_end():
             while True:
                 try:
-                    item = take(*following)
+                    with self._inside():
+                        item = following()
                 except StopIteration as stop:
                     self._returned(stop.value if stop.value is not None else "".join(texts) or None)
                     return stop.value
                 if isinstance(item, str):
                     texts.append(item)
                 try:
-                    sent = yield item
+                    following = partial(generator.send, (yield item))
                 except GeneratorExit:
-                    take(generator.close)
+                    with self._inside():
+                        generator.close()
                     raise
                 except BaseException as error:
-                    following = (generator.throw, error)
-                else:
-                    following = (generator.send, sent)
-        except BaseException as error:
-            outcome = Outcome.of(error)
-            raise
-        finally:
-            self._end(outcome)
+                    following = partial(generator.throw, error)
 
     async def _step_async(self, generator: AsyncGenerator[Any, Any]) -> AsyncGenerator[Any, Any]:
         """Do the same with an async generator."""
         texts: list[str] = []
-
-        async def take(step: Callable[..., Any], *args: Any) -> Any:
-            outer = self._resume()
-            try:
-                return await step(*args)
-            finally:
-                self._pause(outer)
-
-        following: tuple[Any, ...] = (generator.__anext__,)
-        outcome = SUCCESS
-        try:
+        following: Callable[[], Awaitable[Any]] = partial(anext, generator)
+        with self._until_end():
             while True:
                 try:
-                    item = await take(*following)
+                    with self._inside():
+                        item = await following()
                 except StopAsyncIteration:
                     self._returned("".join(texts) or None)
                     return
                 if isinstance(item, str):
                     texts.append(item)
                 try:
-                    sent = yield item
+                    following = partial(generator.asend, (yield item))
                 except GeneratorExit:
-                    await take(generator.aclose)
+                    with self._inside():
+                        await generator.aclose()
                     raise
                 except BaseException as error:
-                    following = (generator.athrow, error)
-                else:
-                    following = (generator.asend, sent)
-        except BaseException as error:
-            outcome = Outcome.of(error)
-            raise
-        finally:
-            self._end(outcome)
+                    following = partial(generator.athrow, error)
 
 
 class _Handle(_Block):
     """What a trace and a span have in common: what maxim-py's own offer, behind a guard."""
 
     _kind: ClassVar[str]
+    _add_event: ClassVar[str]
+    """The logger's method for an event, which has another name for each kind."""
 
     def __init__(
         self, name: str | None, input: object, tags: Mapping[str, str] | None, metadata: Mapping[str, Any] | None
@@ -262,6 +250,16 @@ class _Handle(_Block):
         described = Outcome.of(error).error if isinstance(error, BaseException) else error
         if described is not None:
             self._do("add_error", described)
+
+    def add_event(
+        self,
+        event_id: str,
+        event: str,
+        tags: Mapping[str, str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add an event."""
+        self._do(self._add_event, event_id, event, dict(tags or {}), dict(metadata or {}))
 
     def evaluate(self) -> Evaluation | None:
         """Return maxim-py's evaluation of it, for `with_evaluators`; `None` where nothing is logged."""
@@ -306,6 +304,7 @@ class TraceHandle(_Handle):
     """A trace of the application's own: what `trace()` makes, to be used in `with`, `async with`, or as a decorator."""
 
     _kind = "trace"
+    _add_event = "add_event"
 
     def __init__(
         self,
@@ -355,16 +354,6 @@ class TraceHandle(_Handle):
     def add_metric(self, name: str, value: float) -> None:
         """Add a number."""
         self._do("add_metric", name, value)
-
-    def add_event(
-        self,
-        event_id: str,
-        event: str,
-        tags: Mapping[str, str] | None = None,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Add an event."""
-        self._do("add_event", event_id, event, dict(tags or {}), dict(metadata or {}))
 
     def headers(self) -> dict[str, str]:
         """Return what has another process go on in the innermost span here, by `trace(logger, headers=...)`.
@@ -469,24 +458,12 @@ class SpanHandle(_Handle):
     """A part of a trace: what `span()` makes, to be used in `with`, `async with`, or as a decorator."""
 
     _kind = "span"
+    _add_event = "event"
 
     @property
     def input(self) -> object:
         """What the part is about."""
         return self._input
-
-    def add_event(
-        self,
-        event_id: str,
-        event: str,
-        tags: Mapping[str, str] | None = None,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Add an event."""
-        work = self._work
-        if work is not None:
-            arguments = self.id, event_id, event, dict(tags or {}), dict(metadata or {})
-            work.log.attempt("span event", lambda: work.log.logger.span_event(*arguments))
 
     def _copy(self, function: Callable[..., Any]) -> Self:
         return type(self)(self.name or function.__name__, self._input, self._tags, self._metadata)

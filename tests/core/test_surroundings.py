@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import inspect
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -14,15 +15,16 @@ import maxim.decorators
 import pytest
 from google import genai
 from google.genai import types
+from maxim.logger import FileDataAttachment
 from support.script import Gemini, call, response
 from support.sides import MODEL, SIDES, Sync
 
 import maxim_gemini
 from maxim_gemini import MaximGeminiClient, current_span, current_trace, span, suppress, trace
-from maxim_gemini.testing import FakeLogger
+from maxim_gemini.testing import FakeLogger, IncompleteTrace
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 SYNC = SIDES[0]
 
@@ -76,6 +78,12 @@ def test_a_handle_offers_what_maxims_does(logger: FakeLogger) -> None:
         work.add_feedback({"score": 5, "comment": "good"})
         work.add_event("event-1", "clicked", {"where": "here"})
         work.input = "asked"
+        assert work.input == "asked"
+        assert part.input is None
+        work.output = "answered"
+        assert work.output == "answered"
+        work.add_attachment(FileDataAttachment(data=b"x", mime_type="text/plain", name="note"))
+        assert current_trace() is work
         evaluation = work.evaluate()
         assert evaluation is not None
         evaluation.with_evaluators("clarity").with_variables({"output": "x"})
@@ -83,11 +91,21 @@ def test_a_handle_offers_what_maxims_does(logger: FakeLogger) -> None:
         part.add_error(ValueError("odd"))
         part.add_error({"message": "odder", "code": "", "type": ""})
     made = logger.trace
+    assert (made.output, made.attachments[0].content) == ("answered", b"x")
     assert (made.tags, made.metadata, made.metrics, made.input) == ({"a": "b"}, {"c": 1}, {"d": 2.5}, "asked")
     assert (made.feedback[0].score, made.events[0].name, made.span.events[0].name) == (5, "clicked", "looked")
     assert [one.message for one in made.span.errors] == ["odd", "odder"]
     assert [list(one.evaluators) for one in made.evaluations] == [["clarity"], ["clarity"]]
     logger.assert_complete()
+
+
+def test_an_output_that_is_set_after_the_end_is_not_lost(logger: FakeLogger) -> None:
+    with trace(logger, name="Answer") as work:
+        pass
+    work.output = "late"
+    assert logger.trace.output == "late"
+    with pytest.raises(IncompleteTrace, match="output after its end"):
+        logger.assert_complete()
 
 
 async def test_an_exception_is_the_traces_error_and_goes_on(
@@ -449,6 +467,79 @@ def test_a_generator_may_be_read_anywhere(client: MaximGeminiClient, logger: Fak
     logger.assert_complete()
 
 
+def words() -> Iterator[str]:
+    try:
+        yield "a"
+    except LookupError:
+        yield "caught"
+    yield "b"
+
+
+async def async_words() -> AsyncIterator[str]:
+    try:
+        yield "a"
+    except LookupError:
+        yield "caught"
+    yield "b"
+
+
+async def done(value: Any) -> Any:
+    return await value if inspect.isawaitable(value) else value
+
+
+@pytest.mark.parametrize("function", [words, async_words])
+async def test_a_generator_ends_its_trace_however_it_ends(function: Callable[[], Any], logger: FakeLogger) -> None:
+    decorated: Any = trace(logger, name="Words")(function)
+    prefix = "a" if function is async_words else ""
+    step = anext if prefix else next
+
+    async def call(generator: Any, method: str, *args: Any) -> Any:
+        return await done(getattr(generator, f"{prefix}{method}")(*args))
+
+    closed, thrown, failed = decorated(), decorated(), decorated()
+    for generator in (closed, thrown, failed):
+        assert await done(step(generator)) == "a"
+    await call(closed, "close")
+    assert await call(thrown, "throw", LookupError()) == "caught"
+    assert await done(step(thrown)) == "b"
+    with pytest.raises((StopIteration, StopAsyncIteration)):
+        await done(step(thrown))
+    with pytest.raises(ValueError, match="no word"):
+        await call(failed, "throw", ValueError("no word"))
+    one, two, three = logger.traces
+    assert (one.metadata, one.errors) == ({"stopped_early": True}, ())
+    assert (two.output, two.errors) == ("acaughtb", ())
+    assert [error.message for error in three.errors] == ["no word"]
+    logger.assert_complete()
+
+
+def test_it_decorates_methods_of_every_kind(logger: FakeLogger) -> None:
+    class Service:
+        @trace(logger)
+        def plain(self) -> str:
+            return type(self).__name__
+
+        @trace(logger)
+        @classmethod
+        def of_class(cls) -> str:
+            return cls.__name__
+
+        @classmethod
+        @trace(logger)
+        def inside(cls) -> str:
+            return cls.__name__
+
+        @trace(logger)
+        @staticmethod
+        def static() -> str:
+            return "static"
+
+    service = Service()
+    assert [service.plain(), service.of_class(), Service.inside()] == ["Service"] * 3
+    assert service.static() == Service.static() == "static"
+    assert [made.name for made in logger.traces] == ["plain", "of_class", "inside", "static", "static"]
+
+
 def test_two_runs_of_one_generator_do_not_mix(client: MaximGeminiClient, logger: FakeLogger) -> None:
     @trace(logger)
     def generate(word: str) -> Iterator[str]:
@@ -594,6 +685,8 @@ def test_a_handle_is_entered_once(logger: FakeLogger) -> None:
     with trace(logger, name="Work") as work:
         pass
     with pytest.raises(RuntimeError, match=r"TraceHandle\('Work'.* was entered before"), work:
+        pass
+    with suppress() as hidden, pytest.raises(RuntimeError, match=r"suppress\(\) was entered before"), hidden:
         pass
     with pytest.raises(TypeError, match="not the class Service"):
 
