@@ -224,7 +224,8 @@ class Outbox:
                 newest.content = None
                 self._in_memory -= newest.size
             return
-        while self.is_full and self._drop_oldest("the queue is full"):
+        # Never the newest itself: all that is older may be on its way, and the memory of that is free soon.
+        while self.is_full and self._drop_oldest("the queue is full", newest=newest):
             pass
 
     def _keep(self, item: Item) -> bool:
@@ -243,9 +244,11 @@ class Outbox:
         self.counts.spilled += item.count
         return True
 
-    def _drop_oldest(self, why: str, *, on_disk: bool = False) -> bool:
+    def _drop_oldest(self, why: str, *, newest: Item | None = None, on_disk: bool = False) -> bool:
         for item in self._items:
-            if isinstance(item, Item) and item not in self._taken and (item.kept if on_disk else item.content):
+            if item is newest or isinstance(item, Barrier) or item in self._taken:
+                continue
+            if item.kept if on_disk else item.content:
                 self._items.remove(item)
                 self._forget(item)
                 self._give_up(item, why)

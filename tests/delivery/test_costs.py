@@ -30,7 +30,7 @@ def test_memory_does_not_grow_with_the_number_of_calls(backend: Backend, monkeyp
         for _ in range(calls):
             client.models.generate_content(model=MODEL, contents="Hi")
             gemini.restart()
-        assert client.delivery.flush()
+        assert client.delivery.flush(60)
         backend.received.posts.clear()
         backend.received.attempts.clear()
         gc.collect()
@@ -78,7 +78,7 @@ async def test_an_event_loop_opens_no_connection_and_no_file(
             logger.trace_add_attachment(f"t{number}", FileDataAttachment(data=b"content", name="a"))
     finally:
         _audited = None
-    assert delivery.flush()
+    assert delivery.flush(60)
     logger.cleanup()
     assert {event for event, thread in noted if thread != threading.get_ident()} >= {"socket.connect", "open"}
     assert {event for event, thread in noted if thread == threading.get_ident()} == set()

@@ -77,7 +77,7 @@ def test_a_log_is_written_down_as_maxim_py_does_it(backend: Backend, logger: Log
     logs = [CommitLog(Entity.TRACE, "t", "update", dict(data)), CommitLog(Entity.TRACE, "t", "end")]
     for log in logs:
         logger.writer.commit(log)
-    assert delivery.flush()
+    assert delivery.flush(60)
     assert backend.lines == [log.serialize() for log in logs]
 
 
@@ -86,7 +86,7 @@ def test_what_is_changed_after_it_was_logged_arrives_as_it_was(backend: Backend,
     data: dict[str, Any] = {"tags": {"state": "before"}}
     logger.writer.commit(CommitLog(Entity.TRACE, "t", "update", data))
     data["tags"]["state"] = "after"
-    assert delivery.flush()
+    assert delivery.flush(60)
     assert "before" in backend.lines[0]
 
 
@@ -113,7 +113,7 @@ def test_everything_arrives_once_and_in_order(backend: Backend, logger: Logger) 
         thread.start()
     for thread in threads:
         thread.join()
-    assert delivery.flush()
+    assert delivery.flush(60)
     assert backend.summary == {
         "logs": 14_000, "began": 2000, "ended": 2000, "twice": 0, "disorder": 0, "posts": len(backend.received.posts)
     }  # fmt: skip
@@ -138,7 +138,7 @@ def test_what_an_outage_keeps_back_arrives_afterwards(backend: Backend, logger: 
     assert delivery.queued == 140
     backend.recover()
     log_calls(logger, 20, "late")
-    assert delivery.flush()
+    assert delivery.flush(60)
     assert delivery.retried > 0
     summary = backend.summary
     assert (summary["ended"], summary["twice"], summary["disorder"]) == (40, 0, 0)
@@ -151,7 +151,7 @@ def test_a_backend_that_was_away_gets_everything(backend: Backend, logger: Logge
     log_calls(logger, 20)
     assert not delivery.flush(0.1)
     backend.come()
-    assert delivery.flush()
+    assert delivery.flush(60)
     assert (backend.summary["ended"], backend.summary["twice"]) == (20, 0)
 
 
@@ -161,7 +161,7 @@ def test_the_time_that_the_backend_requests_is_kept(backend: Backend, logger: Lo
     later = format_datetime(datetime.now(UTC) + timedelta(seconds=3), usegmt=True)
     backend.fail(429, times=1, retry_after=later if as_date else "2")
     log_calls(logger, 1)
-    assert delivery.flush()
+    assert delivery.flush(60)
     first, second = backend.received.attempts
     assert second - first >= (1.5 if as_date else 2)
 
@@ -171,7 +171,7 @@ def test_a_lost_answer_means_the_same_logs_again_and_none_lost(backend: Backend,
     delivery = deliver(logger)
     backend.received.lose_answers = 1
     log_calls(logger, 3)
-    assert delivery.flush()
+    assert delivery.flush(60)
     assert backend.received.posts[0] == backend.received.posts[1]
     assert (backend.summary["began"], backend.summary["ended"], delivery.sent) == (3, 3, 21)
 
@@ -184,7 +184,7 @@ def test_a_log_that_is_refused_keeps_nothing_else_back(
     backend.received.status, backend.received.poison = status, '"id": "t-5-g"'
     log_calls(logger, 10)
     with caplog.at_level(logging.WARNING, "maxim_gemini"):
-        assert delivery.flush()
+        assert delivery.flush(60)
     assert (delivery.dropped, delivery.sent, delivery.queued) == (1, 69, 0)
     assert [record.name for record in caplog.records if record.name == "maxim_gemini"] == ["maxim_gemini"]
     assert str(status) in "".join(delivery.reasons)
@@ -199,7 +199,7 @@ def test_a_log_on_which_the_backend_fails_is_found_though_it_looks_like_an_outag
     delivery = deliver(logger)
     backend.received.status, backend.received.poison = 500, '"id": "t-5-g"'
     log_calls(logger, 10)
-    assert delivery.flush()
+    assert delivery.flush(60)
     assert (delivery.dropped, delivery.sent, len(backend.lines)) == (1, 69, 69)
 
 
@@ -214,7 +214,7 @@ def test_a_long_outage_is_not_taken_for_a_log_that_can_not_be_sent(
     assert not delivery.flush(1)
     assert delivery.retried > 20
     backend.recover()
-    assert delivery.flush()
+    assert delivery.flush(60)
     assert (delivery.dropped, backend.summary["ended"], backend.summary["disorder"]) == (0, 10, 0)
 
 
@@ -227,7 +227,7 @@ def test_attachments_and_large_logs_arrive(backend: Backend, logger: Logger, tmp
     trace.add_attachment(FileAttachment(path=str(file), name="file"))
     trace.add_attachment(UrlAttachment(url="https://example.com/x.png", name="url"))
     trace.end()
-    assert delivery.flush()
+    assert delivery.flush(60)
     assert sorted(backend.received.stored.values(), key=len)[:2] == [b"of a file", b"\x89PNG\r\n\x1a\n rest"]
     assert len(backend.lines) == 5
     assert "x" * 1_000_000 in backend.lines[0]
@@ -240,7 +240,7 @@ def test_attachments_wait_for_a_storage_that_fails(backend: Backend, logger: Log
     delivery = deliver(logger)
     backend.fail(500, times=3)
     logger.trace({"id": "t"}).add_attachment(FileDataAttachment(data=b"content", name="a"))
-    assert delivery.flush()
+    assert delivery.flush(60)
     assert [*backend.received.stored.values()] == [b"content"]
     assert actions(backend, "t") == ["create", "add-attachment"]
 
@@ -250,7 +250,7 @@ def test_an_attachment_that_can_not_be_read_is_lost_alone(backend: Backend, logg
     trace = logger.trace({"id": "t"})
     trace.add_attachment(FileAttachment(path=str(tmp_path / "nothing"), name="a"))
     trace.end()
-    assert delivery.flush()
+    assert delivery.flush(60)
     assert (delivery.dropped, delivery.sent) == (1, 2)
     assert "can't be read" in "".join(delivery.reasons)
 
@@ -259,7 +259,7 @@ def test_batches_stay_below_the_size_that_maxim_takes(backend: Backend, logger: 
     delivery = deliver(logger)
     for number in range(40):
         logger.trace({"id": f"t{number}", "input": "x" * 500_000})
-    assert delivery.flush()
+    assert delivery.flush(60)
     assert max(map(len, backend.received.posts)) <= 5 * 1024 * 1024
     assert len(backend.lines) == 40
 
@@ -273,7 +273,7 @@ def test_logs_beyond_the_limit_are_on_disk_and_keep_their_order(backend: Backend
     assert delivery.spilled > 0
     assert [*spool.rglob("*.log")]
     backend.recover()
-    assert delivery.flush()
+    assert delivery.flush(60)
     summary = backend.summary
     assert (summary["ended"], summary["twice"], summary["disorder"], delivery.dropped) == (100, 0, 0, 0)
     delivery.close()
@@ -293,10 +293,27 @@ def test_the_oldest_logs_are_dropped_if_that_is_the_policy(
     assert delivery.dropped + delivery.queued == 700
     assert sum("Logs are lost" in record.message for record in caplog.records) == 1
     backend.recover()
-    assert delivery.flush()
+    assert delivery.flush(60)
     assert delivery.sent + delivery.dropped == 700
     assert actions(backend, "r4-19")[-1] == "end"
     assert not spool.exists()
+
+
+def test_the_newest_logs_are_not_dropped_for_those_that_are_being_sent(backend: Backend, logger: Logger) -> None:
+    delivery = deliver(logger, memory_limit=1300, when_full="drop_oldest")
+    backend.received.delay = 1
+    log_calls(logger, 1, "first")
+    delivery.flush(0.3)  # its request is waiting for an answer
+    for name in ("second", "third"):
+        log_calls(logger, 1, name)
+        delivery.flush(0)
+        time.sleep(0.1)
+    backend.received.delay = 0
+    assert delivery.flush(60)
+    assert actions(backend, "first-0")[-1] == "end"
+    assert actions(backend, "third-0")[-1] == "end"
+    assert delivery.dropped == 7
+    assert delivery.sent == 14
 
 
 def test_threads_wait_for_room_if_that_is_the_policy(
@@ -313,7 +330,7 @@ def test_threads_wait_for_room_if_that_is_the_policy(
     assert delivery.queued < 700
     backend.recover()
     thread.join(20)
-    assert delivery.flush()
+    assert delivery.flush(60)
     assert (delivery.sent, delivery.dropped) == (700, 0)
 
 
@@ -337,7 +354,7 @@ def test_a_full_disk_costs_the_oldest_logs(backend: Backend, logger: Logger) -> 
         delivery.flush(0.1)
     assert delivery.dropped > 0
     backend.recover()
-    assert delivery.flush()
+    assert delivery.flush(60)
     assert delivery.sent + delivery.dropped == 700
 
 
@@ -350,7 +367,7 @@ def test_without_a_disk_the_oldest_logs_make_room(backend: Backend, logger: Logg
         delivery.flush(0.1)
     assert delivery.dropped > 0
     backend.recover()
-    assert delivery.flush()
+    assert delivery.flush(60)
     assert delivery.sent + delivery.dropped == 700
 
 
@@ -373,7 +390,7 @@ def test_what_was_logged_before_is_delivered_too(backend: Backend) -> None:
     trace = logger.trace({"id": "early"})
     delivery = deliver(logger)
     trace.end()
-    assert delivery.flush()
+    assert delivery.flush(60)
     assert actions(backend, "early") == ["create", "end"]
     logger.cleanup()
 
@@ -420,7 +437,7 @@ def test_what_can_not_be_written_down_is_lost_alone(backend: Backend, logger: Lo
     logger.trace({"id": "a", "name": "first"})
     logger.writer.commit(CommitLog(Entity.TRACE, "a", "update", [deep]))  # type: ignore[arg-type]
     logger.trace({"id": "b", "name": "second"})
-    assert delivery.flush()
+    assert delivery.flush(60)
     assert (delivery.sent, delivery.dropped) == (2, 1)
 
 

@@ -73,7 +73,7 @@ def deliver_the_rest(backend: Backend) -> None:
     logger = backend.logger()
     delivery = deliver(logger)
     logger.trace({"id": "next"})
-    assert delivery.flush()
+    assert delivery.flush(60)
     delivery.abandon()
     logger.cleanup()
 
@@ -137,7 +137,7 @@ def test_logs_of_another_key_or_repository_are_not_touched(backend: Backend, spo
     logger = backend.logger("another-repository")
     delivery = deliver(logger)
     logger.trace({"id": "next"})
-    assert delivery.flush()
+    assert delivery.flush(60)
     assert arrived(backend) == 1
     assert len([*spool.rglob("*.log")]) == 1
     delivery.abandon()
