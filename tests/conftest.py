@@ -18,7 +18,7 @@ pytest_plugins = ["pytester"]
 
 # google-genai 1 has another Live API: other errors, no music, messages that can't be written out. It is not traced.
 LIVE = ["live", *(f"{room}/test_live.py" for room in ("bundled", "replies"))]
-LIVE += [f"recorder/test_{name}_sessions.py" for name in ("live", "real", "refused")]
+LIVE += [f"recorder/test_{name}_sessions.py" for name in ("live", "odd", "real", "refused")]
 LIVE += [
     "cli/test_websockets.py",
     "plugin/test_live_sharing.py",

@@ -372,8 +372,9 @@ class ReplayedSession(Peer):
     def _explain_wait(self, outcome: str) -> str:
         received = f"{self._given} message{'s' if self._given != 1 else ''} of the server"
         if self._next is None:
-            reason = "then the client closed the connection: nothing is left to receive"
-            return f"{self._shown}: {received} were recorded, {reason}."
+            is_cut = self.session is not None and self.session.close is None
+            end = "the recording ended" if is_cut else "the client closed the connection"
+            return f"{self._shown}: {received} were recorded, then {end}: nothing is left to receive."
         lines = [
             f"sound and video, {kind}: recorded {amount} bytes, sent {self._amounts[kind]}"
             for kind, amount in self._next.amounts.items()
