@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.maxim_ends import MaximEnd, also_over_the_wire, in_memory, over_the_wire
+from support.maxim_ends import MaximEnd, Wire, in_memory, over_the_wire
 from support.maxim_flows import COMPLETE, Flow, attachments, one_answer
 from support.maxim_versions import MAXIM
 
@@ -39,23 +39,25 @@ def test_the_texts_on_the_wire_are_equal() -> None:
         assert fake_lines == [commit.line for commit in wire.received().commits[1:]]
 
 
-@pytest.mark.parametrize("flow", SAME, ids=lambda flow: flow.__name__)
-def test_a_fake_logger_and_a_real_one_beside_it_show_the_same(flow: Flow) -> None:
-    logger = FakeLogger()
-    with also_over_the_wire(logger):
-        flow(logger)
+def test_fake_loggers_and_a_real_one_given_the_same_show_the_same() -> None:
+    wire = Wire()
+    for flow in SAME:
+        logger = FakeLogger()
+        with wire.beside(logger, flow.__name__):
+            flow(logger)
+    wire.check()
 
 
-def test_a_difference_would_be_seen() -> None:
-    logger = FakeLogger()
-
-    def differ() -> None:
-        with also_over_the_wire(logger) as api:
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_difference_would_be_seen(number: int) -> None:
+    wire = Wire()
+    for name in ("first", "second", "third"):
+        logger = FakeLogger()
+        with wire.beside(logger, name):
             one_answer(logger)
-            api.logger().trace({"id": "more"}).end()
-
-    with pytest.raises(AssertionError):
-        differ()
+    wire.given[number].commits.pop(1)
+    with pytest.raises(AssertionError, match=wire.given[number].test):
+        wire.check()
 
 
 def test_the_fixture_runs_a_test_at_both_ends(maxim_end: MaximEnd) -> None:

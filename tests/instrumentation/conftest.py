@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.interaction_calls import calls, served
+from support.maxim_ends import wire
 from support.wrapped import client, gemini, logger, loopback_server, raw, side
 
 from maxim_gemini import uninstrument
@@ -11,7 +12,7 @@ from maxim_gemini import uninstrument
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["calls", "client", "gemini", "logger", "loopback_server", "raw", "served", "side"]
+__all__ = ["calls", "client", "gemini", "logger", "loopback_server", "raw", "served", "side", "wire"]
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from google import genai
 from support.clients import closed
-from support.maxim_ends import also_over_the_wire
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed as Closed
 
@@ -19,6 +18,7 @@ from maxim_gemini.testing import FakeLogger
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from support.maxim_ends import Wire
     from websockets.asyncio.server import ServerConnection
 
 _interactions: Any = pytest.importorskip("google.genai._gaos.google_genai", reason="no such interactions")
@@ -83,9 +83,9 @@ async def bare(server: Server) -> AsyncIterator[genai.Client]:
 
 
 @pytest.fixture
-def seen() -> Iterator[FakeLogger]:
+def seen(wire: Wire, request: pytest.FixtureRequest) -> Iterator[FakeLogger]:
     logger = FakeLogger()
-    with also_over_the_wire(logger):
+    with wire.beside(logger, request.node.nodeid):
         yield logger
         logger.writer.settle()
 

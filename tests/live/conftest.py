@@ -6,7 +6,7 @@ import pytest
 from google import genai
 from support.clients import closed
 from support.live import Gemini, gemini_on_loopback
-from support.maxim_ends import also_over_the_wire
+from support.maxim_ends import Wire, wire
 from support.wrapped import client
 
 from maxim_gemini.testing import FakeLogger
@@ -14,14 +14,14 @@ from maxim_gemini.testing import FakeLogger
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-__all__ = ["client"]
+__all__ = ["client", "wire"]
 
 
 @pytest.fixture
-def logger() -> Iterator[FakeLogger]:
-    """A fake logger; at the end it must show what a real logger beside it has sent over the wire."""
+def logger(wire: Wire, request: pytest.FixtureRequest) -> Iterator[FakeLogger]:
+    """A fake logger, which must show what a real logger sends over the wire."""
     logger = FakeLogger()
-    with also_over_the_wire(logger):
+    with wire.beside(logger, request.node.nodeid):
         yield logger
         logger.writer.settle()
 

@@ -11,19 +11,20 @@ from maxim_gemini import MaximGeminiClient
 from maxim_gemini.testing import FakeLogger
 from support.clients import closed
 from support.loopback import Loopback, loopback
-from support.maxim_ends import also_over_the_wire
 from support.script import Gemini
 from support.sides import SIDES, Sync
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from support.maxim_ends import Wire
+
 
 @pytest.fixture
-def logger() -> Iterator[FakeLogger]:
-    """A fake logger; at the end it must show what a real logger beside it has sent over the wire."""
+def logger(wire: Wire, request: pytest.FixtureRequest) -> Iterator[FakeLogger]:
+    """A fake logger, which must show what a real logger sends over the wire."""
     logger = FakeLogger()
-    with also_over_the_wire(logger):
+    with wire.beside(logger, request.node.nodeid):
         yield logger
 
 
