@@ -85,7 +85,9 @@ class Ledger:
     __slots__ = ("_lock", "_seen", "_shared", "_trace_of", "_warned", "logger", "postponed")
 
     def __init__(self, logger: Logger | None = None) -> None:
-        self.logger: Callable[[], Logger | None] = (lambda: None) if logger is None else weakref.ref(logger)
+        self.logger: Callable[[], Logger | None] = lambda: None
+        with contextlib.suppress(TypeError):  # a logger of another make may take no weak reference
+            self.logger = weakref.ref(cast("Logger", logger))
         self._seen: dict[str, None] = {}
         self._trace_of: dict[str, str] = {}
         self._warned: dict[str, None] = {}
@@ -271,9 +273,10 @@ def logger_of(writer: Any) -> Logger | None:
 def is_maxims_own(logger: Any) -> bool:
     """Return whether *logger* does what maxim-py does: what anyone put in place of its methods must be called."""
     try:
-        names = [name for name in _METHODS if hasattr(Logger, name)]
-        kept = all(getattr(logger, name).__func__ is getattr(Logger, name) for name in names)
-        return kept and isinstance(logger.writer, LogWriter)
+        for name in _METHODS:
+            if hasattr(Logger, name) and getattr(logger, name).__func__ is not getattr(Logger, name):
+                return False
+        return isinstance(logger.writer, LogWriter)
     except Exception:  # a logger of another make
         return False
 

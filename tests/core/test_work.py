@@ -17,11 +17,14 @@ from support.script import Gemini, chunks, response
 from support.sides import MODEL, Sync
 
 import maxim_gemini
+from maxim_gemini import instrument, suppress, trace
 from maxim_gemini._core.generation import Generation
 from maxim_gemini._generate_content.call import ContentCall
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
+
+    from google import genai
 
     from maxim_gemini import MaximGeminiClient
     from maxim_gemini.testing import FakeLogger
@@ -69,6 +72,38 @@ def test_a_call_takes_few_functions(gemini: Gemini, client: MaximGeminiClient) -
     with functions_called() as called:
         generate(client)
     assert 40 < len(called) <= 98, called
+
+
+def in_a_trace(raw: Any, logger: FakeLogger) -> None:
+    with trace(logger, name="Work"):
+        generate(raw)
+
+
+def suppressed(raw: Any, logger: FakeLogger) -> None:
+    with suppress():
+        generate(raw)
+
+
+UNTRACED: dict[str, tuple[Callable[[Any, FakeLogger], None], int]] = {
+    "skipped": (lambda raw, _: generate(raw), 10),
+    "skipped in a trace": (in_a_trace, 60),
+    "suppressed": (suppressed, 35),
+}
+
+
+@pytest.mark.parametrize("how", UNTRACED)
+def test_a_call_that_is_not_traced_takes_next_to_none(
+    gemini: Gemini, raw: genai.Client, logger: FakeLogger, how: str
+) -> None:
+    """`tests/benchmarks/instructions.py untraced` says what that is of a bare call."""
+    gemini.says(response("ok"))
+    call, most = UNTRACED[how]
+    with instrument(logger, skip=lambda _: how != "suppressed"):
+        call(raw, logger)
+        with functions_called() as called:
+            call(raw, logger)
+    assert 0 < len(called) <= most, called
+    assert logger.generations == []
 
 
 @pytest.mark.parametrize("length", [10, 100])
