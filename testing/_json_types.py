@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import Any, TypeGuard, TypeVar, cast
+from typing import Any, NoReturn, TypeGuard, TypeVar, cast
 
 JsonDict = dict[str, Any]
 T = TypeVar("T")
@@ -30,6 +30,11 @@ def sequence(value: object) -> list[Any]:
     return value if is_list(value) else []
 
 
+def refuse_constant(name: str) -> NoReturn:
+    """Raise `ValueError`: for `json.loads`, which else reads what is no JSON, such as `NaN`."""
+    raise ValueError(f"JSON has no {name}")
+
+
 def plain(value: T) -> T:
     """Copy a JSON value, so that a reader who changes it does not change the view."""
     if is_object(value):
@@ -42,8 +47,8 @@ def decoded(value: object) -> Any:
     if not isinstance(value, str):
         return plain(value)
     with contextlib.suppress(ValueError, RecursionError):
-        found = json.loads(value)
-        return value if isinstance(found, str) else found
+        read = json.loads(value)
+        return value if isinstance(read, str) else read
     return value
 
 

@@ -633,7 +633,12 @@ def speech(
     The sound is a *tone* of so many hertz that lasts *seconds* (by default as long as the text takes), or that of the
     file *wav*: PCM, 16 bit, mono.
     """
-    pcm, rate = _tone(tone, seconds or 0.06 * len(text or "") or 0.4, rate) if wav is None else _samples(wav)
+    if wav is None:
+        length = int((seconds or 0.06 * len(text or "") or 0.4) * rate)
+        samples = (int(8000 * sin(2 * pi * tone * at / rate)) for at in range(length))
+        pcm = b"".join(sample.to_bytes(2, "little", signed=True) for sample in samples)
+    else:
+        pcm, rate = _samples(wav)
     size = 2 * rate // 25
     pieces = [blob(pcm[at : at + size], f"audio/pcm;rate={rate}").steps[0] for at in range(0, len(pcm), size)]
     words = [word for word in re.findall(r"\s*\S+\s*$|\s*\S+", text or "") if word]
@@ -642,11 +647,6 @@ def speech(
         due = len(words) * index // len(pieces), len(words) * (index + 1) // len(pieces)
         steps += [piece, *(Transcription(word, is_input=False, if_requested=True) for word in words[slice(*due)])]
     return Reply(tuple(steps))
-
-
-def _tone(hertz: float, seconds: float, rate: int) -> tuple[bytes, int]:
-    samples = (int(8000 * sin(2 * pi * hertz * at / rate)) for at in range(int(seconds * rate)))
-    return b"".join(sample.to_bytes(2, "little", signed=True) for sample in samples), rate
 
 
 def _samples(path: str | PathLike[str]) -> tuple[bytes, int]:

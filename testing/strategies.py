@@ -72,6 +72,23 @@ _NASTY_TEXTS: Final = (
     "\u0627\u202eab",
     "x" * 300,
 )
+_ODD_DELTAS: Final[tuple[JsonDict, ...]] = (
+    *[{"type": "delta_of_tomorrow", "moves": 2}] * 4,
+    {"text": "", "type": "text"},
+    {"arguments": '{"a', "type": "arguments_delta"},
+    {"signature": "", "type": "thought_signature"},
+)
+"""Deltas of an unknown kind, or of a kind of another step."""
+_ODD_EVENTS: Final[tuple[JsonDict, ...]] = (
+    {"event_type": "interaction.danced"},
+    {"index": 99, "event_type": "step.stop"},
+    {
+        "index": 0,
+        "event_type": "step.stop",
+        "metadata": {"total_usage": {"total_tokens": 3, "total_input_tokens": 1, "total_output_tokens": 2}},
+    },
+    {"interaction_id": "v1_a", "status": NEW_STATUS, "event_type": "interaction.status_update"},
+)
 _SITE: Final = "https://example.com/"
 _BYTES: Final = st.binary(min_size=1, max_size=24)
 
@@ -87,7 +104,9 @@ def contents() -> st.SearchStrategy[Any]:
     """Generate what `generate_content(contents=...)` takes: text, parts, contents, files, dicts, and lists of them."""
     from google.genai import types
 
-    single = st.one_of(_texts(min_size=1), _sent_parts(), _sent_parts().map(_as_dict), _uploaded_files())
+    uri = "https://generativelanguage.googleapis.com/v1beta/files/file-1"
+    uploaded = st.just(types.File(name="files/file-1", uri=uri, mime_type="text/plain"))
+    single = st.one_of(_texts(min_size=1), _sent_parts(), _sent_parts().map(_as_dict), uploaded)
     content = st.builds(types.Content, role=st.sampled_from(["user", "model"]), parts=_few(_sent_parts()))
     dialogue = st.lists(st.one_of(content, content.map(_as_dict), _calls_and_results()), min_size=1, max_size=4)
     return st.one_of(single, content, _few(single), dialogue.map(_flattened))
@@ -99,6 +118,11 @@ def configs(backend: Backend = "gemini") -> st.SearchStrategy[types.GenerateCont
 
     names = st.from_regex(r"[a-z][a-z_]{0,9}", fullmatch=True)
     vertex = {"labels": st.dictionaries(names, names, max_size=2)} if backend == "vertex" else {}
+    category = st.sampled_from([types.HarmCategory(name) for name in HARM_CATEGORIES])
+    threshold = st.sampled_from([types.HarmBlockThreshold.BLOCK_NONE, types.HarmBlockThreshold.BLOCK_LOW_AND_ABOVE])
+    safety = st.builds(types.SafetySetting, category=category, threshold=threshold)
+    mode = st.sampled_from([types.FunctionCallingConfigMode(name) for name in ("AUTO", "ANY", "NONE")])
+    calling = st.builds(types.FunctionCallingConfig, mode=mode)
     return st.builds(
         _config,
         temperature=_maybe(st.floats(0, 2)),
@@ -111,9 +135,9 @@ def configs(backend: Backend = "gemini") -> st.SearchStrategy[types.GenerateCont
         presence_penalty=_maybe(st.floats(-2, 2)),
         frequency_penalty=_maybe(st.floats(-2, 2)),
         system_instruction=_maybe(st.one_of(_texts(min_size=1), _sent_texts(), _few(_texts(min_size=1)))),
-        safety_settings=_maybe(st.lists(_safety_settings(), max_size=4)),
+        safety_settings=_maybe(st.lists(safety, max_size=4)),
         tools=_maybe(st.lists(_tools(), min_size=1, max_size=3)),
-        tool_config=_maybe(_tool_configs()),
+        tool_config=_maybe(st.builds(types.ToolConfig, function_calling_config=calling)),
         response_mime_type=_maybe(st.sampled_from(["text/plain", "application/json"])),
         response_schema=_maybe(_schemas()),
         response_modalities=_maybe(st.sampled_from([["TEXT"], ["TEXT", "IMAGE"], ["AUDIO"]])),
@@ -170,7 +194,11 @@ def interaction_streams(*, broken: bool = False) -> st.SearchStrategy[Reply]:
     """Generate the stream of one interaction; with *broken*, it ends in an event of an error or breaks off."""
     pieces = st.lists(_texts(), min_size=1, max_size=8).map(lambda texts: reply.stream(*texts))
     ahead = st.integers(0, 3).map(reply.keep_alive)
-    steps = _few(st.one_of(_steps(), pieces, *[_odd_deltas(), _odd_events()] * 3)).map(combined)
+    odd_deltas = st.lists(st.sampled_from(_ODD_DELTAS), min_size=1, max_size=4).map(
+        lambda deltas: reply.step({"type": "model_output", "content": []}, deltas=deltas)
+    )
+    odd_events = st.sampled_from(_ODD_EVENTS).map(reply.interaction_event)
+    steps = _few(st.one_of(_steps(), pieces, *[odd_deltas, odd_events] * 3)).map(combined)
     stream = st.tuples(ahead, steps, _interaction_settings()).map(combined)
     begun = st.builds(add, st.just(reply.event()), stream)
     return st.builds(add, begun, st.one_of(errors(), st.just(reply.disconnect()))) if broken else stream
@@ -230,13 +258,9 @@ def _parts() -> st.SearchStrategy[Reply]:
         st.builds(reply.code, _texts(), code_id=_maybe(_names()), signature=signature),
         st.builds(reply.code_result, _maybe(_texts()), outcome=_outcomes(), code_id=_maybe(_names())),
         _texts().map(lambda name: reply.part({"fileData": {"fileUri": f"{_SITE}{name}", "mimeType": "text/plain"}})),
-        st.builds(_unknown_part, _texts(), _json()),
+        st.fixed_dictionaries({"text": _texts(), "fieldOfTomorrow": _json()}).map(reply.part),
         st.just(reply.empty()),
     )
-
-
-def _unknown_part(text: str, value: Any) -> Reply:
-    return reply.part({"text": text, "fieldOfTomorrow": value})
 
 
 def _outcomes() -> st.SearchStrategy[str]:
@@ -333,30 +357,6 @@ def _server_tools(kind: str) -> st.SearchStrategy[Reply]:
     return _texts().map(lambda text: reply.server_tool(kind, {"query": text}, text, name="find", server_name="library"))
 
 
-def _odd_deltas() -> st.SearchStrategy[Reply]:
-    """Generate steps that stream in deltas of an unknown kind, or of a kind of another step."""
-    odd: list[JsonDict] = [
-        *[{"type": "delta_of_tomorrow", "moves": 2}] * 4,
-        {"text": "", "type": "text"},
-        {"arguments": '{"a', "type": "arguments_delta"},
-        {"signature": "", "type": "thought_signature"},
-    ]
-    return st.lists(st.sampled_from(odd), min_size=1, max_size=4).map(
-        lambda deltas: reply.step({"type": "model_output", "content": []}, deltas=deltas)
-    )
-
-
-def _odd_events() -> st.SearchStrategy[Reply]:
-    usage = {"total_tokens": 3, "total_input_tokens": 1, "total_output_tokens": 2}
-    events: list[JsonDict] = [
-        {"event_type": "interaction.danced"},
-        {"index": 99, "event_type": "step.stop"},
-        {"index": 0, "event_type": "step.stop", "metadata": {"total_usage": usage}},
-        {"interaction_id": "v1_a", "status": NEW_STATUS, "event_type": "interaction.status_update"},
-    ]
-    return st.sampled_from(events).map(reply.interaction_event)
-
-
 @cache
 def _interaction_settings() -> st.SearchStrategy[Reply]:
     """Generate the settings of an interaction; half of the time nothing that is out of the ordinary."""
@@ -392,13 +392,6 @@ def _sent_parts() -> st.SearchStrategy[types.Part]:
     )
 
 
-def _uploaded_files() -> st.SearchStrategy[types.File]:
-    from google.genai import types
-
-    name = "https://generativelanguage.googleapis.com/v1beta/files/file-1"
-    return st.just(types.File(name="files/file-1", uri=name, mime_type="text/plain"))
-
-
 def _calls_and_results() -> st.SearchStrategy[list[types.Content]]:
     """Generate a function call and its result, as they stand in a history."""
     from google.genai import types
@@ -415,14 +408,6 @@ def _calls_and_results() -> st.SearchStrategy[list[types.Content]]:
     return st.builds(exchange, _names(), args, _json(), _maybe(_names()))
 
 
-def _safety_settings() -> st.SearchStrategy[types.SafetySetting]:
-    from google.genai import types
-
-    thresholds = [types.HarmBlockThreshold.BLOCK_NONE, types.HarmBlockThreshold.BLOCK_LOW_AND_ABOVE]
-    categories = [types.HarmCategory(name) for name in HARM_CATEGORIES]
-    return st.builds(types.SafetySetting, category=st.sampled_from(categories), threshold=st.sampled_from(thresholds))
-
-
 def _tools() -> st.SearchStrategy[types.Tool]:
     from google.genai import types
 
@@ -434,13 +419,6 @@ def _tools() -> st.SearchStrategy[types.Tool]:
         st.just(types.Tool(google_search=types.GoogleSearch())),
         st.just(types.Tool(code_execution=types.ToolCodeExecution())),
     )
-
-
-def _tool_configs() -> st.SearchStrategy[types.ToolConfig]:
-    from google.genai import types
-
-    modes = st.sampled_from([types.FunctionCallingConfigMode(name) for name in ("AUTO", "ANY", "NONE")])
-    return modes.map(lambda mode: types.ToolConfig(function_calling_config=types.FunctionCallingConfig(mode=mode)))
 
 
 def _schemas() -> st.SearchStrategy[types.Schema]:

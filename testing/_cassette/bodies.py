@@ -130,19 +130,14 @@ def detached(value: object, attach: Attach, kind: str = "") -> Any:
     if isinstance(value, bytes) and len(value) >= _LARGE:
         return Attachment(attach(value, extension(value, kind)))
     if isinstance(value, str) and len(value) >= _LARGE:
-        return _detached_text(value, attach, kind)
+        for form, decode, encode in _ALPHABETS:
+            try:
+                data = decode(value)
+            except (ValueError, binascii.Error):
+                continue
+            if encode(data).decode() == value:
+                return Attachment(attach(data, extension(data, kind)), form)
     return value
-
-
-def _detached_text(text: str, attach: Attach, kind: str) -> str | Attachment:
-    for form, decode, encode in _ALPHABETS:
-        try:
-            data = decode(text)
-        except (ValueError, binascii.Error):
-            continue
-        if encode(data).decode() == text:
-            return Attachment(attach(data, extension(data, kind)), form)
-    return text
 
 
 _ALPHABETS: Final[tuple[tuple[str, Callable[[str], bytes], Callable[[bytes], bytes]], ...]] = (

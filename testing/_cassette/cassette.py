@@ -457,15 +457,16 @@ class Cassette(VcrCassette):
                     raise
                 return []  # what can't be read is replaced
         if self._origin.is_edited:
-            return [*map(self._scrubbed, interactions), *map(self._scrubbed_session, sessions)]
+            clean = (
+                recorded(self._origin, session.index, session.conversation, self.scrubber, self._media_limit)
+                for session in sessions
+            )
+            return [*map(self._scrubbed, interactions), *clean]
         return [*interactions, *sessions]
 
     def _scrubbed(self, interaction: Interaction) -> Interaction:
         exchange = self.scrubber.exchange(interaction.request, interaction.response)
         return Interaction(self._origin, interaction.index, stored_of(*exchange))
-
-    def _scrubbed_session(self, session: WebsocketSession) -> WebsocketSession:
-        return recorded(self._origin, session.index, session.conversation, self.scrubber, self._media_limit)
 
     def _places(self, old: list[Recorded]) -> Iterator[tuple[Recorded, Recorded | None]]:
         """Yield what the file is to hold, and what was there before: the websocket sessions last."""

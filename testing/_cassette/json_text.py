@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from maxim_gemini.testing._http.wire import dump_json, dump_line
-from maxim_gemini.testing._json_types import is_list, is_object
+from maxim_gemini.testing._json_types import is_list, is_object, refuse_constant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -71,7 +71,7 @@ def storable(data: bytes) -> Any:
     if data[:1] not in (b"{", b"["):
         return None
     try:
-        value = json.loads(data.decode(), parse_constant=_refuse)
+        value = json.loads(data.decode(), parse_constant=refuse_constant)
         if b"\\ud" in data or b"\\uD" in data:
             json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair can't be written
     except (ValueError, RecursionError):
@@ -104,10 +104,6 @@ def as_text(data: bytes) -> str | bytes:
         return data.decode()
     except UnicodeDecodeError:
         return data
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
 
 
 def _fits(value: object, depth: int) -> bool:

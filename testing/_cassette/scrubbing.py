@@ -160,7 +160,11 @@ class Scrubber:
         """Return *uri* without secrets, user information and projects."""
         parts = urlsplit(uri)
         pairs = [part.partition("=") for part in parts.query.split("&")] if parts.query else []
-        query = "&".join(f"{name}{mark}{self._query_value(name, value)}" for name, mark, value in pairs)
+        clean = (
+            (name, mark, REDACTED if value and is_secret_parameter(name) else self._quoted(value, ""))
+            for name, mark, value in pairs
+        )
+        query = "&".join("".join(pair) for pair in clean)
         host = _PROJECT_IN_HOST.sub(REDACTED, self.text(parts.netloc.rpartition("@")[2]))
         path = _PROJECT_IN_PATH.sub(REDACTED, self._quoted(parts.path, "/:@"))
         return parts._replace(netloc=host, query=query, path=path, fragment="").geturl()
@@ -285,9 +289,6 @@ class Scrubber:
         if name in self.keep_headers or name.endswith("-authenticate"):
             return True
         return name not in _VOLATILE and not _is_secret_header(name)
-
-    def _query_value(self, name: str, value: str) -> str:
-        return REDACTED if value and is_secret_parameter(name) else self._quoted(value, "")
 
     def _quoted(self, text: str, safe: str) -> str:
         plain = unquote(text)

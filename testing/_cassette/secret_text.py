@@ -122,11 +122,9 @@ def looks_random(value: str, shortest: int = 12) -> bool:
     """Return whether *value* has a part of letters and digits that no word has."""
     if len(value) < shortest or is_placeholder(value) or _IDENTIFIER.fullmatch(value):
         return False
-    return any(_mixed(part) for part in re.split(r"[-_./:@%]", value)) or bool(_THREE_KINDS.fullmatch(value))
-
-
-def _mixed(part: str) -> bool:
-    return len(part) >= 8 and part.isascii() and any(map(str.isdigit, part)) and any(map(str.isalpha, part))
+    parts = (part for part in re.split(r"[-_./:@%]", value) if len(part) >= 8 and part.isascii())
+    has_mixed = any(any(map(str.isdigit, part)) and any(map(str.isalpha, part)) for part in parts)
+    return has_mixed or bool(_THREE_KINDS.fullmatch(value))
 
 
 _THREE_KINDS: Final = re.compile(r"(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])(?=[^0-9]*[0-9])[A-Za-z0-9+/=_~-]{16,}")

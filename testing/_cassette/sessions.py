@@ -167,7 +167,9 @@ class WebsocketSession:
     @cached_property
     def call_ids(self) -> frozenset[str]:
         """The ids of all function calls of the server."""
-        calls = [index for index in range(len(self)) if _may_give_ids(self._piece(index))]
+        words = ("toolCall", "tool_call", "step")  # without one, the message need not be read, which takes long
+        pieces = enumerate(map(self._piece, range(len(self))))
+        calls = [i for i, piece in pieces if not isinstance(piece, str) or any(word in piece for word in words)]
         return frozenset(name for index in calls for name in given_ids(self.frame(index).value))
 
     # What an interaction has, too
@@ -265,10 +267,6 @@ def _is_sent(piece: Any) -> bool:
             raise ValueError(f"{piece!r:.60} is no message")
         return match[1] == "sent"
     return "sent" in piece
-
-
-def _may_give_ids(piece: Any) -> bool:
-    return not isinstance(piece, str) or any(word in piece for word in ("toolCall", "tool_call", "step"))
 
 
 def _read(piece: Any) -> StoredFrame:

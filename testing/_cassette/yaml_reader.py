@@ -366,7 +366,8 @@ def _check_version(data: object, text: str, name: str) -> None:
     if is_list(data):
         raise broken(name, 1, "it is from before version 1 of vcrpy's format. Record it again")
     if not is_object(data):
-        raise broken(name, 1, f"it is not a cassette but {_kind(data)}")
+        kind = "nothing" if data is None else f"a {type(data).__name__}"
+        raise broken(name, 1, f"it is not a cassette but {kind}")
     if data.get("interactions") is None:
         raise broken(name, None, "it has no 'interactions': the file is not a cassette, or not a whole one")
     version = data.get("version", "none")
@@ -376,10 +377,6 @@ def _check_version(data: object, text: str, name: str) -> None:
             "Is the file whole? Else record again"
         )
         raise broken(name, _line_with(text, "version"), problem)
-
-
-def _kind(value: object) -> str:
-    return "nothing" if value is None else f"a {type(value).__name__}"
 
 
 def _line_with(text: str, key: str) -> int | None:

@@ -91,7 +91,7 @@ def _messages(body: Json) -> Iterator[Line]:
     for content in _listed(contents):
         yield from _content(content, "user")
     if not system and not contents:
-        yield Line("request", json.dumps(body, ensure_ascii=False))
+        yield Line("request", json_text(body))
 
 
 def _answered(event: Json) -> Iterator[Line]:
@@ -110,7 +110,7 @@ def _answered(event: Json) -> Iterator[Line]:
     elif "event_type" in event:
         yield from _interaction_event(event)
     elif "usageMetadata" not in event or len(event) > 3:
-        yield Line("answer", json.dumps(event, ensure_ascii=False))
+        yield Line("answer", json_text(event))
 
 
 def _interaction_event(event: dict[str, Json]) -> Iterator[Line]:
@@ -128,7 +128,7 @@ def _interaction_event(event: dict[str, Json]) -> Iterator[Line]:
             pass
         case {"delta": {**members}} | {"step": {**members}}:
             shown = {name: member for name, member in members.items() if name not in ("id", "call_id", "signature")}
-            yield Line("step", json.dumps(shown, ensure_ascii=False))
+            yield Line("step", json_text(shown))
         case _:
             pass
 
@@ -147,12 +147,12 @@ def _part(part: Json, role: str) -> Line:
     if "text" in part:
         return Line("thought" if part.get("thought") else role, part["text"])
     if call := _get(part, "functionCall", "function_call"):
-        return Line(role, f"{call.get('name')}({_arguments(call.get('args'))})")
+        return Line(role, call_text(call))
     if answer := _get(part, "functionResponse", "function_response"):
-        return Line("tool", f"{answer.get('name')}: {json.dumps(answer.get('response'), ensure_ascii=False)}")
+        return Line("tool", f"{answer.get('name')}: {json_text(answer.get('response'))}")
     if data := _get(part, "inlineData", "inline_data"):
         return Line(role, f"[{_get(data, 'mimeType', 'mime_type')}, {len(data.get('data') or '') * 3 // 4:,} bytes]")
-    return Line(role, json.dumps(part, ensure_ascii=False))
+    return Line(role, json_text(part))
 
 
 def _listed(value: Json) -> list[Json]:
@@ -161,8 +161,15 @@ def _listed(value: Json) -> list[Json]:
     return [value] if value else []
 
 
-def _arguments(args: dict[str, Json] | None) -> str:
-    return ", ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in (args or {}).items())
+def call_text(call: dict[str, Json]) -> str:
+    """Return a function call as Python writes one."""
+    args: dict[str, Json] = call.get("args") or {}
+    return f"{call.get('name')}({', '.join(f'{name}={json_text(value)}' for name, value in args.items())})"
+
+
+def json_text(value: Json) -> str:
+    """Return *value* as JSON with all characters as they are."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _get(members: dict[str, Json], *names: str) -> Json:

@@ -7,7 +7,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 from operator import add
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from maxim_gemini.testing import GeminiRecorder, GeminiServer, cassettes, reply
 from maxim_gemini.testing._cassette.scrubbing import Scrubber
@@ -60,17 +60,16 @@ def flows() -> dict[str, Flow]:
     """Return every flow that is recorded, by name: those of the table, and the demo."""
     pieces = (reply.stream(piece) + reply.wait(_BETWEEN_PIECES) for piece in demo.PIECES)
     script = (reply.function_call("get_weather", city="Kyiv"), reduce(add, pieces))
+
+    def play(client: Client) -> list[str]:
+        return list(demo.conversation(cast("MaximGeminiClient", client)))  # the demo talks to either
+
     return {
         **FLOWS,
         **INTERACTION_FLOWS,
         **LIVE_FLOWS,
-        demo.CASSETTE: Flow(demo.CASSETTE, demo.DESCRIPTION, script, _play_demo),
+        demo.CASSETTE: Flow(demo.CASSETTE, demo.DESCRIPTION, script, play),
     }
-
-
-def _play_demo(client: Client) -> list[str]:
-    wrapped: MaximGeminiClient = client  # type: ignore[assignment]  # the demo talks to either
-    return list(demo.conversation(wrapped))
 
 
 def record(names: Sequence[str], *, live: bool, folder: Path | None, as_json: bool) -> int:

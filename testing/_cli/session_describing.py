@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from maxim_gemini.testing._cassette.messages import size_of
 from maxim_gemini.testing._json_types import is_object
 
-from .describing import Line
+from .describing import Line, call_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +99,7 @@ def _received(value: dict[str, Any], frame: StoredFrame) -> Iterator[tuple[Line,
     for name, member in value.items():
         if name == "toolCall":
             calls = [{**call, "id": ""} for call in member.get("functionCalls", ())] if is_object(member) else member
-            yield Line("calls", ", ".join(_call(call) for call in calls)), 0
+            yield Line("calls", ", ".join(map(call_text, calls))), 0
         elif name == "usageMetadata":
             yield Line("usage", _json(member)), 0
         elif name != "serverContent":
@@ -123,12 +123,6 @@ def _part(part: dict[str, Any], slices: Iterator[int]) -> tuple[Line, int]:
         data = str(blob.get("data", ""))
         return Line("sound out", str(blob.get("mimeType", ""))), size_of(data) if data else next(slices, 0)
     return Line("model", _json(part)), 0
-
-
-def _call(call: dict[str, Any]) -> str:
-    given: dict[str, Any] = call.get("args") or {}
-    arguments = ", ".join(f"{name}={_json(value)}" for name, value in given.items())
-    return f"{call.get('name')}({arguments})"
 
 
 def _json(value: Any) -> str:

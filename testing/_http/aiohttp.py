@@ -59,7 +59,10 @@ def _routing(connect: Connect) -> Connect:
             return await connect(self, req, *args, **kwargs)
         from vcr.request import Request  # not with this module: it is loaded with aiohttp, also without any recording
 
-        answer = route.answer(Request(req.method.upper(), str(req.url), await _body(req), dict(req.headers)))
+        body = req.body
+        if not isinstance(body, bytes):
+            body = await body.as_bytes() if hasattr(body, "as_bytes") else body._value  # before aiohttp 3.12
+        answer = route.answer(Request(req.method.upper(), str(req.url), body or None, dict(req.headers)))
         if isinstance(answer, Live):
             with detour():
                 connection = await connect(self, req, *args, **kwargs)
@@ -70,13 +73,6 @@ def _routing(connect: Connect) -> Connect:
         return connection
 
     return connect_routed
-
-
-async def _body(req: Any) -> bytes | None:
-    body = req.body
-    if not isinstance(body, bytes):
-        body = await body.as_bytes() if hasattr(body, "as_bytes") else body._value  # before aiohttp 3.12
-    return body or None
 
 
 def _reading(start: Connect) -> Connect:

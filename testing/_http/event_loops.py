@@ -18,12 +18,9 @@ import asyncio
 import inspect
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from maxim_gemini.testing._clock import monotonic
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _LOOK: Final = 0.05
 """Seconds between two looks."""
@@ -54,7 +51,11 @@ class News(asyncio.Future[None]):
 
     def cancel(self, msg: object = None) -> bool:
         """Note who cancels."""
-        self.timed_out = any(caller in _END_WAITS for caller in _callers())
+        # Nothing but the stack tells a time limit from a task that somebody cancels.
+        frame = inspect.currentframe()
+        while frame is not None:
+            self.timed_out |= (frame.f_globals.get("__name__"), frame.f_code.co_name) in _END_WAITS
+            frame = frame.f_back
         return super().cancel(msg)
 
 
@@ -123,21 +124,16 @@ class _Watch:
 _WATCH: Final = _Watch()
 
 
-def _callers() -> Iterator[tuple[str, str]]:
-    """Yield module and name of the functions that are running."""
-    frame = inspect.currentframe()
-    while frame is not None:
-        yield str(frame.f_globals.get("__name__")), frame.f_code.co_name
-        frame = frame.f_back
-
-
 def _may_happen(loop: Any) -> bool:
     if not hasattr(loop, "_scheduled"):
         return True
+    selector: Any = getattr(loop, "_selector", None)
+    files = selector.get_map() if hasattr(selector, "get_map") else None
+    own = loop._ssock.fileno() if getattr(loop, "_ssock", None) else -1  # by which another thread wakes the loop
     return (
         any(not handle._cancelled and not _is_look(handle) for handle in loop._ready)
         or any(not _only_guards(timer, loop.time()) for timer in loop._scheduled if not timer._cancelled)
-        or any(True for _ in _sockets(loop))
+        or any(file != own for file in files or ())
         or any(_waits_for_a_thread(task) for task in asyncio.all_tasks(loop))
         or _main_thread_is_busy()
     )
@@ -154,13 +150,6 @@ def _only_guards(timer: Any, now: float) -> bool:
     owner = type(getattr(callback, "__self__", None)).__name__
     limits = owner in _LIMITS or getattr(callback, "__name__", "") == "_release_waiter"
     return limits and timer.when() - now > _GUARD
-
-
-def _sockets(loop: Any) -> Iterator[Any]:
-    selector: Any = getattr(loop, "_selector", None)
-    files = selector.get_map() if hasattr(selector, "get_map") else None
-    own = loop._ssock.fileno() if getattr(loop, "_ssock", None) else -1
-    yield from (file for file in files or () if file != own)
 
 
 def _waits_for_a_thread(task: asyncio.Task[Any]) -> bool:

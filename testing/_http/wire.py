@@ -121,9 +121,7 @@ def _scalar(value: object) -> str:
 
 
 def _text(value: str) -> str:
-    return _ESCAPED.sub(_escape, encode_basestring(value))
-
-
-def _escape(found: re.Match[str]) -> str:
-    character = found[0]
-    return json.dumps(character)[1:-1] if ord(character) > 0x7F else f"\\u{ord(character):04x}"
+    return _ESCAPED.sub(
+        lambda match: json.dumps(match[0])[1:-1] if ord(match[0]) > 0x7F else f"\\u{ord(match[0]):04x}",
+        encode_basestring(value),
+    )

@@ -62,7 +62,11 @@ def problems(tree: Tree, *, strict: bool = False) -> list[Problem]:
                 *_birth(node, strict=strict),
                 *_end(node, may_stay_open, strict=strict),
                 *_after_the_end(node),
-                *_lost(node),
+                *(
+                    (f"{key!r} can't be serialised and is left out: {reason}", commit)
+                    for commit in node.commits
+                    for key, reason in commit.lost.items()
+                ),
             )
         ),
         *(Problem(commit.entity, commit.id, f"dropped: {reason}", commit) for commit, reason in tree.dropped),
@@ -124,14 +128,6 @@ def _after_the_end(node: Node) -> Iterator[Finding]:
 def _later(commit: Commit, end: Commit) -> bool:
     # Between batches nothing is known: they may be sent by several threads.
     return commit.batch == end.batch and commit.index > end.index
-
-
-def _lost(node: Node) -> Iterator[Finding]:
-    return (
-        (f"{key!r} can't be serialised and is left out: {reason}", commit)
-        for commit in node.commits
-        for key, reason in commit.lost.items()
-    )
 
 
 def _unanswered(tree: Tree) -> frozenset[str]:

@@ -72,16 +72,13 @@ def encoded(data: JsonDict | None) -> tuple[str, dict[str, str]]:
         return _ENCODER.encode(data), {}
     except Exception:
         members = data or {}
-        lost = {key: reason for key, value in members.items() if (reason := _why_not(key, value))}
+        lost: dict[str, str] = {}
+        for key, value in members.items():
+            try:
+                _ENCODER.encode({key: value})
+            except Exception as error:
+                lost[key] = f"{type(error).__name__}: {error}"
         return _ENCODER.encode({key: value for key, value in members.items() if key not in lost}), lost
-
-
-def _why_not(key: str, value: object) -> str:
-    try:
-        _ENCODER.encode({key: value})
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
-    return ""
 
 
 def guessed_mime_type(content: bytes) -> str | None:

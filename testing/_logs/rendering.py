@@ -149,19 +149,16 @@ def _head(view: View) -> Line:
 def _facts(view: View) -> Iterator[Piece]:
     if isinstance(view, Generation):
         yield "/".join(filter(None, (view.provider, view.model))), "green"
-    yield _state(view)
+    if not view.created:
+        yield "never created", "red"
+    elif view.duration is None:
+        yield ("ended" if view.ended else "open"), "yellow"
+    else:
+        yield _duration(view.duration) + ("" if view.ended else ", open"), "yellow"
     if isinstance(view, Generation):
         yield _tokens(view.usage), "magenta"
         yield view.finish_reason or "", "dim"
     yield " ".join(f"{key}={value}" for key, value in view.tags.items()), "blue"
-
-
-def _state(view: View) -> Piece:
-    if not view.created:
-        return "never created", "red"
-    if view.duration is None:
-        return ("ended" if view.ended else "open"), "yellow"
-    return _duration(view.duration) + ("" if view.ended else ", open"), "yellow"
 
 
 def _duration(duration: timedelta) -> str:
@@ -227,16 +224,13 @@ def _answers(generation: Generation) -> Iterator[tuple[str, str]]:
 
 
 def _message_text(message: JsonDict) -> str:
+    """Return the text of a message, of a part that is not text its type, and the calls."""
+    content = message.get("content") or ""
+    if is_list(content):
+        parts = map(mapping, content)
+        content = " ".join(str(part.get("text") or f"[{part.get('type', '?')}]") for part in parts)
     calls = [_called(mapping(mapping(call).get("function"))) for call in sequence(message.get("tool_calls"))]
-    return " ".join(filter(None, [_one_line(_content_text(message.get("content"))), ", ".join(calls)]))
-
-
-def _content_text(content: object) -> object:
-    """Return the text of a message; of a part that is not text, its type."""
-    if not is_list(content):
-        return content or ""
-    parts = [mapping(part) for part in content]
-    return " ".join(str(part.get("text") or f"[{part.get('type', '?')}]") for part in parts)
+    return " ".join(filter(None, [_one_line(content), ", ".join(calls)]))
 
 
 def _called(function: JsonDict) -> str:

@@ -110,7 +110,6 @@ class _StableIds:
         return self._value(value, timed=timed)
 
     def _word(self, match: re.Match[str]) -> str:
-        return self._in_text.get(match[0]) or _UUID.sub(self._uuid, match[0])
-
-    def _uuid(self, match: re.Match[str]) -> str:
-        return self._in_text.get(match[0]) or self._name("uuid", match[0])
+        return self._in_text.get(match[0]) or _UUID.sub(
+            lambda uuid: self._in_text.get(uuid[0]) or self._name("uuid", uuid[0]), match[0]
+        )

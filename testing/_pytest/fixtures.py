@@ -6,7 +6,7 @@ fixture for each kind of event loop.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -208,7 +208,10 @@ def _clients_to_close(request: pytest.FixtureRequest) -> list[Client]:
     if "anyio_backend" in request.fixturenames:
         name = _ANYIO
     elif marker is not None and request.config.pluginmanager.hasplugin("asyncio"):
-        name = _ASYNCIO.format(_loop_scope(marker, request.config))
+        scope = marker.kwargs.get("loop_scope") or marker.kwargs.get("scope")
+        with suppress(ValueError):  # pytest-asyncio has this setting since 0.26
+            scope = scope or request.config.getini("asyncio_default_test_loop_scope")
+        name = _ASYNCIO.format(scope or "function")
     else:
         return []
     clients: list[Client] = request.getfixturevalue(name)
@@ -226,14 +229,6 @@ def _closing() -> Callable[[], AsyncIterator[list[Client]]]:
             await sdk.aclose(client)
 
     return closing
-
-
-def _loop_scope(marker: pytest.Mark, config: pytest.Config) -> str:
-    scope = marker.kwargs.get("loop_scope") or marker.kwargs.get("scope")
-    try:
-        return str(scope or config.getini("asyncio_default_test_loop_scope") or "function")
-    except ValueError:  # pytest-asyncio has this setting since 0.26
-        return "function"
 
 
 @contextmanager

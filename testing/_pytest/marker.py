@@ -130,18 +130,15 @@ def wants_recorder(item: pytest.Item) -> bool:
 
 def _parsed(options: Mapping[Any, Any], source: str) -> Choices:
     if unknown := [name for name in options if name not in NAMES]:
-        raise TypeError(f"{source} has no {unknown[0]!r}{_close_match(unknown[0])} It takes {', '.join(NAMES)}")
+        import difflib  # not with this module: only a misspelt option needs it
+
+        close = difflib.get_close_matches(str(unknown[0]), NAMES, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else "."
+        raise TypeError(f"{source} has no {unknown[0]!r}{hint} It takes {', '.join(NAMES)}")
     try:
         return Choices(**options)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{source}: {error}") from None
-
-
-def _close_match(name: object) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(str(name), NAMES, n=1)
-    return f"; did you mean {close[0]!r}?" if close else "."
 
 
 def _expect(choices: Choices, name: str, kind: type) -> None:

@@ -120,7 +120,10 @@ def add_options(parser: pytest.Parser) -> None:
 
 def settings_of(config: pytest.Config, environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings of a run; `pytest.UsageError` where they are wrong, or not allowed in CI."""
-    forced, source = _forced(config, environment)
+    forced: Mode | None = config.getoption("maxim_gemini_record")
+    source = "--maxim-gemini-record"
+    if not forced and (variable := environment.get(VARIABLE)):
+        forced, source = _checked(variable, VARIABLE), VARIABLE
     settings = Settings(
         forced=forced,
         usual=_checked(config.getini("maxim_gemini_record") or "none", "maxim_gemini_record"),
@@ -180,14 +183,6 @@ _NOT_IN_CI = """\
 {source}={mode} would send live calls, and this is a CI job (the variable CI is set).
   Nothing ran. Record on your machine and commit the cassettes; to allow live calls here, \
 add --maxim-gemini-allow-ci"""
-
-
-def _forced(config: pytest.Config, environment: Mapping[str, str]) -> tuple[Mode | None, str]:
-    if option := config.getoption("maxim_gemini_record"):
-        return option, "--maxim-gemini-record"
-    if variable := environment.get(VARIABLE):
-        return _checked(variable, VARIABLE), VARIABLE
-    return None, ""
 
 
 def _checked(text: str, source: str) -> Mode:

@@ -26,7 +26,7 @@ from maxim_gemini.testing._json_types import JsonDict
 from .cassette_paths import SUFFIXES, bundled_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Generator, Iterable, Mapping, Sequence
 
     from maxim_gemini.testing._logs.received import Received
     from maxim_gemini.testing._recorder.watchers import EndedRecorder
@@ -324,16 +324,15 @@ class Coverage:
 
     def orphans(self, used: Container[Path]) -> list[Path]:
         """Return the cassettes beside the test files that are not *used*, as far as that can be known."""
-        return sorted(path for path in self._cassettes() if path not in used and _is_ours(path))
-
-    def _cassettes(self) -> Iterator[Path]:
-        # A folder of cassettes without its test file may belong to any other test file of its folder.
+        cassettes: list[Path] = []
         for home in {Path(module).parent for module in self._collected.modules}:
-            for cassettes in (path for path in (home / self._folder).glob("*") if path.is_dir()):
-                test_file = home / f"{cassettes.name}.py"
+            for folder in (path for path in (home / self._folder).glob("*") if path.is_dir()):
+                # A folder of cassettes without its test file may belong to any other test file beside it.
+                test_file = home / f"{folder.name}.py"
                 is_known = self.knows_cassettes_of(str(test_file)) if test_file.exists() else self.is_whole_folder(home)
                 if is_known:
-                    yield from (path for path in cassettes.rglob("*") if path.suffix in SUFFIXES and path.is_file())
+                    cassettes += (path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file())
+        return sorted(path for path in cassettes if path not in used and _is_ours(path))
 
 
 def _is_ours(path: Path) -> bool:

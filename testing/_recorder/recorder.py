@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from google.genai import Client
     from vcr.request import Request
 
-    from maxim_gemini import Instrumentation, MaximGeminiClient
+    from maxim_gemini import MaximGeminiClient
     from maxim_gemini.testing._cassette.cassette import Recorded
     from maxim_gemini.testing._logs.fake_logger import FakeLogger
     from maxim_gemini.testing._logs.maxim import Logger
@@ -130,7 +130,9 @@ class GeminiRecorder:
             with ExitStack() as stack:
                 stack.enter_context(routed(self._traffic, everywhere=self.everywhere))
                 if self.instrument:
-                    stack.enter_context(self._instrumented())
+                    from maxim_gemini import instrument
+
+                    stack.enter_context(instrument(self.logger))
                 self._stack = stack.pop_all()
         finally:
             self._claimed = False
@@ -237,11 +239,6 @@ class GeminiRecorder:
     def client(self) -> MaximGeminiClient:
         """A wrapped client that writes to `logger`."""
         return self.wrap(self.bare_client)
-
-    def _instrumented(self) -> Instrumentation:
-        from maxim_gemini import instrument
-
-        return instrument(self.logger)
 
     def wrap(self, client: Client) -> MaximGeminiClient:
         """Wrap *client* so that its calls are traced by `logger`."""

@@ -340,11 +340,13 @@ class Traffic(Route):
             return CassetteDrift(f"{self.cassette.path}: live answers have another shape:\n" + "\n".join(self.drifts))
         if self._settings.strict and (unused := self.unused()):
             answers = "1 answer" if len(unused) == 1 else f"{len(unused)} answers"
-            lines = "\n".join(f"  number {_described(interaction)}" for interaction in unused)
-            return CassetteUnused(
-                f"{self._settings.path} has {answers} that no request used:\n{lines}\n\n"
-                "Record it again with record='rewrite', or leave out strict"
-            )
+            lines = [f"{self._settings.path} has {answers} that no request used:"]
+            for interaction in unused:
+                request = interaction.request
+                text = GeminiRequest.of(request.method, request.uri, request.headers.items(), request.body).text
+                shown = f" {shorten(text, 60, placeholder=' ...')!r}" if text else ""
+                lines.append(f"  number {interaction.index + 1}: {request.method} {interaction.meaning.path}{shown}")
+            return CassetteUnused("\n".join([*lines, "", "Record it again with record='rewrite', or leave out strict"]))
         return None
 
     def _compare(self) -> None:
@@ -391,13 +393,6 @@ class Traffic(Route):
         return next(
             (options for path in paths if (options := _vertex(path))), {"vertexai": False, "api_key": sdk.MADE_UP_KEY}
         )
-
-
-def _described(interaction: Recorded) -> str:
-    request = interaction.request
-    sent = GeminiRequest.of(request.method, request.uri, request.headers.items(), request.body)
-    text = f" {shorten(sent.text, 60, placeholder=' ...')!r}" if sent.text else ""
-    return f"{interaction.index + 1}: {request.method} {interaction.meaning.path}{text}"
 
 
 def _vertex(path: str) -> dict[str, Any]:

@@ -139,23 +139,19 @@ def _signed(steps: list[Step], style: Style, seed: str) -> list[Step]:
         carrier = None
 
     def signed(candidate: Candidate) -> Candidate:
-        parts = [
-            _signed_part(part, part is carrier, f"{seed}{position}")
-            for position, part in enumerate(candidate.parts or ())
-        ]
+        parts: list[Json] = []
+        for position, part in enumerate(candidate.parts or ()):
+            signature = {"thoughtSignature": _signature(f"{seed}{position}")} if part is carrier else {}
+            if "functionCall" in part and "name" in part["functionCall"] and "id" not in part["functionCall"]:
+                made = hashlib.sha256(f"{seed}{position}{part}".encode()).hexdigest()[:8]
+                part = {**part, "functionCall": {**part["functionCall"], "id": made}}
+            parts.append({**part, **signature})
         return replace(candidate, parts=tuple(parts)) if parts else candidate
 
     return [
         replace(step, candidates=tuple(map(signed, step.candidates))) if isinstance(step, Event) else step
         for step in steps
     ]
-
-
-def _signed_part(part: Json, signs: bool, seed: str) -> Json:
-    if "functionCall" in part and "name" in part["functionCall"] and "id" not in part["functionCall"]:
-        made = hashlib.sha256(f"{seed}{part}".encode()).hexdigest()[:8]
-        part = {**part, "functionCall": {**part["functionCall"], "id": made}}
-    return {**part, "thoughtSignature": _signature(seed)} if signs else part
 
 
 def _signature(seed: str) -> str:

@@ -69,19 +69,16 @@ def parse_interaction(data: bytes, *, status: int, backend: Backend) -> Reply:
         {"content": [item], "type": "model_output"} if item.get("type") in _CONTENTS else item
         for item in value.get(schema, ())
     ]
-    replies = [_step(step, before) for before, step in pairwise([{}, *steps])]
+    replies: list[Reply] = []
+    for before, step in pairwise([{}, *steps]):
+        # In words, where those are written exactly so, and don't run together with the step before.
+        joins = step.get("type") in JOINING and step.get("type") == before.get("type")
+        replies.append((None if joins else _in_words(step)) or Reply((InteractionStep(step),)))
     return assembly.exactly(*replies, _settings(fields, schema, value), assembly.described(backend, {}))
 
 
 def _settings(fields: Json, schema: Schema, shown: Json) -> Reply:
     return Reply((), interaction=InteractionSettings(fields, None, schema, is_sorted=[*shown] == sorted(shown)))
-
-
-def _step(step: Json, before: Json) -> Reply:
-    """Return a whole *step* in words, where those are written exactly so and don't join it to the one *before*."""
-    joins = step.get("type") in JOINING and step.get("type") == before.get("type")
-    reply = None if joins else _in_words(step)
-    return reply or Reply((InteractionStep(step),))
 
 
 def _in_words(step: Json) -> Reply | None:

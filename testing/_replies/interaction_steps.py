@@ -214,19 +214,20 @@ def streamed_outputs(step: Json, *, sizes: tuple[int, ...] | None = None) -> lis
     """Return a step as the streams of the older schema show it: each content by itself."""
     kind = step.get("type")
     if kind == "model_output":
-        return [_streamed_content(content, sizes) for content in step.get("content", ())]
+        return [
+            Streamed(
+                {"type": content.get("type")},
+                tuple(
+                    {**delta, "type": "text_annotation"} if delta["type"] == "text_annotation_delta" else delta
+                    for delta in _content_deltas(content, sizes)
+                ),
+            )
+            for content in step.get("content", ())
+        ]
     if kind == "thought":
         return [Streamed({"type": kind}, tuple(_thought_deltas(step)))]
     start = {name: step[name] for name in ("id", "call_id", "type") if name in step}
     return [Streamed(start, (dict(step),))]
-
-
-def _streamed_content(content: Json, sizes: tuple[int, ...] | None) -> Streamed:
-    deltas = tuple(_content_deltas(content, sizes))
-    older = tuple(
-        {**delta, "type": "text_annotation"} if delta["type"] == "text_annotation_delta" else delta for delta in deltas
-    )
-    return Streamed({"type": content.get("type")}, older)
 
 
 def _content_deltas(content: Json, sizes: tuple[int, ...] | None) -> Iterator[Json]:
@@ -283,16 +284,12 @@ def joined(earlier: Json, later: Json) -> Json:
     for content in later.get("content", ()):
         last = contents[-1] if contents else NOTHING
         if last.get("type") == content.get("type") == "text" and "annotations" not in last:
-            contents[-1] = _with_text(last, content)
+            text = str(last.get("text", "")) + str(content.get("text", ""))
+            annotations = {"annotations": content["annotations"]} if "annotations" in content else {}
+            contents[-1] = {"text": text, **annotations, "type": "text"}
         else:
             contents.append(content)
     return {"content": contents, "type": earlier["type"]}
-
-
-def _with_text(earlier: Json, later: Json) -> Json:
-    text = str(earlier.get("text", "")) + str(later.get("text", ""))
-    annotations = {"annotations": later["annotations"]} if "annotations" in later else {}
-    return {"text": text, **annotations, "type": "text"}
 
 
 def whole(steps: Iterable[Step], seed: str = "") -> list[Json]:

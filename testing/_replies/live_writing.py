@@ -88,7 +88,10 @@ def _actions(step: Step, request: GeminiRequest, place: str) -> Iterator[Action]
         case LiveMessage(fields=fields) | InteractionEvent(fields=fields):
             yield dict(fields)
         case Transcription():
-            yield from _transcription(step, request)
+            name = "inputTranscription" if step.is_input else "outputTranscription"
+            snake = "input_audio_transcription" if step.is_input else "output_audio_transcription"
+            if not step.if_requested or {f"{name[:-13]}AudioTranscription", snake} & request.setup.keys():
+                yield {"serverContent": {name: {"text": step.text}}}
         case Verbatim(body=bytes() as body):
             yield body
         case Verbatim(events=events):
@@ -110,8 +113,11 @@ def _content(event: Event, request: GeminiRequest, place: str) -> Iterator[Actio
     others = [part for part in parts if "functionCall" not in part]
     content: JsonDict = {"modelTurn": {"parts": [dict(part) for part in others]}} if others else {}
     content |= {name: candidate.fields[name] for name in _BESIDE if name in candidate.fields}
+    if "BidiGenerateMusic" in request.url and others:
+        # Music comes as a list of sounds, and not as the turn of a model.
+        content = {"audioChunks": [part["inlineData"] for part in others if "inlineData" in part]}
     if content:
-        yield _music(content) if "BidiGenerateMusic" in request.url else {"serverContent": content}
+        yield {"serverContent": content}
     if calls:
         numbered = enumerate(calls)
         yield {"toolCall": {"functionCalls": [_with_id(call, request, f"{place}.{i}") for i, call in numbered]}}
@@ -147,21 +153,9 @@ def _step_of(part: Json, request: GeminiRequest, place: str) -> tuple[JsonDict, 
     raise ScriptError(f"a live interaction has no {next(iter(part), 'empty part')}: send it by reply.interaction_event")
 
 
-def _music(content: JsonDict) -> JsonDict:
-    chunks = [part["inlineData"] for part in content["modelTurn"]["parts"] if "inlineData" in part]
-    return {"serverContent": {"audioChunks": chunks}}
-
-
 def _with_id(call: Any, request: GeminiRequest, place: str) -> JsonDict:
     digits = int.from_bytes(hashlib.sha256(request.body + place.encode()).digest()[:8], "big")
     return {"name": call["name"], "args": call.get("args", {}), "id": call.get("id") or f"function-call-{digits}"}
-
-
-def _transcription(step: Transcription, request: GeminiRequest) -> Iterator[Action]:
-    name = "inputTranscription" if step.is_input else "outputTranscription"
-    snake = "input_audio_transcription" if step.is_input else "output_audio_transcription"
-    if not step.if_requested or f"{name[:-13]}AudioTranscription" in request.setup or snake in request.setup:
-        yield {"serverContent": {name: {"text": step.text}}}
 
 
 def _usage(turn: Reply, request: GeminiRequest) -> JsonDict:

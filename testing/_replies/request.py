@@ -6,10 +6,10 @@ import json
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from maxim_gemini.testing._json_types import JsonDict
+from maxim_gemini.testing._json_types import JsonDict, refuse_constant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -211,13 +211,9 @@ class GeminiRequest:
 def read_json(body: bytes) -> Any:
     """Return *body* as JSON; raise `ValueError` where it is none, in UTF-8, or deeper than Python can read."""
     try:
-        return json.loads(body.decode(), parse_constant=_no_constant)
+        return json.loads(body.decode(), parse_constant=refuse_constant)
     except RecursionError:
         raise ValueError(TOO_DEEP) from None
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"JSON has no {name}")
 
 
 def text_of(content: object) -> str:

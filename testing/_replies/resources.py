@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from maxim_gemini.testing import reply
@@ -16,7 +17,7 @@ from maxim_gemini.testing import reply
 from .documents import computed_tokens, counted_tokens, embeddings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from maxim_gemini.testing._json_types import JsonDict
 
@@ -38,6 +39,7 @@ MODELS: Final = (
 """The models that are listed. Any other is answered, too."""
 
 _PAGE: Final = 50
+_CACHE: Final = r"((?:projects/.*)?cachedContents/[^/:]+)"
 
 
 class Resources:
@@ -60,15 +62,15 @@ class Resources:
                 lambda _, name: reply.resource(_model_json(name)),
             ),
             ("POST", re.compile(r"/(files)"), self._upload),
-            ("GET", re.compile(r"/(files)"), self._listed_files),
+            ("GET", re.compile(r"/(files)"), partial(_listed, "files", self._files)),
             ("GET", re.compile(r"/(files/[^/:]+):download"), self._download),
-            ("GET", re.compile(r"/(files/[^/:]+)"), self._file),
+            ("GET", re.compile(r"/(files/[^/:]+)"), partial(_shown, "File", self._files)),
             ("DELETE", re.compile(r"/(files/[^/:]+)"), self._delete_file),
             ("POST", re.compile(r"/((?:projects/.*)?cachedContents)"), self._cache),
-            ("GET", re.compile(r"/((?:projects/.*)?cachedContents)"), self._listed_caches),
-            ("GET", re.compile(r"/((?:projects/.*)?cachedContents/[^/:]+)"), self._cached),
-            ("PATCH", re.compile(r"/((?:projects/.*)?cachedContents/[^/:]+)"), self._update_cache),
-            ("DELETE", re.compile(r"/((?:projects/.*)?cachedContents/[^/:]+)"), self._delete_cache),
+            ("GET", re.compile(r"/((?:projects/.*)?cachedContents)"), partial(_listed, "cachedContents", self._caches)),
+            ("GET", re.compile(rf"/{_CACHE}"), partial(_shown, "CachedContent", self._caches)),
+            ("PATCH", re.compile(rf"/{_CACHE}"), self._update_cache),
+            ("DELETE", re.compile(rf"/{_CACHE}"), partial(_deleted, "CachedContent", self._caches)),
         ]
 
     def answer(self, request: GeminiRequest) -> Reply | None:
@@ -132,20 +134,14 @@ class Resources:
         }
         return self._files[name]
 
-    def _file(self, _: GeminiRequest, name: str) -> Reply:
-        return reply.resource(self._files[name]) if name in self._files else _forbidden("File", name)
-
-    def _listed_files(self, request: GeminiRequest, _: str) -> Reply:
-        return reply.resource(_page("files", list(self._files.values()), request))
-
     def _download(self, _: GeminiRequest, name: str) -> Reply:
         if name not in self._files:
             return _forbidden("File", name)
         return reply.raw(self._data[name], headers={"content-type": self._files[name]["mimeType"]})
 
-    def _delete_file(self, _: GeminiRequest, name: str) -> Reply:
+    def _delete_file(self, request: GeminiRequest, name: str) -> Reply:
         self._data.pop(name, None)
-        return reply.resource({}) if self._files.pop(name, None) else _forbidden("File", name)
+        return _deleted("File", self._files, request, name)
 
     def _cache(self, request: GeminiRequest, parent: str) -> Reply:
         fields: JsonDict = request.json or {}
@@ -163,20 +159,23 @@ class Resources:
         }
         return reply.resource(self._caches[name])
 
-    def _cached(self, _: GeminiRequest, name: str) -> Reply:
-        return reply.resource(self._caches[name]) if name in self._caches else _forbidden("CachedContent", name)
-
-    def _listed_caches(self, request: GeminiRequest, _: str) -> Reply:
-        return reply.resource(_page("cachedContents", list(self._caches.values()), request))
-
     def _update_cache(self, request: GeminiRequest, name: str) -> Reply:
         if name not in self._caches:
             return _forbidden("CachedContent", name)
         self._caches[name] |= {"expireTime": request.field("expireTime") or _LATER}
         return reply.resource(self._caches[name])
 
-    def _delete_cache(self, _: GeminiRequest, name: str) -> Reply:
-        return reply.resource({}) if self._caches.pop(name, None) else _forbidden("CachedContent", name)
+
+def _listed(field: str, entries: Mapping[str, JsonDict], request: GeminiRequest, _: str) -> Reply:
+    return reply.resource(_page(field, list(entries.values()), request))
+
+
+def _shown(kind: str, entries: Mapping[str, JsonDict], _: GeminiRequest, name: str) -> Reply:
+    return reply.resource(entries[name]) if name in entries else _forbidden(kind, name)
+
+
+def _deleted(kind: str, entries: dict[str, JsonDict], _: GeminiRequest, name: str) -> Reply:
+    return reply.resource({}) if entries.pop(name, None) else _forbidden(kind, name)
 
 
 def _embedded(request: GeminiRequest, _: str) -> Reply:

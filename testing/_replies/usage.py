@@ -7,7 +7,9 @@ Developer API stream are running totals.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from maxim_gemini.testing._json_types import is_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,13 +34,9 @@ def part_tokens(part: Json) -> tuple[str, int]:
     """Return the modality of a part, in either spelling, and about how many tokens it is."""
     if "text" in part:
         return "TEXT", text_tokens(str(part["text"]))
-    blob: Any = part.get("inlineData") or part.get("inline_data") or part.get("fileData") or part.get("file_data")
-    if isinstance(blob, dict):
-        return _blob_tokens(blob)  # pyright: ignore[reportUnknownArgumentType]
-    return "TEXT", text_tokens(str({key: value for key, value in part.items() if key != "thoughtSignature"})) // 2
-
-
-def _blob_tokens(blob: JsonDict) -> tuple[str, int]:
+    blob = part.get("inlineData") or part.get("inline_data") or part.get("fileData") or part.get("file_data")
+    if not is_object(blob):
+        return "TEXT", text_tokens(str({key: value for key, value in part.items() if key != "thoughtSignature"})) // 2
     kind = str(blob.get("mimeType", blob.get("mime_type", ""))).partition("/")[0]
     if kind == "audio":
         return "AUDIO", max(1, int(len(str(blob.get("data", ""))) * AUDIO_TOKENS_PER_BYTE))

@@ -62,7 +62,9 @@ _REPEATED: Final = frozenset(
 
 def refusal(request: GeminiRequest) -> Failure | None:
     """Return the error 400 that a real server answers to a malformed body; `None` where *request* is well formed."""
-    if not request.body or request.method not in {"POST", "PATCH"} or _is_upload(request):
+    command = request.headers.get("x-goog-upload-command", "")
+    is_upload = "start" not in command if command else request.path.startswith("/upload/")
+    if not request.body or request.method not in {"POST", "PATCH"} or is_upload:
         return None
     try:
         value = read_json(request.body)
@@ -78,11 +80,6 @@ def refusal(request: GeminiRequest) -> Failure | None:
         return None
     violations = [{"description": fault} for fault in faults]
     return Failure(400, "\n".join(faults), details=({"@type": _BAD_REQUEST, "fieldViolations": violations},))
-
-
-def _is_upload(request: GeminiRequest) -> bool:
-    command = request.headers.get("x-goog-upload-command", "")
-    return "start" not in command if command else request.path.startswith("/upload/")
 
 
 def _reason(error: ValueError) -> str:

@@ -28,7 +28,12 @@ def traces_of(received: Received) -> list[JsonDict]:
     What was logged outside any trace comes last, as a trace that is named so.
     """
     problems = received.problems()
-    pictures = dict(_pictures(received))
+    pictures = {
+        one.id: f"data:{one.mime_type};base64,{base64.b64encode(one.content).decode()}"
+        for view in (*received.traces, *received.spans, *received.generations, *received.tool_calls)
+        for one in view.attachments
+        if one.content is not None and one.mime_type in _SHOWN and len(one.content) <= _LARGEST
+    }
     traces = [_shown(trace, problems, pictures) for trace in received.traces]
     traces.sort(key=lambda trace: trace.get("started_at", 0.0))
     orphans = [_prepared(orphan, pictures) for orphan in received.as_dict().get("orphans", ())]
@@ -62,14 +67,6 @@ def _trace(trace: Trace, problems: list[Problem], pictures: Mapping[str, str]) -
     parent = trace.parent
     session = {"id": parent.id, "name": parent.name} if parent is not None and parent.kind == "session" else None
     return data | {"session": session}
-
-
-def _pictures(received: Received) -> Iterator[tuple[str, str]]:
-    """Yield the pictures that were attached: the attachment's id, and a `data:` URL."""
-    for view in (*received.traces, *received.spans, *received.generations, *received.tool_calls):
-        for one in view.attachments:
-            if one.content is not None and one.mime_type in _SHOWN and len(one.content) <= _LARGEST:
-                yield one.id, f"data:{one.mime_type};base64,{base64.b64encode(one.content).decode()}"
 
 
 def _prepared(node: JsonDict, pictures: Mapping[str, str]) -> JsonDict:
