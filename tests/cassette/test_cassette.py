@@ -454,7 +454,7 @@ def test_vcrpy_s_stubs_can_use_it(path: Path) -> None:
     threading.Thread(target=server.handle_request, daemon=True).start()
     for _ in range(2):  # the second time from the cassette: the server answers once
         with Cassette.use(path=path, allow_missing=True) as cassette:
-            connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=5)
+            connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=60)
             connection.request("GET", f"/{ADDRESS.rpartition('/')[2]}")
             assert connection.getresponse().read() == b"Hello"
             connection.close()

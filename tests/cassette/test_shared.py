@@ -79,7 +79,7 @@ def test_threads_that_save_at_once_lose_nothing(tmp_path: Path) -> None:
 
     def work(number: int) -> None:
         cassette = opened(path)
-        barrier.wait(30)
+        barrier.wait(60)
         record(cassette, f"prompt {number}")
         cassette.save()
 

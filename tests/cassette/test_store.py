@@ -58,7 +58,7 @@ def test_a_process_killed_at_any_time_leaves_a_whole_file(tmp_path: Path) -> Non
             process.stdout.readline()
             timer = threading.Timer(delay, process.kill)
             timer.start()
-            process.wait(30)
+            process.wait(60)
             timer.join()
         response = Cassette.load(path).play(asked("x"))
         assert response is not None

@@ -274,7 +274,7 @@ def test_serve_plays_live_sessions_and_prints_what_differs() -> None:
                 asyncio.run(ask(client, "What is the capital of Peru?"))
         close(client)
         process.send_signal(signal.SIGTERM)
-        _, noted = process.communicate(timeout=20)
+        _, noted = process.communicate(timeout=60)
     assert answer == "Paris."
     assert "recorded 'What is the capital of France?' != sent 'What is the capital of Peru?'" in noted
     assert noted.endswith("2 requests answered\n")
@@ -295,7 +295,7 @@ def test_serve_over_tls_says_what_to_trust() -> None:
         with closing(genai.Client(api_key="any", http_options=options)) as client:
             answer = client.models.generate_content(model="gemini-2.5-flash", contents="Hi")
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
     assert url.startswith("https://127.0.0.1:")
     assert line == f"SSL_CERT_FILE={file} GOOGLE_GEMINI_BASE_URL={url} GEMINI_API_KEY=any  (Ctrl-C stops)\n"
     assert answer.text == "Hello from maxim-gemini."

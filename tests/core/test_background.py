@@ -29,7 +29,7 @@ def test_jobs_are_done_in_order_by_another_thread() -> None:
 
 def test_settling_waits_for_a_slow_job_and_not_longer_than_it_may() -> None:
     background, free, done = Background(), threading.Event(), list[int]()
-    background.do(lambda: free.wait(30))
+    background.do(lambda: free.wait(60))
     background.do(lambda: done.append(1))
     assert not background.settle(0.01)
     free.set()
@@ -57,7 +57,7 @@ def test_the_thread_ends_without_work_and_begins_again(monkeypatch: pytest.Monke
 
 
 def _wait_until(is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while not is_so():
         assert time.monotonic() < end
         time.sleep(0.005)

@@ -329,7 +329,7 @@ def test_threads_wait_for_room_if_that_is_the_policy(
     assert thread.is_alive()
     assert delivery.queued < 700
     backend.recover()
-    thread.join(20)
+    thread.join(60)
     assert delivery.flush(60)
     assert (delivery.sent, delivery.dropped) == (700, 0)
 
@@ -379,7 +379,7 @@ def test_nothing_is_sent_by_the_thread_that_logs(
     backend.received.delay = 0.5
     begin = time.monotonic()
     log_calls(logger, 200)
-    assert time.monotonic() - begin < 2  # 1,400 commits, of which maxim-py sends after each 100
+    assert time.monotonic() - begin < 6  # 1,400 commits, of which maxim-py sends after each 100: seven seconds
     logger.flush()
     assert delivery.queued == 0
     assert backend.summary["ended"] == 200

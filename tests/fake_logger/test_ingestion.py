@@ -256,7 +256,7 @@ def test_nothing_stays_behind() -> None:
         folder = Path(logger.writer.logs_dir)
         assert list(folder.iterdir())
     for thread in set(threading.enumerate()) - before:
-        thread.join(1)
+        thread.join(60)
     assert set(threading.enumerate()) <= before
     assert not folder.exists()
     assert Logger.trace.__module__ == "maxim.logger.logger"

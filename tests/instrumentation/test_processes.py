@@ -123,7 +123,7 @@ def test_celery(bare: genai.Client) -> None:
         span("Queue"),
     ):
         result = answer.apply_async(args=["Hi"], headers=work.headers())
-        assert result.get(timeout=30) == "ok"
+        assert result.get(timeout=60) == "ok"
     commits = commits_of(logger)
     whole = received(commits[:2], commits_of(workers), commits[2:])
     job = whole.spans.named("Job").only

@@ -120,7 +120,7 @@ def test_a_mock_serves_threads_from_before_as_it_did(block: Block) -> None:
     begin, words = threading.Event(), list[str | None]()
 
     def in_thread() -> None:
-        begin.wait(10)
+        begin.wait(60)
         with closing(genai.Client(api_key="any")) as client:
             words.append(client.models.generate_content(**ASK).text)
 
@@ -274,7 +274,7 @@ def asking_later(base_url: str | None) -> tuple[threading.Thread, threading.Even
     begin, answers = threading.Event(), list[object]()
 
     def in_thread() -> None:
-        begin.wait(10)
+        begin.wait(60)
         options: Any = {"base_url": base_url} if base_url else None
         with closing(genai.Client(api_key="any", http_options=options)) as client:
             try:

@@ -268,7 +268,7 @@ def test_an_interrupt_at_any_line_leaves_nothing_patched() -> None:
     assert interrupted > 100
     other = threading.Thread(target=block, daemon=True)
     other.start()
-    other.join(20)
+    other.join(60)
     assert not other.is_alive()  # no lock was left closed
 
 
@@ -326,7 +326,7 @@ def test_threads_that_load_and_patch_at_once_do_not_wait_for_each_other(late: st
     patches.acquire("us")
     loading.start()
     patches.acquire("another")
-    loading.join(20)
+    loading.join(60)
     assert not loading.is_alive()
     library: Any = sys.modules[late]
     assert library.greet() == "ours(hi)"

@@ -169,7 +169,7 @@ def test_a_worker_serves_the_route_of_each_who_submits(live: Loopback) -> None:
         outside = threading.Event()
 
         def submits_without_a_route() -> str | None:
-            outside.wait(10)
+            outside.wait(60)
             return pool.submit(said_now, live.url).result()
 
         submitted = thread_from_before.submit(submits_without_a_route)
@@ -230,7 +230,7 @@ def test_a_thread_that_outlives_the_route_is_let_go(live: Loopback) -> None:
     words: list[str | None] = []
 
     def late() -> None:
-        go.wait(10)
+        go.wait(60)
         words.append(said_now(live.url))
 
     with routed(Says("outer")):
@@ -254,7 +254,7 @@ def test_a_route_for_everything_catches_threads_from_before(live: Loopback) -> N
     words: list[str | None] = []
 
     def server_thread() -> None:
-        go.wait(10)
+        go.wait(60)
         words.append(said_now(live.url))
         with routed(Says("its own")):
             words.append(said_now(live.url))
@@ -264,7 +264,7 @@ def test_a_route_for_everything_catches_threads_from_before(live: Loopback) -> N
     thread.start()
     with routed(Says("everything"), everywhere=True):
         go.set()
-        stop.wait(10)
+        stop.wait(60)
     thread.join()
     assert words == ["everything", "its own"]
     assert said_now(live.url) == "live"

@@ -25,7 +25,7 @@ PREFLIGHT = {
 def send(
     server: GeminiServer, method: str, path: str = PATH, body: bytes | None = None, headers: Mapping[str, str] = {}
 ) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     try:
         connection.request(method, path, body, dict(headers))
         answer = connection.getresponse()

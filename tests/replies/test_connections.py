@@ -29,7 +29,7 @@ BODY = b'{"contents": [{"parts": [{"text": "hi"}], "role": "user"}]}'
 
 
 def posted(server: GeminiServer, action: str = "streamGenerateContent?alt=sse") -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=60)
     head = f"POST /v1beta/models/{MODEL}:{action} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(BODY)}\r\n\r\n"
     connection.sendall(head.encode() + BODY)
     return connection
@@ -93,13 +93,13 @@ def test_a_client_that_does_not_read_holds_up_neither_others_nor_the_end() -> No
         with asking(server.url) as client:
             assert client.models.generate_content(model=MODEL, contents="hi").text == "hi"
         started = time.monotonic()
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 60
     slow.close()
 
 
 def test_a_client_that_sends_its_request_slowly_and_in_chunks_is_answered() -> None:
     with GeminiServer(reply.text("hi")) as server:
-        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
             path = f"/v1beta/models/{MODEL}:generateContent"
             head = f"POST {path} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
             for byte in head.encode():
@@ -115,7 +115,7 @@ def test_a_client_that_sends_its_request_slowly_and_in_chunks_is_answered() -> N
 
 def test_a_client_that_stops_in_the_middle_of_its_request_is_forgotten() -> None:
     with GeminiServer() as server:
-        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
             connection.sendall(
                 b"POST /v1beta/models/m:generateContent HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n{"
             )
@@ -166,23 +166,23 @@ def test_a_forked_process_is_served_and_holds_nothing_open() -> None:
         port = server.port
 
         def child() -> None:
-            with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
                 connection.sendall(
                     f"POST /v1beta/models/{MODEL}:generateContent HTTP/1.1\r\nhost: x\r\nconnection: close\r\n"
                     f"content-length: {len(BODY)}\r\n\r\n".encode()
                     + BODY
                 )
                 answered.put(b'"hi"' in b"".join(iter(lambda: connection.recv(65536), b"")))
-            may_end.wait(20)
+            may_end.wait(60)
             server.stop()
 
         process = context.Process(target=child)
         process.start()
-        assert answered.get(timeout=20) is True
+        assert answered.get(timeout=60) is True
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0, "the fork keeps the port"
     may_end.set()
-    process.join(20)
+    process.join(60)
     assert process.exitcode == 0
 
 
@@ -193,7 +193,7 @@ def test_a_fork_that_stops_its_copy_leaves_the_server_running() -> None:
     with GeminiServer(reply.text("hi")) as server:
         process = context.Process(target=server.stop)
         process.start()
-        process.join(20)
+        process.join(60)
         assert process.exitcode == 0
         with asking(server.url) as client:
             assert client.models.generate_content(model=MODEL, contents="hi").text == "hi"
@@ -213,15 +213,15 @@ def test_stopping_does_not_wait_for_a_reply_function() -> None:
 
     def waits(_: GeminiRequest) -> reply.Reply:
         reached.set()
-        hold.wait(30)
+        hold.wait(120)
         return reply.text("late")
 
     server = GeminiServer(waits)
     server.start()
     connection = posted(server)
-    assert reached.wait(10)
+    assert reached.wait(60)
     started = time.monotonic()
     server.stop()
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 60
     hold.set()
     connection.close()

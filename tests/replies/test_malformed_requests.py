@@ -27,7 +27,7 @@ def server() -> Iterator[GeminiServer]:
 
 
 def post(server: GeminiServer, body: bytes, action: str = "generateContent") -> tuple[int, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     try:
         connection.request("POST", f"/v1beta/models/{MODEL}:{action}", body, {"content-type": "application/json"})
         answer = connection.getresponse()
@@ -158,7 +158,7 @@ def test_a_body_that_never_ends_is_refused_before_it_does() -> None:
     import socket
 
     server = GeminiServer(max_body=1000)
-    with server, socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with server, socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(
             b"POST /v1beta/models/m:generateContent HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
         )
@@ -209,7 +209,7 @@ def test_a_limit_of_nothing_is_refused(limit: str) -> None:
 @pytest.mark.parametrize("query", ["pageToken=x", "pageSize=x", "pageSize=-1", "pageToken=-5"])
 def test_a_page_that_is_no_number_is_an_error_400(query: str) -> None:
     with GeminiServer() as server:
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
         connection.request("GET", f"/v1beta/models?{query}")
         assert connection.getresponse().status == 400
         connection.close()

@@ -151,7 +151,7 @@ async def test_an_async_function_is_awaited() -> None:
 
 
 def test_a_function_that_blocks_holds_up_no_other_client() -> None:
-    together = threading.Barrier(12, timeout=20)
+    together = threading.Barrier(12, timeout=60)
 
     def waits(request: GeminiRequest) -> reply.Reply:
         together.wait()
@@ -164,7 +164,7 @@ def test_a_function_that_blocks_holds_up_no_other_client() -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(20)
+            thread.join(60)
     assert sorted(map(str, answers), key=int) == [str(at) for at in range(12)]
 
 

@@ -47,7 +47,7 @@ class Page:
         return answer["result"]
 
     def _receive(self) -> dict[str, Any]:
-        message: dict[str, Any] = json.loads(self._socket.recv(timeout=20))
+        message: dict[str, Any] = json.loads(self._socket.recv(timeout=60))
         if message.get("method") == "Network.requestWillBeSent":
             self.requests.append(message["params"]["request"]["url"])
         return message
@@ -104,4 +104,4 @@ def browser() -> Iterator[Page]:
                 yield Page(socket)
         finally:
             process.terminate()
-            process.communicate(timeout=10)
+            process.communicate(timeout=60)
