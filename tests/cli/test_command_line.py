@@ -283,6 +283,13 @@ def test_scrub_takes_a_planted_key_out(cli: Run, copies: Path) -> None:
     assert cli("cassettes", "scrub", copies, "--dry-run")[0] == 0
 
 
+def test_scrub_shows_json(cli: Run, copies: Path) -> None:
+    path = planted(copies, "The key is AIza" + "Sy0123456789abcdefghijklmnopqrstu-_.")
+    states = json.loads(cli("cassettes", "scrub", copies, "--json")[1])
+    assert states[str(path)] == "scrubbed"
+    assert sorted(states.values()) == ["scrubbed", "unchanged"]
+
+
 def test_scrub_leaves_what_came_along_as_it_is(cli: Run) -> None:
     code, out, err = cli("cassettes", "scrub", "--dry-run", cassettes.FOLDER)
     assert (code, out, err) == (0, "", f"{len(cassettes.names())} unchanged\n")
