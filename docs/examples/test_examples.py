@@ -31,7 +31,7 @@ def test_a_function_call_in_a_chat(maxim_gemini_recorder):
             tools=[get_weather],
         ),
     )
-    said = "".join(
+    advice = "".join(
         chunk.text or ""
         for chunk in chat.send_message_stream("What should I wear for a walk in Kyiv this afternoon?")
         if not chunk.function_calls
@@ -39,8 +39,8 @@ def test_a_function_call_in_a_chat(maxim_gemini_recorder):
     chat.end_trace()
 
     logger = maxim_gemini_recorder.logger
-    assert "jacket" in said
-    assert logger.trace.output == said
+    assert "jacket" in advice
+    assert logger.trace.output == advice
     assert logger.tool_call.arguments == {"city": "Kyiv"}
     assert [generation.finish_reason for generation in logger.generations] == ["STOP", "STOP"]
 
