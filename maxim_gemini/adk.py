@@ -45,7 +45,7 @@ except ImportError as error:
 
 
 class _Requested:
-    """The functions that a model asked for: each with the id under which the generation's result names it."""
+    """The functions that a model requested: each with the id under which the generation's result names it."""
 
     def __init__(self) -> None:
         self._waiting: list[RequestedCall] = []
@@ -55,7 +55,7 @@ class _Requested:
         self._waiting += calls
 
     def take(self, name: str, arguments: dict[str, Any]) -> str:
-        """Return the id of a function that is run; a fresh one for what no model asked for."""
+        """Return the id of a function that is run; a fresh one for what no model requested."""
         alike = [one for one in self._waiting if (one.call.name, dict(one.call.args or {})) == (name, arguments)]
         if not alike:
             return new_id()

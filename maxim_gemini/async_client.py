@@ -168,16 +168,16 @@ class MaximGeminiAsyncClient(Wrapper, AsyncClient, sdk_class=AsyncClient):
         try:  # as heavy as the rest together, and the SDK imports it late, too
             from .interactions import MaximGeminiAsyncInteractions
         except ImportError:
-            found: MaximGeminiAsyncInteractions = self._wrapped.interactions
-            return found
+            bare: MaximGeminiAsyncInteractions = self._wrapped.interactions
+            return bare
         return self._once("interactions", self._wrapped.interactions, MaximGeminiAsyncInteractions)
 
     @property
     def live(self) -> MaximGeminiAsyncLive:
         """The Live API, traced; `live.music` is the SDK's own, and so is all of it before google-genai 2."""
         if not HAS_LIVE:
-            found: MaximGeminiAsyncLive = self._wrapped.live
-            return found
+            bare: MaximGeminiAsyncLive = self._wrapped.live
+            return bare
         from .live import MaximGeminiAsyncLive  # few applications speak
 
         return self._once("live", self._wrapped.live, MaximGeminiAsyncLive)

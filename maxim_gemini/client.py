@@ -168,8 +168,8 @@ class MaximGeminiClient(Wrapper, Client, sdk_class=Client):
         try:  # as heavy as the rest together, and the SDK imports it late, too
             from .interactions import MaximGeminiInteractions
         except ImportError:
-            found: MaximGeminiInteractions = self._wrapped.interactions
-            return found
+            bare: MaximGeminiInteractions = self._wrapped.interactions
+            return bare
         return self._once("interactions", self._wrapped.interactions, MaximGeminiInteractions)
 
     @property

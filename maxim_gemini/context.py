@@ -382,7 +382,7 @@ class TraceHandle(_Handle):
             _warn_once("trace() got no logger: it traces nothing")
             return
         log = Log(self._logger, self._privacy)
-        if log.attempt("read the headers", self._sampled) == "0":
+        if log.attempt("read the headers", self._sampled) == "0":  # a trace that is not logged has no parts
             surroundings.enter(None, self)
             return
         given = log.attempt("read the headers", labels_in, self._headers, log) or NO_LABELS
@@ -444,7 +444,7 @@ class TraceHandle(_Handle):
         if self._part is not None:
             surroundings.leave(self._part)
             self._part._end(outcome)
-            outcome = SUCCESS
+            outcome = SUCCESS  # the error is that of the part; the trace is for the other process to judge
         super()._end(outcome)
 
     def _finish(self) -> None:
@@ -555,8 +555,8 @@ def current_trace() -> TraceHandle | None:
 
 def current_span() -> SpanHandle | None:
     """Return the innermost `span()` of the innermost trace that this code runs in."""
-    found = _innermost(_Handle)
-    return found if isinstance(found, SpanHandle) else None
+    handle = _innermost(_Handle)
+    return handle if isinstance(handle, SpanHandle) else None
 
 
 H = TypeVar("H", bound=_Handle)

@@ -64,7 +64,7 @@ class Background:
         thread = threading.Thread(target=self._run, name="maxim-gemini-background", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # the interpreter is shutting down
+        except RuntimeError:  # the interpreter is shutting down, and starts no thread: this one does the jobs
             self._drain()
         else:
             self._thread = thread

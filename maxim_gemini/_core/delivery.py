@@ -153,7 +153,7 @@ class Delivery:
 
     def begin_again(self) -> None:
         """Begin with nothing, in a forked child: what waits is sent by the parent."""
-        self._spool.forget()
+        self._spool.forget()  # its lock and its files are the parent's, as are the connections
         self._transport.open(anew=True)
         self._begin()
 
@@ -178,7 +178,7 @@ class Delivery:
         except Exception as error:
             self._lose_unwritten(error)
             return
-        if waiting == ENOUGH:
+        if waiting == ENOUGH:  # not at every log above: a bell takes a lock, and once is enough to wake the collector
             self._bells["collect"].ring()
         if not self._is_running:
             self._start()
@@ -328,7 +328,7 @@ class Delivery:
     # ------------------------------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
-        with self._starting:
+        with self._starting:  # several threads may log at once for the first time
             if self._is_running or self.is_abandoned:
                 return
             self._is_running = True

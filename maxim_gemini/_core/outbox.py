@@ -163,6 +163,7 @@ class Outbox:
             if isinstance(first, Barrier):
                 self._items.popleft()
                 return first
+            # They stay at the head until `done`: if the process ends while they are sent, they are kept like the rest.
             self._taken = self._run(first, size)
             return self._taken
 
@@ -176,7 +177,7 @@ class Outbox:
             if isinstance(item, Barrier) or not _joins_others(item) or item.size >= size:
                 break
             run.append(item)
-            size -= item.size + 1
+            size -= item.size + 1  # and the line end between two
         return run
 
     def put_back(self) -> None:
@@ -246,6 +247,7 @@ class Outbox:
 
     def _drop_oldest(self, why: str, *, newest: Item | None = None, on_disk: bool = False) -> bool:
         for item in self._items:
+            # What was taken may have arrived by now: dropped, it would count as lost.
             if item is newest or isinstance(item, Barrier) or item in self._taken:
                 continue
             if item.kept if on_disk else item.content:

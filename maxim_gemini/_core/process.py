@@ -1,4 +1,4 @@
-"""What a process does to its deliveries: it ends, is asked to end, and forks."""
+"""What a process does to its deliveries: it ends, by itself or by a signal, and forks."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .._core.generation import Outcome, Start
     from .call import InteractionCall
 
-_SAID: Final = frozenset({"user_action", "world_setup"})
+_OTHER_INPUT: Final = frozenset({"user_action", "world_setup"})
 """What the application sends that is no content: it is logged as it is."""
 
 
@@ -57,7 +57,7 @@ class LiveInteraction:
     def _sent(self, kind: str, event: JsonDict, at: Start) -> None:
         if kind == "input":
             self._input += listed(event.get("content"))
-        elif kind in _SAID:
+        elif kind in _OTHER_INPUT:
             self._input.append(as_json(event))
         elif kind == "interaction.create":
             self._call.configure({name: value for name, value in event.items() if name != "event_type"})

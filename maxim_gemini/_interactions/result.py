@@ -37,7 +37,7 @@ _HEAD_IN_METADATA: Final = (
 
 
 class FunctionCall(NamedTuple):
-    """A function that the application is asked to run."""
+    """A function that the model requests."""
 
     id: str | None
     name: str
@@ -92,7 +92,7 @@ class InteractionAnswer:
         return []
 
     def finish(self) -> list[RequestedCall]:
-        """Return the functions that the application is asked to run."""
+        """Return the functions that the model requests."""
         self._calls = [RequestedCall(self._id_of(call), call) for call in function_calls(self.interaction)]
         return self._calls
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class FunctionCall(NamedTuple):
-    """A function that the application is asked to run."""
+    """A function that the model requests."""
 
     id: str | None
     name: str | None

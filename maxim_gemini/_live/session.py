@@ -139,7 +139,7 @@ class LiveSession:
         turn.input.read(member(content, "turns"))
         turn.note_voice(at)
         if member(content, "turn_complete"):
-            turn.asked(at)
+            turn.note_end_of_request(at)
         turn.open()
 
     def realtime_input(self, given: Any, _message: JsonDict, at: Start) -> None:
@@ -151,7 +151,7 @@ class LiveSession:
                 turn.input.take_in(media)
         if isinstance(text := member(given, "text"), str):
             turn.input.read({"role": "user", "parts": [{"text": text}]})
-            turn.asked(at)
+            turn.note_end_of_request(at)
             turn.open()
         for name in _MARKS & set(names(mapping(given) or {})):
             self._mark(turn, at, begins=name == "activity_start")
@@ -162,7 +162,7 @@ class LiveSession:
         if begins:
             turn.open(at)
         else:
-            turn.asked(at)
+            turn.note_end_of_request(at)
 
     def tool_response(self, response: Any, _message: JsonDict, at: Start) -> None:
         """Take in what functions returned."""
@@ -236,7 +236,7 @@ class LiveSession:
         if kind.endswith(("START", "SOS")):
             self._speaking(at).open(at)
         elif kind.endswith(("END", "EOS")):
-            self._speaking(at).asked(at)
+            self._speaking(at).note_end_of_request(at)
 
     def _complete(self, content: Any, turn: Turn, at: Start) -> None:
         """End the turn where the SDK's `receive` ends."""

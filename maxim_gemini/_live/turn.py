@@ -71,7 +71,7 @@ class Results(NamedTuple):
 
 
 class Answering:
-    """An answer under way, and what it answers. It is logged when it ends, and all that was asked is known."""
+    """An answer under way, and what it answers. It is logged when it ends, when the whole request is known."""
 
     __slots__ = ("answer", "ended_at", "generation", "messages", "results", "results_at", "started_at")
 
@@ -103,8 +103,8 @@ class Turn:
         self._log = connection.log
         self._trace = Trace(self._log, connection.labels, "Live turn", session_name=SESSION_NAME)
         self._tools = ToolRuns(self._trace, connection.conversation, lambda value: (as_text(value), False))
-        self._started_at = self._heard_at = at
-        self._asked_at: Start | None = at if self.input.messages else None
+        self._started_at = self._last_sent_at = at
+        self._requested_at: Start | None = at if self.input.messages else None
         self._now: Answering | None = None
         self._text_at_first = ""
         self._output: list[str] = []
@@ -121,11 +121,11 @@ class Turn:
 
     def note_voice(self, at: Start) -> None:
         """Note that the application sent something."""
-        self._heard_at = at
+        self._last_sent_at = at
 
-    def asked(self, at: Start) -> None:
+    def note_end_of_request(self, at: Start) -> None:
         """Note that the application has sent all that is to be answered."""
-        self._asked_at = self._heard_at = at
+        self._requested_at = self._last_sent_at = at
 
     def return_results(self, tool_response: Any, at: Start) -> None:
         """Take in what functions returned."""
@@ -135,7 +135,7 @@ class Turn:
                 message["tool_call_id"] = self._connection.known_id(call_id)
         if self._now is None:
             self.input.messages += request.messages
-            self.asked(at)
+            self.note_end_of_request(at)
         else:
             self._now.results_at = at
             self._now.results += request.messages
@@ -158,7 +158,7 @@ class Turn:
         self.open()
         if self._now is not None and (results_at := self._now.results_at) is not None:
             self._finish(self._now, Outcome(at=results_at.at))
-            self._asked_at = results_at
+            self._requested_at = results_at
         self._answering(at).generation.add(message, at)
 
     def _answering(self, at: Start) -> Answering:
@@ -167,8 +167,8 @@ class Turn:
             model, attached = self._connection.model, set[str | bytes | None]()
             generation = Generation(self._trace, model, answer, self._tools, attached, streamed=True)
             messages = [*self._connection.system, *self.input.messages, *self._rounds]
-            asked_at = self._asked_at or (self._heard_at if self.input.messages else at)
-            self._now = Answering(generation, answer, messages, asked_at)
+            requested_at = self._requested_at or (self._last_sent_at if self.input.messages else at)
+            self._now = Answering(generation, answer, messages, requested_at)
         return self._now
 
     def generated(self, at: Start) -> None:
@@ -193,9 +193,9 @@ class Turn:
         return unanswered
 
     def _end(self, outcome: Outcome, at: Start) -> None:
-        is_a_request = self._asked_at is not None or self.input.is_media_only or self.usage is not None
+        is_a_request = self._requested_at is not None or self.input.is_media_only or self.usage is not None
         if self._now is None and is_a_request:
-            self._answering(self._heard_at)
+            self._answering(self._last_sent_at)
         if self._now is not None:
             ended = self._now.ended_at or at
             self._now.answer.usage = self.usage

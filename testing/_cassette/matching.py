@@ -106,6 +106,7 @@ def _digest(data: bytes) -> str:
     return f"{len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}"
 
 
+# Binary members are compared by their digest: a picture of a megabyte would be in every key and every diff.
 _written = json.JSONEncoder(sort_keys=True, default=_digest).encode
 
 

@@ -73,32 +73,32 @@ class Media:
         """How many bytes are in files."""
         return sum(len(file.data) for file in self._kept)
 
-    def emptied(self, value: Any, side: str, found: list[int]) -> Any:
-        """Return *value* without its media, and add to *found* where they are."""
+    def emptied(self, value: Any, side: str, slices: list[int]) -> Any:
+        """Return *value* without its media, and add to *slices* where they are: file, start, size."""
         if is_list(value):
-            return [self.emptied(item, side, found) for item in value]
+            return [self.emptied(item, side, slices) for item in value]
         if not is_object(value):
             return value
         members: dict[str, Any] = value
         kind = str(members.get("mimeType", members.get("mime_type", "")))
         return {
-            name: self._taken(member, side, kind, found)
+            name: self._taken(member, side, kind, slices)
             if name == "data" and isinstance(member, str) and (kind or not member)
-            else self.emptied(member, side, found)
+            else self.emptied(member, side, slices)
             for name, member in members.items()
         }
 
-    def _taken(self, text: str, side: str, kind: str, found: list[int]) -> str:
+    def _taken(self, text: str, side: str, kind: str, slices: list[int]) -> str:
         forms, data = _decoded(text)
         if not forms:
             return text
         file = self._file_for(side, kind, forms, data)
         file.forms &= forms
         if file.is_pcm or not file.data:
-            found += (file.index, len(file.data), len(data))
+            slices += (file.index, len(file.data), len(data))
             file.data += data
         else:
-            found += (file.index, 0, len(data))
+            slices += (file.index, 0, len(data))
         return ""
 
     def _file_for(self, side: str, kind: str, forms: frozenset[str], data: bytes) -> _File:

@@ -178,7 +178,7 @@ class WebsocketSession:
     def key(self) -> str:
         """What the client asks for in the whole session, as text."""
         if self._key is None:
-            self._key = self.asked.key
+            self._key = self.whole_meaning.key
         return self._key
 
     @property
@@ -199,8 +199,8 @@ class WebsocketSession:
         return self.path._replace(body=next(self.sent(), None))
 
     @property
-    def asked(self) -> Meaning:
-        """What the client asks for in the whole session."""
+    def whole_meaning(self) -> Meaning:
+        """What the client sends in the whole session."""
         return self.path._replace(body=[*self.sent()])
 
     @property
@@ -369,10 +369,10 @@ def _stored(frame: Frame, clean: Scrubber, media: Media) -> dict[str, Any]:
     stored: dict[str, Any] = {"at": round(frame.at, 3)}
     if style is None:
         return {**stored, side: clean.value(as_text(data)), "json": None, "type": kind}
-    found: list[int] = []
-    emptied = media.emptied(value, side, found)
+    slices: list[int] = []
+    emptied = media.emptied(value, side, slices)
     stored |= {side: clean.json(emptied), "json": style, "type": kind}
-    return {**stored, "media": found} if found else stored
+    return {**stored, "media": slices} if slices else stored
 
 
 def _styles(frames: list[dict[str, Any]]) -> dict[str, Any]:

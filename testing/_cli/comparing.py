@@ -83,7 +83,7 @@ def _changes(pair: Pair) -> Iterator[str]:
 
 
 def _question(recorded: Recorded) -> Meaning:
-    return recorded.meaning if isinstance(recorded, Interaction) else recorded.asked
+    return recorded.meaning if isinstance(recorded, Interaction) else recorded.whole_meaning
 
 
 def _answer(interaction: Recorded) -> JsonDict:

@@ -116,6 +116,7 @@ def _still_open(lane: Lane | None) -> Lane | None:
 
 def current_lane() -> Lane | None:
     """Return the lane of the present context, else that of the present thread."""
+    # A context goes before its thread: the tasks of one loop may belong to several blocks.
     return (
         _still_open(lane_of_context.get())
         or _still_open(getattr(threading.current_thread(), THREAD, None))
@@ -171,7 +172,7 @@ class Block:
     def lifted(self, hosts: Iterable[str] | None = None) -> Generator[None]:
         """Let requests pass meanwhile: all, or those to *hosts*."""
         lifted = None if hosts is None else frozenset(hosts)
-        self._lifted.append(lifted)
+        self._lifted.append(lifted)  # a list, not a stack: blocks of several threads end in any order
         try:
             yield
         finally:

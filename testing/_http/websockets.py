@@ -161,7 +161,7 @@ def _watch(connection: Any, tap: Tap) -> None:
 
     async def note_and_send(message: Any, *args: Any, **kwargs: Any) -> None:
         whole = await _joined(message)
-        tap.frame(whole, is_sent=True)
+        tap.frame(whole, is_sent=True)  # before it is sent: an answer may come while `send` still waits
         try:
             await send(whole, *args, **kwargs)
         except ConnectionClosed:
@@ -291,6 +291,8 @@ class MemoryConnection(ClientConnection):
             with detour(), _opening(leaving.tap):
                 real = await _Awaited(self._open_live)
             _watch(real, leaving.tap)
+            # The application has the recorded answers to what it sent so far: the server gets the same messages, and
+            # its own answers to them are read and dropped.
             live = _LivePeer(real)
             for earlier in leaving.before:
                 await live.take(earlier)

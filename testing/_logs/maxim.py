@@ -71,6 +71,7 @@ def encoded(data: JsonDict | None) -> tuple[str, dict[str, str]]:
     try:
         return _ENCODER.encode(data), {}
     except Exception:
+        # One value that can't be written must not take the others with it, so each is tried by itself.
         members = data or {}
         lost: dict[str, str] = {}
         for key, value in members.items():

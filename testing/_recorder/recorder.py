@@ -127,6 +127,7 @@ class GeminiRecorder:
                 self.__dict__.pop(made, None)
             settings = self._settings()
             self._traffic = Traffic(settings, self._load(settings))
+            # On a stack, so that what was patched is undone where the second of both fails.
             with ExitStack() as stack:
                 stack.enter_context(routed(self._traffic, everywhere=self.everywhere))
                 if self.instrument:
