@@ -17,7 +17,7 @@ here differs.
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -144,12 +144,12 @@ def sending_no_labels(interactions: Any) -> Any:
     return other
 
 
-def is_stream(response: Any) -> bool:
+def is_stream(response: object) -> bool:
     """Return whether *response* is one of the SDK's streams of events."""
     return hasattr(response, "generator") and hasattr(response, "close")
 
 
-def is_interaction(response: Any) -> bool:
+def is_interaction(response: object) -> bool:
     """Return whether *response* is an interaction, and not the raw response that an accessor was asked for."""
     return hasattr(response, "status") and hasattr(response, "id")
 
@@ -163,7 +163,7 @@ def recording(response: Any, generation: Generation, call: InteractionCall) -> A
     return response
 
 
-def parsed_by(response: Any, call: InteractionCall, end_with: Any) -> Any:
+def parsed_by(response: Any, call: InteractionCall, end_with: Callable[[Any, InteractionCall], Any]) -> Any:
     """Return a raw *response* whose `parse` gives a recorded stream; *end_with* has it end *call*."""
     parse = response.parse
 
@@ -214,7 +214,7 @@ def ending_async(opened: Any, call: InteractionCall) -> Any:
     return opened
 
 
-def watching(opened: Any, see: Any) -> Any:
+def watching(opened: Any, see: Callable[[Any], object]) -> Any:
     """Return the stream *opened* of an interaction that is read again; *see* is called with every event."""
     events = opened.generator
 
@@ -227,7 +227,7 @@ def watching(opened: Any, see: Any) -> Any:
     return opened
 
 
-def watching_async(opened: Any, see: Any) -> Any:
+def watching_async(opened: Any, see: Callable[[Any], object]) -> Any:
     """The same with `await`."""
     events = opened.generator
 

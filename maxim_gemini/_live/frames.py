@@ -41,7 +41,7 @@ def _in_snake_case(name: str) -> str:
     return "".join(f"_{char.lower()}" if char.isupper() else char for char in name)
 
 
-def member(message: Any, name: str) -> Any:
+def member(message: object, name: str) -> Any:
     """Return the member *name*, written so or in camel case: the SDKs write one or the other, Gemini takes both."""
     members = mapping(message)
     if members is None:
@@ -54,7 +54,7 @@ def names(message: JsonDict) -> list[str]:
     return [_in_snake_case(name) for name in message]
 
 
-def members_of(message: Any, name: str) -> Iterator[JsonDict]:
+def members_of(message: object, name: str) -> Iterator[JsonDict]:
     """Yield the objects in the list *name*, or the only one."""
     value: object = member(message, name)
     for item in cast("list[object]", value) if isinstance(value, list) else [value]:
@@ -62,7 +62,7 @@ def members_of(message: Any, name: str) -> Iterator[JsonDict]:
             yield found
 
 
-def blob(value: Any) -> tuple[str, bytes] | None:
+def blob(value: object) -> tuple[str, bytes] | None:
     """Return the MIME type and the bytes of inline data."""
     data = member(value, "data")
     if not isinstance(data, str):

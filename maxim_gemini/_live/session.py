@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from .._core.generation import STOPPED_EARLY, SUCCESS, Outcome
 from .._core.logger import new_id
@@ -21,6 +21,8 @@ from .request import system_messages
 from .turn import SESSION_NAME, Connection, Turn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .._core.connection import Frame
     from .._core.generation import Start
     from .turn import Results
@@ -133,7 +135,7 @@ class LiveSession:
         results, self._unanswered = self._unanswered, None
         return Turn(self._connection, results.at, results.messages) if results else Turn(self._connection, at)
 
-    def client_content(self, content: Any, _message: JsonDict, at: Start) -> None:
+    def client_content(self, content: object, _message: JsonDict, at: Start) -> None:
         """Take in typed contents."""
         turn = self._speaking(at)
         turn.input.read(member(content, "turns"))
@@ -142,7 +144,7 @@ class LiveSession:
             turn.note_end_of_request(at)
         turn.open()
 
-    def realtime_input(self, given: Any, _message: JsonDict, at: Start) -> None:
+    def realtime_input(self, given: object, _message: JsonDict, at: Start) -> None:
         """Take in sound, pictures, words and marks, as they come."""
         turn = self._speaking(at)
         turn.note_voice(at)
@@ -164,11 +166,11 @@ class LiveSession:
         else:
             turn.note_end_of_request(at)
 
-    def tool_response(self, response: Any, _message: JsonDict, at: Start) -> None:
+    def tool_response(self, response: object, _message: JsonDict, at: Start) -> None:
         """Take in what functions returned."""
         self._under_way(at).return_results(response, at)
 
-    def context_update(self, update: Any, _message: JsonDict, _at: Start) -> None:
+    def context_update(self, update: object, _message: JsonDict, _at: Start) -> None:
         """Take note of another system instruction, or other tools."""
         if (instruction := member(update, "system_instruction")) is not None:
             self._connection.system = system_messages(instruction)
@@ -184,7 +186,7 @@ class LiveSession:
             self._turn = self._new_turn(at)
         return self._turn
 
-    def server_content(self, content: Any, message: JsonDict, at: Start) -> None:
+    def server_content(self, content: object, message: JsonDict, at: Start) -> None:
         """Take in a piece of an answer, the words of the user, the end of an answer or of a turn."""
         if unknown := [name for name in names(mapping(content) or {}) if name not in _KNOWN_CONTENT]:
             QUIET.debug("unknown members of live content: %s", ", ".join(unknown))
@@ -211,24 +213,24 @@ class LiveSession:
         turn.input.transcribe(text)
         turn.open()
 
-    def tool_call(self, _call: Any, message: JsonDict, at: Start) -> None:
+    def tool_call(self, _call: object, message: JsonDict, at: Start) -> None:
         """Take in functions that Gemini asks for."""
         self._under_way(at).add({"tool_call": member(message, "tool_call")}, at)
 
-    def tool_call_cancellation(self, cancellation: Any, _message: JsonDict, at: Start) -> None:
+    def tool_call_cancellation(self, cancellation: object, _message: JsonDict, at: Start) -> None:
         """Take note of functions that Gemini no longer asks for."""
         ids: list[str] = member(cancellation, "ids") or []
         known = self._connection.calls
         turn = self._under_way(at)
         turn.settle([FunctionAnswer(known.get(i), i, None, "", "cancelled by Gemini", "cancelled") for i in ids])
 
-    def usage_metadata(self, usage: Any, _message: JsonDict, at: Start) -> None:
+    def usage_metadata(self, usage: object, _message: JsonDict, at: Start) -> None:
         """Take in a count of tokens."""
         turn = self._under_way(at)
         turn.open()
         turn.usage = mapping(usage)
 
-    def voice_activity(self, activity: Any, _message: JsonDict, at: Start) -> None:
+    def voice_activity(self, activity: object, _message: JsonDict, at: Start) -> None:
         """Take note of where Gemini hears the user begin, and end."""
         kind = str(
             member(activity, "type") or member(activity, "vad_signal_type") or member(activity, "voice_activity_type")
@@ -238,7 +240,7 @@ class LiveSession:
         elif kind.endswith(("END", "EOS")):
             self._speaking(at).note_end_of_request(at)
 
-    def _complete(self, content: Any, turn: Turn, at: Start) -> None:
+    def _complete(self, content: object, turn: Turn, at: Start) -> None:
         """End the turn where the SDK's `receive` ends."""
         status = str(member(content, "interaction_status") or "")
         if status and not status.endswith("UNSPECIFIED"):
@@ -257,15 +259,15 @@ class LiveSession:
             self._has_had_turns = True
             self._unanswered = turn.end(outcome, at)
 
-    def _event(self, name: str, value: Any) -> None:
+    def _event(self, name: str, value: object) -> None:
         data = {key: as_text(item) for key, item in (mapping(value) or {}).items()}
         self._log.attempt("log an event", lambda: self._log.logger.session_event(self._id, new_id(), name, data))
 
-    def go_away(self, value: Any, _message: JsonDict, _at: Start) -> None:
+    def go_away(self, value: object, _message: JsonDict, _at: Start) -> None:
         """Log that Gemini will close the connection soon."""
         self._event("go_away", value)
 
-    def session_resumption_update(self, value: Any, _message: JsonDict, _at: Start) -> None:
+    def session_resumption_update(self, value: object, _message: JsonDict, _at: Start) -> None:
         """Remember what the session can be resumed with."""
         if handle := member(value, "new_handle"):
             self._resumable.remember(str(handle), self._id)
@@ -300,7 +302,7 @@ class LiveSession:
             self._log.attempt("end the session", lambda: self._log.logger.session_end(self._id))
 
 
-def _has_answer(content: Any) -> bool:
+def _has_answer(content: object) -> bool:
     """Return whether there is a piece of an answer: the transcription begins and ends with pieces without text."""
     return bool(
         member(member(content, "model_turn"), "parts")
@@ -314,18 +316,20 @@ def _beginning(content: str | bytes) -> str:
     return repr(content[:200]) + ("..." if len(content) > 200 else "")
 
 
-def _nothing(_session: LiveSession, _value: Any, _message: JsonDict, _at: Start) -> None:
+def _nothing(_session: LiveSession, _value: object, _message: JsonDict, _at: Start) -> None:
     """Pass over what says nothing about a turn."""
 
 
-_SENT: Final[dict[str, Any]] = {
+Handler: TypeAlias = "Callable[[LiveSession, object, JsonDict, Start], None]"
+
+_SENT: Final[dict[str, Handler]] = {
     "setup": _nothing,
     "client_content": LiveSession.client_content,
     "realtime_input": LiveSession.realtime_input,
     "tool_response": LiveSession.tool_response,
     "context_update": LiveSession.context_update,
 }
-_RECEIVED: Final[dict[str, Any]] = {
+_RECEIVED: Final[dict[str, Handler]] = {
     "setup_complete": _nothing,
     "session_resumption_update": LiveSession.session_resumption_update,
     "go_away": LiveSession.go_away,
