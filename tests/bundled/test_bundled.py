@@ -107,8 +107,8 @@ def _readable(value: Any) -> Any:
         return value
     if isinstance(value, list):
         return [_readable(item) for item in value]
-    said = {key: _readable(item) for key, item in value.items() if key not in _OTHERWISE}
-    return {key: item for key, item in said.items() if not (key == "id" and "choices" in said)}
+    readable = {key: _readable(item) for key, item in value.items() if key not in _OTHERWISE}
+    return {key: item for key, item in readable.items() if not (key == "id" and "choices" in readable)}
 
 
 def played(flow: Flow, library: str, *, is_async: bool) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def on_a_terminal(*arguments: str, command: tuple[str, ...] = COMMAND, **environ
         [*command, *arguments], stdout=follower, stderr=follower, stdin=follower, env=settings
     ) as process:
         os.close(follower)
-        said = b""
+        printed = b""
         while True:
             try:
                 piece = os.read(leader, 65536)
@@ -72,10 +72,10 @@ def on_a_terminal(*arguments: str, command: tuple[str, ...] = COMMAND, **environ
                 break
             if not piece:
                 break
-            said += piece
+            printed += piece
     os.close(leader)
-    assert process.returncode == 0, said.decode()
-    return said.decode()
+    assert process.returncode == 0, printed.decode()
+    return printed.decode()
 
 
 # Any connection or name look-up ends the process; at the end it says what processor time it used.

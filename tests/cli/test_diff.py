@@ -49,8 +49,8 @@ def test_changed_questions_and_answers_are_paired(tmp_path: Path, capsys: pytest
         (asked("Something else"), answer("Well")),
     )
     assert run(["cassettes", "diff", old, new]) == 1
-    said = capsys.readouterr()
-    assert said.out.splitlines() == [
+    printed = capsys.readouterr()
+    assert printed.out.splitlines() == [
         "1 -> 1  POST gemini-2.5-flash:generateContent",
         "  answer    candidates[0].content.parts[0].text: 'Hello' -> 'Good day'",
         "2 -> 2  POST gemini-2.5-flash:generateContent",
@@ -60,7 +60,7 @@ def test_changed_questions_and_answers_are_paired(tmp_path: Path, capsys: pytest
         "4  POST gemini-2.5-flash:generateContent",
         "  added",
     ]
-    assert said.err == "4 interactions, 4 changed\n"
+    assert printed.err == "4 interactions, 4 changed\n"
     assert run(["cassettes", "diff", "--json", old, new]) == 1
     assert json.loads(capsys.readouterr().out)[-1] == {"new": 4, "changes": ["added"]}
 

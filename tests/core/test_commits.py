@@ -47,7 +47,7 @@ def beginning(config: dict[str, Any]) -> Callable[[Methods], None]:
     return lambda say: say.begin_trace(dict(config))
 
 
-SAID: dict[str, Callable[[Methods], None]] = {
+ACTIONS: dict[str, Callable[[Methods], None]] = {
     **{name: beginning(config) for name, config in _TRACES.items()},
     "a generation": lambda say: say.begin_generation("t", dict(_GENERATION)),
     "a generation with a name": lambda say: say.begin_generation("t", {**_GENERATION, "name": "n", "tags": {"a": "b"}}),
@@ -80,7 +80,7 @@ def _without_clock(data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("what", SAID.values(), ids=SAID)
+@pytest.mark.parametrize("what", ACTIONS.values(), ids=ACTIONS)
 def test_a_commit_is_the_one_that_maxim_pys_own_methods_give(what: Callable[[Methods], None]) -> None:
     ours, theirs = FakeLogger(), FakeLogger()
     assert commits(Commits(ours), ours, what) == commits(Methods(theirs), theirs, what)
@@ -109,7 +109,7 @@ def test_what_somebody_put_in_place_of_a_loggers_method_is_called() -> None:
 
 def methods_used() -> list[str]:
     logger = mock.create_autospec(Logger, instance=True)
-    for what in SAID.values():
+    for what in ACTIONS.values():
         what(Methods(logger))
     return sorted({name for name, *_ in logger.method_calls})
 
@@ -138,7 +138,7 @@ def test_a_result_is_reported_even_if_nothing_else_can_be() -> None:
     other.generation_result.assert_called_once_with("g", _RESULT)
 
 
-@pytest.mark.parametrize("what", SAID.values(), ids=SAID)
+@pytest.mark.parametrize("what", ACTIONS.values(), ids=ACTIONS)
 def test_a_commit_is_written_down_as_maxim_py_writes_it(what: Callable[[Methods], None]) -> None:
     logger = FakeLogger()
     what(Commits(logger))

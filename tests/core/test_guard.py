@@ -37,7 +37,7 @@ def text_of(chunk: Any) -> str:
     return "".join(part.text or "" for part in chunk.candidates[0].content.parts)
 
 
-SAID = ["three", "a", "b", "ok", "c", "d"]
+ANSWERS = ["three", "a", "b", "ok", "c", "d"]
 
 
 async def everything(side: Sync, gemini: Gemini, client: Any) -> list[str]:
@@ -45,14 +45,14 @@ async def everything(side: Sync, gemini: Gemini, client: Any) -> list[str]:
     gemini.forget()
     gemini.says(response(call("add", left=1, right=2)), response("three"))
     gemini.streams(*chunks("a", "b")).says(response("ok")).streams(*chunks("c", "d"))
-    said = [text_of(await side.generate(client, "Add", config={"tools": [add]}))]
-    said += map(text_of, await side.read(await side.open(client)))
+    answers = [text_of(await side.generate(client, "Add", config={"tools": [add]}))]
+    answers += map(text_of, await side.read(await side.open(client)))
     chat = side.chats(client).create(model=MODEL)
-    said.append(text_of(await side.send(chat, "Hi")))
-    said += map(text_of, await side.read(await side.open_turn(chat, "Hi")))
+    answers.append(text_of(await side.send(chat, "Hi")))
+    answers += map(text_of, await side.read(await side.open_turn(chat, "Hi")))
     chat.end_trace()
     await what_is_seldom(side, gemini, client)
-    return said
+    return answers
 
 
 async def what_is_seldom(side: Sync, gemini: Gemini, client: Any) -> None:
@@ -77,7 +77,7 @@ async def test_a_logger_that_raises_changes_nothing_and_is_warned_of_once(
     client = MaximGeminiClient(raw, CrippledLogger({step}, OSError))
     with caplog.at_level(logging.WARNING, "maxim_gemini"):
         for _ in range(2):
-            assert await everything(side, gemini, client) == SAID
+            assert await everything(side, gemini, client) == ANSWERS
     messages = own_messages(caplog)
     assert messages
     assert len(messages) == len(set(messages))
@@ -107,7 +107,7 @@ async def test_a_writer_that_raises_changes_nothing(
 
     monkeypatch.setattr(logger.writer, "commit", full)
     with caplog.at_level(logging.WARNING, "maxim_gemini"):
-        assert await everything(side, gemini, MaximGeminiClient(raw, logger)) == SAID
+        assert await everything(side, gemini, MaximGeminiClient(raw, logger)) == ANSWERS
     messages = own_messages(caplog)
     assert messages
     assert len(messages) == len(set(messages))
@@ -142,7 +142,7 @@ async def test_a_fault_of_our_own_changes_nothing(
         raise RuntimeError("our own fault")
 
     monkeypatch.setattr(module, name, faulty)
-    assert await everything(side, gemini, MaximGeminiClient(raw, logger)) == SAID
+    assert await everything(side, gemini, MaximGeminiClient(raw, logger)) == ANSWERS
 
 
 async def test_a_log_handler_that_raises_changes_nothing(side: Sync, gemini: Gemini, raw: genai.Client) -> None:
@@ -264,7 +264,7 @@ async def test_loggers_of_another_make_are_used_by_their_methods_alone(
     logger = create_autospec(Logger, instance=True)
     assert not hasattr(logger, "writer")
     with caplog.at_level(logging.WARNING, "maxim_gemini"):
-        assert await everything(side, gemini, MaximGeminiClient(raw, logger)) == SAID
+        assert await everything(side, gemini, MaximGeminiClient(raw, logger)) == ANSWERS
     assert own_messages(caplog) == []
     assert logger.trace.call_count == 6
     assert logger.trace_end.call_count == 5  # all but the caller's own
@@ -275,7 +275,7 @@ async def test_loggers_of_another_make_are_used_by_their_methods_alone(
 
 async def test_what_is_no_logger_at_all_changes_nothing(side: Sync, gemini: Gemini, raw: genai.Client) -> None:
     for nothing in (None, object()):
-        assert await everything(side, gemini, MaximGeminiClient(raw, nothing)) == SAID  # type: ignore[arg-type]
+        assert await everything(side, gemini, MaximGeminiClient(raw, nothing)) == ANSWERS  # type: ignore[arg-type]
 
 
 async def test_a_slow_logger_changes_nothing_but_the_time(
@@ -288,7 +288,7 @@ async def test_a_slow_logger_changes_nothing_but_the_time(
         commit(log)
 
     monkeypatch.setattr(logger.writer, "commit", slowly)
-    assert await everything(side, gemini, MaximGeminiClient(raw, logger)) == SAID
+    assert await everything(side, gemini, MaximGeminiClient(raw, logger)) == ANSWERS
     logger.trace_end("mine")
     assert len(logger.generations) == 8
     logger.assert_complete()
@@ -308,20 +308,20 @@ def test_threads_with_clients_and_event_loops_of_their_own_share_a_logger(gemini
         client = MaximGeminiClient(bare, logger)
         chat = client.aio.chats.create(model=MODEL)
         together.wait()
-        said = [
+        answers = [
             text_of(answer)
             for answer in await asyncio.gather(
                 *(client.aio.models.generate_content(model=MODEL, contents=f"{number}-{turn}") for turn in range(3))
             )
         ]
-        said += [text_of(await chat.send_message(f"{number}-{turn}")) for turn in range(3)]
+        answers += [text_of(await chat.send_message(f"{number}-{turn}")) for turn in range(3)]
         chat.end_trace()
         await closed(bare)
-        return said
+        return answers
 
     with ThreadPoolExecutor(6) as pool:
-        said = list(pool.map(lambda number: asyncio.run(talk(number)), range(6)))
-    assert said == [["ok"] * 6] * 6
+        answers = list(pool.map(lambda number: asyncio.run(talk(number)), range(6)))
+    assert answers == [["ok"] * 6] * 6
     assert (len(logger.sessions), len(logger.traces), len(logger.generations)) == (6, 36, 36)
     inputs = sorted(trace.input or "" for trace in logger.traces)
     assert inputs == sorted(2 * [f"{number}-{turn}" for number in range(6) for turn in range(3)])

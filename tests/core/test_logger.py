@@ -164,12 +164,12 @@ def test_the_end_of_a_generation_is_what_maxim_py_says_itself() -> None:
     theirs.generation_add_metric("g", "chunks", 1)
     theirs.generation_result("g", dict(result))
 
-    def said(logger: FakeLogger) -> dict[str, Any]:
+    def logged(logger: FakeLogger) -> dict[str, Any]:
         merged: dict[str, Any] = {}
         for log in logger.logs:
             merged |= {name: value for name, value in (log.data or {}).items() if name != "endTimestamp"}
         return merged
 
-    assert said(ours) == said(theirs)
+    assert logged(ours) == logged(theirs)
     assert [log.action for log in ours.logs][-2:] == [log.action for log in theirs.logs][-2:]
     assert callable(Logger.trace_add_generation)

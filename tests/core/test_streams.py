@@ -286,14 +286,14 @@ async def test_a_cancelled_call_says_so(gemini: Gemini, client: MaximGeminiClien
     logger.assert_complete()
 
 
-ASKED_OF_A_STREAM = (inspect.isgenerator, inspect.isasyncgen, inspect.isawaitable, inspect.iscoroutine)
+INSPECTIONS = (inspect.isgenerator, inspect.isasyncgen, inspect.isawaitable, inspect.iscoroutine)
 
 
 async def test_a_stream_is_what_the_sdk_gives(side: Sync, gemini: Gemini, raw: genai.Client, open_stream: Any) -> None:
     """Frameworks ask what kind of object it is: streamlit's `write_stream` takes what `inspect.isasyncgen` accepts."""
     gemini.streams(*chunks("a", "b"))
     theirs, ours = await side.open(raw), await open_stream()
-    assert [asks(ours) for asks in ASKED_OF_A_STREAM] == [asks(theirs) for asks in ASKED_OF_A_STREAM]
+    assert [asks(ours) for asks in INSPECTIONS] == [asks(theirs) for asks in INSPECTIONS]
     assert type(ours) is type(theirs)
     await side.close(theirs)
     assert len(await side.read(ours)) == 2

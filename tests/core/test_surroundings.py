@@ -756,8 +756,8 @@ async def test_a_function_is_answered_in_another_chat_of_the_same_trace(
     """A framework may make a chat for each request."""
     gemini.forget()
     gemini.says(response(call("weather", city="Rome")), response("Sunny."))
-    asked = types.Part.from_function_call(name="weather", args={"city": "Rome"})
-    history = [types.UserContent("Hi"), types.ModelContent(asked)]
+    requested = types.Part.from_function_call(name="weather", args={"city": "Rome"})
+    history = [types.UserContent("Hi"), types.ModelContent(requested)]
     result = types.Part.from_function_response(name="weather", response={"result": "sunny"})
     with trace(logger, name="Work"):
         await side.send(side.chats(client).create(model=MODEL), "Hi")

@@ -32,7 +32,7 @@ def problem(page: Path, target: str) -> str | None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(page: Path) -> None:
-    assert [said for target in links(page) if (said := problem(page, target))] == []
+    assert [fault for target in links(page) if (fault := problem(page, target))] == []
 
 
 def test_a_broken_link_is_found(tmp_path: Path) -> None:

@@ -177,17 +177,17 @@ def test_what_changes_after_the_commit_does_not_change_what_was_logged(logger: F
 
 
 def test_sinks_hear_every_commit_first(logger: FakeLogger) -> None:
-    heard: list[str] = []
+    received: list[str] = []
 
     class Sink:
         def commit(self, log: CommitLog) -> None:
-            heard.append(f"{log.entity_id} {log.action}")
+            received.append(f"{log.entity_id} {log.action}")
 
     sink: Any = Sink()
     logger.writer.sinks.append(sink)
     logger.trace({"id": "t"}).end()
     logger.trace_end("not valid")
-    assert heard == ["t create", "t end", "not valid end"]
+    assert received == ["t create", "t end", "not valid end"]
 
 
 def test_a_sink_that_fails_loses_the_commit_only_where_exceptions_are_raised() -> None:

@@ -228,11 +228,11 @@ def test_another_respx_router_keeps_what_is_its_own(maxim_first: bool) -> None:
 
 @pytest.mark.parametrize("maxim_first", [True, False])
 def test_gemini_can_be_mocked_beside_it(maxim_first: bool) -> None:
-    asked: list[str] = []
+    requested: list[str] = []
 
     def application(ingestion: Any) -> None:
         client = MaximGeminiClient(genai.Client(api_key="any"), ingestion.logger())
-        asked.append(client.models.generate_content(model="gemini-2.5-flash", contents="The capital?").text or "")
+        requested.append(client.models.generate_content(model="gemini-2.5-flash", contents="The capital?").text or "")
         ingestion.flush()
         with pytest.raises(httpx.ConnectError):
             httpx.get("http://127.0.0.1:9/")
@@ -243,7 +243,7 @@ def test_gemini_can_be_mocked_beside_it(maxim_first: bool) -> None:
     else:
         with GeminiMock(reply.text("Paris.")), MaximApi() as api:
             application(api)
-    assert asked == [api.trace.output] == ["Paris."]
+    assert requested == [api.trace.output] == ["Paris."]
 
 
 def test_nothing_stays_behind() -> None:

@@ -31,14 +31,14 @@ async def test_a_spoken_answer_is_traced(server: GeminiServer, logger: FakeLogge
         )
         session = model.session()
         generation = await session.generate_reply(instructions="Say how the weather is.")
-        heard = ""
+        transcript = ""
         async for message in generation.message_stream:
             async for text in message.text_stream:
-                heard += text
+                transcript += text
         await session.aclose()
         await model.aclose()
 
-    assert heard.split() == ["It", "is", "sunny."]
+    assert transcript.split() == ["It", "is", "sunny."]
     assert logger.trace.output == "It is sunny."
     assert "Say how the weather is." in str(logger.generation.messages)
     assert logger.generation.attachments

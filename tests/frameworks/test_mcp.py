@@ -80,9 +80,9 @@ async def outcome(way: Way, client: Any, config: Any) -> str:
         return str(error)
 
 
-def scripted(asked: GeminiRequest) -> reply.Reply:
+def scripted(request: GeminiRequest) -> reply.Reply:
     """Ask for one price, then be done."""
-    return reply.text("done") if asked.contents[1:] else reply.function_call("price", item="tea")
+    return reply.text("done") if request.contents[1:] else reply.function_call("price", item="tea")
 
 
 @pytest.mark.parametrize("kind", [dict, types.GenerateContentConfig], ids=["dict", "config"])
@@ -95,11 +95,11 @@ async def test_the_outcome_is_that_of_the_bare_client(
         tools = [connected.session]
         config = kind(tools=tools)
         bare = await outcome(way, client._wrapped, config)
-        asked_bare = [asked.json for asked in server.requests]
+        bare_requests = [request.json for request in server.requests]
         wrapped = await outcome(way, client, config)
-        asked_wrapped = [asked.json for asked in server.requests][len(asked_bare) :]
+        wrapped_requests = [request.json for request in server.requests][len(bare_requests) :]
         assert tools == [connected.session]
-    assert (wrapped, asked_wrapped) == (bare, asked_bare)
+    assert (wrapped, wrapped_requests) == (bare, bare_requests)
     logger.assert_complete()
 
 

@@ -105,7 +105,7 @@ def test_the_input_is_what_the_application_sent_last() -> None:
     turns: list[Any] = [types.UserContent("before"), types.ModelContent("a")]
     assert read([*turns, "one", types.Part.from_function_call(name="f", args={}), "two"]).input == "two"
     assert read([*turns, types.UserContent("one"), types.UserContent("two")]).input == "one\ntwo"
-    results = [types.Part.from_function_response(name="f", response={"result": said}) for said in ("x", "y")]
+    results = [types.Part.from_function_response(name="f", response={"result": expected}) for expected in ("x", "y")]
     assert read([*turns, *results]).input == "x\ny"
     assert read([*turns, *results, "and"]).input == "and"
     assert read([*turns, types.Content(role="critic", parts=[types.Part(text="hm")])]).input == "hm"
@@ -156,7 +156,7 @@ def test_large_bytes_are_marked_not_uploaded(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
-    ("part", "said"),
+    ("part", "expected"),
     [
         (types.Part(inline_data=types.Blob(data=b"abc")), "[data, 3 bytes]"),
         (types.Part(inline_data=types.Blob()), "[data, 0 bytes]"),
@@ -166,9 +166,9 @@ def test_large_bytes_are_marked_not_uploaded(monkeypatch: pytest.MonkeyPatch) ->
     ],
     ids=on_one_line,
 )
-def test_an_attachment_is_described_by_what_is_known_of_it(part: Any, said: str) -> None:
+def test_an_attachment_is_described_by_what_is_known_of_it(part: Any, expected: str) -> None:
     request = read([part])
-    assert [one["content"] for one in request.messages] == [said]
+    assert [one["content"] for one in request.messages] == [expected]
     assert len(request.attachments) == 1
 
 
@@ -238,7 +238,7 @@ class Switch:
 
 
 @pytest.mark.parametrize(
-    ("item", "said"),
+    ("item", "expected"),
     [
         (Sketch(), "[Sketch that could not be read]"),
         (Document(), "[Document]"),
@@ -250,8 +250,8 @@ class Switch:
     ],
     ids=["broken image", "can be saved", "has a mode", "number", "nothing", "dict", "dict without names"],
 )
-def test_what_cannot_be_read_is_named(item: Any, said: str) -> None:
-    assert messages([item]) == messages(["", item]) == [("user", said)]
+def test_what_cannot_be_read_is_named(item: Any, expected: str) -> None:
+    assert messages([item]) == messages(["", item]) == [("user", expected)]
 
 
 def test_functions_are_calls_and_answers_paired_by_id_or_by_name_and_order() -> None:
@@ -262,9 +262,9 @@ def test_functions_are_calls_and_answers_paired_by_id_or_by_name_and_order() -> 
         response = types.FunctionResponse(name=name, id=call_id, response=value)
         return types.Part(function_response=response)
 
-    asked = types.Content(role="model", parts=[types.Part(text="well"), call("f"), call("g", "x1"), call("f")])
+    requested = types.Content(role="model", parts=[types.Part(text="well"), call("f"), call("g", "x1"), call("f")])
     answers = [answer("g", {"error": "no"}, "x1"), answer("f", {"result": 1}), answer("f", {"output": "two"})]
-    request = read(["Go", asked, types.Content(role="user", parts=[*answers, types.Part(text="there")])])
+    request = read(["Go", requested, types.Content(role="user", parts=[*answers, types.Part(text="there")])])
     _, assistant, first, second, third, user = request.messages
     ids = [one["id"] for one in assistant["tool_calls"]]
     assert len(set(ids)) == 3
@@ -282,11 +282,11 @@ def test_functions_are_calls_and_answers_paired_by_id_or_by_name_and_order() -> 
 
 
 def test_a_call_without_an_id_gets_one_of_its_own() -> None:
-    def asked(*names: str | None) -> types.Content:
+    def requested(*names: str | None) -> types.Content:
         calls = [types.FunctionCall(name=name, id="given" if name == "g" else None) for name in names]
         return types.Content(role="model", parts=[types.Part(function_call=call) for call in calls])
 
-    turns = ["Go", asked("f", "g", None), asked("f")]
+    turns = ["Go", requested("f", "g", None), requested("f")]
     assert [
         (call["id"], call["type"], call["function"]["name"], call["function"]["arguments"])
         for message in read(turns).messages[1:]
@@ -325,7 +325,7 @@ def test_an_answer_that_was_not_requested_stands_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("response", "said"),
+    ("response", "expected"),
     [
         ({"result": {"a": 1}}, '{"a": 1}'),
         ({"output": "two"}, "two"),
@@ -337,9 +337,9 @@ def test_an_answer_that_was_not_requested_stands_alone() -> None:
     ],
     ids=str,
 )
-def test_what_a_function_returned_is_stated_without_its_wrapping(response: Any, said: str) -> None:
+def test_what_a_function_returned_is_stated_without_its_wrapping(response: Any, expected: str) -> None:
     part = types.Part(function_response=types.FunctionResponse(name="f", response=response))
-    assert [one["content"] for one in read([part]).messages] == [said]
+    assert [one["content"] for one in read([part]).messages] == [expected]
 
 
 def test_what_stands_between_answers_keeps_its_place() -> None:
@@ -384,9 +384,9 @@ def test_code_and_kinds_not_known_yet_are_readable() -> None:
     ]
     if "tool_call" in types.Part.model_fields:
         part = types.Part.model_validate({"toolCall": {"id": "1", "toolType": "GOOGLE_SEARCH_WEB", "args": {"q": "x"}}})
-        ((_, said),) = messages([part])
-        assert "tool_call" in said
-        assert "GOOGLE_SEARCH_WEB" in said
+        ((_, expected),) = messages([part])
+        assert "tool_call" in expected
+        assert "GOOGLE_SEARCH_WEB" in expected
     signature = types.Part(text="", thought_signature=b"secret")
     assert messages([types.UserContent("Hi"), types.Content(role="model", parts=[signature])])[0] == ("user", "Hi")
 
@@ -462,8 +462,14 @@ def test_tools_are_declared_by_the_sdks_schema() -> None:
     search = types.Tool(google_search=types.GoogleSearch())
     tools = [add, Counter().count, types.Tool(function_declarations=[declared]), {"google_search": {}}, search]
     written = read_parameters({"tools": tools})["tools"]
-    for said in ('"name": "add"', '"description": "Add two numbers."', '"left"', '"name": "count"', '"name": "find"'):
-        assert said in written
+    for expected in (
+        '"name": "add"',
+        '"description": "Add two numbers."',
+        '"left"',
+        '"name": "count"',
+        '"name": "find"',
+    ):
+        assert expected in written
     assert written.count("google_search") == 2
     assert '"self"' not in written
 

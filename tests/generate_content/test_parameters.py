@@ -85,9 +85,9 @@ def test_a_function_is_read_once_however_often_it_is_wrapped_or_bound(monkeypatc
     read: list[str] = []
     really: Any = types.FunctionDeclaration.from_callable_with_api_option
 
-    def noted(**said: Any) -> types.FunctionDeclaration:
-        read.append(said["callable"].__name__)
-        declared: types.FunctionDeclaration = really(**said)
+    def noted(**options: Any) -> types.FunctionDeclaration:
+        read.append(options["callable"].__name__)
+        declared: types.FunctionDeclaration = really(**options)
         return declared
 
     monkeypatch.setattr(types.FunctionDeclaration, "from_callable_with_api_option", noted)

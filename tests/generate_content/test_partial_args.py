@@ -16,9 +16,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def piece(*args: dict[str, Any], **said: Any) -> types.FunctionCall:
+def piece(*args: dict[str, Any], **fields: Any) -> types.FunctionCall:
     """Return one piece of a call; its *args* are such as `{"jsonPath": "$.city", "stringValue": "Par"}`."""
-    return types.FunctionCall.model_validate({"partialArgs": list(args), **said})
+    return types.FunctionCall.model_validate({"partialArgs": list(args), **fields})
 
 
 def put_together(*pieces: types.FunctionCall) -> types.FunctionCall:

@@ -20,10 +20,10 @@ async def metadata(
     side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger, *pieces: dict[str, Any]
 ) -> dict[str, Any]:
     """Return what is logged beside an answer whose chunks bring *pieces*."""
-    told = [response("a", reason=None) for _ in pieces]
-    for chunk, piece in zip(told, pieces, strict=True):
+    chunks = [response("a", reason=None) for _ in pieces]
+    for chunk, piece in zip(chunks, pieces, strict=True):
         chunk["candidates"][0] |= piece
-    gemini.streams(*told, response("."))
+    gemini.streams(*chunks, response("."))
     await side.read(await side.open(client))
     return dict(logger.generation.metadata)
 

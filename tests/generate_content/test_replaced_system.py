@@ -276,10 +276,10 @@ async def test_a_function_call_is_in_the_result_and_an_entity_with_one_id(
     tool = types.Tool(function_declarations=[types.FunctionDeclaration(name="find", description="Finds.")])
     await side.generate(client, config=types.GenerateContentConfig(tools=[tool]))
     generation = logger.trace.generation
-    (asked,) = generation.tool_calls
-    assert (asked.name, asked.arguments) == ("find", {"city": "Paris"})
+    (requested,) = generation.tool_calls
+    assert (requested.name, requested.arguments) == ("find", {"city": "Paris"})
     entity: ToolCall = logger.trace.tool_call
-    assert (entity.id, entity.name, entity.arguments, entity.ended) == (asked.id, "find", {"city": "Paris"}, False)
+    assert (entity.id, entity.name, entity.arguments, entity.ended) == (requested.id, "find", {"city": "Paris"}, False)
     declared = {"function_declarations": [{"name": "find", "description": "Finds."}]}
     assert generation.model_parameters["tools"] == [declared]
     logger.assert_complete()

@@ -45,7 +45,7 @@ async def test_an_answer_that_the_sdk_was_to_leave_unread_is_read_all_the_same(
 @pytest.mark.parametrize("body", ["no json", "[1]", '{"candidates": 3}'])
 def test_an_http_response_that_is_no_answer_is_a_placeholder(body: str) -> None:
     http = types.GenerateContentResponse(sdk_http_response=types.HttpResponse(body=body))
-    folded = ContentAnswer(lambda asked: asked.id or "")
+    folded = ContentAnswer(lambda requested: requested.id or "")
     folded.add(http)
     assert folded.text == f"[HTTP response, {len(body)} bytes]"
 
@@ -54,7 +54,7 @@ NUMBERS = iter(range(10_000))
 
 
 def answer(*responses: dict[str, Any]) -> ContentAnswer:
-    folded = ContentAnswer(lambda asked: asked.id or f"call-{next(NUMBERS)}")
+    folded = ContentAnswer(lambda requested: requested.id or f"call-{next(NUMBERS)}")
     for one in responses:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the SDK's, of members that it does not know
@@ -142,11 +142,11 @@ def test_what_never_came_is_no_choice() -> None:
 
 
 def test_only_the_first_candidate_of_a_response_requests_functions() -> None:
-    folded = ContentAnswer(lambda asked: f"id of {asked.name}")
+    folded = ContentAnswer(lambda requested: f"id of {requested.name}")
     candidates = [response(call("f"), "so", call("g"))["candidates"][0], response(call("h"))["candidates"][0]]
     candidates[1]["index"] = 1
-    asked = folded.add(types.GenerateContentResponse.model_validate({"candidates": candidates}))
-    assert [(one.id, one.call.name) for one in asked] == [("id of f", "f"), ("id of g", "g")]
+    requested = folded.add(types.GenerateContentResponse.model_validate({"candidates": candidates}))
+    assert [(one.id, one.call.name) for one in requested] == [("id of f", "f"), ("id of g", "g")]
     assert [len(one["message"]["tool_calls"]) for one in folded.result("", "")["choices"]] == [2, 1]
 
 
@@ -350,8 +350,8 @@ def test_a_call_in_pieces_is_put_together() -> None:
         piece(partialArgs=[{"jsonPath": "$.late", "boolValue": False}], willContinue=True),
         piece(),
     ]
-    (asked,) = result(*folded)["choices"][0]["message"]["tool_calls"]
-    arguments = json.loads(asked["function"]["arguments"])
+    (requested,) = result(*folded)["choices"][0]["message"]["tool_calls"]
+    arguments = json.loads(requested["function"]["arguments"])
     assert arguments == {"city": "Paris", "guests": [None, {"name": "Bo"}], "nights": 3, "late": False}
     (broken_off,) = result(*folded[:2])["choices"][0]["message"]["tool_calls"]
     assert json.loads(broken_off["function"]["arguments"]) == {"city": "Par"}
@@ -364,7 +364,7 @@ def test_a_call_in_pieces_is_requested_once_it_is_whole() -> None:
     def piece(**said: Any) -> dict[str, Any]:
         return {"functionCall": said}
 
-    def asked(*chunks: list[dict[str, Any]]) -> list[list[tuple[str, str | None, Any]]]:
+    def requested(*chunks: list[dict[str, Any]]) -> list[list[tuple[str, str | None, Any]]]:
         folded = ContentAnswer(lambda call: f"id of {call.name}")
         found = [
             *(folded.add(types.GenerateContentResponse.model_validate(response(*parts))) for parts in chunks),
@@ -377,13 +377,20 @@ def test_a_call_in_pieces_is_requested_once_it_is_whole() -> None:
     book = ("id of book", "book", {"city": "Paris"})
     find: tuple[str, str, dict[str, Any]] = ("id of find", "find", {})
     opened, more, end = piece(name="book", willContinue=True), piece(willContinue=True, **city), piece()
-    assert asked([opened], [more], [end]) == [[], [], [book], [], []]
-    assert asked([opened], [piece(**city)]) == [[], [book], [], []]
-    assert asked([opened, more, end]) == [[book], [], []]
-    assert asked([opened], [more]) == [[], [], [book], []]
-    assert asked([opened], [more], [piece(name="find")]) == [[], [], [book, find], [], []]
-    assert asked([opened], [more], [piece(name="find", willContinue=True)], [end]) == [[], [], [book], [find], [], []]
-    assert asked([opened], [more], [end, call("find")]) == [[], [], [book, find], [], []]
+    assert requested([opened], [more], [end]) == [[], [], [book], [], []]
+    assert requested([opened], [piece(**city)]) == [[], [book], [], []]
+    assert requested([opened, more, end]) == [[book], [], []]
+    assert requested([opened], [more]) == [[], [], [book], []]
+    assert requested([opened], [more], [piece(name="find")]) == [[], [], [book, find], [], []]
+    assert requested([opened], [more], [piece(name="find", willContinue=True)], [end]) == [
+        [],
+        [],
+        [book],
+        [find],
+        [],
+        [],
+    ]
+    assert requested([opened], [more], [end, call("find")]) == [[], [], [book, find], [], []]
 
 
 @pytest.mark.skipif(
@@ -392,7 +399,7 @@ def test_a_call_in_pieces_is_requested_once_it_is_whole() -> None:
 def test_of_calls_that_broke_off_only_the_first_candidates_is_requested() -> None:
     candidates = [response({"functionCall": {"name": name, "willContinue": True}})["candidates"][0] for name in "fg"]
     candidates[1]["index"] = 1
-    folded = ContentAnswer(lambda asked: f"id of {asked.name}")
+    folded = ContentAnswer(lambda requested: f"id of {requested.name}")
     assert folded.add(types.GenerateContentResponse.model_validate({"candidates": candidates})) == []
     assert [one.id for one in folded.finish()] == ["id of f"]
     tool_calls = [one["message"]["tool_calls"] for one in folded.result("", "")["choices"]]

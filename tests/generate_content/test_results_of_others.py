@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 CONFIG = types.GenerateContentConfig(tools=[types.Tool(function_declarations=[{"name": "weather"}])])  # type: ignore[list-item]
 
 
-def rebuilt(asked: Any, result: str, response_id: str | None = None) -> list[Any]:
+def rebuilt(requested: Any, result: str, response_id: str | None = None) -> list[Any]:
     """Return the history that an application has kept as JSON, with the result of the function."""
     answer = {"name": "weather", "response": {"result": result}, **({"id": response_id} if response_id else {})}
     return [
         {"role": "user", "parts": [{"text": "weather?"}]},
-        asked.candidates[0].content.model_dump(exclude_none=True),
+        requested.candidates[0].content.model_dump(exclude_none=True),
         {"role": "user", "parts": [{"function_response": answer}]},
     ]
 
@@ -44,11 +44,11 @@ async def test_a_result_arrives_in_the_trace_that_the_application_names(
     side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger, call_id: str | None
 ) -> None:
     gemini.says(response(call("weather", call_id, city="Paris")))
-    asked = {user: await side.generate(client, "weather?", config=CONFIG, trace_id=user) for user in ("a", "b")}
+    requested = {user: await side.generate(client, "weather?", config=CONFIG, trace_id=user) for user in ("a", "b")}
     gemini.forget()
     gemini.says(response("done"))
     for user in ("b", "a"):
-        contents = rebuilt(asked[user], f"of {user}", call_id)
+        contents = rebuilt(requested[user], f"of {user}", call_id)
         await side.generate(client, contents, config=CONFIG, trace_id=user)
         await side.generate(client, contents, config=CONFIG, trace_id=user)  # tried again
     assert results(logger) == {"a": ["of a"], "b": ["of b"]}
@@ -58,11 +58,11 @@ async def test_a_result_arrives_in_the_session_of_its_headers(
     side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
 ) -> None:
     gemini.says(response(call("weather", city="Paris")))
-    asked = {user: await side.generate(client, "weather?", config=in_session(user)) for user in ("a", "b")}
+    requested = {user: await side.generate(client, "weather?", config=in_session(user)) for user in ("a", "b")}
     gemini.forget()
     gemini.says(response("done"))
     for user in ("b", "a"):
-        await side.generate(client, rebuilt(asked[user], f"of {user}"), config=in_session(user))
+        await side.generate(client, rebuilt(requested[user], f"of {user}"), config=in_session(user))
     by_session = {session.id: [one.result for one in session.traces[0].tool_calls] for session in logger.sessions}
     assert by_session == {"a": ["of a"], "b": ["of b"]}
 
@@ -72,10 +72,10 @@ async def test_what_can_only_be_guessed_is_not_written_into_any_trace(
     side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger, call_id: str | None
 ) -> None:
     gemini.says(response(call("weather", call_id, city="Paris")))
-    asked = [await side.generate(client, "weather?", config=CONFIG) for _ in range(2)]
+    requested = [await side.generate(client, "weather?", config=CONFIG) for _ in range(2)]
     gemini.forget()
     gemini.says(response("done"))
-    await side.generate(client, rebuilt(asked[1], "of b", call_id), config=CONFIG)
+    await side.generate(client, rebuilt(requested[1], "of b", call_id), config=CONFIG)
     assert [one.result for one in logger.tool_calls] == [None, None]
 
 
@@ -96,11 +96,11 @@ async def test_an_id_of_its_own_leads_to_the_call_from_any_trace(
     side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
 ) -> None:
     gemini.says(response(call("weather", "dv8szvqe", city="Paris")), response(call("weather", "x1", city="Paris")))
-    asked = [await side.generate(client, "weather?", config=CONFIG) for _ in range(2)]
+    requested = [await side.generate(client, "weather?", config=CONFIG) for _ in range(2)]
     gemini.forget()
     gemini.says(response("done"))
-    await side.generate(client, rebuilt(asked[1], "of b", "x1"), config=CONFIG)
-    await side.generate(client, rebuilt(asked[0], "of a", "dv8szvqe"), config=CONFIG)
+    await side.generate(client, rebuilt(requested[1], "of b", "x1"), config=CONFIG)
+    await side.generate(client, rebuilt(requested[0], "of a", "dv8szvqe"), config=CONFIG)
     assert [one.result for one in logger.tool_calls] == ["of a", "of b"]
 
 
@@ -108,10 +108,10 @@ async def test_the_very_object_leads_to_the_call_whatever_its_id(
     side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
 ) -> None:
     gemini.says(response(call("weather", "call-1", city="Paris")))
-    asked = [await side.generate(client, "weather?", config=CONFIG) for _ in range(2)]
+    requested = [await side.generate(client, "weather?", config=CONFIG) for _ in range(2)]
     gemini.forget()
     gemini.says(response("done"))
-    for one, result in ((asked[1], "of b"), (asked[0], "of a")):
+    for one, result in ((requested[1], "of b"), (requested[0], "of a")):
         answer = types.FunctionResponse(id="call-1", name="weather", response={"result": result})
         told = types.Content(role="user", parts=[types.Part(function_response=answer)])
         await side.generate(client, [one.candidates[0].content, told], config=CONFIG)
@@ -142,11 +142,11 @@ async def test_users_at_the_same_time_do_not_mix(gemini: Gemini, client: MaximGe
     async def ask(user: str) -> Any:
         return await generate(model=MODEL, contents="weather?", config=CONFIG, trace_id=user)
 
-    async def answer(user: str, asked: Any) -> None:
-        await generate(model=MODEL, contents=rebuilt(asked, f"of {user}"), config=CONFIG, trace_id=user)
+    async def answer(user: str, requested: Any) -> None:
+        await generate(model=MODEL, contents=rebuilt(requested, f"of {user}"), config=CONFIG, trace_id=user)
 
-    asked = await asyncio.gather(*map(ask, users))
+    requested = await asyncio.gather(*map(ask, users))
     gemini.forget()
     gemini.says(response("done"))
-    await asyncio.gather(*map(answer, reversed(users), reversed(asked)))
+    await asyncio.gather(*map(answer, reversed(users), reversed(requested)))
     assert results(logger) == {user: [f"of {user}"] for user in users}

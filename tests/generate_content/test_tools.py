@@ -68,8 +68,8 @@ async def test_rounds_are_generations_and_runs_are_tool_calls_wherever_the_sdk_l
 ) -> None:
     config = {"tools": [add_async if side.is_async else add]}
     before = copy.copy(config["tools"])
-    asked = response(call(before[0].__name__, left=1, right=2)), response(call(before[0].__name__, left=3, right=4))
-    script(gemini, how, *asked, response("done"), *asked, response("done"))
+    requested = response(call(before[0].__name__, left=1, right=2)), response(call(before[0].__name__, left=3, right=4))
+    script(gemini, how, *requested, response("done"), *requested, response("done"))
 
     bare = await use(side, raw, how, config)
     bare_requests, gemini.requests = gemini.requests, []
@@ -193,10 +193,10 @@ async def test_several_calls_without_ids_are_answered_by_name_and_order(
 ) -> None:
     gemini.says(response(call("find", what="tea"), call("find", what="milk"), call("buy", what="tea")), response("ok"))
     config = types.GenerateContentConfig(tools=[FIND])
-    asked = await side.generate(client, "Go", config=config)
+    requested = await side.generate(client, "Go", config=config)
     contents = [
         types.UserContent("Go"),
-        asked.candidates[0].content,
+        requested.candidates[0].content,
         types.Content(role="user", parts=[answer("find", output=1), answer("buy", output=3), answer("find", output=2)]),
     ]
     await side.generate(client, contents, config=config)
@@ -282,10 +282,10 @@ async def test_the_same_call_made_twice_is_answered_in_whichever_order_the_appli
 ) -> None:
     gemini.says(response(call("find", what="tea")), response(call("find", what="tea")), response("ok"))
     config = types.GenerateContentConfig(tools=[FIND])
-    asked = [await side.generate(client, "Go", config=config) for _ in range(2)]
-    for one, result in zip(reversed(asked), ("second", "first"), strict=True):
-        told = types.Content(role="user", parts=[answer("find", output=result)])
-        await side.generate(client, [one.candidates[0].content, told], config=config)
+    requested = [await side.generate(client, "Go", config=config) for _ in range(2)]
+    for one, result in zip(reversed(requested), ("second", "first"), strict=True):
+        reported = types.Content(role="user", parts=[answer("find", output=result)])
+        await side.generate(client, [one.candidates[0].content, reported], config=config)
     assert [one.result for one in logger.tool_calls] == ["first", "second"]
     logger.assert_complete(strict=True)
 
@@ -336,19 +336,19 @@ async def test_the_oldest_of_very_many_unanswered_calls_are_forgotten(
     side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tool_calls, "_REMEMBERED", 2)
-    asked = [call("find", f"call-{number}", number=number) for number in range(3)]
-    gemini.says(*map(response, asked), response("ok"))
+    requested = [call("find", f"call-{number}", number=number) for number in range(3)]
+    gemini.says(*map(response, requested), response("ok"))
     config = types.GenerateContentConfig(tools=[FIND])
-    for _ in asked:
+    for _ in requested:
         await side.generate(client, "Go", config=config)
     for number in range(3):
-        said = types.Content(role="user", parts=[answer("find", f"call-{number}", output=number)])
-        await side.generate(client, [said], config=config)
+        fields = types.Content(role="user", parts=[answer("find", f"call-{number}", output=number)])
+        await side.generate(client, [fields], config=config)
     assert [one.result for one in logger.tool_calls] == [None, "1", "2"]
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("reported", "expected"),
     [
         ({"error": "no shop"}, "no shop"),
         ({"error": {"code": 3}}, '{"code": 3}'),
@@ -363,13 +363,13 @@ async def test_an_answer_is_an_error_where_that_is_all_it_says(
     gemini: Gemini,
     client: MaximGeminiClient,
     logger: FakeLogger,
-    told: dict[str, Any],
+    reported: dict[str, Any],
     expected: str | None,
 ) -> None:
     gemini.says(response(call("find")), response("sorry"))
     chat = side.chats(client).create(model=MODEL, config=types.GenerateContentConfig(tools=[FIND]))
     await side.send(chat, "Find tea")
-    await side.send(chat, answer("find", **told))
+    await side.send(chat, answer("find", **reported))
     error = logger.tool_calls[0].error
     assert (error and error.message) == expected
     if error:
@@ -418,8 +418,8 @@ async def test_a_call_that_no_one_ran_began_when_it_was_requested(
 async def test_calls_of_several_chunks_all_wait(
     side: Sync, gemini: Gemini, client: MaximGeminiClient, logger: FakeLogger
 ) -> None:
-    asked = [response(call("find", what=what), reason=None) for what in ("tea", "milk")]
-    gemini.streams(*asked, response(""))
+    requested = [response(call("find", what=what), reason=None) for what in ("tea", "milk")]
+    gemini.streams(*requested, response(""))
     await side.read(await side.open(client, config=types.GenerateContentConfig(tools=[FIND])))
     assert [one.arguments for one in logger.trace.tool_calls] == [{"what": "tea"}, {"what": "milk"}]
 
@@ -432,12 +432,12 @@ class Runs:
         self.logger.trace({"id": "t"})
         trace, conversation = Trace(Log(self.logger), Labels("t"), "Chat turn"), Conversation()
         self.calls = [types.FunctionCall(name=name, args={}) for name in names]
-        asked = [RequestedCall(str(place), one) for place, one in enumerate(self.calls)]
+        requested = [RequestedCall(str(place), one) for place, one in enumerate(self.calls)]
         earlier = ToolRuns(trace, conversation, describe_result)
-        earlier.expect(asked[:1])
+        earlier.expect(requested[:1])
         earlier.leave()
         self.now = ToolRuns(trace, conversation, describe_result)
-        self.now.expect(asked[1:])
+        self.now.expect(requested[1:])
 
     def results(self) -> dict[str, str | None]:
         return {one.id: one.result for one in self.logger.tool_calls}
@@ -617,8 +617,8 @@ class Session:
 class Result:
     """Stands in for what a tool of an MCP server gives."""
 
-    def __init__(self, **said: Any) -> None:
-        self.__dict__.update(said)
+    def __init__(self, **fields: Any) -> None:
+        self.__dict__.update(fields)
 
     def __str__(self) -> str:
         return "the result"
@@ -650,8 +650,8 @@ async def test_what_a_session_calls_is_a_tool_call(
 
     looping(monkeypatch, run)
     tools: list[Any] = [session]
-    asked = call("price", item="tea"), call("price", item="milk"), call("all")
-    gemini.says(response(*asked), response("done"))
+    requested = call("price", item="tea"), call("price", item="milk"), call("all")
+    gemini.says(response(*requested), response("done"))
     await client.aio.models.generate_content(model=MODEL, contents="Go", config={"tools": tools})
     assert session.asked == [
         ("price", {"item": "milk"}, {}),
@@ -744,11 +744,11 @@ async def test_media_in_the_answer_of_an_application_is_attached(
     blob = types.FunctionResponseBlob(mime_type="image/png", display_name="cat.png", data=PNG)
     file = types.FunctionResponseFileData(mime_type="application/pdf", file_uri="https://example.com/a.pdf?token=abc")
     parts = [types.FunctionResponsePart(inline_data=blob), types.FunctionResponsePart(file_data=file)]
-    told = types.FunctionResponse(name="find", response={"result": "see"}, parts=parts)
+    reported = types.FunctionResponse(name="find", response={"result": "see"}, parts=parts)
     gemini.says(response(call("find", what="cat")), response("A cat."))
     chat = side.chats(client).create(model=MODEL, config=types.GenerateContentConfig(tools=[FIND]))
     await side.send(chat, "Find the cat")
-    await side.send(chat, types.Part(function_response=told))
+    await side.send(chat, types.Part(function_response=reported))
     await side.send(chat, "And now?")  # the history again, not its attachments
     text = f"see\n[image/png, {len(PNG)} bytes]\n[application/pdf, https://example.com/a.pdf?token=[redacted]]"
     assert logger.generations[1].messages[-1]["content"] == text
@@ -795,11 +795,11 @@ async def test_what_a_function_returns_may_contain_itself(
     ring.append(ring)
     gemini.says(response(call("find")), response("ok"))
     config = types.GenerateContentConfig(tools=[FIND])
-    asked = await side.generate(client, "Go", config=config)
-    told = types.FunctionResponse.model_construct(name="find", response={"result": ring})
-    part = types.Part.model_construct(function_response=told)
+    requested = await side.generate(client, "Go", config=config)
+    reported = types.FunctionResponse.model_construct(name="find", response={"result": ring})
+    part = types.Part.model_construct(function_response=reported)
     with contextlib.suppress(Exception):  # the SDK can't send it
-        contents = [asked.candidates[0].content, types.Content.model_construct(role="user", parts=[part])]
+        contents = [requested.candidates[0].content, types.Content.model_construct(role="user", parts=[part])]
         await side.generate(client, contents, config=config)
     assert logger.tool_calls[0].result == "[list that could not be written]"
 

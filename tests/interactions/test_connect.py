@@ -99,8 +99,8 @@ async def talk(client: Any, *inputs: Any, leaves: bool = False, **more: Any) -> 
     """Send each input and read until a step ends; then read to the end."""
     events: list[Any] = []
     async with client.aio.interactions.connect("v1_x", **more) as connection:
-        for said in inputs:
-            await connection.send(said)
+        for item in inputs:
+            await connection.send(item)
             async for event in connection.receive():
                 events.append(event)
                 if event.event_type == "step.stop":

@@ -56,4 +56,4 @@ async def test_a_suppressed_interaction_is_not_logged(
     with suppress():
         await calls.create(client, extra_headers={"x-maxim-trace-id": "t"})
     assert logger.logs == ()
-    assert [name for asked in served.requests for name in asked.headers if "maxim" in name.lower()] == []
+    assert [name for request in served.requests for name in request.headers if "maxim" in name.lower()] == []

@@ -30,9 +30,9 @@ def exchanges() -> list[dict[str, Any]]:
     return [row for row in rows if row["method"] == "interactions.create"]
 
 
-async def outcome(calls: SyncCalls, client: Any, asked: Any, *, stream: bool) -> Any:
+async def outcome(calls: SyncCalls, client: Any, question: Any, *, stream: bool) -> Any:
     try:
-        answer = await calls.create(client, input=asked, stream=stream)
+        answer = await calls.create(client, input=question, stream=stream)
         items = await calls.read(answer) if stream else [answer]
     except Exception as error:
         return type(error), str(error)
@@ -43,22 +43,22 @@ async def outcome(calls: SyncCalls, client: Any, asked: Any, *, stream: bool) ->
 async def test_the_caller_gets_the_same_and_the_trace_holds_it_all(
     calls: SyncCalls, gemini: Any, loopback_server: Loopback, raw: genai.Client, row: dict[str, Any]
 ) -> None:
-    told = RawInteraction(row["body"])
-    kind = "text/event-stream" if told.is_stream else row["content_type"] or "application/json"
+    raw_answer = RawInteraction(row["body"])
+    kind = "text/event-stream" if raw_answer.is_stream else row["content_type"] or "application/json"
 
     def script(_: Asked, reply: Reply) -> None:
         reply.whole(row["body"].encode(), row["status"], (("Content-Type", kind),))
 
     loopback_server.script = script
     logger = FakeLogger()
-    asked = (row["request"] or {}).get("input", "Hi")
-    bare = await outcome(calls, raw, asked, stream=told.is_stream)
+    question = (row["request"] or {}).get("input", "Hi")
+    bare = await outcome(calls, raw, question, stream=raw_answer.is_stream)
     if bare[:1] == (ValidationError,):  # the SDK refuses to send what the first schema had: the answer is still good
-        asked = "Hi"
-        bare = await outcome(calls, raw, asked, stream=told.is_stream)
-    assert await outcome(calls, MaximGeminiClient(raw, logger), asked, stream=told.is_stream) == bare
+        question = "Hi"
+        bare = await outcome(calls, raw, question, stream=raw_answer.is_stream)
+    assert await outcome(calls, MaximGeminiClient(raw, logger), question, stream=raw_answer.is_stream) == bare
     generation = logger.generation
-    if told.status == "in_progress":
+    if raw_answer.status == "in_progress":
         return  # it runs in the background, and is not read again here
     logger.assert_complete()
     if row["status"] != 200:
@@ -66,7 +66,7 @@ async def test_the_caller_gets_the_same_and_the_trace_holds_it_all(
         assert generation.error.code == str(row["status"])
         return
     if not generation.attachments:
-        assert (generation.text or "") == told.text
-    assert [call.name for call in generation.tool_calls] == told.asked
-    assert generation.metadata.get("status") == told.status
-    assert (generation.usage or {}).get("total_tokens") == told.total
+        assert (generation.text or "") == raw_answer.text
+    assert [call.name for call in generation.tool_calls] == raw_answer.asked
+    assert generation.metadata.get("status") == raw_answer.status
+    assert (generation.usage or {}).get("total_tokens") == raw_answer.total

@@ -23,7 +23,7 @@ QUOTED_ELSEWHERE = {
 }
 
 
-def said(path: Path) -> list[str]:
+def sentences(path: Path) -> list[str]:
     """Return what *path* says that it should not, with the line."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     return [
@@ -38,7 +38,7 @@ def test_no_file_speaks_of_the_place_where_it_was_made() -> None:
     files = [path for path in tracked_files() if path.suffix not in BINARY]
     assert files
     checked = [path for path in files if str(path.relative_to(ROOT)) not in QUOTED_ELSEWHERE]
-    assert [line for path in checked for line in said(path)] == []
+    assert [line for path in checked for line in sentences(path)] == []
 
 
 @pytest.mark.parametrize("text", ["cd /home/ann/venvs", "see /Users/ann/project", "index-url = http://host/simple"])

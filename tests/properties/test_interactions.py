@@ -208,9 +208,9 @@ def test_a_call_may_be_cancelled_at_every_step_of_the_loop(
         for steps in range(200):
             logger = FakeLogger()
             bare = await attempt(raw, steps)
-            asked = gemini.requests
+            requests = gemini.requests
             assert await attempt(MaximGeminiClient(raw, logger), steps) == bare, steps
-            assert gemini.requests == asked
+            assert gemini.requests == requests
             logger.cleanup()
             logger.assert_complete()
             if bare[1] is asyncio.CancelledError and logger.generations:

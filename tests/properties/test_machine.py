@@ -66,9 +66,9 @@ class Twins(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def gemini_is_going_to_say(self, data: st.DataObject) -> None:
-        said = data.draw(st.lists(type(self).answers, min_size=1, max_size=3))
+        drawn = data.draw(st.lists(type(self).answers, min_size=1, max_size=3))
         for run in (self.bare, self.wrapped):
-            run.gemini.answers.extend(said)
+            run.gemini.answers.extend(drawn)
 
     @rule(trouble=st.sampled_from(TROUBLES), after=st.integers(0, 8), times=st.integers(1, 8))
     def the_logger_gets_into(self, trouble: str, after: int, times: int) -> None:

@@ -153,8 +153,8 @@ def test_interactions_leave_nothing_behind(in_background: bool, traced: None, mo
     def create(times: int) -> None:
         for _ in range(times):
             before = {"previous_interaction_id": f"v1_{latest[-1]}"} if latest and not in_background else {}
-            asked = f"{len(latest)} {'x' * 20_000}"
-            answer: Any = client.interactions.create(model=MODEL, input=asked, background=in_background, **before)
+            prompt = f"{len(latest)} {'x' * 20_000}"
+            answer: Any = client.interactions.create(model=MODEL, input=prompt, background=in_background, **before)
             latest[:] = [answer.id.removeprefix("v1_")]
 
     latest: list[str] = []

@@ -34,15 +34,15 @@ def client() -> Iterator[genai.Client]:
         yield client
 
 
-def said(client: genai.Client) -> str | None:
+def answer_of(client: genai.Client) -> str | None:
     return client.models.generate_content(**ASK).text
 
 
 def test_a_generator_is_in_the_block_as_long_as_it_runs(recorder: GeminiRecorder, client: genai.Client) -> None:
     @recorder
     def words(prefix: str) -> Generator[str, str, str]:
-        answer = yield f"{prefix} {said(client)}"
-        yield f"{answer} {said(client)}"
+        answer = yield f"{prefix} {answer_of(client)}"
+        yield f"{answer} {answer_of(client)}"
         return "end"
 
     assert inspect.isgeneratorfunction(words)
@@ -61,8 +61,8 @@ async def test_an_async_generator_is_in_the_block_as_long_as_it_runs(
     @recorder
     async def words() -> Any:
         try:
-            answer = yield said(client)
-            yield f"{answer} {said(client)}"
+            answer = yield answer_of(client)
+            yield f"{answer} {answer_of(client)}"
         except ValueError as error:
             yield f"caught {error}"
 
@@ -84,14 +84,14 @@ async def test_calls_may_overlap(recorder: GeminiRecorder, client: genai.Client)
     @recorder
     async def task() -> str | None:
         await asyncio.sleep(0)
-        return said(client)
+        return answer_of(client)
 
     @recorder
     def words(deeper: int = 0) -> Generator[str | None]:
-        yield said(client)
+        yield answer_of(client)
         if deeper:
             yield from words(deeper - 1)
-        yield said(client)
+        yield answer_of(client)
 
     assert await asyncio.gather(*(task() for _ in range(3))) == ["one"] * 3
     assert [*words(2)] == ["one", "one", "one", "two", "two", "two"]
@@ -113,17 +113,17 @@ async def test_context_managers_made_of_generators(recorder: GeminiRecorder, cli
     @contextmanager
     @recorder
     def block() -> Iterator[str | None]:
-        yield said(client)
+        yield answer_of(client)
 
     @asynccontextmanager
     @recorder
     async def async_block() -> AsyncIterator[str | None]:
-        yield said(client)
+        yield answer_of(client)
 
     with block() as word:
-        assert (word, said(client)) == ("one", "two")
+        assert (word, answer_of(client)) == ("one", "two")
     async with async_block() as word:
-        assert (word, said(client)) == ("one", "two")
+        assert (word, answer_of(client)) == ("one", "two")
 
 
 def test_what_would_run_after_the_block_is_refused(recorder: GeminiRecorder, client: genai.Client) -> None:
@@ -140,7 +140,7 @@ def test_what_would_run_after_the_block_is_refused(recorder: GeminiRecorder, cli
 
 async def test_a_partial_of_a_coroutine_function(recorder: GeminiRecorder, client: genai.Client) -> None:
     async def asks(prefix: str) -> str:
-        return f"{prefix} {said(client)}"
+        return f"{prefix} {answer_of(client)}"
 
     assert await recorder(functools.partial(asks, "partly"))() == "partly one"
 
@@ -148,22 +148,22 @@ async def test_a_partial_of_a_coroutine_function(recorder: GeminiRecorder, clien
 def test_a_class_stays_a_class_and_its_tests_are_recorded(recorder: GeminiRecorder, client: genai.Client) -> None:
     class Inherited:
         def test_inherited(self) -> str | None:
-            return said(client)
+            return answer_of(client)
 
     @recorder
     class TestIt(Inherited):
         tests = ("not callable",)
 
         def test_method(self) -> str | None:
-            return said(client)
+            return answer_of(client)
 
         @staticmethod
         def test_static() -> str | None:
-            return said(client)
+            return answer_of(client)
 
         @classmethod
         def test_class(cls) -> str | None:
-            return f"{cls.__name__} {said(client)}"
+            return f"{cls.__name__} {answer_of(client)}"
 
         def helper(self) -> bool:
             return recorder._stack is None

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 TEXTS = ["¡Hola! ", "你好, ", "🙂 <b>&amp;</b> ", "done"]
 
 
-def serve(asked: Asked, reply: Reply) -> None:
-    if "streamGenerateContent" in asked.path:
+def serve(request: Asked, reply: Reply) -> None:
+    if "streamGenerateContent" in request.path:
         reply.head(200, SSE)
         for text in TEXTS:
             reply.send(event(text))

@@ -44,10 +44,10 @@ async def ask(client: genai.Client, is_async: bool, is_stream: bool) -> str:
 async def test_retries_do_not_wait(
     tmp_path: Path, library: str, is_async: bool, is_stream: bool, slept: list[float]
 ) -> None:
-    asked = call(stream=is_stream)
+    request = call(stream=is_stream)
     answered = streams("at ", "last") if is_stream else says("at last")
-    failures = [(asked, fails(429, "RESOURCE_EXHAUSTED")), (asked, fails(503, "UNAVAILABLE"))]
-    path = cassette(tmp_path / "retried.yaml", *failures, (asked, answered))
+    failures = [(request, fails(429, "RESOURCE_EXHAUSTED")), (request, fails(503, "UNAVAILABLE"))]
+    path = cassette(tmp_path / "retried.yaml", *failures, (request, answered))
     with GeminiRecorder(path) as recorder:
         async with opened(library, retry_options=RETRY) as client:
             assert await ask(client, is_async, is_stream) == "at last"
@@ -70,7 +70,7 @@ async def test_retry_options_of_one_call_do_not_wait_either(tmp_path: Path, slep
 async def test_while_recording_retries_wait(tmp_path: Path) -> None:
     answers = iter([429, 200])
 
-    def serve(asked: Asked, reply: Reply) -> None:
+    def serve(request: Asked, reply: Reply) -> None:
         answer = says("ok") if next(answers) == 200 else fails(429, "RESOURCE_EXHAUSTED")
         reply.whole(answer.body, answer.status, answer.headers)
 

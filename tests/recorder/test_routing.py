@@ -61,15 +61,15 @@ def live() -> Iterator[Loopback]:
         yield server
 
 
-async def said(library: str, *, is_async: bool, base_url: str | None = None) -> str | None:
+async def answer_of(library: str, *, is_async: bool, base_url: str | None = None) -> str | None:
     async with opened(library, base_url) as client:
         if is_async:
             return (await client.aio.models.generate_content(model=MODEL, contents="Hi")).text
         return client.models.generate_content(model=MODEL, contents="Hi").text
 
 
-def said_now(base_url: str | None = None) -> str | None:
-    return asyncio.run(said(SYNC_LIBRARIES[0], is_async=False, base_url=base_url))
+def answer_now(base_url: str | None = None) -> str | None:
+    return asyncio.run(answer_of(SYNC_LIBRARIES[0], is_async=False, base_url=base_url))
 
 
 # Patching
@@ -102,7 +102,7 @@ async def test_tasks_have_the_route_of_their_starter(library: str) -> None:
     async def in_route(word: str) -> list[str | None]:
         with routed(Says(word)):
             await asyncio.sleep(0.01)
-            return await asyncio.gather(*(said(library, is_async=True) for _ in range(3)))
+            return await asyncio.gather(*(answer_of(library, is_async=True) for _ in range(3)))
 
     assert [*await asyncio.gather(in_route("a"), in_route("b"))] == [["a"] * 3, ["b"] * 3]
 
@@ -115,11 +115,11 @@ async def test_who_has_no_route_is_not_touched(library: str, live: Loopback) -> 
         with routed(Says("routed")):
             inside.set()
             await outside.wait()
-            return await said(library, is_async=True, base_url=live.url)
+            return await answer_of(library, is_async=True, base_url=live.url)
 
     async def without() -> str | None:
         await inside.wait()
-        text = await said(library, is_async=True, base_url=live.url)
+        text = await answer_of(library, is_async=True, base_url=live.url)
         outside.set()
         return text
 
@@ -130,7 +130,7 @@ def test_threads_have_the_route_of_their_starter() -> None:
     words: dict[str, str | None] = {}
 
     def note(name: str) -> None:
-        words[name] = said_now()
+        words[name] = answer_now()
         if name == "child":
             grandchild = threading.Thread(target=note, args=("grandchild",))
             grandchild.start()
@@ -148,7 +148,7 @@ def test_a_subclass_of_thread_runs_as_itself() -> None:
         text: str | None = None
 
         def run(self) -> None:
-            self.text = said_now()
+            self.text = answer_now()
 
     with routed(Says("mine")):
         thread = Mine()
@@ -162,21 +162,21 @@ def test_a_worker_serves_the_route_of_each_who_submits(live: Loopback) -> None:
     with ThreadPoolExecutor(1) as pool, ThreadPoolExecutor(1) as thread_from_before:
         thread_from_before.submit(int).result()
         with routed(Says("a")):
-            assert pool.submit(said_now).result() == "a"
+            assert pool.submit(answer_now).result() == "a"
             with routed(Says("b")):
-                assert list(pool.map(lambda _: said_now(), range(2))) == ["b", "b"]
-            assert pool.submit(said_now).result() == "a"
+                assert list(pool.map(lambda _: answer_now(), range(2))) == ["b", "b"]
+            assert pool.submit(answer_now).result() == "a"
         outside = threading.Event()
 
         def submits_without_a_route() -> str | None:
             outside.wait(60)
-            return pool.submit(said_now, live.url).result()
+            return pool.submit(answer_now, live.url).result()
 
         submitted = thread_from_before.submit(submits_without_a_route)
         with routed(Says("a")):
             outside.set()
             assert submitted.result() == "live"
-        assert pool.submit(said_now, live.url).result() == "live"
+        assert pool.submit(answer_now, live.url).result() == "live"
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -184,17 +184,17 @@ def test_an_event_loop_from_before_is_in_the_route_of_its_thread(library: str) -
     with asyncio.Runner() as runner:
         runner.run(asyncio.sleep(0))  # the context of its tasks is older than the route
         with routed(Says("x")):
-            assert runner.run(said(library, is_async=True)) == "x"
+            assert runner.run(answer_of(library, is_async=True)) == "x"
 
 
 def test_a_context_from_before_is_in_the_route_of_its_thread(live: Loopback) -> None:
     before = contextvars.copy_context()
     with routed(Says("x")):
-        assert before.run(said_now) == "x"
+        assert before.run(answer_now) == "x"
         with routed(Says("y")):
-            assert contextvars.Context().run(said_now) == "y"
-        assert before.run(said_now) == "x"
-    assert before.run(said_now, live.url) == "live"
+            assert contextvars.Context().run(answer_now) == "y"
+        assert before.run(answer_now) == "x"
+    assert before.run(answer_now, live.url) == "live"
 
 
 @pytest.mark.parametrize("last", ["first", "second"])
@@ -203,9 +203,9 @@ def test_blocks_may_end_in_crossed_order(last: str, live: Loopback) -> None:
     first.__enter__()
     second.__enter__()
     (second if last == "first" else first).__exit__(None, None, None)
-    assert said_now() == last
+    assert answer_now() == last
     (first if last == "first" else second).__exit__(None, None, None)
-    assert said_now(live.url) == "live"
+    assert answer_now(live.url) == "live"
 
 
 def test_three_blocks_end_in_the_order_in_which_they_began(live: Loopback) -> None:
@@ -213,16 +213,16 @@ def test_three_blocks_end_in_the_order_in_which_they_began(live: Loopback) -> No
     for block in blocks:
         block.__enter__()
     for block in blocks:
-        assert said_now() == "c"
+        assert answer_now() == "c"
         block.__exit__(None, None, None)
-    assert said_now(live.url) == "live"
+    assert answer_now(live.url) == "live"
 
 
 async def test_work_handed_to_threads_by_asyncio_keeps_its_route() -> None:
     with routed(Says("here")):
         loop = asyncio.get_running_loop()
-        assert await asyncio.to_thread(said_now) == "here"
-        assert await loop.run_in_executor(None, said_now) == "here"
+        assert await asyncio.to_thread(answer_now) == "here"
+        assert await loop.run_in_executor(None, answer_now) == "here"
 
 
 def test_a_thread_that_outlives_the_route_is_let_go(live: Loopback) -> None:
@@ -231,7 +231,7 @@ def test_a_thread_that_outlives_the_route_is_let_go(live: Loopback) -> None:
 
     def late() -> None:
         go.wait(60)
-        words.append(said_now(live.url))
+        words.append(answer_now(live.url))
 
     with routed(Says("outer")):
         with routed(Says("inner")):
@@ -255,9 +255,9 @@ def test_a_route_for_everything_catches_threads_from_before(live: Loopback) -> N
 
     def server_thread() -> None:
         go.wait(60)
-        words.append(said_now(live.url))
+        words.append(answer_now(live.url))
         with routed(Says("its own")):
-            words.append(said_now(live.url))
+            words.append(answer_now(live.url))
         stop.set()
 
     thread = threading.Thread(target=server_thread)
@@ -267,7 +267,7 @@ def test_a_route_for_everything_catches_threads_from_before(live: Loopback) -> N
         stop.wait(60)
     thread.join()
     assert words == ["everything", "its own"]
-    assert said_now(live.url) == "live"
+    assert answer_now(live.url) == "live"
 
 
 async def test_a_route_may_end_in_another_context_than_it_began() -> None:

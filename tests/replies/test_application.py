@@ -43,8 +43,8 @@ def application(server: GeminiServer) -> Iterator[httpx.Client]:
 
 def test_it_answers_what_the_script_says_and_traces_it(server: GeminiServer, application: httpx.Client) -> None:
     server.when(text="capital of France").reply(reply.text("Paris."))
-    said = application.get("/ask", params={"question": "The capital of France?"}).json()
-    assert said == {"answer": "Paris.", "traced": "Paris.", "traces": 1}
+    answer = application.get("/ask", params={"question": "The capital of France?"}).json()
+    assert answer == {"answer": "Paris.", "traced": "Paris.", "traces": 1}
     assert server.requests[-1].text == "The capital of France?"
     assert server.requests[-1].headers["x-goog-api-key"] == "any"
 

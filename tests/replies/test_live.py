@@ -51,16 +51,16 @@ async def test_a_turn_of_a_function_waits_for_all_results(make: Callable[..., Sc
     with make(reply.live(calls, reply.text("Sunny, noon."))) as scripted:
         async with session_of(scripted) as session:
             await session.send_realtime_input(text="Weather and time?")
-            asked: list[types.FunctionCall] = []
+            requested: list[types.FunctionCall] = []
             answer = ""
             async for message in session.receive():
                 answer += message.text or ""
                 for call in (message.tool_call and message.tool_call.function_calls) or []:
-                    asked.append(call)
+                    requested.append(call)
                     result = types.FunctionResponse(id=call.id, name=call.name, response={"result": 1})
                     await session.send_tool_response(function_responses=result)
-    assert [(call.name, call.args) for call in asked] == [("weather", {"city": "Paris"}), ("time", {})]
-    assert asked[1].id == "c2"
+    assert [(call.name, call.args) for call in requested] == [("weather", {"city": "Paris"}), ("time", {})]
+    assert requested[1].id == "c2"
     assert answer == "Sunny, noon."
 
 

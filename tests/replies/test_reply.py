@@ -24,18 +24,20 @@ HOSTS = {
 }
 
 
-def asked(method: str = "generateContent", model: str = "gemini-2.5-flash", backend: str = "gemini") -> GeminiRequest:
+def request_for(
+    method: str = "generateContent", model: str = "gemini-2.5-flash", backend: str = "gemini"
+) -> GeminiRequest:
     query = "?alt=sse" if method.startswith("stream") else ""
     body = '{"contents": [{"parts": [{"text": "Say hi."}], "role": "user"}]}'
     return GeminiRequest.of("POST", f"{HOSTS[backend]}/models/{model}:{method}{query}", (), body)
 
 
-def plain(said: Reply, **of: str) -> Any:
-    return json.loads(write(said, asked(**of)).body)
+def plain(scripted: Reply, **of: str) -> Any:
+    return json.loads(write(scripted, request_for(**of)).body)
 
 
-def events(said: Reply, **of: str) -> list[Any]:
-    body = write(said, asked("streamGenerateContent", **of)).body
+def events(scripted: Reply, **of: str) -> list[Any]:
+    body = write(scripted, request_for("streamGenerateContent", **of)).body
     return [json.loads(wire.event_data(block) or block) for block in wire.split_events(body)]
 
 
@@ -44,8 +46,8 @@ def texts(chunks: list[Any]) -> list[Any]:
 
 
 def test_a_plain_answer_of_the_developer_api_byte_for_byte() -> None:
-    said = reply.text("Hi <b>.") + reply.usage(prompt=7) + reply.response(response_id="kdcEatqVKunY1LsP272MiAo")
-    assert write(said, asked()).body.decode() == (
+    scripted = reply.text("Hi <b>.") + reply.usage(prompt=7) + reply.response(response_id="kdcEatqVKunY1LsP272MiAo")
+    assert write(scripted, request_for()).body.decode() == (
         '{\n  "candidates": [\n    {\n      "content": {\n        "parts": [\n          {\n'
         '            "text": "Hi \\u003cb\\u003e."\n          }\n        ],\n        "role": "model"\n      },\n'
         '      "finishReason": "STOP",\n      "index": 0\n    }\n  ],\n  "usageMetadata": {\n'
@@ -57,11 +59,11 @@ def test_a_plain_answer_of_the_developer_api_byte_for_byte() -> None:
 
 
 def test_vertex_writes_its_own_fields_in_its_own_order() -> None:
-    said = plain(reply.text("Hi."), backend="vertex")
-    assert list(said) == ["candidates", "usageMetadata", "modelVersion", "createTime", "responseId"]
-    assert list(said["candidates"][0]) == ["content", "finishReason", "avgLogprobs"]
-    assert list(said["candidates"][0]["content"]) == ["role", "parts"]
-    assert list(said["usageMetadata"]) == [
+    scripted = plain(reply.text("Hi."), backend="vertex")
+    assert list(scripted) == ["candidates", "usageMetadata", "modelVersion", "createTime", "responseId"]
+    assert list(scripted["candidates"][0]) == ["content", "finishReason", "avgLogprobs"]
+    assert list(scripted["candidates"][0]["content"]) == ["role", "parts"]
+    assert list(scripted["usageMetadata"]) == [
         "promptTokenCount", "candidatesTokenCount", "totalTokenCount", "trafficType", "promptTokensDetails",
         "candidatesTokensDetails",
     ]  # fmt: skip
@@ -85,9 +87,9 @@ def test_text_streams_in_the_pieces_of_the_family(backend: str, model: str, piec
 
 
 def test_a_stream_is_cut_where_it_says_and_joined_for_a_plain_request() -> None:
-    said = reply.stream("a", "b", "c")
-    assert texts(events(said, model="gemini-3-pro-preview")) == ["a", "b", "c"]
-    assert texts([plain(said)]) == ["abc"]
+    scripted = reply.stream("a", "b", "c")
+    assert texts(events(scripted, model="gemini-3-pro-preview")) == ["a", "b", "c"]
+    assert texts([plain(scripted)]) == ["abc"]
 
 
 def test_only_the_last_event_finishes() -> None:
@@ -96,8 +98,8 @@ def test_only_the_last_event_finishes() -> None:
 
 
 def test_counts_run_up_in_streams_of_the_developer_api() -> None:
-    said = reply.thought("t" * 40) + reply.stream("a" * 8, "b" * 8) + reply.usage(prompt=5, thoughts=30)
-    usages = [chunk["usageMetadata"] for chunk in events(said)]
+    scripted = reply.thought("t" * 40) + reply.stream("a" * 8, "b" * 8) + reply.usage(prompt=5, thoughts=30)
+    usages = [chunk["usageMetadata"] for chunk in events(scripted)]
     assert [
         [usage.get(f"{name}TokenCount") for name in ("prompt", "candidates", "thoughts", "total")] for usage in usages
     ] == [[5, None, None, 5], [5, 2, 30, 37], [5, 4, 30, 39]]
@@ -111,10 +113,10 @@ def test_counts_come_in_the_last_event_on_vertex() -> None:
 
 @settings(max_examples=60)
 @given(strategies.streams())
-def test_totals_add_up_and_zeros_are_left_out(said: Reply) -> None:
-    for chunk in events(said):
+def test_totals_add_up_and_zeros_are_left_out(scripted: Reply) -> None:
+    for chunk in events(scripted):
         usage = chunk.get("usageMetadata", {})
-        if all(step.usage is None or "totalTokenCount" not in step.usage for step in said.events):
+        if all(step.usage is None or "totalTokenCount" not in step.usage for step in scripted.events):
             names = ("prompt", "candidates", "thoughts", "toolUsePrompt")
             assert usage["totalTokenCount"] == sum(usage.get(f"{name}TokenCount", 0) for name in names)
             assert 0 not in [count for name, count in usage.items() if name != "totalTokenCount"]
@@ -122,7 +124,7 @@ def test_totals_add_up_and_zeros_are_left_out(said: Reply) -> None:
 
 def test_ids_are_the_same_in_all_events_and_differ_between_requests() -> None:
     def ids(ordinal: int) -> set[str]:
-        body = write(reply.stream("a", "b"), asked("streamGenerateContent"), ordinal=ordinal).body
+        body = write(reply.stream("a", "b"), request_for("streamGenerateContent"), ordinal=ordinal).body
         return {json.loads(wire.event_data(block) or "")["responseId"] for block in wire.split_events(body)}
 
     assert ids(1) == ids(1)
@@ -131,18 +133,18 @@ def test_ids_are_the_same_in_all_events_and_differ_between_requests() -> None:
 
 
 def test_parallel_calls_come_together_on_2_5_and_apart_on_3() -> None:
-    said = reply.text("Let me see.") + reply.function_call("f", x=1) + reply.function_call("g", {"name": "n"})
+    scripted = reply.text("Let me see.") + reply.function_call("f", x=1) + reply.function_call("g", {"name": "n"})
 
     def shape(model: str) -> list[list[str]]:
-        return [[next(iter(p)) for p in c["candidates"][0]["content"]["parts"]] for c in events(said, model=model)]
+        return [[next(iter(p)) for p in c["candidates"][0]["content"]["parts"]] for c in events(scripted, model=model)]
 
     assert shape("gemini-2.5-flash") == [["text"], ["text"], ["functionCall", "functionCall"]]
     assert shape("gemini-3-pro-preview") == [["text"], ["text"], ["functionCall"], ["functionCall"], ["text"]]
 
 
 def test_newer_families_sign_the_first_call_and_give_calls_ids() -> None:
-    said = reply.function_call("f", x=1) + reply.function_call("g")
-    old, new = plain(said), plain(said, model="gemini-3-pro-preview")
+    scripted = reply.function_call("f", x=1) + reply.function_call("g")
+    old, new = plain(scripted), plain(scripted, model="gemini-3-pro-preview")
     assert old["candidates"][0]["content"]["parts"] == [
         {"functionCall": {"name": "f", "args": {"x": 1}}}, {"functionCall": {"name": "g", "args": {}}},
     ]  # fmt: skip
@@ -165,23 +167,23 @@ def test_a_candidate_that_was_stopped_has_no_content() -> None:
 
 
 def test_a_blocked_prompt_has_no_candidates() -> None:
-    said = plain(reply.blocked("SAFETY", "Reasons."))
-    assert "candidates" not in said
-    assert said["promptFeedback"]["blockReason"] == "SAFETY"
-    assert "candidatesTokenCount" not in said["usageMetadata"]
+    scripted = plain(reply.blocked("SAFETY", "Reasons."))
+    assert "candidates" not in scripted
+    assert scripted["promptFeedback"]["blockReason"] == "SAFETY"
+    assert "candidatesTokenCount" not in scripted["usageMetadata"]
 
 
 def test_errors_are_pretty_json_even_for_streams() -> None:
-    answer = write(reply.error(429, retry_after=23), asked("streamGenerateContent"))
+    answer = write(reply.error(429, retry_after=23), request_for("streamGenerateContent"))
     error = json.loads(answer.body)["error"]
     assert (answer.status, error["code"], error["status"]) == (429, 429, "RESOURCE_EXHAUSTED")
     assert error["details"][-1] == {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "23s"}
     assert answer.response().header("content-type") == "text/event-stream"
-    assert write(reply.error(404), asked(backend="vertex")).body.count(b"Publisher Model `projects/p/") == 1
+    assert write(reply.error(404), request_for(backend="vertex")).body.count(b"Publisher Model `projects/p/") == 1
 
 
 def test_a_stream_fails_in_the_middle_with_a_bare_error() -> None:
-    blocks = wire.split_events(write(reply.stream("a") + reply.error(503), asked("streamGenerateContent")).body)
+    blocks = wire.split_events(write(reply.stream("a") + reply.error(503), request_for("streamGenerateContent")).body)
     assert [block.startswith(b"data: ") for block in blocks] == [True, False]
     assert json.loads(blocks[1])["error"]["code"] == 503
 
@@ -192,24 +194,24 @@ def test_grounding_stands_in_the_last_event_and_empty_in_those_before() -> None:
 
 
 def test_several_candidates_are_numbered() -> None:
-    said = reply.candidates(reply.text("a"), reply.text("b") + reply.finish("MAX_TOKENS"))
-    numbered = [(c["index"], c["finishReason"]) for c in plain(said)["candidates"]]
+    scripted = reply.candidates(reply.text("a"), reply.text("b") + reply.finish("MAX_TOKENS"))
+    numbered = [(c["index"], c["finishReason"]) for c in plain(scripted)["candidates"]]
     assert numbered == [(0, "STOP"), (1, "MAX_TOKENS")]
 
 
 def test_pauses_become_times_and_a_break_the_end_of_the_exchange() -> None:
-    said = reply.stream("a") + reply.wait(0.5) + reply.stream("b") + reply.disconnect()
-    response = write(said, asked("streamGenerateContent")).response()
+    scripted = reply.stream("a") + reply.wait(0.5) + reply.stream("b") + reply.disconnect()
+    response = write(scripted, request_for("streamGenerateContent")).response()
     assert [chunk.at for chunk in response.chunks] == [0.0, 0.5]
     assert response.ended == "RemoteProtocolError"
-    assert write(reply.text("a"), asked()).response().ended == COMPLETE
+    assert write(reply.text("a"), request_for()).response().ended == COMPLETE
 
 
 def test_raw_sends_anything() -> None:
-    assert write(reply.raw("<html>", status=418), asked()).body == b"<html>"
-    answer = write(reply.raw({"a": 1}, {"b": 2}), asked("streamGenerateContent"))
+    assert write(reply.raw("<html>", status=418), request_for()).body == b"<html>"
+    answer = write(reply.raw({"a": 1}, {"b": 2}), request_for("streamGenerateContent"))
     assert answer.body == b'data: {"a": 1}\r\n\r\ndata: {"b": 2}\r\n\r\n'
-    assert ("x-mine", "1") in write(reply.raw(b"", headers={"x-mine": "1"}), asked()).headers
+    assert ("x-mine", "1") in write(reply.raw(b"", headers={"x-mine": "1"}), request_for()).headers
 
 
 def test_a_stream_that_was_not_requested_as_events_is_an_array() -> None:
@@ -253,7 +255,7 @@ def test_what_no_server_sends_is_refused(say: Any, complaint: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "method", "complaint"),
+    ("scripted", "method", "complaint"),
     [
         (reply.text("a"), "countTokens", "it holds candidates, and countTokens was requested"),
         (reply.token_count(7), "generateContent", "it answers tokens, and generateContent was requested"),
@@ -263,9 +265,9 @@ def test_what_no_server_sends_is_refused(say: Any, complaint: str) -> None:
         (reply.raw({}, {}), "generateContent", "2 raw events can't answer"),
     ],
 )
-def test_a_reply_that_does_not_fit_the_request_is_refused(said: Reply, method: str, complaint: str) -> None:
+def test_a_reply_that_does_not_fit_the_request_is_refused(scripted: Reply, method: str, complaint: str) -> None:
     with pytest.raises(ScriptError, match=complaint):
-        write(said, asked(method))
+        write(scripted, request_for(method))
 
 
 @pytest.mark.parametrize(
@@ -274,7 +276,7 @@ def test_a_reply_that_does_not_fit_the_request_is_refused(said: Reply, method: s
 def test_arguments_come_piece_by_piece_only_in_a_stream_of_vertex(method: str, backend: str) -> None:
     assert events(reply.partial_call("f", x="y"), backend="vertex")
     with pytest.raises(ScriptError, match="only come piece by piece in a stream of Vertex"):
-        write(reply.partial_call("f", x="y"), asked(method, backend=backend))
+        write(reply.partial_call("f", x="y"), request_for(method, backend=backend))
 
 
 def test_arguments_may_hold_whatever_json_can() -> None:
@@ -284,9 +286,9 @@ def test_arguments_may_hold_whatever_json_can() -> None:
 
 
 def test_replies_show_what_they_say() -> None:
-    said = reply.text("hi") + reply.function_call("f") + reply.finish() + reply.wait(0.5) + reply.error(500)
-    assert repr(said) == "<Reply 'hi', functionCall f STOP, wait 0.5 s, error 500>"
-    assert (said.text, repr(reply.Gate())) == ("hi", "<Gate closed>")
+    scripted = reply.text("hi") + reply.function_call("f") + reply.finish() + reply.wait(0.5) + reply.error(500)
+    assert repr(scripted) == "<Reply 'hi', functionCall f STOP, wait 0.5 s, error 500>"
+    assert (scripted.text, repr(reply.Gate())) == ("hi", "<Gate closed>")
 
 
 def test_a_gate_that_stays_closed_is_an_error() -> None:

@@ -27,9 +27,9 @@ def server() -> Iterator[GeminiServer]:
         yield server
 
 
-def answered(server: GeminiServer, said: Reply, **body: Any) -> httpx.Response:
+def answered(server: GeminiServer, scripted: Reply, **body: Any) -> httpx.Response:
     """Return the answer to a request for an interaction, as bytes."""
-    server.reply(said)
+    server.reply(scripted)
     answer = httpx.post(f"{server.url}/v1/interactions", json={"model": MODEL, "input": "hi", **body})
     server.check()
     return answer
@@ -41,9 +41,9 @@ def events(answer: httpx.Response) -> list[Any]:
     return [json.loads(data) for data in datas]
 
 
-def steps(server: GeminiServer, said: Reply, **body: Any) -> list[Any]:
+def steps(server: GeminiServer, scripted: Reply, **body: Any) -> list[Any]:
     """Return the steps that a reply becomes, without the thought with which models begin."""
-    found: list[Any] = answered(server, said, **body).json()["steps"]
+    found: list[Any] = answered(server, scripted, **body).json()["steps"]
     return [step for step in found if step["type"] != "thought" or "summary" in step]
 
 
@@ -246,8 +246,8 @@ def with_stars(found: list[Any], call_ids: set[str]) -> list[Any]:
 
 @pytest.mark.parametrize("name", WORDS)
 def test_a_word_is_a_step_in_a_plain_answer(server: GeminiServer, name: str) -> None:
-    said, expected = WORDS[name]
-    found = steps(server, said)
+    scripted, expected = WORDS[name]
+    found = steps(server, scripted)
     made = {step["id"] for step in found if "id" in step and step["id"] != "c1"}
     assert with_stars(found, made) == expected
     assert all(step.get("call_id", "c1") in {*made, "c1"} for step in found)
@@ -258,8 +258,8 @@ def test_a_word_is_a_step_in_a_plain_answer(server: GeminiServer, name: str) -> 
 @pytest.mark.parametrize("name", WORDS)
 def test_a_stream_gathers_to_the_plain_answer(server: GeminiServer, name: str, is_async: bool) -> None:
     """The deltas of a step, put together by the rules of the API, are the step; what the SDK can't read is skipped."""
-    said, _ = WORDS[name]
-    server.reply(said, said)
+    scripted, _ = WORDS[name]
+    server.reply(scripted, scripted)
     with interactions_at(server.url, is_async=is_async) as interactions:
         plain = shown(interactions.create(model=MODEL, input="hi"))
         stream = [shown(event) for event in interactions.create(model=MODEL, input="hi", stream=True)]
@@ -308,13 +308,13 @@ def test_a_call_streams_its_arguments_as_text(server: GeminiServer) -> None:
 def test_deltas_of_ones_own_stream_as_they_are(server: GeminiServer) -> None:
     call = {"id": "c1", "type": "function_call", "name": "weather", "arguments": {"city": "Paris"}}
     deltas = [{"arguments": text, "type": "arguments_delta"} for text in ('{"city":', '"Paris"}')]
-    said = reply.step(call, deltas=deltas)
-    assert [e["delta"] for e in events(answered(server, said, stream=True)) if e.get("delta") in deltas] == deltas
-    assert steps(server, said) == [call]
+    scripted = reply.step(call, deltas=deltas)
+    assert [e["delta"] for e in events(answered(server, scripted, stream=True)) if e.get("delta") in deltas] == deltas
+    assert steps(server, scripted) == [call]
 
 
 @pytest.mark.parametrize(
-    ("said", "status"),
+    ("scripted", "status"),
     [
         (reply.text("a"), "completed"),
         (reply.max_tokens("a"), "incomplete"),
@@ -330,20 +330,20 @@ def test_deltas_of_ones_own_stream_as_they_are(server: GeminiServer) -> None:
         (reply.text("a") + reply.interaction(status="budget_exceeded"), "budget_exceeded"),
     ],
 )
-def test_the_status_follows_from_what_is_stated(server: GeminiServer, said: Reply, status: str) -> None:
-    assert answered(server, said).json()["status"] == status
-    assert events(answered(server, said, stream=True))[-1]["interaction"]["status"] == status
+def test_the_status_follows_from_what_is_stated(server: GeminiServer, scripted: Reply, status: str) -> None:
+    assert answered(server, scripted).json()["status"] == status
+    assert events(answered(server, scripted, stream=True))[-1]["interaction"]["status"] == status
 
 
 def test_the_older_schema_has_outputs_and_events_of_its_own(server: GeminiServer) -> None:
-    said = reply.text("Paris.") + reply.function_call("f", a=1, call_id="c1") + reply.interaction(schema="outputs")
-    plain = answered(server, said).json()
+    scripted = reply.text("Paris.") + reply.function_call("f", a=1, call_id="c1") + reply.interaction(schema="outputs")
+    plain = answered(server, scripted).json()
     assert [*plain][:5] == ["id", "status", "outputs", "usage", "role"]
     assert plain["outputs"][1:] == [
         {"text": "Paris.", "type": "text"},
         {"id": "c1", "type": "function_call", "name": "f", "arguments": {"a": 1}},
     ]
-    found = events(answered(server, said, stream=True))
+    found = events(answered(server, scripted, stream=True))
     kinds = [event["event_type"] for event in found]
     assert kinds[:3] == ["interaction.start", "interaction.status_update", "content.start"]
     assert kinds[-1] == "interaction.complete"
@@ -358,9 +358,11 @@ def test_the_older_schema_has_outputs_and_events_of_its_own(server: GeminiServer
 
 
 def test_comments_keep_a_stream_open_before_it_begins(server: GeminiServer) -> None:
-    said = reply.keep_alive(2) + reply.text("a")
-    assert answered(server, said, stream=True).text.startswith(": keep-alive\n\n: keep-alive\n\nevent: interaction.cr")
-    assert steps(server, said) == steps(server, reply.text("a"))
+    scripted = reply.keep_alive(2) + reply.text("a")
+    assert answered(server, scripted, stream=True).text.startswith(
+        ": keep-alive\n\n: keep-alive\n\nevent: interaction.cr"
+    )
+    assert steps(server, scripted) == steps(server, reply.text("a"))
 
 
 def test_an_event_of_tomorrow_stands_in_a_stream_and_takes_the_place_of_a_usual_one(server: GeminiServer) -> None:
@@ -391,7 +393,7 @@ def test_an_agent_has_no_thought_of_its_own_and_on_vertex_an_id_of_another_form(
 
 
 @pytest.mark.parametrize(
-    ("said", "status", "body"),
+    ("scripted", "status", "body"),
     [
         (
             reply.error(429),
@@ -410,17 +412,19 @@ def test_an_agent_has_no_thought_of_its_own_and_on_vertex_an_id_of_another_form(
         ),
     ],
 )
-def test_an_error_has_the_form_of_interactions(server: GeminiServer, said: Reply, status: int, body: str) -> None:
+def test_an_error_has_the_form_of_interactions(server: GeminiServer, scripted: Reply, status: int, body: str) -> None:
     for stream in (False, True):
-        answer = answered(server, said, stream=stream)
+        answer = answered(server, scripted, stream=stream)
         assert (answer.status_code, answer.text) == (status, body)
         assert answer.headers["content-type"] == "application/json; charset=UTF-8"
 
 
-@pytest.mark.parametrize("said", [reply.error(429), reply.error(400), reply.error(404, "No."), reply.text("Paris.")])
-def test_what_was_written_is_read_again(server: GeminiServer, said: Reply) -> None:
+@pytest.mark.parametrize(
+    "scripted", [reply.error(429), reply.error(400), reply.error(404, "No."), reply.text("Paris.")]
+)
+def test_what_was_written_is_read_again(server: GeminiServer, scripted: Reply) -> None:
     for stream in (False, True):
-        answer = answered(server, said, stream=stream)
+        answer = answered(server, scripted, stream=stream)
         again = answered(server, reply.parse(answer.content, status=answer.status_code), stream=stream)
         assert (again.status_code, again.text) == (answer.status_code, answer.text)
 
@@ -444,7 +448,7 @@ def test_an_error_in_a_stream_is_its_last_event(server: GeminiServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"),
+    ("scripted", "reason"),
     [
         (reply.stopped("SAFETY"), "an interaction has no finish reason SAFETY"),
         (reply.candidates(reply.text("a"), reply.text("b")), "an interaction has no second candidate"),
@@ -456,14 +460,21 @@ def test_an_error_in_a_stream_is_its_last_event(server: GeminiServer) -> None:
         (reply.token_count(3), "it answers tokens, and an interaction was requested"),
     ],
 )
-def test_what_no_interaction_has_is_refused(said: Reply, reason: str) -> None:
-    with pytest.raises(ScriptError, match=reason), GeminiMock(said, strict=False):
+def test_what_no_interaction_has_is_refused(scripted: Reply, reason: str) -> None:
+    with pytest.raises(ScriptError, match=reason), GeminiMock(scripted, strict=False):
         httpx.post("https://generativelanguage.googleapis.com/v1/interactions", json={"model": MODEL, "input": "hi"})
 
 
 def test_what_only_interactions_have_is_refused_elsewhere() -> None:
-    for said in (reply.google_search("q"), reply.text("a") + reply.interaction(status="completed"), reply.keep_alive()):
-        with pytest.raises(ScriptError, match="it holds what only an interaction has"), GeminiMock(said, strict=False):
+    for scripted in (
+        reply.google_search("q"),
+        reply.text("a") + reply.interaction(status="completed"),
+        reply.keep_alive(),
+    ):
+        with (
+            pytest.raises(ScriptError, match="it holds what only an interaction has"),
+            GeminiMock(scripted, strict=False),
+        ):
             httpx.post(
                 f"https://generativelanguage.googleapis.com/v1beta/models/{MODEL}:generateContent",
                 json={"contents": [{"parts": [{"text": "hi"}]}]},

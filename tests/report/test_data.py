@@ -115,7 +115,7 @@ def test_what_is_outside_any_trace_is_not_lost() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "expected"),
     [
         (None, ""),
         (0, "0 ms"),
@@ -131,8 +131,8 @@ def test_what_is_outside_any_trace_is_not_lost() -> None:
         (119.7, "2 min 0 s"),
     ],
 )
-def test_a_duration_is_in_the_unit_that_reads_best(value: float | None, said: str) -> None:
-    assert seconds(value) == said
+def test_a_duration_is_in_the_unit_that_reads_best(value: float | None, expected: str) -> None:
+    assert seconds(value) == expected
 
 
 NESTED: Any = []

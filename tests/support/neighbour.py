@@ -77,7 +77,7 @@ def others_are_answered(*, with_asyncio: bool = True) -> None:
         async with httpx.AsyncClient() as client:
             return (await client.get(url)).content
 
-    def serve(asked: Asked, reply: Reply) -> None:
+    def serve(request: Asked, reply: Reply) -> None:
         reply.whole(plain("live"))
 
     with loopback(serve) as server:

@@ -223,8 +223,8 @@ class _Tally:
 
 
 def _replies(block: Block) -> tuple[reply.Reply, ...]:
-    said = block.notes.get("replies")
-    return eval(f"({said},)", {"reply": reply}) if said else ()
+    replies = block.notes.get("replies")
+    return eval(f"({replies},)", {"reply": reply}) if replies else ()
 
 
 def steady(text: str) -> str:

@@ -27,7 +27,7 @@ def spoken(words: str, sound: bytes = b"\1\0" * 240) -> dict[str, Any]:
     return {"serverContent": {"modelTurn": turn, "outputTranscription": {"text": words}}}
 
 
-def heard(words: str) -> dict[str, Any]:
+def transcription(words: str) -> dict[str, Any]:
     return {"serverContent": {"inputTranscription": {"text": words}}}
 
 

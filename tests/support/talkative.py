@@ -9,10 +9,10 @@ from maxim_gemini.testing._http import wire
 from support.loopback import SSE, Asked, Reply
 
 
-def talk(asked: Asked, reply: Reply) -> None:
+def talk(request: Asked, reply: Reply) -> None:
     """Answer with what was said, in one piece or, where a stream is asked for, word by word."""
-    said = f"You said: {_said(json.loads(asked.body))}"
-    if "streamGenerateContent" in asked.path:
+    said = f"You said: {_said(json.loads(request.body))}"
+    if "streamGenerateContent" in request.path:
         reply.head(200, SSE)
         for word in said.split():
             reply.send(wire.dump_event(_answer(f"{word} ")))
