@@ -106,6 +106,7 @@ def test_one_that_runs_is_cancelled_for_good(place: str, is_async: bool) -> None
     with serving(place, said, is_async=is_async) as interactions:
         name = interactions.create(model=MODEL, input="hi", background=True).id
         statuses = [interactions.get(id=name).status, interactions.cancel(id=name).status]
+        assert "is not in progress" in refused(lambda: interactions.cancel(id=name))
         statuses += [interactions.get(id=name).status for _ in range(6)]
         assert "is not in progress" in refused(lambda: interactions.cancel(id=name))
     assert statuses == ["in_progress", *["cancelled"] * 7]
