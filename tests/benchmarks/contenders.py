@@ -287,6 +287,15 @@ def _skipped_by_who_made_it(client: genai.Client) -> Iterator[Any]:
         yield client
 
 
+@contextmanager
+def _skipped_in_traces(client: genai.Client) -> Iterator[Any]:
+    """Have each call in a trace of its own, which is logged: its beginning and its end."""
+    from maxim_gemini import trace
+
+    with _skipped(client):
+        yield _in(partial(trace, logger(), name="Work"), client)
+
+
 UNTRACED: dict[str, Callable[[genai.Client], AbstractContextManager[Any]]] = {
     "suppressed": _suppressed,
     "suppressed, instrumented": _suppressed_instrumented,
@@ -294,6 +303,7 @@ UNTRACED: dict[str, Callable[[genai.Client], AbstractContextManager[Any]]] = {
     "trace() suppressed": _suppressed_traces,
     "skipped": _skipped,
     "skipped by made_by": _skipped_by_who_made_it,
+    "skipped in trace()": _skipped_in_traces,
 }
 """Clients whose calls are not traced, each for as long as a block is open."""
 
