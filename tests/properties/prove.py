@@ -1,4 +1,8 @@
-"""Run the properties with a big profile, and write down what was tried; run by `tox -e proof`."""
+"""Run the properties with a big profile, and write down what was tried; run by `tox -e proof`.
+
+python tests/properties/prove.py                       # 300 programs per side, all parts
+python tests/properties/prove.py 1000 interactions     # other parts stay as they were tried last
+"""
 
 from __future__ import annotations
 
@@ -8,23 +12,26 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
 
 from google import genai
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 HERE = Path(__file__).parent
 README = HERE / "README.md"
 MUTATION = HERE / "mutation.json"
 
-_TESTS = (
-    "test_transparency.py",
-    "test_interactions.py",
-    "test_machine.py",
-    "test_concurrency.py",
-    "test_nesting.py",
-)
+PROOF = HERE / "proof.json"
+
+PARTS = {
+    "calls": ("test_transparency.py", "test_machine.py", "test_concurrency.py"),
+    "interactions": ("test_interactions.py",),
+    "nesting": ("test_nesting.py",),
+}
 
 INTRODUCTION = """\
 # Properties
@@ -43,29 +50,55 @@ loggers that lack some of their methods: they must behave as the bare client, to
 """
 
 
-def main(examples: int) -> int:
-    """Try *examples* programs per side; return pytest's exit code."""
+class Proof(TypedDict):
+    """What was tried of one part."""
+
+    ran: str
+    """When, with what, and how long it took."""
+    counts: dict[str, int]
+
+
+def main(examples: int, parts: Iterable[str]) -> int:
+    """Try *examples* programs per side in each of *parts*, and write all parts down; return the first bad exit code."""
+    proof = json.loads(PROOF.read_text(encoding="utf-8")) if PROOF.exists() else {}
+    for part in parts:
+        code, proof[part] = _tried(part, examples)
+        if code:
+            return code
+        PROOF.write_text(json.dumps(proof, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    sections = [_section(part, proof[part]) for part in PARTS if part in proof]
+    README.write_text("\n".join([INTRODUCTION, *sections, *_mutants()]) + "\n", encoding="utf-8")
+    return 0
+
+
+def _tried(part: str, examples: int) -> tuple[int, Proof]:
+    """Return pytest's exit code, and what was tried."""
     with tempfile.TemporaryDirectory() as folder:
         tally = Path(folder) / "tally.json"
         environment = {**os.environ, "MAXIM_GEMINI_PROOF": str(examples), "MAXIM_GEMINI_TALLY": str(tally)}
-        tests = [str(HERE / name) for name in _TESTS]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            *(str(HERE / it) for it in PARTS[part]),
+        ]
         began = time.monotonic()
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
         code = subprocess.run(command, env=environment, check=False).returncode
-        counts = Counter(json.loads(tally.read_text())) if tally.exists() else Counter()
-    table = _table(counts, time.monotonic() - began)
-    print(table)
-    if code == 0:
-        README.write_text(f"{INTRODUCTION}\n{table}", encoding="utf-8")
-    return code
-
-
-def _table(counts: Counter[str], seconds: float) -> str:
-    rows = [(kind.partition(": ")[0], kind.partition(": ")[2], number) for kind, number in sorted(counts.items())]
-    lines = [f"| {what} | {which} | {number:,} |" for what, which, number in rows]
+        seconds = time.monotonic() - began
+        counts = json.loads(tally.read_text()) if tally.exists() else {}
     ran = f"{datetime.now(UTC):%Y-%m-%d}, google-genai {genai.__version__}, Python {sys.version.split()[0]}"
-    head = [f"{ran}, {seconds:.0f} s:", "", "| | | |", "|---|---|---:|"]
-    return "\n".join([*head, *lines, *_mutants()]) + "\n"
+    return code, {"ran": f"{ran}, {seconds:.0f} s", "counts": counts}
+
+
+def _section(part: str, proof: Proof) -> str:
+    rows = [
+        (kind.partition(": ")[0], kind.partition(": ")[2], number) for kind, number in sorted(proof["counts"].items())
+    ]
+    lines = [f"| {what} | {which} | {number:,} |" for what, which, number in rows]
+    return "\n".join([f"## {part.capitalize()}", "", f"{proof['ran']}:", "", "| | | |", "|---|---|---:|", *lines, ""])
 
 
 def _mutants() -> list[str]:
@@ -73,6 +106,10 @@ def _mutants() -> list[str]:
         return []
     found = json.loads(MUTATION.read_text(encoding="utf-8"))
     return [
+        "## Mutants",
+        "",
+        "| | | |",
+        "|---|---|---:|",
         f"| mutants | tried ({found['date']}, `tox -e mutation`), of {found['mutants']:,} | {found['tried']:,} |",
         f"| mutants | killed | {found['killed']:,} |",
         f"| mutants | surviving, with a reason (survivors.json) | {sum(found['explained'].values()):,} |",
@@ -81,4 +118,4 @@ def _mutants() -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 300))
+    sys.exit(main(int(sys.argv[1]) if sys.argv[1:] else 300, sys.argv[2:] or PARTS))
