@@ -191,6 +191,18 @@ def _polled_five_times(recorder: GeminiRecorder) -> None:
         interactions.get(id=name)
 
 
+def test_a_resume_after_another_event_is_another_request(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    recorded(path, SCENARIOS["resumed"])
+
+    def resume(interactions: Any) -> None:
+        name = interactions.create(model=MODEL, input="hi").id
+        interactions.get(id=name, stream=True, last_event_id="v1_another")
+
+    with pytest.raises(CassetteMiss):
+        replayed(path, SCENARIOS["resumed"]._replace(play=resume))
+
+
 def test_a_retry_replays_without_its_wait(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     recorded(path, SCENARIOS["retried"])
