@@ -121,6 +121,7 @@ async def test_a_function_may_run_in_a_thread_for_a_while(conversation: tuple[Pa
             assert call.function_calls is not None
             waiting = asyncio.create_task(turn(session))
             await asyncio.to_thread(time.sleep, 0.6)
+            assert not waiting.done()  # no answer comes before the result that it answers
             result = types.FunctionResponse(id=call.function_calls[0].id, name="weather", response={"result": "sunny"})
             await session.send_tool_response(function_responses=result)
             assert texts(await waiting) == "It is sunny."

@@ -93,6 +93,7 @@ async def test_a_rule_refuses_the_handshake(make: Callable[..., Scripted]) -> No
 
 @both
 async def test_a_live_interaction_is_refused(make: Callable[..., Scripted]) -> None:
+    pytest.importorskip("google.genai._interactions_websocket", reason="this google-genai has no live interactions")
     with make(reply.refuse(503)) as scripted:
         client = client_of(scripted)
         interactions: Any = client.aio.interactions
