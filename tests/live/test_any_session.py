@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.clients import closed
 from support.live import Close, Wait, gemini_on_loopback
-from support.talk import MODEL, calling, heard, speak, spoken, text
+from support.talk import MODEL, calling, speak, spoken, text, transcription
 
 from maxim_gemini import MaximGeminiClient
 from maxim_gemini.testing import FakeLogger
@@ -42,7 +42,7 @@ ASKED = st.one_of(
 ANSWERED = st.one_of(
     WORDS.map(lambda words: text(words)[0]),
     WORDS.map(lambda words: text(words)[0]),
-    WORDS.map(heard),
+    WORDS.map(transcription),
     st.lists(IDS, min_size=1, max_size=2, unique=True).map(lambda ids: calling(*((i, f"f_{i}") for i in ids))),
     st.lists(IDS, min_size=1, max_size=2).map(lambda ids: {"toolCallCancellation": {"ids": ids}}),
     st.integers(1, 99).map(_complete),

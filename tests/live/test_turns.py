@@ -9,7 +9,7 @@ import pytest
 from google.genai import errors, types
 from google.genai.live import ConnectionClosed
 from support.live import Close, Gemini, Wait
-from support.talk import DONE, MODEL, ask, calling, converse, heard, speak, spoken, text, turn
+from support.talk import DONE, MODEL, ask, calling, converse, speak, spoken, text, transcription, turn
 
 from maxim_gemini import MaximGeminiAsyncLive, Privacy, suppress, trace
 
@@ -147,7 +147,16 @@ async def test_words_that_interrupt_begin_the_next_turn(
     client: MaximGeminiClient, gemini: Gemini, logger: FakeLogger
 ) -> None:
     interrupted = {"serverContent": {"interrupted": True}}
-    gemini.script = [Wait(), spoken("Once upon"), Wait(), interrupted, DONE, heard("Stop!"), spoken("All right"), DONE]
+    gemini.script = [
+        Wait(),
+        spoken("Once upon"),
+        Wait(),
+        interrupted,
+        DONE,
+        transcription("Stop!"),
+        spoken("All right"),
+        DONE,
+    ]
     async with client.aio.live.connect(model=MODEL) as session:
         await speak(session)
         async for message in session.receive():
@@ -556,7 +565,7 @@ async def test_what_may_not_leave_is_not_logged(
     called = [calling(("c1", "a")), Wait()]
     gemini.script = [
         Wait(2),
-        heard("my secret"),
+        transcription("my secret"),
         *called,
         spoken("the secret answer"),
         DONE,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support.planting import MARK, planted_answer, planted_program
-from support.programs import Program, Run, programs, rich_programs, run_program
+from support.programs import Program, Run, programs, rich_programs, run_program, seen_as_by_the_bare_one
 from support.sides import SIDES, Sync
 from support.tally import count
 
@@ -17,7 +17,6 @@ from maxim_gemini import MaximGeminiClient, Privacy
 from maxim_gemini.testing import FakeLogger, TextReceived
 
 from .conftest import PROFILE
-from .test_transparency import seen_as_by_the_bare_one
 
 if TYPE_CHECKING:
     import asyncio
