@@ -95,6 +95,8 @@ def _messages(body: Json) -> Iterator[Line]:
 
 
 def _answered(event: Json) -> Iterator[Line]:
+    if event == "[DONE]":  # ends a stream of an interaction, and says nothing
+        return
     if not is_object(event):
         yield Line("answer", str(event))
     elif "error" in event:

@@ -13,7 +13,7 @@ import pytest
 from google import genai
 from support.sample_traces import sample
 
-from maxim_gemini.testing import GeminiServer, cassettes, reply
+from maxim_gemini.testing import GeminiRecorder, GeminiServer, cassettes, reply
 from maxim_gemini.testing import _report as report
 from maxim_gemini.testing.__main__ import main
 from maxim_gemini.testing._cli import demo
@@ -222,6 +222,23 @@ def test_show_prints_what_was_requested_and_answered(cli: Run) -> None:
         "model  Nice to meet you, Ada.",
         "model  Nice to meet you, Ada.",
         "model  Your name is Ada.",
+    ]
+
+
+@pytest.mark.skipif(genai.__version__.split(".")[0] != "3", reason="google-genai had other interactions before")
+def test_show_prints_the_steps_of_a_streamed_interaction(cli: Run, tmp_path: Path) -> None:
+    path = tmp_path / "streamed.yaml"
+    with (
+        GeminiServer(reply.function_call("weather", city="Paris") + reply.text("Sunny.")) as server,
+        GeminiRecorder(path, record="once", base_url=server.url) as recorder,
+    ):
+        list(recorder.client.interactions.create(model="gemini-3-flash-preview", input="Weather?", stream=True))
+    lines = [line.split(maxsplit=1) for line in cli("cassettes", "show", path)[1].splitlines()]
+    assert lines[-4:] == [
+        ["step", '{"type": "function_call", "name": "weather", "arguments": {}}'],
+        ["arguments", '{"city":"Paris"}'],
+        ["model", "Sunny."],
+        ["ended", "requires_action"],
     ]
 
 
