@@ -101,14 +101,11 @@ async def _interruption(client: Client) -> object:
     from google.genai import types
 
     seen: list[object] = []
-    size = 0
     async with client.aio.live.connect(model=MODEL, config=_TRANSCRIBED) as session:
         await session.send_client_content(turns=_content("Tell me a story."))
         async for message in session.receive():
             seen += _seen(message)
-            size += len(message.data or b"")
-            if size == 9600:
-                size = 0
+            if seen[-1:] == [" was"]:  # then the server waits: who sends what first is always the same
                 await session.send_realtime_input(activity_start=types.ActivityStart())
         await _speak(session, 10)
         await session.send_realtime_input(activity_end=types.ActivityEnd())

@@ -6,6 +6,7 @@ import io
 import re
 import sys
 from typing import Any
+from unittest import mock
 
 import pytest
 from rich.cells import cell_len
@@ -13,15 +14,18 @@ from support.maxim_flows import answer, attachments, by_id, call, failure, gener
 from support.maxim_versions import since
 
 from maxim_gemini.testing import FakeLogger
+from maxim_gemini.testing._logs import rendering
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def tree(*flows: Any, **options: Any) -> str:
+    """Return what is printed of *flows*, of which each part takes a millisecond: the width of a duration counts."""
     logger = FakeLogger()
     for flow in flows:
         flow(logger)
-    return re.sub(r"\d+ ms", "1 ms", logger.render(color=False, **options))
+    with mock.patch.object(rendering, "_duration", lambda _: "1 ms"):
+        return logger.render(color=False, **options)
 
 
 def test_a_chat_turn_with_tools() -> None:
