@@ -24,7 +24,7 @@ def tree(*flows: Any, **options: Any) -> str:
     logger = FakeLogger()
     for flow in flows:
         flow(logger)
-    with mock.patch.object(rendering, "_duration", lambda _: "1 ms"):
+    with mock.patch.object(rendering, "_duration", return_value="1 ms"):
         return logger.render(color=False, **options)
 
 
