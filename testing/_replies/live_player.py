@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _TICK: Final = 0.002
 """Seconds between two looks at a gate."""
+_PATIENCE: Final = 1.0
+"""Seconds that a client has to close the connection of an interaction that it has completed."""
 _INTERNAL_ERROR: Final = 1011
 _LONGEST_REASON: Final = 120
 """Bytes that fit into the frame that closes a websocket."""
@@ -130,6 +133,9 @@ class _Conversation:
             self._user.take(await self._channel.receive())
             if self._user.has_completed:
                 await self._send({"event_type": "interaction.completed"})
+                # google-genai closes once it has read that. If the server did too, chance would tell who was first.
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._channel.receive(), _PATIENCE)
                 await self._channel.close(Close())
                 return
             self._news.set()
