@@ -317,6 +317,7 @@ class _Running:
             timeout_graceful_shutdown=1,
             ssl_certfile=certificate.file if certificate else None,
         )
+        config.load()  # it imports modules, which the thread must not do while a test changes what can be imported
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run, name=f"GeminiServer {self.url}", daemon=True)
 

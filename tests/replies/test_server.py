@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import socket
+import sys
 import threading
 import time
+from importlib.abc import MetaPathFinder
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -245,6 +247,23 @@ def test_it_leaves_no_thread_and_no_socket_and_may_be_started_again() -> None:
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", port)) != 0
     assert threading.active_count() == before
+
+
+def test_its_thread_imports_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test may change what can be imported, and how, while the server starts."""
+    importing: list[str] = []
+
+    class Noting(MetaPathFinder):
+        def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
+            importing.append(f"{fullname} in {threading.current_thread().name}")
+
+    for name in [name for name in sys.modules if name.startswith("uvicorn.protocols.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [Noting(), *sys.meta_path])
+    with GeminiServer():
+        pass
+    assert importing
+    assert [one for one in importing if "GeminiServer" in one] == []
 
 
 def test_stopping_does_not_wait_for_a_stalled_answer() -> None:
