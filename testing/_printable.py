@@ -5,15 +5,18 @@ What a stranger's cassette holds, or a client of the server sends, is shown and 
 
 from __future__ import annotations
 
-import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from maxim_gemini._core import token_forms
+from maxim_gemini._core.patterns import compiled
+
+if TYPE_CHECKING:
+    import re
 
 REDACTED: Final = "REDACTED"
 """What stands where a secret was."""
 
-_OBEYED: Final = re.compile(
+_OBEYED: Final = (
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, but for tabs and line ends
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # from right to left, and back
     "\u2028\u2029\ufeff\ud800-\udfff\U000e0000-\U000e007f]"  # line ends of Unicode, halves of characters, tags
@@ -22,7 +25,7 @@ _OBEYED: Final = re.compile(
 
 def printable(text: str) -> str:
     """Return *text* with JSON's escapes in place of the characters that a terminal would obey; JSON stays JSON."""
-    return _OBEYED.sub(_escaped, text)
+    return compiled(_OBEYED).sub(_escaped, text)
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -91,8 +90,7 @@ class Counts:
         self.sent = self.retried = self.dropped = self.spilled = self.recovered = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(NamedTuple):
     """How much may wait, and what is done with more."""
 
     when_full: WhenFull = "spill"

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, Final, cast
 
 from . import token_forms
+from .patterns import compiled
 
 REDACTED: Final = "[redacted]"
 
@@ -23,26 +24,23 @@ _QUERY_NAMES: Final = rf"key|token|sig|auth|authorization|x-(?:goog|amz)-credent
 
 _NAME_HINTS: Final = ("key", "token", "secret", "passw", "pwd", "signature", "credential", "bearer", "basic")
 
-_SCHEME: Final = re.compile(
-    r"\b(bearer|basic)(\s{1,3})(?:(?=[\w.~+/-]*[\d=+/])[\w.~+/-]{8,}|[\w.~+/-]{20,})=*", re.IGNORECASE
+_SCHEME: Final = r"(?i)\b(bearer|basic)(\s{1,3})(?:(?=[\w.~+/-]*[\d=+/])[\w.~+/-]{8,}|[\w.~+/-]{20,})=*"
+_IN_QUERY: Final = (
+    rf"(?i)([?&;#](?!\w*page_?token=)(?:[\w-]{{0,40}}[-_])?(?:{_QUERY_NAMES})=)[^&;#\s\"'<>\\()\[\]{{}}]+"
 )
-_IN_QUERY: Final = re.compile(
-    rf"([?&;#](?!\w*page_?token=)(?:[\w-]{{0,40}}[-_])?(?:{_QUERY_NAMES})=)[^&;#\s\"'<>\\()\[\]{{}}]+", re.IGNORECASE
+_IN_USER_INFO: Final = r"(?<=://)[^\s/@:\"'<>]{1,200}:[^\s/@\"'<>]{1,200}(?=@)"
+_AFTER_NAME: Final = (
+    rf"(?i)((?:\b|_)(?:{_KEY_NAMES}|token)[\"'`\\]{{0,3}}\s{{0,3}}[:=]\s{{0,3}}[\"'`\\]{{0,3}})"
+    r"(?=[\w.~+/-]*\d)(?=[\w.~+/-]*[A-Za-z])[\w.~+/-]{8,}=*"
 )
-_IN_USER_INFO: Final = re.compile(r"(?<=://)[^\s/@:\"'<>]{1,200}:[^\s/@\"'<>]{1,200}(?=@)")
-_AFTER_NAME: Final = re.compile(
-    rf"((?:\b|_)(?:{_KEY_NAMES}|token)[\"'`\\]{{0,3}}\s{{0,3}}[:=]\s{{0,3}}[\"'`\\]{{0,3}})"
-    r"(?=[\w.~+/-]*\d)(?=[\w.~+/-]*[A-Za-z])[\w.~+/-]{8,}=*",
-    re.IGNORECASE,
-)
-_RANDOM_SEGMENT: Final = re.compile(
+_RANDOM_SEGMENT: Final = (
     r"(?<=[^/]/)(?=[\w.~=-]*\d)(?=[\w.~=-]*[A-Za-z])(?:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
     r"|(?=[\w.~=-]*[A-Za-z0-9_]{20})[\w.~=-]+)(?=[/?#]|$)"
 )
 
 _NO_SECRETS_INSIDE: Final = frozenset({"functiondeclarations"})
 _ALL_SECRET_INSIDE: Final = frozenset({"headers", "extraheaders", "authconfig", "apiauth", "auth", "env", "cookies"})
-_SECRET_NAME: Final = re.compile(
+_SECRET_NAME: Final = (
     r"(?:.*(?:apikey|secret|password|passwd|credentials?|accesskey|privatekey|signingkey|signature)(?:string|version)?"
     r"|.*(?:access|refresh|auth|id|session|security|bearer|api|csrf|oauth)token|token|key|cookie|(?:proxy)?authorization)"
 )
@@ -56,11 +54,11 @@ def redacted(text: str) -> str:
     lowered = text.lower()
     # The patterns are slow on long texts, of which hardly any has such a word.
     if any(hint in lowered for hint in _NAME_HINTS):
-        text = _SCHEME.sub(rf"\g<1>\g<2>{REDACTED}", text)
-        text = _AFTER_NAME.sub(rf"\g<1>{REDACTED}", text)
+        text = compiled(_SCHEME).sub(rf"\g<1>\g<2>{REDACTED}", text)
+        text = compiled(_AFTER_NAME).sub(rf"\g<1>{REDACTED}", text)
     if "=" in text and any(mark in text for mark in "?&;#"):
-        text = _IN_QUERY.sub(rf"\g<1>{REDACTED}", text)
-    return _IN_USER_INFO.sub(REDACTED, text) if "://" in text else text
+        text = compiled(_IN_QUERY).sub(rf"\g<1>{REDACTED}", text)
+    return compiled(_IN_USER_INFO).sub(REDACTED, text) if "://" in text else text
 
 
 def without_credentials(settings: Any) -> Any:
@@ -86,7 +84,7 @@ def _member(name: object, value: Any) -> object:
     if plain in _ALL_SECRET_INSIDE or (_is_secret(plain) and not isinstance(value, (dict, list))):
         return _emptied(value)
     if plain in _ADDRESSES and isinstance(value, str):
-        return _RANDOM_SEGMENT.sub(REDACTED, value)
+        return compiled(_RANDOM_SEGMENT).sub(REDACTED, value)
     return without_credentials(value)
 
 
@@ -98,7 +96,7 @@ def _plain(name: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _is_secret(plain: str) -> bool:
-    return _SECRET_NAME.fullmatch(plain) is not None
+    return compiled(_SECRET_NAME).fullmatch(plain) is not None
 
 
 def _emptied(value: object, name: str = "") -> object:

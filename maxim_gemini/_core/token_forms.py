@@ -12,6 +12,8 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from .patterns import compiled
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -60,7 +62,7 @@ def _form(
     """Return the form of what begins with one of the *marks*, or has that much *before* them."""
     literals = tuple(marks.split())
     alternatives = "|".join(map(re.escape, literals))
-    return Form(kind, literals, f"{start}{before[0]}(?:{alternatives})(?:{rest}){end}", before[1])
+    return Form(kind, literals, f"(?a){start}{before[0]}(?:{alternatives})(?:{rest}){end}", before[1])
 
 
 FORMS: Final[tuple[Form, ...]] = (
@@ -263,7 +265,7 @@ def without_overlaps(secrets: Iterable[Secret]) -> list[Secret]:
 
 
 def _marked(text: str) -> Iterator[Secret]:
-    for word in _WORD.finditer(text):
+    for word in compiled(_WORD).finditer(text):
         past = 0
         for mark in _marks(at_start=word.end() - word.start() > _LONG).finditer(text, word.start(), word.end()):
             if mark.start() < past:
@@ -276,7 +278,7 @@ def _marked(text: str) -> Iterator[Secret]:
 def _matches(text: str, mark: str, at: int) -> Iterator[Secret]:
     for form in _forms_with(mark):
         for before in form.before:
-            if at >= before and (match := _compiled(form.pattern).match(text, at - before)):
+            if at >= before and (match := compiled(form.pattern).match(text, at - before)):
                 yield Secret(*match.span(match.lastindex or 0), form.kind)
                 break
 
@@ -285,12 +287,6 @@ def _matches(text: str, mark: str, at: int) -> Iterator[Secret]:
 def _forms_with(mark: str) -> list[Form]:
     """Return the forms that have *mark*, or a mark that begins with it."""
     return [form for form in FORMS if any(longer.startswith(mark) for longer in form.marks)]
-
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    # Not on import, which would take longer than that of everything else here; most are never needed.
-    return re.compile(pattern, re.ASCII)
 
 
 @cache
@@ -312,41 +308,39 @@ def _tree(words: Iterable[str]) -> str:
 
 
 _SHORTEST: Final = 14
-_WORD: Final = re.compile(rf"[A-Za-z0-9_.~+/:=%@-]{{{_SHORTEST},}}")
+_WORD: Final = rf"[A-Za-z0-9_.~+/:=%@-]{{{_SHORTEST},}}"
 _LONG: Final = 1024
 """Characters from which on a word is data, with a secret in it only at the start of a part."""
 _MARKS: Final = sorted({mark for form in FORMS for mark in form.marks})
 # Keys in armour: base64 between two lines. Both may be quoted, indented or escaped, and the end may be missing.
 
-_ARMOR: Final = re.compile(
+_ARMOR: Final = (
     r"-----?[ ]?BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?[ ]?-----?|PuTTY-User-Key-File-\d|<RSAKeyValue>"
 )
-_ARMOR_END: Final = re.compile(
-    r"-----?[ ]?END (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?[ ]?-----?|Private-MAC: \w+|</RSAKeyValue>"
-)
-_ARMOR_LINE: Final = re.compile(r"[^A-Za-z0-9+/=]{0,24}(?:[A-Z][A-Za-z-]{1,30}: [^\n\\]{0,200}|[A-Za-z0-9+/=]{16,})")
-_ARMOR_REST: Final = re.compile(r"[^A-Za-z0-9+/=]{1,24}[A-Za-z0-9+/=]{1,15}(?=[\"'`)]{0,2}\s*(?:\\[nr]|[\r\n]|$))")
-_MATERIAL: Final = re.compile(r"[A-Za-z0-9+/=]{24}")
+_ARMOR_END: Final = r"-----?[ ]?END (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?[ ]?-----?|Private-MAC: \w+|</RSAKeyValue>"
+_ARMOR_LINE: Final = r"[^A-Za-z0-9+/=]{0,24}(?:[A-Z][A-Za-z-]{1,30}: [^\n\\]{0,200}|[A-Za-z0-9+/=]{16,})"
+_ARMOR_REST: Final = r"[^A-Za-z0-9+/=]{1,24}[A-Za-z0-9+/=]{1,15}(?=[\"'`)]{0,2}\s*(?:\\[nr]|[\r\n]|$))"
+_MATERIAL: Final = r"[A-Za-z0-9+/=]{24}"
 
 
 def _armored(text: str) -> list[Secret]:
     """Return the private keys in *text*; a line that begins one is none by itself."""
     if "PRIVATE KEY" not in text and "PuTTY-" not in text and "<RSAKey" not in text:
         return []
-    starts = list(_ARMOR.finditer(text))
+    starts = list(compiled(_ARMOR).finditer(text))
     limits = [start.start() for start in starts[1:]]
     found: list[Secret] = []
     for start, limit in zip(starts, [*limits, len(text)], strict=False):
-        last = _ARMOR_END.search(text, start.end(), limit)
+        last = compiled(_ARMOR_END).search(text, start.end(), limit)
         end = last.end() if last else _cut(text, start.end(), limit)
-        if _MATERIAL.search(text, start.end(), end):
+        if compiled(_MATERIAL).search(text, start.end(), end):
             found.append(Secret(start.start(), end, "a private key"))
     return found
 
 
 def _cut(text: str, at: int, limit: int) -> int:
     """Return where a key ends whose last line is missing."""
-    while match := _ARMOR_LINE.match(text, at, limit):
+    while match := compiled(_ARMOR_LINE).match(text, at, limit):
         at = match.end()
-    rest = _ARMOR_REST.match(text, at, limit)
+    rest = compiled(_ARMOR_REST).match(text, at, limit)
     return rest.end() if rest else at

@@ -6,6 +6,8 @@ import re
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from .patterns import compiled
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 MODEL_RATE: Final = 24_000
 """Samples a second of what a model says, where no rate is named: Vertex leaves it out."""
 
-_PARAMETER: Final = re.compile(r";\s*([\w-]+)\s*=\s*\"?([^\";]*)\"?")
+_PARAMETER: Final = r";\s*([\w-]+)\s*=\s*\"?([^\";]*)\"?"
 _BYTES_A_SAMPLE: Final = 2
 
 
@@ -34,7 +36,7 @@ def pcm_format(mime_type: str | None, *, default_rate: int = MODEL_RATE) -> PcmF
     kind, separator, rest = (mime_type or "").partition(";")
     if kind.strip().lower() not in ("audio/pcm", "audio/l16"):
         return None
-    parameters = {name.lower(): value.strip() for name, value in _PARAMETER.findall(separator + rest)}
+    parameters = {name.lower(): value.strip() for name, value in compiled(_PARAMETER).findall(separator + rest)}
     if parameters.get("codec", "pcm").lower() != "pcm":
         return None
     return PcmFormat(_number(parameters.get("rate")) or default_rate, _number(parameters.get("channels")) or 1)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import re
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from google.genai import types
 
+from .._core.patterns import compiled
+
 if TYPE_CHECKING:
     from .._core.values import JsonDict
 
-_STEP: Final = re.compile(r"""\.([^.\[\]]+)|\[(\d{1,18})\]|\['([^']*)'\]|\["([^"]*)"\]|\[(\d{19,})\]""")
+_STEP: Final = r"""\.([^.\[\]]+)|\[(\d{1,18})\]|\['([^']*)'\]|\["([^"]*)"\]|\[(\d{19,})\]"""
 
 # Steps of a path that are followed; what is below is one name. Protocol buffers nest no deeper, either.
 _DEEPEST: Final = 100
@@ -58,7 +59,7 @@ class _Text(list[str]):
 
 
 def _steps(path: str) -> list[str | int]:
-    matches = list(itertools.islice(_STEP.finditer(path), _DEEPEST + 1))
+    matches = list(itertools.islice(compiled(_STEP).finditer(path), _DEEPEST + 1))
     steps: list[str | int] = [int(match[2]) if match[2] else match[match.lastindex or 0] for match in matches]
     return steps if len(steps) <= _DEEPEST else [*steps[: _DEEPEST - 1], path[matches[_DEEPEST - 1].start() :]]
 

@@ -108,8 +108,9 @@ def _by_layout(above: str, name: str) -> Document:
     above, _, sockets = above.partition(f"\n{yaml_format.WEBSOCKETS}{yaml_format.SESSION}")
     if sockets:
         above += "\n"
-    start, _, body = above.removeprefix(yaml_format.START).partition(f"interactions:\n{yaml_format.REQUEST}")
-    head = tried(load, start.removesuffix("interactions: []\n"), name, lambda: 3)
+    start, _, body = above.partition(f"interactions:\n{yaml_format.REQUEST}")
+    # The beginning alone is cut: each cut copies the text, and there may be many megabytes of it.
+    head = tried(load, start.removeprefix(yaml_format.START).removesuffix("interactions: []\n"), name, lambda: 3)
     blocks = body[:-1].split(f"\n{yaml_format.REQUEST}") if body else []
     halves = (piece.partition(yaml_format.RESPONSE) for piece in blocks)
     sessions = (

@@ -8,10 +8,3 @@ each library: `httpx` (and httpx2), `aiohttp`, `websockets`, `requests`, `thread
 besides HTTP. `delivery` says how an answer travels. Nothing but this folder touches the private names of those
 libraries.
 """
-
-from __future__ import annotations
-
-from .delivery import LEFT_BY_READER, Delivery, Live, Piece
-from .routing import Block, Route, blocked, plainly_served, routed
-
-__all__ = ["LEFT_BY_READER", "Block", "Delivery", "Live", "Piece", "Route", "blocked", "plainly_served", "routed"]

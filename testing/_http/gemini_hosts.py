@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from maxim_gemini._core.patterns import compiled
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_HOSTS: Final = re.compile(
-    r"""
+_HOSTS: Final = r"""(?x)
     (?: (?:[a-z0-9]+-)? generativelanguage         # Developer API; autopush-, staging-, preprod- ...
       | (?:[a-z0-9-]+-)? aiplatform                # Vertex, global and per location
     )
@@ -20,9 +20,7 @@ _HOSTS: Final = re.compile(
     (?: \.mtls )? (?: \.sandbox )?                 # client certificates; not yet in production
     \.googleapis\.com
     | [a-z0-9-]+ \.[a-z0-9-]+ \.prediction\.vertexai\.goog    # an endpoint of Vertex that is one project's own
-    """,
-    re.VERBOSE,
-)
+"""
 _TOKEN_HOSTS: Final = frozenset(
     {"oauth2.googleapis.com", "sts.googleapis.com", "accounts.google.com", "metadata.google.internal"}
 )
@@ -36,7 +34,7 @@ def host_of(url: str) -> str:
 
 def is_gemini_host(host: str) -> bool:
     """Return whether *host* is one of Google's own for Gemini: the Developer API's or Vertex AI's."""
-    return _HOSTS.fullmatch(host.lower().removesuffix(".")) is not None
+    return compiled(_HOSTS).fullmatch(host.lower().removesuffix(".")) is not None
 
 
 def is_gemini_traffic(url: str, headers: Mapping[str, str]) -> bool:

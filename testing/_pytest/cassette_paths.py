@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pytest
 
 from maxim_gemini._core import token_forms
+from maxim_gemini._core.patterns import compiled
 from maxim_gemini.testing._printable import REDACTED
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ SUFFIXES: Final = frozenset({SUFFIX, ".yml"})
 LONGEST: Final = 120
 """Bytes of a file's name without its suffix: every file system takes it, with room for a temporary file's suffix."""
 
-_KEY_VARIABLE: Final = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
+_KEY_VARIABLE: Final = r"(?i)KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL"
 _SHORTEST_SECRET: Final = 8
-_UNSAFE = re.compile(r"""[<>?%*:|"'/\\\s\x00-\x1f\x7f]""")
+_UNSAFE: Final = r"""[<>?%*:|"'/\\\s\x00-\x1f\x7f]"""
 
 
 _PARAMETRIZATIONS: Final = pytest.StashKey[dict[str, list[bool]]]()
@@ -153,7 +154,7 @@ def node_id(item: pytest.Item) -> str:
 def without_secrets(text: str) -> str:
     """Return *text* without keys and tokens, and without the values of the environment's key variables."""
     for variable, value in os.environ.items():
-        if len(value) >= _SHORTEST_SECRET and value in text and _KEY_VARIABLE.search(variable):
+        if len(value) >= _SHORTEST_SECRET and value in text and compiled(_KEY_VARIABLE).search(variable):
             text = text.replace(value, REDACTED)
     return token_forms.replaced(text, REDACTED)
 
@@ -161,7 +162,7 @@ def without_secrets(text: str) -> str:
 def file_name(name: str) -> str:
     """Return *name* as a file's name, without the suffix: safe on every file system, cut with a hash where too long."""
     name = without_secrets(name)
-    safe = _UNSAFE.sub("-", name)
+    safe = compiled(_UNSAFE).sub("-", name)
     if len(safe.encode()) <= LONGEST:
         return safe
     import hashlib

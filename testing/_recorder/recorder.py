@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, get_args
 from vcr.record_mode import RecordMode as VcrMode
 
 from maxim_gemini.testing._cassette import Cassette, json_paths
-from maxim_gemini.testing._http import routed, sdk
+from maxim_gemini.testing._http import sdk
 from maxim_gemini.testing._http.delivery import Chunking, Fault, Pace, check
+from maxim_gemini.testing._http.routing import routed
 from maxim_gemini.testing._http.websocket import Close
 from maxim_gemini.testing._replies.live_user import LiveRequest
 from maxim_gemini.testing._replies.request import GeminiRequest

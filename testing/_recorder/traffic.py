@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, NoReturn, Typ
 from urllib.parse import urlsplit
 
 from maxim_gemini.testing import _clock
-from maxim_gemini.testing._http import LEFT_BY_READER, Delivery, Live, Route, sdk
-from maxim_gemini.testing._http.delivery import Faults, deliver, events_of
+from maxim_gemini.testing._http import sdk
+from maxim_gemini.testing._http.delivery import LEFT_BY_READER, Delivery, Faults, Live, deliver, events_of
 from maxim_gemini.testing._http.gemini_hosts import (
     host_of,
     is_among,
@@ -19,6 +19,7 @@ from maxim_gemini.testing._http.gemini_hosts import (
     is_gemini_traffic,
     is_token_exchange,
 )
+from maxim_gemini.testing._http.routing import Route
 from maxim_gemini.testing._http.websocket import GoesLive, Tap
 from maxim_gemini.testing._replies.live_user import LiveRequest
 from maxim_gemini.testing._replies.request import GeminiRequest

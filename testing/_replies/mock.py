@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final, Self
 
 import httpx
 
-from maxim_gemini.testing._http import Delivery, Route, routed
-from maxim_gemini.testing._http.delivery import Piece, sleep
+from maxim_gemini.testing._http.delivery import Delivery, Piece, sleep
 from maxim_gemini.testing._http.exchange import COMPLETE
 from maxim_gemini.testing._http.gemini_hosts import is_gemini_traffic
 from maxim_gemini.testing._http.respx_routers import Router, register
+from maxim_gemini.testing._http.routing import Route, routed
 from maxim_gemini.testing.exceptions import ScriptError
 
 from .live_peer import ScriptedPeer

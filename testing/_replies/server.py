@@ -25,7 +25,8 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 
 from maxim_gemini.testing._clock import monotonic
-from maxim_gemini.testing._http import plainly_served, sdk, wire
+from maxim_gemini.testing._http import sdk, wire
+from maxim_gemini.testing._http.routing import plainly_served
 from maxim_gemini.testing._http.websocket import ABNORMAL, Close, PeerClosed
 from maxim_gemini.testing._json_types import is_list, is_object
 from maxim_gemini.testing.exceptions import ScriptError, TestKitError

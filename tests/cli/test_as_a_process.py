@@ -21,7 +21,8 @@ from google.genai.errors import APIError
 from support.clients import SDK_MAJOR
 from support.live_clients import LIVE_MODEL, texts, turn
 
-from maxim_gemini.testing._http import plainly_served, sdk
+from maxim_gemini.testing._http import sdk
+from maxim_gemini.testing._http.routing import plainly_served
 from maxim_gemini.testing._http.sdk import close, closing
 
 if TYPE_CHECKING:

@@ -248,7 +248,7 @@ def interrupted_at(number: int, action: Callable[[], None]) -> bool:
 def test_an_interrupt_at_any_line_leaves_nothing_patched() -> None:
     from support.patched import patched
 
-    from maxim_gemini.testing._http import Route, routed
+    from maxim_gemini.testing._http.routing import Route, routed
 
     def block() -> None:
         with routed(Route(), everywhere=True):
@@ -340,7 +340,7 @@ def test_a_block_loads_no_library_by_itself() -> None:
 
     program = (
         "import sys\n"
-        "from maxim_gemini.testing._http import Block, blocked\n"
+        "from maxim_gemini.testing._http.routing import Block, blocked\n"
         "with blocked(Block('...')):\n"
         "    heavy = {'vcr', 'httpx', 'httpx2', 'aiohttp', 'requests', 'websockets', 'google.genai', 'anyio', 'yaml'}\n"
         "    print(sorted(heavy & set(sys.modules)))\n"

@@ -18,7 +18,7 @@ from support.loopback import Loopback, Reply, loopback
 from support.patched import patched
 from support.recordings import call, cassette, says
 
-from maxim_gemini.testing._http import Route, routed
+from maxim_gemini.testing._http.routing import Route, routed
 from maxim_gemini.testing._recorder.recorder import GeminiRecorder
 
 if TYPE_CHECKING:
