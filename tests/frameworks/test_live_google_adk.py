@@ -46,6 +46,15 @@ async def run_live(agent: Agent, *plugins: Any, is_over: Callable[[], bool]) -> 
     await live.aclose()
 
 
+@pytest.fixture
+def forecaster(server: GeminiServer, monkeypatch: pytest.MonkeyPatch) -> Agent:
+    """An agent with a tool, which makes its client by itself."""
+    monkeypatch.setenv("GEMINI_API_KEY", "unused")
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", server.url)
+    server.reply(reply.live(reply.function_call("weather", city="Paris"), reply.speech("It is sunny.")))
+    return Agent(name="forecaster", model=MODEL, instruction="Be brief.", tools=[weather])
+
+
 @pytest.mark.filterwarnings("ignore")  # google-adk's own
 async def test_a_live_run_with_a_tool_is_traced(
     client: MaximGeminiClient, server: GeminiServer, logger: FakeLogger
@@ -64,15 +73,9 @@ async def test_a_live_run_with_a_tool_is_traced(
 
 
 @pytest.mark.filterwarnings("ignore")  # google-adk's own
-async def test_a_live_run_beside_the_plugin_is_traced_once(
-    server: GeminiServer, logger: FakeLogger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GEMINI_API_KEY", "unused")
-    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", server.url)
-    server.reply(reply.live(reply.function_call("weather", city="Paris"), reply.speech("It is sunny.")))
-    agent = Agent(name="forecaster", model=MODEL, instruction="Be brief.", tools=[weather])
+async def test_a_live_run_beside_the_plugin_is_traced_once(forecaster: Agent, logger: FakeLogger) -> None:
     with instrument(logger, skip=lambda call: call.made_by("google-adk") and call.method != "live.connect"):
-        await run_live(agent, MaximAdkPlugin(logger), is_over=lambda: any(trace.output for trace in logger.traces))
+        await run_live(forecaster, MaximAdkPlugin(logger), is_over=lambda: any(trace.output for trace in logger.traces))
 
     assert "".join(trace.output or "" for trace in logger.traces) == "It is sunny."
     assert [call.name for call in logger.tool_calls] == ["weather"]
@@ -81,15 +84,9 @@ async def test_a_live_run_beside_the_plugin_is_traced_once(
 
 
 @pytest.mark.filterwarnings("ignore")  # google-adk's own
-async def test_a_live_run_in_a_trace_is_part_of_it(
-    server: GeminiServer, logger: FakeLogger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GEMINI_API_KEY", "unused")
-    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", server.url)
-    server.reply(reply.live(reply.function_call("weather", city="Paris"), reply.speech("It is sunny.")))
-    agent = Agent(name="forecaster", model=MODEL, instruction="Be brief.", tools=[weather])
+async def test_a_live_run_in_a_trace_is_part_of_it(forecaster: Agent, logger: FakeLogger) -> None:
     with instrument(logger), trace(logger, name="Forecast"):
-        await run_live(agent, is_over=lambda: any(one.text == "It is sunny." for one in logger.generations))
+        await run_live(forecaster, is_over=lambda: any(one.text == "It is sunny." for one in logger.generations))
 
     assert logger.trace.name == "Forecast"
     assert [one.text for one in logger.trace.generations] == [None, "It is sunny."]
