@@ -1,12 +1,12 @@
-"""Deliver all that was logged: in order, in the background, until Maxim has taken it.
+"""Deliver all logs: in order, in the background, until Maxim has accepted them.
 
     commit -> line -> intake -> collector -> outbox of logs        -> sender   -> Maxim
                                           -> outbox of attachments -> uploader -> storage, and one more log for each
 
-The caller writes each log down as a line: that takes two microseconds, and thousands of dictionaries that wait for
-another thread cost an event loop much more, since the garbage collector goes through all of them again and again.
-One thread puts the lines together, and one sends them: what belongs to a trace arrives in the order in which it was
-logged, and batches grow by themselves when the backend is slow.
+The caller serializes each log to a line, which takes two microseconds. Thousands of dictionaries that wait for another
+thread would cost an event loop much more, because the garbage collector visits all of them again and again.
+One thread collects the lines, and one sends them: the logs of a trace arrive in the order in which they were written,
+and batches grow when the backend is slow.
 """
 
 from __future__ import annotations
@@ -35,44 +35,44 @@ if TYPE_CHECKING:
 WARNINGS: Final = logging.getLogger("maxim_gemini")
 
 LINGER: Final = 1.0
-"""Seconds that the first log waits for others."""
+"""Seconds for which the first log of a batch waits for others."""
 
 ENOUGH: Final = 2_000
-"""Logs that wait for no others."""
+"""Number of logs that are sent at once, without waiting for more."""
 
 REASONS: Final = 100
-"""Reasons that are counted apart: there may be any number of error messages."""
+"""Reasons that are counted separately: the number of different error messages has no limit."""
 
 CROWDED: Final = 20_000
-"""Logs that may wait to be written down; threads that log more wait until there are fewer."""
+"""Logs that may wait for the collector; threads that log more have to wait until there are fewer."""
 
 
 class Bell:
-    """Wakes one thread early; unlike an event it may be rung by a signal's handler in the midst of being rung."""
+    """Wakes one thread early. Unlike an event, it is safe in a signal handler that interrupts `ring` itself."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._lock.acquire()
 
     def wait(self, seconds: float) -> None:
-        """Wait until it rings, if it did not before."""
+        """Wait until it rings; return at once if it rang since the last wait."""
         self._lock.acquire(timeout=seconds)
 
     def ring(self) -> None:
-        """Wake who waits."""
-        with contextlib.suppress(RuntimeError):  # it rings already
+        """Wake the thread that waits."""
+        with contextlib.suppress(RuntimeError):  # it is ringing already
             self._lock.release()
 
 
 class Transport(Protocol):
-    """How to write a log down, and how to send it."""
+    """How a log is serialized, and how it is sent."""
 
     def written(self, log: Any) -> Any:
-        """Return *log* as a line; what has content elsewhere as it is."""
+        """Return *log* as a line; unchanged if its content has to be read or made first, as that of an attachment."""
         ...
 
     def item(self, log: Any) -> Item:
-        """Return what has content elsewhere as it is kept and sent."""
+        """Return a log that `written` left unchanged, in the form in which it is kept and sent."""
         ...
 
     def push(self, lines: bytes) -> None:
@@ -80,19 +80,19 @@ class Transport(Protocol):
         ...
 
     def store(self, line: bytes) -> bytes:
-        """Put a large log into the storage; return the line to send in its place."""
+        """Upload a large log to Maxim's storage; return the line to send instead of it."""
         ...
 
     def upload(self, attachment: bytes) -> Any:
-        """Put an attachment into the storage; return the log of it."""
+        """Upload an attachment to Maxim's storage; return the log that refers to it."""
         ...
 
     def failure(self, error: Exception) -> Failure:
-        """Return why something could not be sent."""
+        """Return why sending failed."""
         ...
 
     def open(self, *, anew: bool = False) -> None:
-        """Open connections, if they are closed, or belong to the parent process."""
+        """Open connections if they are closed, and new ones if *anew*: after a fork they belong to the parent."""
         ...
 
     def close(self) -> None:
@@ -101,18 +101,18 @@ class Transport(Protocol):
 
 
 class Source(Protocol):
-    """What logs in the background."""
+    """Something that writes logs in the background."""
 
     def settle(self, timeout: float | None = None) -> bool:
-        """Wait until it has logged all that it has to; return whether it has, within *timeout* seconds."""
+        """Wait until its pending logs are written; return whether they were within *timeout* seconds."""
         ...
 
 
 class Delivery:
-    """What became of the logs of one Maxim logger.
+    """The delivery of one Maxim logger's logs, and the state of it.
 
-    *account* names the account and repository for which logs are kept on disk in *folder*; *timeout* is the number of
-    seconds that the end of the process, and `flush`, wait for the backend.
+    *account* identifies the account and repository that the logs kept on disk in *folder* belong to. *timeout* is the
+    number of seconds for which `flush` and the end of the process wait for the backend.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class Delivery:
         self.timeout = timeout
         self.folder = folder
         self.before_close: list[Callable[[], object]] = []
-        """What is called before it is closed, and may still log."""
+        """Functions that are called before it is closed, and may still write logs."""
         self._limits = limits or Limits()
         self._transport = transport
         self._account = account
@@ -129,7 +129,7 @@ class Delivery:
         self._begin()
 
     def open(self) -> None:
-        """Be there for the end of the process and for its forks, and send what an ended process left."""
+        """Watch for the end of the process and its forks, and send the logs that an ended process has left."""
         process.watch(self)
         if self._spool.has_any():
             self._start()
@@ -152,13 +152,13 @@ class Delivery:
         self._thread: threading.Thread | None = None
 
     def begin_again(self) -> None:
-        """Begin with nothing, in a forked child: what waits is sent by the parent."""
+        """Start empty, in a forked child: the parent sends the logs that wait."""
         self._spool.forget()  # its lock and its files are the parent's, as are the connections
         self._transport.open(anew=True)
         self._begin()
 
     def configure(self, limits: Limits, *, folder: Path, timeout: float) -> None:
-        """Change the settings; what is on disk already stays where it is."""
+        """Change the settings; files that are on disk already are not moved."""
         self.timeout = timeout
         self._limits = self._logs.limits = self._attachments.limits = limits
         if folder != self.folder:
@@ -168,10 +168,10 @@ class Delivery:
     # ------------------------------------------------------------------------------------------------------------------
 
     def put(self, log: Any) -> None:
-        """Take a log; all but writing it down is done by other threads."""
+        """Add a log: serialize it here, and leave the rest to other threads."""
         waiting = self._intake.qsize()
         if waiting >= CROWDED and not self._wait_to_enter():
-            self._lose_one("logs came faster than they can be put together")
+            self._lose_one("they are written faster than they can be collected")
             return
         try:
             self._intake.put(self._transport.written(log))
@@ -184,7 +184,7 @@ class Delivery:
             self._start()
 
     def _wait_to_enter(self) -> bool:
-        """Let the collector work: threads wait for it; an event loop is slowed down, at five times as many."""
+        """Wait for the collector. An event loop must not stop: it is only slowed down, at five times as many logs."""
         try:
             asyncio.get_running_loop()
         except RuntimeError:
@@ -196,16 +196,16 @@ class Delivery:
         return self._intake.qsize() < 10 * CROWDED
 
     def wait_for(self, source: Source) -> None:
-        """Have a flush wait for what logs in the background."""
+        """Make `flush` wait for a source that writes logs in the background."""
         if source not in self._sources:
             self._sources.append(source)
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Wait until what was logged so far is sent; return whether it is, within *timeout* seconds."""
+        """Wait until all logs so far are sent; return whether they were within *timeout* seconds."""
         end = time.monotonic() + (self.timeout if timeout is None else timeout)
         if not all(source.settle(max(0, end - time.monotonic())) for source in self._sources):
             return False
-        return self._pass_barrier(end) and self._pass_barrier(end)  # each attachment adds a log
+        return self._pass_barrier(end) and self._pass_barrier(end)  # the second is for the logs that attachments add
 
     def _pass_barrier(self, end: float) -> bool:
         if not self._is_running:
@@ -228,28 +228,28 @@ class Delivery:
             bell.ring()
 
     def finish(self) -> None:
-        """Have logged what is left to be logged at the end."""
+        """Write the last logs, those of work that is still open at the end."""
         for do in list(self.before_close):
             do()
 
     def close(self, timeout: float | None = None) -> bool:
-        """Wait until all is sent; keep on disk what is not, for the next process."""
+        """Wait until all logs are sent; keep the rest on disk for the next process; return whether all were sent."""
         self.finish()
         complete = self.flush(timeout)
         if complete:
             self._spool.tidy()
             self._stop()
         else:
-            # The threads go on: the backend may come back before the end.
+            # The threads keep running: the backend may be back before the process ends.
             if lost := self._logs.keep_all() + self._attachments.keep_all():
-                self.warn("kept", f"{lost} logs wait in memory only: {self._spool.path} can't be written to")
+                self.warn("kept", f"{lost} logs are not sent yet, and could not be written to {self._spool.path}")
             elif waiting := self.queued:
                 where = self._spool.path
-                self.warn("kept", f"{waiting} logs are not sent yet; the next process that logs sends {where}")
+                self.warn("kept", f"{waiting} logs are not sent yet; the next process that logs to Maxim sends {where}")
         return complete
 
     def abandon(self) -> None:
-        """Stop at once; what is on disk stays there for the next delivery, and what is in memory is lost."""
+        """Stop at once: logs on disk stay there for the next delivery, logs in memory are lost."""
         self.is_abandoned = True
         self._ring()
         self._stop()
@@ -269,37 +269,37 @@ class Delivery:
 
     @property
     def queued(self) -> int:
-        """Logs that wait to be sent, in memory or on disk."""
+        """Number of logs that wait to be sent, in memory or on disk."""
         return self._in_hand + self._intake.qsize() + len(self._logs) + len(self._attachments)
 
     @property
     def sent(self) -> int:
-        """Logs that Maxim has taken."""
+        """Number of logs that Maxim has accepted."""
         return self._counts.sent
 
     @property
     def retried(self) -> int:
-        """Requests that had to be made again."""
+        """Number of requests that were repeated."""
         return self._counts.retried
 
     @property
     def dropped(self) -> int:
-        """Logs that are lost; `reasons` has more."""
+        """Number of logs that are lost; `reasons` says why."""
         return self._counts.dropped
 
     @property
     def spilled(self) -> int:
-        """Logs that were written to disk, to be sent later."""
+        """Number of logs that were written to disk to be sent later."""
         return self._counts.spilled
 
     @property
     def recovered(self) -> int:
-        """Logs that ended processes had left on disk."""
+        """Number of logs that earlier processes had left on disk."""
         return self._counts.recovered
 
     @property
     def reasons(self) -> dict[str, int]:
-        """How many logs are lost for each reason."""
+        """Number of lost logs for each reason."""
         return dict(self._reasons)
 
     def __repr__(self) -> str:
@@ -310,17 +310,17 @@ class Delivery:
         if len(self._reasons) >= REASONS:
             why = "other reasons"
         self._reasons[why] = self._reasons.get(why, 0) + count
-        self.warn("lost", f"Logs are lost: {why}. See `client.delivery` for their number; this is the only warning.")
+        self.warn("lost", f"Logs are lost: {why}. See `client.delivery` for their number; this warning is given once.")
 
     def _lose_one(self, why: str) -> None:
         self._counts.dropped += 1
         self._lose(1, why)
 
     def _lose_unwritten(self, error: Exception) -> None:
-        self._lose_one(f"one could not be written down ({type(error).__name__}: {error})")
+        self._lose_one(f"one could not be serialized ({type(error).__name__}: {error})")
 
     def warn(self, kind: str, message: str) -> None:
-        """Warn once of each kind of trouble."""
+        """Warn once for each kind of problem."""
         if kind not in self._warned:
             self._warned.add(kind)
             WARNINGS.warning("%s", message)
@@ -332,7 +332,7 @@ class Delivery:
             if self._is_running or self.is_abandoned:
                 return
             self._is_running = True
-            # All of them now: a process that is about to end can't start any more (since Python 3.12).
+            # All threads start now: a process that is about to end can't start any (since Python 3.12).
             is_ready = threading.Event()
             workers = [
                 threading.Thread(target=self._work, args=(is_ready, *work), name="maxim-gemini", daemon=True)
@@ -352,7 +352,7 @@ class Delivery:
 
     def _run(self, is_ready: threading.Event, workers: list[threading.Thread]) -> None:
         """Collect, and let the *workers* send, until the last barrier."""
-        with self._turn:  # those that were stopped before finish first
+        with self._turn:  # threads that were stopped earlier finish first
             self._guarded(self._transport.open)
             self._guarded(self._recover)
             is_ready.set()
@@ -378,23 +378,23 @@ class Delivery:
             pass
 
     def _guarded(self, step: Callable[[], bool | None]) -> bool:
-        """Go on after a fault of ours: one bad step must not end the thread."""
+        """Run *step* and survive a fault of this package: one failed step must not end the thread."""
         try:
             return bool(step())
         except Exception as error:
-            self.warn(f"fault: {type(error)}", f"The delivery of logs had trouble: {type(error).__name__}: {error}")
+            self.warn(f"fault: {type(error)}", f"The delivery of logs failed: {type(error).__name__}: {error}")
             time.sleep(0.1)
             return False
 
     def _recover(self) -> None:
-        """Take over what ended processes left."""
+        """Take over the files that ended processes have left."""
         self._spool.tidy()
         for kept in self._spool.adopt():
-            with contextlib.suppress(OSError, ValueError):  # somebody else's file, or already gone
+            with contextlib.suppress(OSError, ValueError):  # another program's file, or one that is gone already
                 (self._logs if kept.kind == "log" else self._attachments).put_recovered(kept)
 
     def _rest(self, who: str, seconds: float, when_awaited: float, enough: int = sys.maxsize) -> None:
-        """Wait; only as long as *when_awaited* if somebody waits for us, and until *enough* logs wait."""
+        """Wait *seconds*, or *when_awaited* while a `flush` waits; return early if more than *enough* logs arrive."""
         begin = time.monotonic()
         while not self.is_abandoned and self._intake.qsize() <= enough:
             left = begin + (when_awaited if self._awaited else seconds) - time.monotonic()
@@ -403,7 +403,7 @@ class Delivery:
             self._bells[who].wait(left)
 
     def _collect(self) -> bool:
-        """Move what was logged into the outboxes; return whether it was the last."""
+        """Move logs from the intake into the outboxes; return whether the last barrier was among them."""
         self._in_hand = 0
         log = self._intake.get()
         self._in_hand = 1
@@ -431,7 +431,7 @@ class Delivery:
                 return False
 
     def _item(self, log: Any) -> Item | None:
-        """Return what does not go with others."""
+        """Return an item of its own: a large line, or a log that is no line yet; `None` if it is lost."""
         try:
             return Item("log", log, is_large=True) if isinstance(log, bytes) else self._transport.item(log)
         except Exception as error:
@@ -454,7 +454,7 @@ class Delivery:
         outbox.put(item, make_room=not has_room)
 
     def _is_urgent(self) -> bool:
-        """Return whether nothing may wait for room: an event loop goes on logging, or somebody waits for the end."""
+        """Return whether waiting for room must stop: too many logs wait before it, or a `flush` waits for the end."""
         return self.is_abandoned or bool(self._awaited) or self._intake.qsize() > CROWDED
 
     def _send_logs(self, items: list[Item]) -> None:

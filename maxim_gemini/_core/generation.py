@@ -1,4 +1,4 @@
-"""One request to the model: opened, fed with what comes back, ended exactly once."""
+"""One generation: one request to the model and its answer, begun and ended exactly once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Message: TypeAlias = JsonDict
 
 
 class Start:
-    """When a request was made."""
+    """The time of a request or a frame: `at` for logs, `clock` (seconds) to measure from."""
 
     __slots__ = ("at", "clock")
 
@@ -37,13 +37,13 @@ class Start:
 
 
 KEPT_ARRIVALS: Final = 128
-"""Arrivals of a stream's chunks that are logged at the most; an even number."""
+"""Most arrival times of one stream that are logged; an even number."""
 
 
 class Arrivals:
-    """When the chunks of a stream came: each of the first ones, of a long stream every second, fourth, eighth ...
+    """The arrival times of a stream's chunks: of every chunk and, as the stream grows, of every 2nd, 4th, 8th ...
 
-    So they are spread over the whole stream, and take no more room however long it is.
+    So the times are spread over the whole stream, in bounded memory.
     """
 
     __slots__ = ("_step", "_times", "count")
@@ -54,7 +54,7 @@ class Arrivals:
         self._step = 1
 
     def note(self, at: float | None = None) -> None:
-        """Take note of a chunk that comes now, or came *at* a time of the performance counter."""
+        """Count a chunk that arrives now, or has arrived *at* a time of `time.perf_counter`."""
         if self.count % self._step == 0:
             if len(self._times) == KEPT_ARRIVALS:
                 del self._times[1::2]
@@ -63,14 +63,15 @@ class Arrivals:
         self.count += 1
 
     def since(self, start: float) -> list[float]:
-        """Return the kept times in milliseconds after *start*."""
+        """Return the arrival times in milliseconds after *start*."""
         return [round((at - start) * 1000, 3) for at in self._times]
 
 
 class Request:
     """One request to the model, in Maxim's terms.
 
-    Its *answers* are those to the function calls of the model's last turn; earlier ones were new in an earlier request.
+    Its *answers* are the results of the functions that the model's last turn has called. Earlier results, which are in
+    the messages, too, were new in an earlier request.
     """
 
     __slots__ = ("answers", "attachments", "messages")
@@ -82,7 +83,7 @@ class Request:
 
     @property
     def input(self) -> str:
-        """The application's last words: the user's text, or the results of functions."""
+        """The latest user text, or else the results of functions: the messages after the model's last turn."""
         by_user: list[str] = []
         by_any: list[str] = []
         for message in reversed(self.messages):
@@ -95,7 +96,7 @@ class Request:
 
 
 class Answer(Protocol):
-    """What the model answered so far; each surface reads its own."""
+    """The model's answer so far; each surface has its own class for it."""
 
     @property
     def text(self) -> str:
@@ -104,23 +105,23 @@ class Answer(Protocol):
 
     @property
     def attachments(self) -> list[tuple[Attachment, str]]:
-        """What goes beside the text, each with the side that it belongs to: `output` or `thoughts`."""
+        """Media of the answer, each with the part that it is attached to: `output` or `thoughts`."""
         ...
 
     def add(self, response: Any) -> list[RequestedCall]:
-        """Take in a response or a chunk of it; return the functions that it requests."""
+        """Add a response, or a chunk of one; return the functions that it requests."""
         ...
 
     def finish(self) -> list[RequestedCall]:
-        """Close what was left open when the last chunk had come; return the functions that this requests."""
+        """Complete what the last chunk has left incomplete; return the functions that this adds."""
         ...
 
     def result(self, response_id: str, model: str) -> JsonDict:
-        """Return the result in OpenAI's form; *response_id* and *model* stand in for what the API left out."""
+        """Return the result in OpenAI's form; *response_id* and *model* are used where the API gave none."""
         ...
 
     def metadata(self) -> JsonDict:
-        """Return the metadata of the answer, which is no part of its result."""
+        """Return the metadata of the answer: all that the result has no field for."""
         ...
 
 
@@ -128,22 +129,22 @@ class Outcome(NamedTuple):
     """How a generation, or a whole call, ended."""
 
     manner: str = ""
-    """What it was, if neither a success nor an error: `stopped_early` or `cancelled`."""
+    """`stopped_early` or `cancelled`; empty for a success and for an error."""
     error: dict[str, str] | None = None
     """The error, in Maxim's form."""
     at: datetime | None = None
-    """When it ended, if that is not now."""
+    """When it ended; `None` for now."""
 
     @classmethod
     def of(cls, error: BaseException | None) -> Outcome:
-        """Return the outcome of what ended by *error*, raised by the SDK or thrown into a stream, or without one."""
+        """Return the outcome for *error*, raised by the SDK or thrown into a stream; `None` is a success."""
         if error is None:
             return SUCCESS
         if isinstance(error, GeneratorExit):
             return STOPPED_EARLY
         if isinstance(error, asyncio.CancelledError):
             return CANCELLED
-        refused = getattr(getattr(error, "response", None), "status_code", None)  # by websockets
+        refused = getattr(getattr(error, "response", None), "status_code", None)  # of the websockets library
         code = getattr(error, "code", getattr(error, "status_code", refused))
         status = getattr(error, "status", None) or _status_in(getattr(error, "body", None))
         message = getattr(error, "message", None) or words_of(error)
@@ -156,7 +157,7 @@ class Outcome(NamedTuple):
 
 
 def _status_in(body: Any) -> Any:
-    """Return the status that an error's *body* names: a word such as `invalid_request`, in one of two forms."""
+    """Return the status that an error's *body* names, such as `invalid_request`: the API has two forms of it."""
     if isinstance(body, list):
         body = next(iter(cast("list[object]", body)), None)
     error = mapping((mapping(body) or {}).get("error")) or {}
@@ -169,14 +170,14 @@ CANCELLED: Final = Outcome("cancelled")
 
 
 class Requested(Protocol):
-    """What keeps the functions that a model requests, until they run."""
+    """Keeps the functions that a model requests until they run."""
 
     def expect(self, calls: list[RequestedCall], at: datetime | None = None) -> None:
-        """Take note of what the model requests now, or requested *at* a time."""
+        """Keep the functions that the model requests now, or requested *at* a time."""
 
 
 class Generation:
-    """The life of one generation: from the request to the last chunk, ended exactly once."""
+    """The life of one generation, from the request to the last chunk; it is ended exactly once."""
 
     __slots__ = ("_arrivals", "_attached", "_log", "_model", "_sent_at", "_tools", "answer", "ended", "id")
 
@@ -210,7 +211,7 @@ class Generation:
 
     @contextmanager
     def until_read(self) -> Generator[None]:
-        """End the generation if its stream can't be opened; else it goes on."""
+        """End the generation if the block, which opens its stream, fails; otherwise the stream will end it."""
         try:
             yield
         except BaseException as error:
@@ -218,7 +219,7 @@ class Generation:
             raise
 
     def open(self, trace: Trace, request: Request, parameters: dict[str, str], start: Start | None) -> None:
-        """Log the request, which is about to be sent, or was at *start*."""
+        """Log the request, which is sent next, or was sent at *start*."""
         about: JsonDict = {
             "id": self.id,
             "provider": "google",
@@ -241,16 +242,16 @@ class Generation:
             self._attach(attachment, "input")
 
     def add(self, response: R, at: Start | None = None) -> R:
-        """Take in a response, or one chunk of it, which comes now or came *at* a time, and give it back."""
+        """Add a response, or a chunk of one, that arrives now or has arrived *at* a time; return it unchanged."""
         if self.ended is None:
             if self._arrivals is not None:
                 self._arrivals.note(at.clock if at else None)
-            if calls := self._log.attempt("read what the model answered", self.answer.add, response):
+            if calls := self._log.attempt("read the model's answer", self.answer.add, response):
                 self._tools.expect(calls, at.at if at else None)
         return response
 
     def end(self, outcome: Outcome) -> None:
-        """Log the result, and how it ended."""
+        """Log the result and the *outcome*, once."""
         if self.ended is None:
             self.ended = outcome
             self._log.attempt("end the generation", self._end, outcome)
@@ -261,7 +262,8 @@ class Generation:
         if pieces := self.answer.attachments:
             for attachment, side in joined(pieces, ATTACHMENT_LIMIT):
                 self._attach(attachment, side)
-            self._attached.update(piece.data for piece, _ in pieces if piece.data)  # a chat sends them back one by one
+            # A chat sends them again with its history, each as a piece.
+            self._attached.update(piece.data for piece, _ in pieces if piece.data)
         about = self._log.attempt("read the answer's metadata", self._about, outcome) or {}
         result = self._log.attempt("read the answer", self.answer.result, self.id, self._model)
         result = result or {"id": self.id, "object": "chat.completion", "created": int(time.time()), "choices": []}
@@ -284,7 +286,7 @@ class Generation:
         return about
 
     def _attach(self, attachment: Attachment, side: str) -> None:
-        """Put a file, or bytes that are not too large, beside the generation, once in a conversation."""
+        """Attach a URI, or bytes within the limit, to the generation; each only once in a conversation."""
         if attachment.data is not None and len(attachment.data) > ATTACHMENT_LIMIT:
             return
         key = attachment.uri if attachment.data is None else attachment.data

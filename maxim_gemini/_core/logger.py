@@ -1,7 +1,7 @@
-"""A Maxim logger, as the wrapper uses it: it knows what was logged, and it never raises.
+"""A Maxim logger, as the wrapper uses it: it remembers the ids that were logged, and it never raises.
 
-The one place that leans on more of maxim-py than a logger's methods: a writer's `sinks` get every commit, its `queue`
-holds those that came before us, and it takes commits; `test_maxim.py` and `test_commits.py` fail when they move.
+Only this module uses more of maxim-py than a logger's methods: a writer's `sinks` get every commit, its `queue`
+holds earlier commits, and its `commit` accepts new ones; `test_maxim.py` and `test_commits.py` fail when they change.
 """
 
 # pyright: reportMissingTypeStubs=false
@@ -42,21 +42,21 @@ Ts = TypeVarTuple("Ts")
 
 WARNINGS: Final = logging.getLogger("maxim_gemini")
 
-# Ids that a ledger keeps in mind: enough for every trace that is still in use, and a bound on its memory (about 10 MB).
+# Ids that a ledger remembers: enough for every trace that is still in use; limits its memory to about 10 MB.
 REMEMBERED: Final = 65_536
 
-# Kinds of trouble that a ledger keeps in mind: an error's class is part of one, and may be made anew for each error.
+# Kinds of warnings that a ledger remembers. They have no natural limit: each may name another class of error.
 WARNED: Final = 1024
 
 # maxim-py drops whatever is logged under an id that does not look like this.
 _VALID_ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
 
-# How long another thread may hold the lock of a queue, in seconds.
+# Seconds for which another thread may hold the lock of a queue.
 _MOMENT: Final = 0.1
 
 _attaching: Final = threading.RLock()
 
-# Looked up on every commit, which is slow where the members of an enumeration are found by a descriptor.
+# Needed for every commit; looking up a member of an enumeration each time would be slow.
 _GENERATION: Final = Entity.GENERATION
 _TOOL_CALL: Final = Entity.TOOL_CALL
 _TRACE: Final = Entity.TRACE
@@ -68,32 +68,32 @@ def is_valid_id(value: str) -> bool:
     return _VALID_ID.fullmatch(value) is not None
 
 
-# Seeded by the system, apart from the numbers that an application may seed itself; anew where a process forks.
+# A generator of its own: an application may seed the shared one. After a fork, both processes need other numbers.
 _random: Final = random.Random()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_random.seed)
 
 
 def new_id() -> str:
-    """Return a fresh id of 128 random bits; `uuid4` asks the system each time."""
+    """Return a new id of 128 random bits, faster than `uuid4`, which asks the system each time."""
     return f"{_random.getrandbits(128):032x}"
 
 
 class Ledger:
-    """What one Maxim logger has logged so far: a sink of its writer, which gets every commit."""
+    """The ids that one Maxim logger has logged so far: a sink of its writer, which gets every commit."""
 
     __slots__ = ("_lock", "_seen", "_shared", "_trace_of", "_warned", "logger", "postponed")
 
     def __init__(self, logger: Logger | None = None) -> None:
         self.logger: Callable[[], Logger | None] = lambda: None
-        with contextlib.suppress(TypeError):  # a logger of another make may take no weak reference
+        with contextlib.suppress(TypeError):  # a logger that is not maxim-py's may not support weak references
             self.logger = weakref.ref(cast("Logger", logger))
         self._seen: dict[str, None] = {}
         self._trace_of: dict[str, str] = {}
         self._warned: dict[str, None] = {}
         self._shared: dict[object, Any] = {}
         self.postponed: deque[Callable[[], None]] = deque()
-        self._lock = threading.RLock()  # a stream dropped by the garbage collector may end while this thread holds it
+        self._lock = threading.RLock()  # the garbage collector may end a stream in this thread while it has the lock
 
     @classmethod
     def of(cls, logger: Logger) -> Ledger:
@@ -106,22 +106,22 @@ class Ledger:
                     if isinstance(sink, cls):
                         return sink
                 ledger = cls(logger)
-                for log in list(getattr(writer.queue, "queue", ())):  # what came before, as far as it is still there
+                for log in list(getattr(writer.queue, "queue", ())):  # earlier commits that are not sent yet
                     ledger.commit(log)
                 writer.sinks.append(ledger)
                 return ledger
-        except Exception:  # a logger of another make has no writer to listen to
+        except Exception:  # a logger that is not maxim-py's may have no writer
             return cls()
 
     def commit(self, log: CommitLog) -> None:
-        """Take note of what a commit is about; as it is called on each, the usual ones are passed over first."""
+        """Remember the ids of a commit. It is called for each, so the most frequent kinds return first."""
         while self.postponed:
-            with contextlib.suppress(IndexError):  # another thread may have been faster
+            with contextlib.suppress(IndexError):  # another thread may have taken the last one
                 self.postponed.popleft()()
         entity = log.entity
         if entity is _GENERATION or entity is _TOOL_CALL:
             return
-        # Only ids that may come back are remembered: those of sessions, traces, spans and tool calls.
+        # Only ids that may be used again are remembered: those of sessions, traces, spans and tool calls.
         data = log.unscreened if isinstance(log, Screened) else log.data
         if log.action == "add-tool-call" and data:
             self.claim(data["id"])
@@ -137,7 +137,7 @@ class Ledger:
                 del self._trace_of[next(iter(self._trace_of))]
 
     def trace_of(self, span_id: str) -> str | None:
-        """Return the trace that a span stands in, at any depth."""
+        """Return the id of the trace that a span belongs to, at any depth."""
         return self._trace_of.get(span_id)
 
     def claim(self, entity_id: str) -> bool:
@@ -155,12 +155,12 @@ class Ledger:
         return entity_id in self._seen
 
     def settle(self, timeout: float | None = None) -> bool:
-        """Wait until all that is logged in the background is; return whether it is, within *timeout* seconds."""
+        """Wait until background work has written its logs; return whether it has within *timeout* seconds."""
         background: Background | None = self._shared.get((Background, None))
         return background is None or background.settle(timeout)
 
     def shared(self, kind: type[R], key: object = None) -> R:
-        """Return the one *kind* that belongs to this logger, or to this logger and *key*."""
+        """Return the object of class *kind* that belongs to this logger (and *key*); make it on first use."""
         known: R | None = self._shared.get((kind, key))
         if known is not None:
             return known
@@ -169,7 +169,7 @@ class Ledger:
             return shared
 
     def is_first(self, kind: str) -> bool:
-        """Return whether this kind of trouble is new."""
+        """Return whether there was no warning of this kind yet."""
         with self._lock:
             is_new = kind not in self._warned
             self._warned[kind] = None
@@ -179,7 +179,7 @@ class Ledger:
 
 
 class Methods:
-    """What every call logs, by the methods of its logger."""
+    """The logs that every call writes, by the public methods of its logger."""
 
     __slots__ = ("_logger",)
 
@@ -195,7 +195,7 @@ class Methods:
         self._logger.trace_add_generation(trace_id, config)
 
     def end_generation(self, generation_id: str, result: JsonDict, about: JsonDict, at: datetime | None = None) -> None:
-        """Log what is known *about* a generation, its result, and that it has ended, now or *at* a time."""
+        """Log the metadata and metrics in *about*, the result, and the end of a generation, now or *at* a time."""
         try:
             if metadata := about.get("metadata"):
                 self._logger.generation_add_metadata(generation_id, metadata)
@@ -206,7 +206,7 @@ class Methods:
             self._logger.generation_result(generation_id, result)
 
     def end_trace(self, trace_id: str, answered: str, at: datetime | None = None) -> None:
-        """End a trace with what the model *answered*, now or *at* a time."""
+        """Log the text that the model *answered* as output, and end the trace, now or *at* a time."""
         try:
             self._logger.trace_set_output(trace_id, answered)
         finally:
@@ -214,9 +214,9 @@ class Methods:
 
 
 class Commits(Methods):
-    """The same, as the commits that maxim-py's own methods give.
+    """The same logs, committed directly, as maxim-py's methods would commit them.
 
-    Those make objects that are thrown away, check a result twice, and take one commit for each metric.
+    Those methods make objects that nobody needs, check a result twice, and commit each metric separately.
     """
 
     __slots__ = ()
@@ -239,7 +239,7 @@ class Commits(Methods):
         self._logger.writer.commit(PlainLog(_TRACE, trace_id, "add-generation", data))
 
     def end_generation(self, generation_id: str, result: JsonDict, about: JsonDict, at: datetime | None = None) -> None:
-        """Log what is known *about* a generation, its result, and that it has ended, now or *at* a time."""
+        """Log the metadata and metrics in *about*, the result, and the end of a generation, now or *at* a time."""
         commit = self._logger.writer.commit
         if about:
             commit(PlainLog(_GENERATION, generation_id, "update", about))
@@ -247,7 +247,7 @@ class Commits(Methods):
         commit(PlainLog(_GENERATION, generation_id, "end", {"endTimestamp": at or datetime.now(UTC)}))
 
     def end_trace(self, trace_id: str, answered: str, at: datetime | None = None) -> None:
-        """End a trace with what the model *answered*, now or *at* a time."""
+        """Log the text that the model *answered* as output, and end the trace, now or *at* a time."""
         commit = self._logger.writer.commit
         commit(PlainLog(_TRACE, trace_id, "update", {"output": answered}))
         commit(PlainLog(_TRACE, trace_id, "end", {"endTimestamp": at or datetime.now(UTC)}))
@@ -265,24 +265,24 @@ _METHODS: Final = (
 
 
 def logger_of(writer: Any) -> Logger | None:
-    """Return the logger that has *writer*, if it was wrapped, or used otherwise by this package."""
+    """Return the logger that *writer* belongs to, if this package has used it before."""
     sinks: list[object] = getattr(writer, "sinks", [])
     return next((sink.logger() for sink in sinks if isinstance(sink, Ledger)), None)
 
 
 def is_maxims_own(logger: Any) -> bool:
-    """Return whether *logger* does what maxim-py does: what anyone put in place of its methods must be called."""
+    """Return whether *logger* is maxim-py's own, with its own methods: replaced methods must be called."""
     try:
         for name in _METHODS:
             if hasattr(Logger, name) and getattr(logger, name).__func__ is not getattr(Logger, name):
                 return False
         return isinstance(logger.writer, LogWriter)
-    except Exception:  # a logger of another make
+    except Exception:  # a logger that is not maxim-py's may lack any of this
         return False
 
 
 class Log:
-    """One Maxim logger behind a guard: whatever it does, the user's call goes on."""
+    """One Maxim logger behind a guard: whatever it does, the application's call continues."""
 
     __slots__ = ("_ledger", "_target", "commits", "logger", "privacy")
 
@@ -296,24 +296,24 @@ class Log:
         self.attempt("take over the delivery", deliver_by_default, logger)
 
     def _private(self, logger: Logger, *, is_own: bool) -> Logger:
-        """Return a logger that logs what may leave to where *logger* does."""
+        """Return a logger that applies the policy, and writes to the same writer as *logger*."""
         has_writer = isinstance(getattr(logger, "writer", None), LogWriter)
         if not is_own:
-            done = "commits go past them" if has_writer else "nothing is logged"
-            self.warn("privacy", f"Methods of a logger other than maxim-py's own would see what is private: {done}")
+            done = "they are bypassed" if has_writer else "nothing is logged"
+            self.warn("privacy", f"Methods of this logger that are not maxim-py's would see private content: {done}")
         writer: Any = logger.writer if has_writer else Nowhere()
         sample = self._ledger.shared(Sample, self.privacy)
         return private_logger(logger, PrivateWriter(writer, self.privacy, sample, self._ledger, self.warn))
 
     @property
     def delivery(self) -> Delivery:
-        """What delivers the logs."""
+        """The delivery of the logs."""
         return delivery_of(self._target)
 
     def attempt(self, step: str, do: Callable[[*Ts], R], *args: *Ts) -> R | None:
-        """Do something for the trace; a failure costs one warning per kind, and gives `None`.
+        """Call *do*; if it fails, warn once for each *step* and class of error, and return `None`.
 
-        What *do* calls of the logger it has to look up itself: a logger of another make may not have it.
+        *do* itself has to look up the logger's method: a logger that is not maxim-py's may not have it.
         """
         try:
             return do(*args)
@@ -322,29 +322,29 @@ class Log:
             return None
 
     def warn(self, kind: str, message: str, *args: object) -> None:
-        """Warn of trouble, once per kind for this logger; *args* may be content, which a policy hides here, too."""
-        with contextlib.suppress(Exception):  # a broken log handler must not reach the user's call, either
+        """Warn once for each *kind* and logger; *args* may hold content, which the policy hides here, too."""
+        with contextlib.suppress(Exception):  # not even a broken log handler may fail the application's call
             if self._ledger.is_first(kind):
                 if args and self.privacy.hides_text:
-                    message, args = "%s (details withheld: the privacy policy hides texts)", (kind,)
+                    message, args = "%s (details are withheld by the privacy policy)", (kind,)
                 WARNINGS.warning(message, *args)
 
     def remark(self, kind: str, message: str, *args: object) -> None:
-        """Write down at debug level what is new, once per kind for this logger."""
+        """Log something unknown at debug level, once for each *kind* and logger."""
         with contextlib.suppress(Exception):
             if self._ledger.is_first(kind):
                 WARNINGS.debug(message, *args)
 
     def when_free(self, do: Callable[[], None]) -> None:
-        """Do something now or, while the writer's queues are in use, at the next commit.
+        """Call *do* now or, while the writer's queues are locked, at the next commit.
 
-        The garbage collector may interrupt a thread inside of a queue, whose lock that thread can't take again.
+        The garbage collector may interrupt a thread inside a queue, whose lock that thread can't take again.
         """
         writer: Any = getattr(self._target, "writer", None)
         for name in ("queue", "upload_queue"):
             lock = getattr(getattr(writer, name, None), "mutex", None)
             if lock is not None:
-                # Other threads hold it for a moment only: it stays locked where this very thread has it.
+                # Another thread holds it only for a moment. If it stays locked, this thread itself has it.
                 if not lock.acquire(timeout=_MOMENT):
                     self._ledger.postponed.append(do)
                     return
@@ -353,38 +353,38 @@ class Log:
 
     @property
     def background(self) -> Background:
-        """What logs away from an event loop, in the order in which it came; a flush waits for it."""
+        """The thread that writes logs away from the event loop, in order; a flush waits for it."""
         if (delivery := delivery_from(getattr(self._target, "writer", None))) is not None:
             delivery.wait_for(self._ledger)
         return self.shared(Background)
 
     def shares(self, other: Log) -> bool:
-        """Return whether *other* logs to the same logger."""
+        """Return whether *other* uses the same logger."""
         return self._ledger is other._ledger
 
     def writes_to(self, writer: object) -> bool:
-        """Return whether what is logged here goes to *writer*."""
+        """Return whether logs from here go to *writer*."""
         return writer is not None and getattr(self._target, "writer", None) is writer
 
     def keeps(self, trace_id: str) -> bool:
-        """Return whether the policy lets all of a trace be logged."""
+        """Return whether the policy's sample includes the whole trace."""
         return self.privacy.keeps(trace_id)
 
     def place(self, span_id: str | None, trace_id: str) -> None:
-        """Let a span that was begun elsewhere be in the sample if its trace is."""
+        """Register the trace of a span that was begun elsewhere, so that the sample treats both alike."""
         if span_id is not None and self.privacy.sample < 1:
             self._ledger.shared(Sample, self.privacy).place(span_id, trace_id)
 
     def keep(self, trace_id: str) -> None:
-        """Log all of a trace, as the process that began it does."""
+        """Log the whole trace, whatever the sample, because the process that began it does."""
         self._ledger.shared(Sample, self.privacy).keep(trace_id)
 
     def trace_of_span(self, span_id: str) -> str | None:
-        """Return the trace of a span that was begun by this logger."""
+        """Return the id of the trace of a span that this logger has begun."""
         return self._ledger.trace_of(span_id)
 
     def before_cleanup(self, do: Callable[[], object]) -> None:
-        """Have *do* called whenever the logger is about to be cleaned up, or its process ends."""
+        """Call *do* before the logger is cleaned up, and before the process ends."""
 
         def arrange() -> None:
             writer: Any = self.logger.writer
@@ -403,7 +403,7 @@ class Log:
         self.attempt("note what to do at the end", arrange)
 
     def is_new(self, entity_id: str) -> bool:
-        """Remember *entity_id*; return whether this logger had not seen it."""
+        """Remember *entity_id*; return whether it is new to this logger."""
         return self._ledger.claim(entity_id)
 
     def knows(self, entity_id: str) -> bool:
@@ -411,7 +411,7 @@ class Log:
         return self._ledger.knows(entity_id)
 
     def shared(self, kind: type[R]) -> R:
-        """Return the one *kind* that all wrappers over this logger share."""
+        """Return the object of class *kind* that all wrappers over this logger share."""
         return self._ledger.shared(kind)
 
 
@@ -427,5 +427,5 @@ class _Nothing:
 
 @cache
 def silent_log() -> Log:
-    """Return a log for calls that are not traced, but whose `x-maxim-*` headers must not be sent, either."""
+    """Return a log that discards everything, for calls that are not traced but must not send `x-maxim-*` headers."""
     return Log(cast("Any", _Nothing()), EVERYTHING)

@@ -1,11 +1,11 @@
-"""Take the place of the queues of maxim-py's log writer, and send by its own client of Maxim's API.
+"""Replace the queues of maxim-py's log writer by a delivery, which sends with maxim-py's client of Maxim's API.
 
-Whatever holds the writer (the logger, its sessions and traces, its sinks) goes on committing to it: it checks the ids,
-calls the sinks and names the attachments as always, and puts the log into its queue, which is ours.
+The writer itself stays: the logger, its traces and its sinks commit to it as before. It checks ids, calls the sinks,
+names attachments, and puts each log into its queue, which is now the delivery's intake.
 """
 
 # pyright: reportMissingTypeStubs=false
-# maxim-py and filetype are annotated, but have no py.typed.
+# maxim-py and filetype have annotations, but no py.typed.
 
 from __future__ import annotations
 
@@ -41,25 +41,25 @@ if TYPE_CHECKING:
     from .outbox import WhenFull
 
 SWITCH: Final = "MAXIM_GEMINI_DELIVERY"
-"""The environment variable that leaves everything to maxim-py, if it is `off`."""
+"""Environment variable: `off` leaves the delivery of logs to maxim-py."""
 
 LONGEST_WAIT: Final = 300.0
-"""The most seconds that a backend can make us wait with `Retry-After`."""
+"""Longest time in seconds that the backend can set by `Retry-After`."""
 
 _ENCODER: Final = CustomEncoder()
 
 
 class PlainLog(CommitLog):
-    """A log whose data is what JSON knows, and times: it can be written down in a quicker way."""
+    """A log whose data are JSON values and times only, which can be serialized faster."""
 
 
 class _Intake:
-    """In the place of both queues of a writer; to its own methods it is always empty."""
+    """Replaces both queues of a writer. It looks empty to the writer, which then sends nothing itself."""
 
     def __init__(self, delivery: Delivery) -> None:
         self.delivery = delivery
         self.put = delivery.put
-        # Read on each commit: `int()` is 0, and costs no frame of Python.
+        # Called on each commit: `int()` returns 0 without a Python frame.
         self.qsize = int
 
     def empty(self) -> bool:
@@ -76,13 +76,16 @@ def deliver(
     folder: str | os.PathLike[str] | None = None,
     timeout: float = 10.0,
 ) -> Delivery:
-    """Deliver all that *logger* logs, with these settings; every wrapped client has it done with the usual ones.
+    """Set how the logs of *logger* are delivered to Maxim, and return the delivery.
 
-    *when_full* says what to do with logs beyond *memory_limit* bytes: `spill` them to disk (to *disk_limit* bytes, then
-    drop the oldest), let the threads that log `wait`, or `drop_oldest`. With *journal* all logs are on disk until they
-    are sent, so that not even a killed process loses them. *folder* is where they are kept. *timeout* is the
-    number of seconds that the end of the process waits for the backend; what is not sent by then is kept on disk, and
-    sent by the next process. With a logger that sends nothing to Maxim, in a test say, there is nothing to do.
+    A wrapped client uses the default settings without this function. *when_full* is what happens to logs beyond
+    *memory_limit* bytes: `spill` writes them to disk (and drops the oldest beyond *disk_limit* bytes), `wait` makes
+    threads wait that log, `drop_oldest` drops the oldest. With *journal* every log is on disk until it is sent, so that
+    not even a killed process loses it. *folder* is where logs are kept on disk. *timeout* is the number of seconds that
+    `flush` and the end of the process wait for the backend; logs that are not sent by then stay on disk, and the next
+    process sends them. For a logger that does not send to Maxim, such as one of a test, it has no effect.
+
+    Raises `ValueError` for an unknown *when_full*.
     """
     if when_full not in ("spill", "wait", "drop_oldest"):
         raise ValueError(f"when_full must be 'spill', 'wait' or 'drop_oldest', got {when_full!r}")
@@ -95,30 +98,30 @@ def deliver(
 
 
 def delivery_of(logger: object) -> Delivery:
-    """Return what delivers the logs of *logger*; one that stays empty if that is not our business."""
+    """Return the delivery of *logger*; one that is always empty if maxim-py delivers its logs itself."""
     return delivery_from(getattr(logger, "writer", None)) or idle()
 
 
 def delivery_from(writer: object) -> Delivery | None:
-    """Return what delivers the logs that are committed to *writer*, if it is ours."""
+    """Return the delivery of *writer*; `None` if it has its own queues."""
     intake: object = getattr(writer, "queue", None)
     return intake.delivery if isinstance(intake, _Intake) else None
 
 
 @functools.cache
 def idle() -> Delivery:
-    """Return a delivery without anything to deliver."""
+    """Return a delivery that is always empty."""
     return Delivery(cast("Any", None), "", folder=default_root())
 
 
 def deliver_by_default(logger: object) -> None:
-    """Deliver what *logger* logs if it is maxim-py's own and sends to Maxim, and the environment does not forbid it."""
+    """Deliver the logs of *logger* if it is maxim-py's own and sends to Maxim, unless the environment says `off`."""
     if os.environ.get(SWITCH, "").lower() not in ("off", "0", "false", "no"):
         take_over(getattr(logger, "writer", None))
 
 
 def take_over(writer: object) -> Delivery | None:
-    """Deliver what is committed to *writer* and its sinks, if it is just what maxim-py made."""
+    """Deliver the commits to *writer* and its sinks; `None` for anything but an unchanged writer of maxim-py's."""
     if type(writer) is not LogWriter:
         return None
     for sink in writer.sinks:
@@ -132,20 +135,20 @@ def _take_over(writer: Any) -> Delivery:
     delivery = Delivery(MaximTransport(writer), name, folder=default_root())
     waiting = (writer.queue, writer.upload_queue)
     writer.queue = writer.upload_queue = _Intake(delivery)
-    writer.max_in_memory_logs = sys.maxsize  # a commit never flushes by itself
+    writer.max_in_memory_logs = sys.maxsize  # so that no commit starts a flush
     for queue in waiting:
         while not queue.empty():
             delivery.put(queue.get())
     finish, add_sink = writer.cleanup, writer.add_sink
 
     def flush(is_sync: bool = False) -> None:
-        """Wait until all is sent, where maxim-py would: if asked to, and on Lambda, which freezes its processes."""
+        """Wait until all is sent where maxim-py waits: if *is_sync*, and on Lambda, which freezes processes."""
         if is_sync or writer.is_running_on_lambda():
             delivery.flush()
 
     def cleanup(is_sync: bool = False) -> None:
-        finish(is_sync=False)  # ends its threads
-        for file in sorted(Path(writer.logs_dir).glob("*.log")):  # what it could not send before
+        finish(is_sync=False)  # stops its threads
+        for file in sorted(Path(writer.logs_dir).glob("*.log")):  # logs that it could not send before
             delivery.put(file)
         delivery.close()
 
@@ -159,7 +162,7 @@ def _take_over(writer: Any) -> Delivery:
 
 
 class MaximTransport:
-    """How a writer of maxim-py writes a log down, and how it sends it."""
+    """Serializes logs as maxim-py's writer does, and sends them by its client."""
 
     def __init__(self, writer: LogWriter) -> None:
         self._writer: Any = writer
@@ -167,12 +170,12 @@ class MaximTransport:
         self._prepare(writer.maxim_api)
 
     def _prepare(self, api: MaximAPI) -> None:
-        """Let it try once: how to go on is decided here."""
+        """Turn off the client's own retries: the sender decides when to retry."""
         api.max_retries = 0
         api.base_delay = 0.0
 
     def open(self, *, anew: bool = False) -> None:
-        """Open connections, if they are closed, or belong to the parent process."""
+        """Open connections if they are closed, and new ones if *anew*: after a fork they belong to the parent."""
         if self._is_closed or anew:
             config = self._writer.config
             self._writer.maxim_api = MaximAPI(config.base_url, config.api_key)
@@ -185,13 +188,13 @@ class MaximTransport:
         self._writer.maxim_api.connection_pool.client.close()
 
     def written(self, log: CommitLog | Path) -> bytes | CommitLog | Path:
-        """Return *log* as a line; as it is what has content elsewhere, and what waits for a mask."""
+        """Return *log* as a line; unchanged if it is a file or an attachment, or has yet to be masked."""
         if isinstance(log, (Path, Screened)) or log.action == "upload-attachment":
             return log
         return line_of(log)
 
     def item(self, log: CommitLog | Path) -> Item:
-        """Return what is no line yet as it is kept and sent; a path is a file that the writer left."""
+        """Return a log that `written` left unchanged as an item; a path is a file of logs that the writer left."""
         if isinstance(log, Path):
             content = log.read_bytes().rstrip(b"\n")
             log.unlink()
@@ -209,14 +212,14 @@ class MaximTransport:
         self._writer.maxim_api.push_logs(self._writer.repository_id, lines.decode())
 
     def store(self, line: bytes) -> bytes:
-        """Put a large log into the storage; return the line to send in its place."""
+        """Upload a large log to Maxim's storage; return the line to send instead of it."""
         file_id = str(uuid.uuid4())
         key = f"{self._writer.repository_id}/large-logs/{file_id}"
         stored: str = self._writer.process_large_log(file_id, key, line.decode())
         return stored.encode()
 
     def upload(self, attachment: bytes) -> CommitLog:
-        """Put an attachment into the storage; return the log of it."""
+        """Upload an attachment to Maxim's storage; return the log that refers to it."""
         head, _, content = attachment.partition(b"\n")
         about: dict[str, Any] = json.loads(head)
         data: dict[str, Any] = about["data"]
@@ -229,7 +232,7 @@ class MaximTransport:
         return CommitLog(Entity(about["entity"]), about["id"], "add-attachment", data)
 
     def failure(self, error: Exception) -> Failure:
-        """Return why something could not be sent: maxim-py keeps the HTTP error as the cause of its own."""
+        """Return why sending failed. maxim-py keeps the HTTP error as the cause of its own error."""
         cause: BaseException | None = error
         while cause is not None:
             if isinstance(cause, httpx.HTTPStatusError):
@@ -243,11 +246,11 @@ class MaximTransport:
 
 
 def line_of(log: CommitLog) -> bytes:
-    """Return what `serialize` returns, which encodes all data twice, to find out first whether it can be encoded."""
+    """Return what `log.serialize()` returns, but faster: that encodes all data twice, first to check them."""
     if type(log) is PlainLog:
         try:
             return _head(log).encode() + to_json(log.data) + b"}"
-        except ValueError:  # half a character can't be written as UTF-8
+        except ValueError:  # a lone surrogate can't be encoded as UTF-8
             pass
     if isinstance(log, PlainLog) or (type(log) is CommitLog and log.action != "add-attachment"):
         with contextlib.suppress(Exception):
@@ -256,12 +259,12 @@ def line_of(log: CommitLog) -> bytes:
 
 
 def _head(log: CommitLog) -> str:
-    # An enumeration's `value` is found by a descriptor, which is slow.
+    # `value` of an enumeration is a descriptor, which is slower than the attribute behind it.
     return f"{log.entity._value_}{{id={log.entity_id},action={log.action},data="
 
 
 def _attachment(log: CommitLog, data: dict[str, Any]) -> bytes:
-    """Return a head of one line, and the content; that of a file is read when it is sent."""
+    """Return one line of JSON and, behind it, the content; a file's content is read later, when it is sent."""
     content = data.pop("data", b"") if data.get("type") == "file_data" else b""
     if data.get("type") not in ("file", "file_data") or ("path" not in data and not content):
         raise ValueError(f"attachment without content: {data}")
@@ -287,7 +290,7 @@ def _http_failure(response: httpx.Response, message: str) -> Failure:
 
 
 def _seconds(value: str | None) -> float | None:
-    """Return the seconds that a `Retry-After` asks for, written as such or as a date."""
+    """Return the seconds to wait that a `Retry-After` header gives, as a number or as a date."""
     if not value:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What waits to be sent, in order: in memory up to a limit, beyond it on disk, or as the policy says."""
+"""A queue of logs and attachments to send, in order: in memory up to a limit, and beyond it as `when_full` says."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from .spool import Kept, Spool
 
 LARGE: Final = 900 * 1024
-"""The bytes of a log that goes by way of the storage, if it has more, as maxim-py has it."""
+"""Size in bytes from which on a log is uploaded to Maxim's storage; the same as in maxim-py."""
 
 WhenFull = Literal["spill", "wait", "drop_oldest"]
 
 
 class CannotBeRead(Exception):
-    """What was to be sent is gone."""
+    """The content to send can't be read any more."""
 
 
 class Item:
@@ -37,34 +37,34 @@ class Item:
         self.size = len(content) if content is not None else 0
         self.kept = kept
         self.is_large = is_large
-        """Whether it is one line that goes by way of the storage."""
+        """Whether it is one line that is uploaded to Maxim's storage first."""
         self.is_alone = False
-        """Whether it may not be sent with others."""
+        """Whether it must be sent in a request of its own."""
         self.is_suspect = False
-        """Whether the backend fails on it, though it takes others."""
+        """Whether the backend fails on it while it accepts others."""
 
     @classmethod
     def of_lines(cls, lines: list[bytes], *, is_alone: bool = False) -> Item:
-        """Return lines of logs as one item."""
+        """Return an item of several lines."""
         item = cls("log", b"\n".join(lines), len(lines))
         item.is_alone = is_alone
         return item
 
     def read(self) -> bytes:
-        """Return the content, from disk if it is there only."""
+        """Return the content; read it from disk if it is no longer in memory."""
         if self.content is not None:
             return self.content
         assert self.kept is not None
         try:
             return self.kept.read()
         except OSError as error:
-            raise CannotBeRead(f"the file of logs can't be read: {error}") from error
+            raise CannotBeRead(f"a file of logs that were kept on disk can't be read: {error}") from error
 
 
 class Barrier:
-    """A mark in the queue: what was logged before it has been sent, or given up, once it has passed.
+    """A mark in the queue: once it has passed, all logs before it were sent or dropped.
 
-    It goes through *queues* outboxes; threads end at the last one.
+    It passes when it came to the head of *queues* outboxes. A thread ends at the barrier that is the last one.
     """
 
     def __init__(self, queues: int, *, is_last: bool = False) -> None:
@@ -82,7 +82,7 @@ class Barrier:
 
 
 class Counts:
-    """How many logs fared how; each is written by one thread at a time."""
+    """Numbers of logs by what happened to them; each number is changed by one thread at a time."""
 
     __slots__ = ("dropped", "recovered", "retried", "sent", "spilled")
 
@@ -91,7 +91,7 @@ class Counts:
 
 
 class Limits(NamedTuple):
-    """How much may wait, and what is done with more."""
+    """How many bytes may wait, and what is done when there are more."""
 
     when_full: WhenFull = "spill"
     memory: int = 16 * 1024 * 1024
@@ -111,7 +111,7 @@ class Outbox:
         self._in_memory = 0
         self._on_disk = 0
         self._taken: list[Item] = []
-        self._changed = threading.Condition(threading.RLock())  # a signal's handler may interrupt its holder
+        self._changed = threading.Condition(threading.RLock())  # a signal handler may interrupt the thread that has it
 
     def __len__(self) -> int:
         """The number of logs in it."""
@@ -120,11 +120,11 @@ class Outbox:
 
     @property
     def is_full(self) -> bool:
-        """Whether more than the limit is kept in memory."""
+        """Whether more bytes are in memory than the limit allows."""
         return self._in_memory > self.limits.memory
 
     def put(self, item: Item | Barrier, *, make_room: bool = True) -> None:
-        """Add at the end, and make room if that is too much."""
+        """Add *item* at the end; make room if there is too much in memory then."""
         with self._changed:
             self._items.append(item)
             if isinstance(item, Item):
@@ -144,14 +144,14 @@ class Outbox:
             self._changed.notify_all()
 
     def wait_for_room(self, is_urgent: Callable[[], bool]) -> bool:
-        """Wait until there is room, or until there is no time for it; return whether there is."""
+        """Wait until there is room, or it is urgent; return whether there is room."""
         with self._changed:
             while self.is_full and not is_urgent():
                 self._changed.wait(0.05)
             return not self.is_full
 
     def take(self, size: int, timeout: float) -> list[Item] | Barrier | None:
-        """Return what is to be sent next: as many small items as fit into *size*, or a barrier, which is removed."""
+        """Return the next items, up to *size* bytes, or a barrier, which is removed; `None` if it stays empty."""
         with self._changed:
             if not self._items:
                 self._changed.wait(timeout)
@@ -161,12 +161,12 @@ class Outbox:
             if isinstance(first, Barrier):
                 self._items.popleft()
                 return first
-            # They stay at the head until `done`: if the process ends while they are sent, they are kept like the rest.
+            # They stay at the head until `done`: if the process ends during the request, they are kept with the others.
             self._taken = self._run(first, size)
             return self._taken
 
     def _run(self, first: Item, size: int) -> list[Item]:
-        """Return the first item, and those behind it that can be sent with it."""
+        """Return the first item, and those behind it that fit into the same request."""
         run = [first]
         if not _joins_others(first):
             return run
@@ -179,17 +179,17 @@ class Outbox:
         return run
 
     def put_back(self) -> None:
-        """Note that what was taken could not be sent: it is still at the head."""
+        """Leave the items that were taken at the head: they could not be sent yet."""
         with self._changed:
             self._taken = []
 
     def done(
         self, items: Sequence[Item], *, sent: bool = False, replaced_by: Sequence[Item] = (), lost: str = ""
     ) -> None:
-        """Remove from the head what was taken: it was sent, is to be sent in another form, or can't be."""
+        """Remove the items that were taken: they were sent, are *replaced_by* others, or are *lost* for this reason."""
         with self._changed:
             taken, self._taken = self._taken, []
-            if not taken:  # all was discarded meanwhile
+            if not taken:  # everything was discarded meanwhile
                 return
             for item in items:
                 self._items.popleft()
@@ -213,7 +213,7 @@ class Outbox:
         if item.content is not None:
             self._in_memory -= item.size
         if item.kept is not None:
-            with contextlib.suppress(OSError):  # somebody may have cleared the folder for temporary files
+            with contextlib.suppress(OSError):  # the folder for temporary files may have been cleared
                 self._on_disk -= item.kept.path.stat().st_size
                 item.kept.remove()
 
@@ -223,17 +223,17 @@ class Outbox:
                 newest.content = None
                 self._in_memory -= newest.size
             return
-        # Never the newest itself: all that is older may be on its way, and the memory of that is free soon.
+        # Never the newest itself: if all older ones are being sent now, their memory is free soon.
         while self.is_full and self._drop_oldest("the queue is full", newest=newest):
             pass
 
     def _keep(self, item: Item) -> bool:
-        """Write an item to disk, unless it is there; return whether it is."""
+        """Write an item to disk if it is not there yet; return whether it is there."""
         if item.kept is not None:
             return True
         content = item.read() + (b"\n" if item.kind == "log" else b"")
         while self._on_disk + len(content) > self.limits.disk:
-            if not self._drop_oldest("there is no room on disk", on_disk=True):
+            if not self._drop_oldest("the disk limit is reached", on_disk=True):
                 return False
         try:
             item.kept = self._spool.write(item.kind, content, item.count)
@@ -245,7 +245,7 @@ class Outbox:
 
     def _drop_oldest(self, why: str, *, newest: Item | None = None, on_disk: bool = False) -> bool:
         for item in self._items:
-            # What was taken may have arrived by now: dropped, it would count as lost.
+            # An item that was taken may have been delivered by now: it must not count as lost.
             if item is newest or isinstance(item, Barrier) or item in self._taken:
                 continue
             if item.kept if on_disk else item.content:
@@ -256,14 +256,14 @@ class Outbox:
         return False
 
     def discard(self) -> None:
-        """Forget all that waits in memory; what is on disk stays there."""
+        """Drop all items in memory; files on disk stay there."""
         with self._changed:
             self._items = deque(item for item in self._items if isinstance(item, Barrier))
             self._taken = []
             self._in_memory = 0
 
     def keep_all(self) -> int:
-        """Write all that waits to disk, for the next process; return how many logs could not be kept."""
+        """Write all items to disk for the next process; return how many logs could not be written."""
         with self._changed:
             waiting = [item for item in self._items if isinstance(item, Item)]
             return sum(item.count for item in waiting if not self._keep(item))

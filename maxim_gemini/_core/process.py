@@ -1,4 +1,4 @@
-"""What a process does to its deliveries: it ends, by itself or by a signal, and forks."""
+"""Close deliveries when the process ends or is terminated, and reset them when it forks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Delivery(Protocol):
-    """What has to know of the end of the process, and of its forks."""
+    """Something that has to know when the process ends or forks."""
 
     timeout: float
 
@@ -29,10 +29,10 @@ _watched: Final[weakref.WeakSet[Delivery]] = weakref.WeakSet()
 
 
 def watch(delivery: Delivery) -> None:
-    """Let *delivery* be closed when the process ends, and begin with nothing in a forked child."""
+    """Close *delivery* when the process ends, and reset it in a forked child."""
     _watched.add(delivery)
     atexit.unregister(_close_all)
-    atexit.register(_close_all)  # what was registered last is called first
+    atexit.register(_close_all)  # functions that were registered last are called first
     # SIGTERM would end the process at once, unless the application handles it; only the main thread can set handlers.
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminated)
@@ -40,7 +40,7 @@ def watch(delivery: Delivery) -> None:
 
 
 def _close_all() -> None:
-    for delivery in list(_watched):  # what one logs, sinks of others deliver
+    for delivery in list(_watched):  # finish all before any is closed: a log of one may be delivered by another
         delivery.finish()
     end = time.monotonic() + max((delivery.timeout for delivery in _watched), default=0)
     for delivery in list(_watched):
@@ -52,13 +52,13 @@ def _terminated(number: int, _frame: FrameType | None) -> None:
         _close_all()
     finally:
         signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)  # the same end as without a handler
+        os.kill(os.getpid(), number)  # end as without a handler
 
 
 def _end_well_as_a_child() -> None:
-    """Close at the end of a child of `multiprocessing`, which calls no function registered with `atexit`.
+    """Close at the end of a `multiprocessing` child, which calls no function registered with `atexit`.
 
-    What was to be done at the end is forgotten when a child begins, but for what is done after each fork.
+    A child forgets the finalizers of its parent, so they are registered again after each fork.
     """
     util: Any = sys.modules.get("multiprocessing.util")
     if util is not None:

@@ -1,4 +1,4 @@
-"""Send what waits in an outbox, in order, again and again until it is taken."""
+"""Send the items of an outbox in order; repeat each request until the backend accepts it."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ if TYPE_CHECKING:
     from .outbox import Outbox
 
 BATCH_SIZE: Final = 5 * 1024 * 1024
-"""The bytes that maxim-py sends at most in one request."""
+"""Bytes that one request has at most; the same as in maxim-py."""
 
 FIRST_DELAY: Final = 0.5
 LONGEST_DELAY: Final = 30.0
 
 SUSPICIOUS: Final = 5
-"""Server errors in a row after which one log of a batch may be the cause."""
+"""Number of server errors in a row after which one log of the batch is suspected to be the cause."""
 
 LOOK_AROUND: Final = 60.0
-"""Seconds without work after which files of ended processes are looked for."""
+"""Seconds without work after which the thread looks for files of ended processes."""
 
 
 class Failure(NamedTuple):
-    """Why something could not be sent."""
+    """Why sending failed."""
 
     kind: Literal["unreachable", "busy", "server error", "forbidden", "refused", "impossible"]
-    """What is `refused` would be refused again, what is `impossible` can't even be read; all else may pass."""
+    """`refused`: would be refused again. `impossible`: can't even be read. All others may succeed later."""
     message: str
     retry_after: float | None = None
 
 
 class Sender:
-    """The loop of one thread."""
+    """The steps of one thread, which sends the items of one outbox."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Sender:
         self._failures = 0
 
     def step(self, when_idle: Callable[[], None]) -> bool:
-        """Send what is next; return whether it was the last barrier."""
+        """Send the next items; return whether the last barrier was reached."""
         work = self._outbox.take(BATCH_SIZE, timeout=LOOK_AROUND)
         if isinstance(work, Barrier):
             work.pass_one()
@@ -72,7 +72,7 @@ class Sender:
         elif failure.kind == "impossible":
             self._outbox.done(items, lost=failure.message)
         elif failure.kind == "refused":
-            if len(items) > 1 or items[0].count > 1:  # what is refused is set apart: everything else is sent
+            if len(items) > 1 or items[0].count > 1:  # find the log that is refused; all others are sent
                 self._outbox.done(items, replaced_by=halves(items))
             else:
                 self._outbox.done(items, lost=f"Maxim refused it: {failure.message}")
@@ -80,7 +80,7 @@ class Sender:
             self._outbox.put_back()
             self._outbox.counts.retried += 1
             delay = failure.retry_after
-            if delay is None:  # at random, so that the processes that failed together do not come back together
+            if delay is None:  # random, so that processes that failed at the same time do not retry at the same time
                 delay = min(FIRST_DELAY * 2 ** min(self._failures - 1, 16), LONGEST_DELAY) * random.uniform(0.5, 1)
             self._rest(delay, delay if failure.retry_after else min(delay, FIRST_DELAY))
 
@@ -94,23 +94,23 @@ class Sender:
             return None
         self._failures += 1
         if failure.kind == "forbidden":
-            self._warn("forbidden", f"Maxim does not take the logs: {failure.message}; they wait. Check the API key.")
+            self._warn("forbidden", f"Maxim does not accept the logs: {failure.message}. They wait; check the API key.")
         return failure
 
     def _find_the_cause(self, items: list[Item]) -> bool:
-        """Try the halves of what fails again and again: if one is taken, the cause is in the other, not in the backend.
+        """Send each half of *items*, which keep failing: if one is accepted, the cause is a log in the other half.
 
-        Only then is the order given up, for logs of which some can't be sent at all.
+        Only then does the order change: some of these logs can't be sent at all.
         """
         if len(items) == 1 and items[0].count == 1:
             if items[0].is_suspect:
-                self._outbox.done(items, lost="the backend fails on it, and takes others")
+                self._outbox.done(items, lost="the backend fails on it, and accepts others")
             return items[0].is_suspect
         first, second = halves(items)
         for half, other in ((second, first), (first, second)):
             failures = self._failures
             if self._attempt([half]) is None:
-                self._failures = SUSPICIOUS  # and looks on at once
+                self._failures = SUSPICIOUS  # the next step splits the other half without waiting for more failures
                 other.is_suspect = True
                 self._outbox.done(items, replaced_by=[other])
                 self._outbox.counts.sent += half.count
@@ -120,7 +120,7 @@ class Sender:
 
 
 def halves(items: list[Item]) -> tuple[Item, Item]:
-    """Return the lines of *items* as two."""
+    """Return the lines of *items* as two items."""
     lines = [line for item in items for line in item.read().splitlines()]
     middle = len(lines) // 2
     return Item.of_lines(lines[:middle], is_alone=True), Item.of_lines(lines[middle:], is_alone=True)

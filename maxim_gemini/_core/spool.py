@@ -1,6 +1,6 @@
-"""Logs kept on disk until they are sent: files in a folder of this process, read again by the next process if it ends.
+"""Logs kept on disk until they are sent, in a folder of this process; if it ends, the next one sends them.
 
-    ROOT/ACCOUNT/WRITER/lock            locked as long as its process lives: whoever gets the lock may send the files
+    ROOT/ACCOUNT/WRITER/lock                       locked while its process lives; who gets the lock may send the files
                        /0000000001-70.log         70 logs, a line each; files are sent in their order
                        /0000000002-1.attachment
 
@@ -28,12 +28,12 @@ _PART: Final = ".part"
 
 
 def account(*parts: str) -> str:
-    """Return a name for what may only be sent with the same key to the same address and repository."""
+    """Return a folder name for logs that may only be sent with the same key to the same address and repository."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 
 def default_root() -> Path:
-    """Return the folder named by the environment, else one of this user in the folder for temporary files."""
+    """Return the folder named by `MAXIM_GEMINI_SPOOL`, or this user's folder among the temporary files."""
     if named := os.environ.get(ROOT_VARIABLE):
         return Path(named)
     user = os.getuid() if hasattr(os, "getuid") else "user"
@@ -47,7 +47,7 @@ class Kept:
     path: Path
 
     def read(self) -> bytes:
-        """Return the whole of it; of a file that was never finished, its whole lines."""
+        """Return its content; for a file that was never finished, the lines that are complete."""
         content = self.path.read_bytes()
         return content if self.path.suffix != _PART else content[: content.rfind(b"\n") + 1]
 
@@ -64,12 +64,12 @@ class Kept:
         return int(self.path.stem.partition("-")[2])
 
     def remove(self) -> None:
-        """Forget it: it was sent."""
+        """Delete it: it was sent, or is given up."""
         self.path.unlink(missing_ok=True)
 
 
 class Folder:
-    """A locked folder; the lock ends with the process, however it ends."""
+    """A locked folder. The system releases the lock when the process ends, however it ends."""
 
     def __init__(self, path: Path, lock: int) -> None:
         self.path = path
@@ -77,7 +77,7 @@ class Folder:
         self._number = 0
 
     def write(self, kind: str, content: bytes, count: int) -> Kept:
-        """Write a file behind all others."""
+        """Write a file that comes after all others."""
         self._number += 1
         path = self.path / f"{self._number:010d}-{count}.{kind}"
         part = path.with_name(path.name + _PART)
@@ -90,13 +90,13 @@ class Folder:
         return Kept(path)
 
     def files(self) -> list[Kept]:
-        """Return what waits in it, oldest first."""
-        for torn in self.path.glob(f"*.attachment{_PART}"):  # of logs, whole lines can be saved
+        """Return the files in it, oldest first."""
+        for torn in self.path.glob(f"*.attachment{_PART}"):  # an unfinished file of logs still has complete lines
             torn.unlink(missing_ok=True)
         return [Kept(path) for path in sorted(self.path.iterdir()) if path.name != "lock"]
 
     def close(self) -> None:
-        """Remove the folder, in which nothing waits, and give up its lock."""
+        """Remove the empty folder, and release its lock."""
         with contextlib.suppress(OSError):
             (self.path / "lock").unlink()
             self.path.rmdir()
@@ -109,7 +109,7 @@ class Folder:
 
 
 class Spool:
-    """The files of one account: a folder of our own, and those that ended processes left."""
+    """The files of one account: a folder of this process, and those that ended processes have left."""
 
     def __init__(self, root: Path, account: str) -> None:
         self.path = root / account
@@ -119,24 +119,24 @@ class Spool:
         self._lock = threading.RLock()
 
     def move(self, root: Path) -> None:
-        """Write to another place from now on."""
+        """Write below another *root* from now on."""
         with self._lock:
             self._root, self.path = root, root / self.path.name
             self._adopted, self._own = self._folders(), None
 
     def has_any(self) -> bool:
-        """Return whether a process has left a folder."""
+        """Return whether any process has left a folder."""
         return self.path.is_dir()
 
     def write(self, kind: str, content: bytes, count: int) -> Kept:
-        """Keep *content*, that many logs, on disk."""
+        """Write *content*, *count* logs, to disk."""
         with self._lock:
             if self._own is None:
                 self._own = self._make_folder()
             return self._own.write(kind, content, count)
 
     def adopt(self) -> list[Kept]:
-        """Return what ended processes left, each process's files in their order; they are ours from now on."""
+        """Take over the files that ended processes have left; return them, those of one process in their order."""
         kept: list[Kept] = []
         with self._lock, contextlib.suppress(OSError):
             for path in sorted(self.path.iterdir(), key=_age):
@@ -148,7 +148,7 @@ class Spool:
         return kept
 
     def tidy(self) -> None:
-        """Remove the folders in which nothing waits."""
+        """Remove the folders that are empty."""
         with self._lock, contextlib.suppress(OSError):
             for folder in [folder for folder in self._folders() if not folder.files()]:
                 if folder is self._own:
@@ -158,7 +158,7 @@ class Spool:
                 folder.close()
 
     def forget(self) -> None:
-        """Leave everything to the parent process, after a fork."""
+        """Leave all files to the parent process, after a fork."""
         for folder in self._folders():
             folder.let_go()
         self._adopted, self._own = [], None
@@ -168,17 +168,17 @@ class Spool:
 
     def _make_folder(self) -> Folder:
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if hasattr(os, "getuid"):  # all may write to the folder for temporary files: another user may have made ours
+        if hasattr(os, "getuid"):  # another user may have made a folder of this name
             status = self._root.lstat()
             if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-                raise PermissionError(f"{self._root} must be a folder of this user; set {ROOT_VARIABLE} to another")
+                raise PermissionError(f"{self._root} must be a folder of this user; set {ROOT_VARIABLE} to another one")
         self.path.mkdir(mode=0o700, exist_ok=True)
         name = uuid.uuid4().hex
         hidden = self.path / f".{name}"
         hidden.mkdir(mode=0o700)
         lock = os.open(hidden / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         _try_lock(lock)
-        return Folder(hidden.rename(self.path / name), lock)  # others see it when it is locked
+        return Folder(hidden.rename(self.path / name), lock)  # only now can other processes see it: it is locked
 
 
 def _age(path: Path) -> float:
@@ -189,7 +189,7 @@ def _age(path: Path) -> float:
 
 
 def _locked(path: Path) -> Folder | None:
-    """Return the folder if its process has ended, locked for us."""
+    """Return the folder, locked by this process, if the process that made it has ended."""
     try:
         lock = os.open(path / "lock", os.O_RDWR)
     except OSError:

@@ -1,4 +1,4 @@
-"""The trace of one call of the application: the logger's own, or one that the caller ends."""
+"""The trace of one call of the application: a new one, or one that the caller has begun and will end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Holder(NamedTuple):
-    """A trace or a span, in which other entities stand."""
+    """A trace or a span that contains other entities."""
 
     kind: str
     id: str
@@ -28,9 +28,9 @@ class Holder(NamedTuple):
 
 
 class Trace:
-    """Whose the trace of one call is, and what is to be logged on it: its own, or one that the caller ends.
+    """The trace of one call: a local one, which begins and ends with the call, or one of the caller's.
 
-    All that the call consists of share it. With *span_name* it stands in a span of the trace.
+    All parts of the call share it. With *span_name* the call gets a span of its own in the trace.
     """
 
     __slots__ = ("_own_span_id", "_session_name", "_span_name", "id", "is_local", "labels", "log", "name", "span_id")
@@ -58,7 +58,7 @@ class Trace:
             log.place(labels.span_id, self.id)
 
     def renew(self) -> None:
-        """Make room for what goes on after the end: another trace, where this one was ours or is over by now."""
+        """Prepare for requests after the end: use a new trace if this one was local, or has ended."""
         hold = self.labels.hold
         if hold is not None:
             hold = hold.again()
@@ -70,7 +70,7 @@ class Trace:
             self.id = new_id()
 
     def open(self, text: str, start: datetime | None = None) -> None:
-        """Begin the trace with its input if it is ours, announce it if the logger has not seen it."""
+        """Begin the trace: with its input if it is local; without one if it is the caller's and new to this logger."""
         tags = self.labels.trace_tags
         # A second `create` would reset the start time and the tags of a trace that the caller has begun.
         if self.is_local or self.log.is_new(self.id):
@@ -95,28 +95,28 @@ class Trace:
 
     @property
     def holder(self) -> Holder:
-        """What holds the generations and tool calls: the innermost span if there is one, else the trace."""
+        """The parent of the generations and tool calls: the innermost span if there is one, else the trace."""
         return Holder("trace", self.id) if self.span_id is None else Holder("span", self.span_id)
 
     def fail(self, error: Any) -> None:
-        """Log an error that is none of a generation's: before any request was made, or after the last answer."""
+        """Log an error that belongs to no generation: from before the first request, or after the last answer."""
         self.log.attempt("add the error", lambda: self.log.logger.trace_add_error(self.id, error))
 
     def close(self, text: str, at: datetime | None = None) -> None:
-        """End the span, and the trace with its output if it is ours; the call guards it."""
+        """End the call's own span, and the trace with its output if it is local. Unlike `open`, it may raise."""
         if (span_id := self._own_span_id) is not None:
             self.log.attempt("end the span", lambda: self.log.logger.span_end(span_id))
         if self.is_local:
             self.log.commits.end_trace(self.id, text, at)
 
     def release(self) -> None:
-        """Let the application's own trace around the call end: nothing more will begin in it."""
+        """Let a `trace()` block around the call end: this call will begin nothing more in it."""
         if self.labels.hold is not None:
             self.labels.hold.release()
 
 
 def begin_session(log: Log, session_id: str, name: str) -> None:
-    """Begin a session that the logger has not seen."""
+    """Begin the session if it is new to this logger."""
     if log.is_new(session_id):
         session: Any = {"id": session_id, "name": name}
         log.attempt("begin the session", lambda: log.logger.session(session))

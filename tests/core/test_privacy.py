@@ -368,7 +368,7 @@ class TestLoggers:
         ask(bare, Privacy(capture="no-content"), text="secret", logger=spy)
         assert spy.seen == []
         assert logger.trace.output == "[not captured]"
-        assert "commits go past them" in own_messages(caplog)[0]
+        assert "they are bypassed" in own_messages(caplog)[0]
 
     def test_a_logger_of_another_make_gets_nothing(self, bare: genai.Client, caplog: pytest.LogCaptureFixture) -> None:
         class Other:
