@@ -131,8 +131,18 @@ def _later(commit: Commit, end: Commit) -> bool:
 
 
 def _unanswered(tree: Tree) -> frozenset[str]:
-    """Return the ids of function calls whose results were never sent to the model."""
-    generations = [view for node in tree.walk() if isinstance(view := view_of(node), Generation)]
-    called = {call.id for generation in generations for call in generation.tool_calls}
-    answered = {str(message.get("tool_call_id")) for generation in generations for message in generation.messages}
-    return frozenset(called - answered)
+    """Return the ids of function calls whose results no later request of the same conversation sent to the model."""
+    begun = sorted((node for node in tree.walk() if node.births), key=lambda node: node.births[0].index)
+    session_of_open: dict[str, Node | None] = {}
+    for node in begun:
+        generation = view_of(node)
+        if not isinstance(generation, Generation):
+            continue
+        session = next((above for above in node.upwards() if above.kind == "session"), None)
+        for message in generation.messages:
+            call_id = str(message.get("tool_call_id"))
+            # Gemini counts ids up in each conversation, so another session may answer a call of the same id.
+            if call_id in session_of_open and session_of_open[call_id] in (session, None):
+                del session_of_open[call_id]
+        session_of_open.update((call.id, session) for call in generation.tool_calls)
+    return frozenset(session_of_open)

@@ -201,6 +201,42 @@ def test_what_is_right_passes(flow: Flow) -> None:
     logger.assert_complete()
 
 
+def _call_that_waits(logger: Logger, **trace: Any) -> Any:
+    begun = logger.trace({"id": "t", **trace})
+    reply = {"role": "tool", "tool_call_id": "tool", "content": "{}"}
+    begun.generation(generation_config("g1", reply)).result(answer(None, call(id="tool")))
+    begun.tool_call(TOOL)
+    begun.end()
+    return reply
+
+
+def test_a_result_that_came_before_a_call_does_not_answer_it() -> None:
+    logger = FakeLogger()
+    _call_that_waits(logger)
+    logger.assert_complete()
+
+
+@pytest.mark.parametrize("session", ["theirs", None])
+def test_a_result_in_another_session_does_not_answer_a_call_of_the_same_id(session: str | None) -> None:
+    logger = FakeLogger()
+    reply = _call_that_waits(logger, session_id="ours")
+    trace = logger.trace({"id": "t2", **({"session_id": session} if session else {})})
+    trace.generation(generation_config("g2", reply)).result(answer())
+    trace.end()
+    logger.assert_complete()
+
+
+@pytest.mark.parametrize("sessions", [("ours", "ours"), (None, "ours"), (None, None)])
+def test_a_result_in_a_later_trace_answers_a_call(sessions: tuple[str | None, str | None]) -> None:
+    logger = FakeLogger()
+    first, second = ({"session_id": name} if name else {} for name in sessions)
+    reply = _call_that_waits(logger, **first)
+    trace = logger.trace({"id": "t2", **second})
+    trace.generation(generation_config("g2", reply)).result(answer())
+    trace.end()
+    assert "tool call tool: never ended" in str(logger.problems()[0])
+
+
 def test_the_failure_shows_the_tree_with_the_offender_marked() -> None:
     logger = FakeLogger()
     trace = logger.trace({"id": "t", "name": "Ask"})
