@@ -1,1 +1,1 @@
-"""What all traced surfaces share; nothing here knows what is in a request or an answer of one of them."""
+"""Shared by all traced surfaces; nothing here depends on the requests or answers of one of them."""

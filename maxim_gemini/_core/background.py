@@ -1,4 +1,4 @@
-"""Work that nothing waits for: done in order, by one thread, away from the event loop that it came from."""
+"""Background work: jobs of an event loop that one other thread does, in order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ IDLE: Final = 2.0
 
 
 AT_EXIT: Final = 10.0
-"""Seconds that the end of the process waits for what is not done."""
+"""Seconds for which the end of the process waits for jobs that are not done."""
 
 _all: Final[WeakSet[Background]] = WeakSet()
 
@@ -28,7 +28,7 @@ def _settle_all() -> None:
 
 
 class Background:
-    """Jobs of one logger; the thread begins with the first, and a job never raises."""
+    """The jobs of one logger. The thread starts with the first job; jobs must not raise."""
 
     def __init__(self) -> None:
         self._begin()
@@ -38,13 +38,13 @@ class Background:
 
     def _begin(self) -> None:
         self._jobs: SimpleQueue[Job] = SimpleQueue()
-        self._lock = threading.RLock()  # the garbage collector may end something while this thread holds it
+        self._lock = threading.RLock()  # the garbage collector may add a job in this thread while it has the lock
         self._thread: threading.Thread | None = None
         self._process = os.getpid()
 
     def do(self, job: Job) -> None:
-        """Do *job* when those before it are done."""
-        if self._process != os.getpid():  # a forked child, which has the queue and no thread; the parent does its jobs
+        """Add *job*, to be done after all earlier jobs."""
+        if self._process != os.getpid():  # a forked child has the queue, but no thread: the parent does those jobs
             self._begin()
         with self._lock:
             self._jobs.put(job)
@@ -52,7 +52,7 @@ class Background:
                 self._start()
 
     def settle(self, timeout: float | None = None) -> bool:
-        """Wait until all jobs so far are done; return whether they are, within *timeout* seconds."""
+        """Wait until all jobs so far are done; return whether they were within *timeout* seconds."""
         thread = self._thread
         if thread is None or thread is threading.current_thread() or self._process != os.getpid():
             return True
@@ -64,7 +64,7 @@ class Background:
         thread = threading.Thread(target=self._run, name="maxim-gemini-background", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # the interpreter is shutting down, and starts no thread: this one does the jobs
+        except RuntimeError:  # the interpreter is shutting down and starts no thread: do the jobs here
             self._drain()
         else:
             self._thread = thread
@@ -84,4 +84,4 @@ class Background:
                         return
             else:
                 job()
-                del job  # and what it holds, while this thread waits for the next
+                del job  # so that its objects are free while this thread waits for the next job

@@ -1,4 +1,4 @@
-"""One call of the application: its trace, and the generations in it."""
+"""One call of the application: its trace and its generations."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class Call:
-    """One call of the application: its trace, one generation for each remote call, and the functions run in between.
+    """One call of the application: its trace, a generation for each remote call, and the functions run in between.
 
-    *describe* gives what a function returned as text, and whether it failed; *unsent* the request, for the input of the
-    trace where none was ever sent.
+    *describe* returns a function's return value as text, and whether the function failed. *unsent* returns the request
+    of a call that failed before it was sent; it is the input of the trace then.
     """
 
     __slots__ = (
@@ -62,21 +62,21 @@ class Call:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        # A stream that is closed or dropped was left early. The garbage collector may be the one that closes it.
+        # The stream was closed or dropped before its end, possibly by the garbage collector.
         if isinstance(error, GeneratorExit):
             self.abandon()
         else:
             self.end(SUCCESS if error is None else Outcome.of(error))
 
     def __del__(self) -> None:
-        # The attribute is missing where `__init__` failed.
+        # `__init__` may have failed before the attribute was set.
         if getattr(self, "_is_open", False) is not False:
             with suppress(Exception):
                 self.abandon()
 
     @contextmanager
     def ending_on_error(self) -> Generator[None]:
-        """End the call if what is done inside fails; else it goes on."""
+        """End the call if the block fails; otherwise it stays open, for a stream to end it."""
         try:
             yield
         except BaseException as error:
@@ -94,14 +94,14 @@ class Call:
         start: Start | None = None,
         continues: bool = False,
     ) -> Generation:
-        """Begin a generation: *request* is about to be sent, or was at *start*; it may go on with the last answer."""
+        """Begin a generation for *request*, sent next or at *start*. Its answer *continues* the last one, or is new."""
         if self._generation is not None:
-            self._generation.end(SUCCESS)  # where the SDK went on without reading it to its end
+            self._generation.end(SUCCESS)  # the SDK did not read the last answer to its end
             self._text_before = self._output if continues else ""
-        if self._is_open is False:  # the application has ended its chat, and reads on
+        if self._is_open is False:  # the application reads a stream of a chat that it has ended
             self.trace.renew()
             self._is_open = None
-        # Counted first: `opaque.WholeCall` sees by it whether a remote call below was recorded.
+        # Counted before anything can fail: `opaque.WholeCall` checks whether a remote call inside it was recorded.
         self.generations += 1
         self._generation = Generation(self.trace, model, answer, self.tools, self._attached, streamed=streamed)
         self.log.attempt("begin the generation", self._begin, self._generation, request, parameters, start)
@@ -120,11 +120,11 @@ class Call:
         return self._text_before + (self._generation.answer.text if self._generation else "")
 
     def end(self, outcome: Outcome) -> None:
-        """End what is still open: the generation, then the trace. It may be called again, and does nothing then."""
+        """End the generation and the trace. A second call does nothing."""
         if self._is_open is False:
             return
         self.log.attempt("end the call", self._end, outcome)
-        if self._is_open:  # what has not begun may still begin: a chat ends, and its stream is read later
+        if self._is_open:  # a call that has not begun may still begin: its stream may be read after the end of its chat
             self._is_open = False
             self.trace.release()
         self._generation = None
@@ -132,26 +132,26 @@ class Call:
     def _end(self, outcome: Outcome) -> None:
         if (generation := self._generation) is not None:
             generation.end(outcome)
-            # One that came when the last answer was complete: what the SDK, or a function, did with it.
+            # An error after the last answer was complete: the SDK, or a function, failed to process it.
             if outcome.error is not None and generation.ended is not None and generation.ended.error is None:
                 self.trace.fail(outcome.error)
-        if self._is_open is None and outcome.error is not None:  # an error before the request is one on the trace
+        if self._is_open is None and outcome.error is not None:  # an error before any request
             self._is_open = True
             self.trace.open(self._unsent().input)
             self.trace.fail(outcome.error)
         if self._is_open:
-            # Before the trace ends: Maxim drops a tool call that is added later.
+            # Before the trace ends: Maxim drops tool calls that are added to an ended trace.
             self.tools.leave()
             self.trace.close(self._output, outcome.at)
 
     def abandon(self) -> None:
-        """End the call as one whose rest is not read: closed, or dropped, at the hands of the garbage collector."""
+        """End the call as stopped early: its stream was closed, or dropped and garbage-collected."""
         if self._is_open is not False:
             self.log.when_free(lambda: self.end(STOPPED_EARLY))
 
 
 class NoCall:
-    """Stands in for a call that could not begin: the SDK's call goes on without a trace."""
+    """Replaces a call that could not begin, so that the SDK's call continues without a trace."""
 
     def __enter__(self) -> NoCall:
         return self

@@ -1,6 +1,6 @@
-"""One websocket, on its way to Maxim: frames are noted as they pass, and read by another thread.
+"""Record the frames of one websocket: queued as they pass, and interpreted by another thread.
 
-So a logger that is slow, or raises, delays none of them.
+So a logger that is slow, or raises, delays no frame.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from .logger import Log
 
 BACKLOG: Final = 64 * 1024 * 1024
-"""Bytes of a connection's frames that may wait to be read: a logger that hangs must not take all memory."""
+"""Bytes of one connection's frames that may wait: a logger that hangs must not use up the memory."""
 
 NORMAL: Final = (1000, 1001)
-"""Codes with which a connection is closed that nothing is wrong with."""
+"""Close codes that are no error."""
 
 _LEFT_BY_EXCEPTION: Final = 1011
 
@@ -29,33 +29,33 @@ class Frame(NamedTuple):
     """One message as it went over the websocket."""
 
     is_sent: bool
-    """By the application; else it is Gemini's."""
+    """Whether the application sent it; otherwise Gemini did."""
     content: str | bytes
     at: Start
 
 
 class Reader(Protocol):
-    """What reads the frames of one connection, in order."""
+    """Interprets the frames of one connection, in order."""
 
     def begin(self) -> None:
-        """Begin: the connection is about to be opened."""
+        """Begin; the connection is opened next."""
         ...
 
     def take(self, frame: Frame) -> None:
-        """Take in the next frame."""
+        """Interpret the next frame."""
         ...
 
     def close(self, outcome: Outcome, at: Start, code: int) -> None:
-        """End what is open, as the connection was closed, or broke."""
+        """End what is open: the connection was closed, or broke."""
         ...
 
     def end(self, outcome: Outcome, at: Start) -> None:
-        """End what is open, as the application left the connection, or could not open it."""
+        """End what is open: the application left the connection, or could not open it."""
         ...
 
 
 def _was_left(error: Any) -> bool:
-    """Return whether the application closed the connection; it does so with 1011 where it leaves it by an exception."""
+    """Return whether the application closed the connection; websockets sends 1011 if its block raised."""
     sent = error.sent
     if sent is None or error.rcvd_then_sent:
         return False
@@ -63,7 +63,7 @@ def _was_left(error: Any) -> bool:
 
 
 class ConnectionLog:
-    """Takes note of one connection, as a context manager around it. Nothing here waits, and nothing raises."""
+    """Records one connection, as a context manager around it. Nothing here waits, and nothing raises."""
 
     def __init__(self, log: Log, reader: Reader) -> None:
         self.is_connected = False
@@ -83,16 +83,16 @@ class ConnectionLog:
             self.end(CANCELLED)
         elif error is not None and not self.is_connected:
             self.end(Outcome.of(error))
-        else:  # an error of the application's own, or one of the connection's, which was noted when it came
+        else:  # an error of the application, or of the connection, which is recorded already
             self.end(STOPPED_EARLY)
 
     def end(self, outcome: Outcome) -> None:
-        """Take note that the application has left the connection."""
+        """Record that the application has left the connection."""
         at = Start()
         self._later("end a connection", lambda: self._reader.end(outcome, at))
 
     def watch(self, socket: Any, closed: type[Exception]) -> None:
-        """Take note of what goes over *socket*, and of how it is closed: *closed* is then raised, with a code."""
+        """Record the frames of *socket*, and its close, at which its methods raise *closed* with a code."""
         send, receive = socket.send, socket.recv
 
         async def sending(message: Any, *args: Any, **kwargs: Any) -> Any:
@@ -119,7 +119,7 @@ class ConnectionLog:
         if not isinstance(content, str | bytes):
             return
         if self._waiting > BACKLOG:
-            self._log.warn("backlog", "Frames of a connection are not logged: the logger is too slow for them")
+            self._log.warn("backlog", "Frames of a connection are not logged, because the logger is too slow")
             return
         self._waiting += len(content)
         frame = Frame(is_sent, content, Start())
@@ -137,7 +137,7 @@ class ConnectionLog:
             described = Outcome.of(ConnectionError(reason or f"The connection was closed with code {code}")).error
             outcome = Outcome(error={**(described or {}), "code": str(code), "type": "ConnectionClosed"})
         at = Start()
-        self._later("end what a connection was used for", lambda: self._reader.close(outcome, at, code))
+        self._later("end the traces of a connection", lambda: self._reader.close(outcome, at, code))
 
     def _later(self, step: str, do: Callable[[], None]) -> None:
         self._background.do(lambda: self._log.attempt(step, do))

@@ -1,4 +1,4 @@
-"""Which trace a call belongs to: its own, the caller's, a turn of a chat; as the `x-maxim-*` headers name it."""
+"""The `x-maxim-*` headers of a call: the trace that it belongs to, and its names and tags."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _PREFIX: Final = "x-maxim-"
 
 
 class Hold(Protocol):
-    """Keeps a trace or span of the application's own open for one call."""
+    """Keeps a `trace()` or `span()` block's trace open for one call."""
 
     def release(self) -> None:
-        """Let go of it; it may be called again."""
+        """Stop keeping it open. A second call does nothing."""
         ...
 
     def again(self) -> Hold | None:
-        """Return another one like it; `None` where the trace is over."""
+        """Return another hold on the same trace or span; `None` if that has ended."""
         ...
 
 
 class Labels(NamedTuple):
-    """Where a call belongs in Maxim, and what it is called there."""
+    """The place of a call in Maxim, and its names and tags."""
 
     trace_id: str | None = None
     session_id: str | None = None
@@ -33,16 +33,17 @@ class Labels(NamedTuple):
     trace_tags: Mapping[str, str] | None = None
     generation_tags: Mapping[str, str] | None = None
     span_id: str | None = None
-    """The span of the trace that the call is made in."""
+    """The span in the trace that the call belongs to."""
     hold: Hold | None = None
-    """What keeps the application's own trace around the call open."""
+    """Keeps the trace of a `trace()` block around the call open."""
 
     def over(self, *others: Labels) -> Labels:
-        """Return these labels; where there are none here, those of the first of *others* that has any."""
+        """Return these labels, completed by those of *others*; earlier ones have precedence."""
         labels = self
         for other in others:
             if other is not NO_LABELS:
                 known = {name: value for name, value in labels._asdict().items() if value is not None}
+                # The other's span and hold belong to the other's trace.
                 elsewhere = {} if labels.trace_id is None else {"span_id": None, "hold": None}
                 labels = other._replace(**{**elsewhere, **known})
         return labels
@@ -52,7 +53,7 @@ NO_LABELS: Final = Labels()
 
 
 def split_labels(config: object, log: Log) -> tuple[Labels, Any]:
-    """Return the labels that the `x-maxim-*` headers in *config* give, and a config without these headers."""
+    """Return the labels in the `x-maxim-*` headers of *config*, and a config without these headers."""
     if config is None:
         return NO_LABELS, None
     labels = labels_in(headers_in(config), log)
@@ -60,22 +61,22 @@ def split_labels(config: object, log: Log) -> tuple[Labels, Any]:
 
 
 def headers_in(config: object) -> Any:
-    """Return the headers that *config* has the SDK send."""
+    """Return the HTTP headers that are set in *config*."""
     return _get(_get(config, "http_options", "httpOptions"), "headers")
 
 
 def has_labels(headers: Iterable[str] | None) -> bool:
-    """Return whether there are `x-maxim-*` headers among *headers*, which may be anything."""
+    """Return whether *headers*, which may be any object, include an `x-maxim-*` header."""
     try:
-        if not headers or _PREFIX not in "".join(headers).lower():  # the usual case, without a look at each of them
+        if not headers or _PREFIX not in "".join(headers).lower():  # fast for the usual case
             return False
         return any(key.lower().startswith(_PREFIX) for key in headers)
-    except Exception:  # no headers: the SDK raises its own error
+    except Exception:  # not headers at all: the SDK raises its own error
         return False
 
 
 def without_labels(config: object) -> Any:
-    """Return *config* without `x-maxim-*` headers; the same object where there are none."""
+    """Return *config* without `x-maxim-*` headers; the same object if it has none."""
     if not has_labels(headers := headers_in(config)):
         return config
     options = _get(config, "http_options", "httpOptions")
@@ -83,15 +84,15 @@ def without_labels(config: object) -> Any:
 
 
 def without_labels_in(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return *headers* without `x-maxim-*`."""
+    """Return *headers* without the `x-maxim-*` headers."""
     return {key: value for key, value in headers.items() if not key.lower().startswith(_PREFIX)}
 
 
 def labels_in(headers: Any, log: Log) -> Labels:
-    """Return the labels that the `x-maxim-*` headers among *headers* give."""
+    """Return the labels in the `x-maxim-*` headers among *headers*."""
     if not has_labels(headers):
         return NO_LABELS
-    # HTTP names have no case.
+    # Names of HTTP headers are case-insensitive.
     headers = {key.lower(): value for key, value in headers.items()}
     name = headers.get("x-maxim-generation-name")
     if name is not None and not isinstance(name, str):
@@ -118,7 +119,7 @@ def _tags(log: Log, name: str, value: Any) -> Mapping[str, str] | None:
     try:
         tags = json.loads(value) if isinstance(value, str) else value
         return {str(key): as_text(item) for key, item in dict(tags).items()}
-    except Exception:  # no JSON, no object, nested too deep
+    except Exception:  # not JSON, not an object, or nested too deep
         log.warn(
             f"{name}: no tags", '%s is ignored: expected a JSON object like {"team": "search"}, got %.200r', name, value
         )
@@ -126,13 +127,13 @@ def _tags(log: Log, name: str, value: Any) -> Mapping[str, str] | None:
 
 
 def checked_id(log: Log, name: str, value: object) -> str | None:
-    """Return *value* as an id of Maxim, or `None` and a warning where Maxim would drop everything logged under it."""
+    """Return *value* as an id; `None`, with a warning, if Maxim would drop everything logged under it."""
     text = None if value is None else log.attempt("read an id", str, value)
     if text is None or is_valid_id(text):
         return text
     log.warn(
         f"{name}: no id",
-        "%s %.200r is ignored: Maxim's ids are letters, digits, '-' and '_', and not empty",
+        "%s %.200r is ignored: an id has letters, digits, '-' and '_' only, at least one",
         name,
         text,
     )

@@ -1,11 +1,12 @@
-"""How functions of other libraries are replaced while a block is open: one way for all of them.
+"""Replace functions of other libraries while a block is open.
 
-A function keeps its identity and gets other code. So it does not matter who else replaces the attribute it is found
-under, before or after, with what, and in which order all of this is undone: whoever calls the function in the end
-calls us, and afterwards it is what it was. Where the attribute holds no Python function (a module, a mock), the
-attribute itself is replaced, and put back unless somebody has replaced it since.
+A function stays the same object and gets other code. So it does not matter which other tools replace the attribute
+that holds it, before or after, and in which order all of them undo it: a call that reaches the function runs the
+replacement, and afterwards the function is unchanged. If the attribute holds no Python function (but a module, or a
+mock), the attribute itself is replaced, and restored unless another tool has replaced it since.
 
-Libraries are patched when they are loaded, before or inside the block, so that a block loads none of them by itself.
+Libraries that are loaded already are patched when the block begins, others when the application loads them: a block
+imports nothing.
 """
 
 from __future__ import annotations
@@ -30,19 +31,19 @@ _MISSING: Final = object()
 
 
 class Patch(NamedTuple):
-    """A function to replace: *wrap* gets the original, to be called as it is defined, and returns the replacement."""
+    """A function to replace: *wrap* gets the original, with its own signature, and returns the replacement."""
 
     owner: Any
     name: str
     wrap: Callable[[Any], Any]
     below_others: bool = False
-    """Only the library's own function: what others have put in its place, such as a mock, is left alone."""
+    """Only patch the library's own function; leave it if it was replaced, by a mock for example."""
     is_wrapper: bool = False
-    """The function itself is to be replaced, and not the one that it wraps."""
+    """Patch this function itself, not the function that it wraps."""
 
 
 def make(patch: Patch) -> Replaced | None:
-    """Return how to put *patch* in force; `None` where it is already, or is not to be."""
+    """Return a replacement to put in place; `None` if *patch* is in place already, or does not apply."""
     value = inspect.getattr_static(patch.owner, patch.name, _MISSING)
     if value is _MISSING:
         raise AttributeError(f"{_full_name(patch.owner)} has no attribute {patch.name!r}")
@@ -80,7 +81,7 @@ async def _forward_async(*args: Any, **kwargs: Any) -> Any:
 
 
 class _Code:
-    """A function with other code: that of `_forward`, with the replacement as the constant that it calls."""
+    """A function with the code of `_forward`, in which a constant is the replacement to call."""
 
     def __init__(self, function: FunctionType, wrap: Callable[[Any], Any]) -> None:
         before = function.__code__
@@ -93,7 +94,7 @@ class _Code:
         self._function: Any = function
         self._before = before
         self._signature = inspect.signature(function)
-        # A function's closure, if it has one, stays as it is.
+        # The new code must name the same free variables: a function's closure can't be changed.
         self._code = template.replace(
             co_name=before.co_name,
             co_qualname=before.co_qualname,
@@ -106,14 +107,15 @@ class _Code:
         _exchange(self._function, self._code)
 
     def undo(self) -> None:
-        if self._function.__code__ is self._code:  # else somebody has exchanged the code, too, and calls ours
+        # If another tool has replaced the code since, that calls the code of here, and goes on to do so.
+        if self._function.__code__ is self._code:
             _exchange(self._function, self._before)
         if self._function.__code__ is self._before:
             self._function.__dict__.pop("__signature__", None)
 
 
 def _exchange(function: Any, code: CodeType) -> None:
-    """Give *function* other code; from Python 3.13 on, it warns where a generator's is exchanged for a plain one."""
+    """Set the code of *function*. Python 3.13 and newer warn if a generator gets the code of a plain function."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         function.__code__ = code
@@ -158,10 +160,10 @@ def _bound(value: Any) -> Callable[..., Any]:
 
 
 class Patches:
-    """The patches of all libraries: made for the first user, undone after the last.
+    """The patches of all libraries: made for the first user, and undone after the last.
 
-    *libraries* has, for each module that is patched, a function that returns its patches. What can't be patched is an
-    *unsupported* error.
+    *libraries* maps the name of each module to a function that returns its patches. If something can't be patched,
+    *unsupported* is raised.
     """
 
     def __init__(
@@ -177,17 +179,17 @@ class Patches:
         self._finder = _Finder(libraries, self._loaded)
 
     def acquire(self, user: object, *, strict: bool = True) -> None:
-        """Patch all that is loaded, and what will be; where that can't be done, raise if *strict*, else warn."""
+        """Patch all libraries that are loaded, now or later; if one can't be patched, raise if *strict*, else warn."""
         with self._lock:
             self._users[user] = strict
             if self._finder not in sys.meta_path:
                 sys.meta_path.insert(0, self._finder)
         for name in self._libraries:
             if name in sys.modules:
-                self._patch(importlib.import_module(name), strict=strict)  # waits for who is just loading it
+                self._patch(importlib.import_module(name), strict=strict)  # waits for a thread that is loading it now
 
     def release(self, user: object) -> None:
-        """Undo everything if *user* was the last; may be called again, and before `acquire` has come to its end."""
+        """Undo all patches if *user* was the last one; may be called twice, and before `acquire` has returned."""
         with self._lock:
             self._users.pop(user, None)
             if self._users:
@@ -204,18 +206,18 @@ class Patches:
 
     def _patch(self, module: ModuleType, *, strict: bool) -> None:
         try:
-            # Not under the lock: it may import, and another thread that imports may wait for the lock.
+            # Not under the lock: this may import, and a thread that holds the import lock may wait for this one.
             patches = [*self._libraries[module.__name__](module)]
             with self._lock:
                 if self._users:
                     for replaced in map(make, patches):
                         if replaced is not None:
-                            self._made.append(replaced)  # first, so that an interrupt leaves nothing that is not noted
+                            self._made.append(replaced)  # first: an interrupt must not leave a patch in place
                             replaced.put()
         except (AttributeError, ImportError) as error:
             unsupported = self._unsupported(
                 f"{error}: this version of {module.__name__.partition('.')[0]} is not supported; "
-                "pin the one that worked, or update maxim-gemini"
+                "pin a version that worked, or update maxim-gemini"
             )
             if strict:
                 raise unsupported from error
@@ -223,7 +225,7 @@ class Patches:
 
 
 class _Finder(MetaPathFinder):
-    """Finds modules as the other finders do, and calls *loaded* with each of *names* that was loaded."""
+    """Finds modules by the other finders, and calls *loaded* when one of *names* was loaded."""
 
     def __init__(self, names: Iterable[str], loaded: Callable[[ModuleType], None]) -> None:
         self._names = frozenset(names)

@@ -1,4 +1,4 @@
-"""Regular expressions that are compiled when they are first needed: many never are, and importing would take longer."""
+"""Regular expressions compiled on first use: many are never used, and compiling them would slow down the import."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from functools import cache
 
 @cache
 def compiled(pattern: str) -> re.Pattern[str]:
-    """Return *pattern*, compiled."""
+    """Return the compiled *pattern*."""
     return re.compile(pattern)

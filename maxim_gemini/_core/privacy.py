@@ -1,7 +1,7 @@
-"""What may leave the process: what is captured, what is masked, and which traces are kept.
+"""Policies for what may be logged: what is captured and masked, and which traces are sampled.
 
-Pure. A policy works on what is about to be committed to Maxim, field by field. Whatever it does not know it takes for
-content, so that a surface that logs a new field hides it until the field is listed here.
+Pure. A policy is applied to the data of each commit to Maxim, field by field. A field that is not listed here counts as
+content, so that a new one is hidden until it is listed.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ Capture: TypeAlias = Literal["all", "no-media", "no-content"]
 Kind: TypeAlias = Literal["structure", "name", "content", "values", "error", "message", "result"]
 
 MASKED: Final = "[masked]"
-"""What stands in a text's place where the mask failed."""
+"""Logged in place of a text for which the mask failed."""
 
 NOT_CAPTURED: Final = "[not captured]"
-"""What stands in a text's place where content is not captured."""
+"""Logged in place of a text that is not captured."""
 
 WARNINGS: Final = logging.getLogger("maxim_gemini")
 
 _DEEPEST: Final = 8
-"""JSON within JSON that is looked into; deeper, the mask sees the text of the whole only."""
+"""Levels of JSON inside JSON that the mask gets text by text; deeper JSON is one text to it."""
 
 FIELDS: Final[dict[str, Kind]] = {
-    # What Maxim needs to tell one thing from another, and to count.
+    # What Maxim needs to identify and to count things.
     "id": "structure",
     "sessionId": "structure",
     "spanId": "structure",
@@ -53,10 +53,10 @@ FIELDS: Final[dict[str, Kind]] = {
     "mime_type": "structure",
     "evaluators": "structure",
     "with": "structure",
-    # What the application, or its developer, calls things.
+    # Names that the application gives.
     "name": "name",
     "tags": "name",
-    # What was sent and answered.
+    # What was sent and answered, and all text that may quote it.
     "input": "content",
     "output": "content",
     "messages": "message",
@@ -72,7 +72,7 @@ FIELDS: Final[dict[str, Kind]] = {
     "result": "result",
     "error": "error",
 }
-"""The fields of what is committed, each with its kind; any other is `content`."""
+"""The kind of each field of a commit; fields that are not listed are `content`."""
 
 _IN_MESSAGE: Final[dict[str, Kind]] = {
     "role": "structure",
@@ -98,19 +98,21 @@ _IN_RESULT: Final[dict[str, Kind]] = {
 _IN_ERROR: Final[dict[str, Kind]] = {"code": "structure", "type": "structure"}
 
 _PLAIN_METADATA: Final = frozenset({"response_id", "model_version", "block_reason", "traffic_type", "interaction_id"})
-"""Metadata that is no content though it is text."""
+"""Metadata that is text, but no content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Privacy:
-    """What a wrapper may log of what it sees.
+    """A policy for what a wrapper may log.
 
-    *capture* is `all`, `no-media` (texts, but no attachments) or `no-content` (names, models, usage, times and the
-    codes of errors). *mask* gets each text that would be logged, and where it stands, such as
-    `generation.messages[0].content`; what it returns is logged instead, `[masked]` if it fails. With *sample*, a number
-    from 0 to 1, only that share of the traces is logged, and with *keep_errors* each trace with an error, too, whole.
-    *attachments* says whether images, audio and files are logged: by default if all is captured and nothing is masked,
-    as a mask can read texts only; `True` logs them beside a mask, which then sees those that are text.
+    *capture* is `all`, `no-media` (texts, but no attachments) or `no-content` (only names, models, usage, times and
+    error codes). *mask* is called with each text before it is logged, and with the name of its field, such as
+    `generation.messages[0].content`; its return value is logged instead, or `[masked]` if it fails. *sample*, from 0 to
+    1, is the share of traces that are logged; with *keep_errors* each trace with an error is logged, too. *attachments*
+    is whether images, audio and files are logged. By default they are if *capture* is `all` and there is no *mask*,
+    which could not read them; with `True` they are logged beside a mask, which gets those that are text.
+
+    Raises `ValueError` or `TypeError` for a value that is none of these.
     """
 
     capture: Capture = "all"
@@ -120,21 +122,21 @@ class Privacy:
     attachments: bool | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what can't be meant: a policy that is not applied is worse than none."""
+        """Refuse wrong values: a policy that is not applied is worse than none."""
         if self.capture not in get_args(Capture):
             raise ValueError(f"capture must be one of {', '.join(get_args(Capture))}, got {self.capture!r}")
         if self.mask is not None and not callable(self.mask):
-            raise TypeError(f"mask must be a function of a text and where it stands, got {self.mask!r}")
+            raise TypeError(f"mask must be a function of a text and the name of its field, got {self.mask!r}")
         if type(self.sample) not in (int, float):
             raise TypeError(f"sample must be a number from 0 to 1, got {self.sample!r}")
-        if not 0 <= self.sample <= 1:  # not for NaN, either
+        if not 0 <= self.sample <= 1:  # false for NaN, too
             raise ValueError(f"sample must be a number from 0 to 1, got {self.sample!r}")
         if self.attachments and self.capture != "all":
             raise ValueError(f"attachments=True contradicts capture={self.capture!r}")
 
     @classmethod
     def of_environment(cls) -> Privacy:
-        """Return what `MAXIM_GEMINI_CAPTURE` and `MAXIM_GEMINI_SAMPLE` say; a wrong value captures no content."""
+        """Return the policy of `MAXIM_GEMINI_CAPTURE` (a wrong value captures no content) and `MAXIM_GEMINI_SAMPLE`."""
         capture = os.environ.get("MAXIM_GEMINI_CAPTURE", "").strip().lower()
         sample = os.environ.get("MAXIM_GEMINI_SAMPLE", "").strip()
         if not capture and not sample:
@@ -143,12 +145,12 @@ class Privacy:
 
     @property
     def is_open(self) -> bool:
-        """Whether all is logged as it is."""
+        """Whether everything is logged unchanged."""
         return self == EVERYTHING
 
     @property
     def hides_text(self) -> bool:
-        """Whether some text may be withheld."""
+        """Whether some texts may be hidden."""
         return self.capture == "no-content" or self.mask is not None
 
     @property
@@ -157,7 +159,7 @@ class Privacy:
         return self.capture == "all" and (self.mask is None if self.attachments is None else self.attachments)
 
     def keeps(self, trace_id: str) -> bool:
-        """Return whether a trace is in the sample: the same answer in every process."""
+        """Return whether a trace is in the sample; the result is the same in every process."""
         if self.sample >= 1:
             return True
         digest = hashlib.blake2b(trace_id.encode("utf-8", "replace"), digest_size=8).digest()
@@ -165,16 +167,15 @@ class Privacy:
 
 
 EVERYTHING: Final = Privacy()
-"""The policy that logs all as it is."""
+"""The policy that logs everything unchanged."""
 
 
 def _capture_in(value: str) -> Capture:
     if value in get_args(Capture):
         return cast("Capture", value)
     if value:
-        WARNINGS.warning(
-            "MAXIM_GEMINI_CAPTURE=%.100r is none of %s: no content is captured", value, ", ".join(get_args(Capture))
-        )
+        known = ", ".join(get_args(Capture))
+        WARNINGS.warning("MAXIM_GEMINI_CAPTURE must be one of %s, got %.100r: no content is captured", known, value)
         return "no-content"
     return "all"
 
@@ -186,17 +187,17 @@ def _sample_in(value: str) -> float:
         sample = math.nan
     if 0 <= sample <= 1:
         return sample
-    WARNINGS.warning("MAXIM_GEMINI_SAMPLE=%.100r is no number from 0 to 1: all traces are logged", value)
+    WARNINGS.warning("MAXIM_GEMINI_SAMPLE must be a number from 0 to 1, got %.100r: all traces are logged", value)
     return 1.0
 
 
-def mask_secrets(text: str, where: str = "") -> str:  # a mask gets both
-    """Return *text* with keys, tokens and passwords replaced: the forms that the recorder scrubs from cassettes."""
+def mask_secrets(text: str, where: str = "") -> str:  # every mask is called with both
+    """Return *text* with keys, tokens and passwords replaced, as in cassettes; to be used as a *mask*."""
     return redacted(text)
 
 
 class Screen:
-    """Applies a policy to what is about to be committed; *warn* gets the kind of a trouble, and a message."""
+    """Applies a policy to the data of commits; *warn* is called with the kind of a problem, and a message."""
 
     __slots__ = ("_policy", "_warn")
 
@@ -205,13 +206,13 @@ class Screen:
         self._warn = warn
 
     def data(self, entity: str, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what may leave of the *data* of one commit about an *entity*, such as `generation`."""
+        """Return the *data* of a commit about an *entity*, such as `generation`, as they may be logged."""
         return {
             name: self._field(FIELDS.get(name, "content"), value, f"{entity}.{name}") for name, value in data.items()
         }
 
     def attachment(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what may leave of an attachment: its name and address, and its content if that is text, masked."""
+        """Return an attachment as it may be logged: name and address masked, and the content, too, if it is text."""
         screened = dict(data)
         for name in ("name", "url"):
             if screened.get(name):
@@ -251,7 +252,7 @@ class Screen:
         return self._content(value, where)
 
     def _value(self, name: str, value: object, where: str) -> object:
-        """Return a parameter or a piece of metadata: numbers and the like are no content, nor are ids of Google's."""
+        """Return a parameter or metadata value as it may be logged: numbers and Google's ids are no content."""
         if self._policy.capture == "no-content" and not (name in _PLAIN_METADATA or _holds_no_text(value)):
             return NOT_CAPTURED
         return self._masked(value, where)
@@ -266,7 +267,7 @@ class Screen:
         return NOT_CAPTURED
 
     def _masked(self, value: Any, where: str, depth: int = 0) -> Any:
-        """Return *value* with each text in it masked, names of members included, and those inside of JSON."""
+        """Return *value* with every text in it masked, including keys, and texts inside JSON."""
         if self._policy.mask is None or not value:
             return value
         if isinstance(value, str):
@@ -285,7 +286,7 @@ class Screen:
         return self._call_mask(value, where)
 
     def _masked_json(self, text: str, where: str, depth: int) -> str:
-        """Mask the texts inside of JSON first: it writes quotes, line ends and backslashes in its own way."""
+        """Mask the texts inside JSON one by one: a mask may miss a text in which quotes and line ends are escaped."""
         if text[0] not in '{["' or depth >= _DEEPEST:
             return text
         try:
@@ -300,11 +301,11 @@ class Screen:
         try:
             masked: Any = self._policy.mask(str(text), where)
             if isinstance(masked, str):
-                return str.__str__(masked)  # of a class of its own it may be, but nothing of that is called
+                return str.__str__(masked)  # a subclass of `str` may have methods of its own: none is called
             trouble = f"returned {type(masked).__name__}, not str"
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # whatever it raises, the text must not get out by it
+        except BaseException as error:  # whatever it raises, the text must not be logged
             trouble = f"raised {type(error).__name__}"
         self._warn(f"mask: {trouble}", f"The mask {trouble} for {where.partition('[')[0]}: {MASKED} is logged instead")
         return MASKED
@@ -316,7 +317,7 @@ def _is_text(mime_type: object) -> bool:
 
 
 def _holds_no_text(value: object) -> bool:
-    """Return whether a value, or what it is as JSON, is made of numbers, true, false and null."""
+    """Return whether a value, given as such or as JSON, consists of numbers, true, false and null."""
     if isinstance(value, str):
         try:
             value = json.loads(value)

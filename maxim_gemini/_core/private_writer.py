@@ -1,8 +1,7 @@
-"""Stands between the wrapper and a logger's writer: what is committed leaves only as the policy has it.
+"""A writer between the wrapper and a logger's own writer, which applies a privacy policy to every commit.
 
-Everything that the wrapper logs, on every surface, is a commit to this writer, if there is a policy. A text is masked
-when the commit is read, which is when it is written down: by the thread that delivers, where there is one, so that a
-slow mask costs the application nothing.
+With a policy, everything that the wrapper logs, on every surface, is a commit to this writer. Texts are masked when a
+commit is serialized, which a thread of the delivery does if there is one: a slow mask does not delay the application.
 """
 
 # pyright: reportMissingTypeStubs=false
@@ -25,16 +24,16 @@ if TYPE_CHECKING:
     from .privacy import Privacy
 
 REMEMBERED: Final = 65_536
-"""Entities that are remembered with the trace they belong to; the oldest are forgotten."""
+"""Entities whose trace is remembered; the oldest are forgotten first."""
 
 HELD_BYTES: Final = 64 * 1024 * 1024
-"""The most that is held back of traces that are not in the sample, in case that they fail; about their text."""
+"""Bytes, roughly, of commits that are held back for traces outside the sample, in case that they fail."""
 
 _ATTACHING: Final = ("upload-attachment", "add-attachment")
 
 
 class Screened(CommitLog):
-    """A commit whose data is made ready, and masked, when it is first read."""
+    """A commit to whose data the policy is applied when they are first read."""
 
     def __init__(self, log: CommitLog, screen: Screen) -> None:
         self._screen: Screen | None = screen
@@ -44,7 +43,7 @@ class Screened(CommitLog):
 
     @property
     def data(self) -> dict[str, Any] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """What may leave."""
+        """The data as they may be logged."""
         with self._lock:
             if self._screen is not None and self._data is not None:
                 self._data = self._ready(self._screen, self._data)
@@ -57,7 +56,7 @@ class Screened(CommitLog):
 
     @property
     def unscreened(self) -> dict[str, Any] | None:
-        """The data without waiting for a mask; its ids are those that leave."""
+        """The data before the mask, for their ids, which are never masked: reading them calls no mask."""
         return self._data
 
     def _ready(self, screen: Screen, data: dict[str, Any]) -> dict[str, Any]:
@@ -68,15 +67,15 @@ class Screened(CommitLog):
 
 
 class Sink(Protocol):
-    """What gets every commit, whether it leaves or not."""
+    """Gets every commit, whether it is logged or held back."""
 
     def commit(self, log: CommitLog) -> None:
-        """Take note of a commit."""
+        """Get a commit."""
         ...
 
 
 class PrivateWriter:
-    """In the place of a logger's *writer*; the rest of a writer is the real one's."""
+    """Replaces a logger's *writer*: changes `commit`, and passes all other attributes through."""
 
     def __init__(
         self, writer: Any, policy: Privacy, sample: Sample, sink: Sink, warn: Callable[[str, str], None]
@@ -92,12 +91,12 @@ class PrivateWriter:
         return getattr(self._writer, name)
 
     def commit(self, log: CommitLog) -> None:
-        """Commit what may leave of *log*, and of what was held back until now."""
+        """Commit *log* as it may be logged, together with held back commits that it releases."""
         if log.action in _ATTACHING and not self._policy.logs_attachments:
             return
         passing = [log]
         if self._policy.sample < 1:
-            self._sink.commit(log)  # what is held back was begun all the same
+            self._sink.commit(log)  # what is held back counts as begun, too
             passing = self._sample.passing(log, self._policy)
         for one in passing:
             self._writer.commit(self._screened(one))
@@ -108,24 +107,24 @@ class PrivateWriter:
         screened = Screened(log, self._screen)
         if self._policy.mask is not None:
             return screened
-        # Nothing of it takes time, and a plain log is written down in a quicker way.
+        # Without a mask, this is quick; and a plain log can be serialized faster than a screened one.
         return type(log)(log.entity, log.entity_id, log.action, screened.data)
 
 
 class Nowhere:
-    """In the place of the writer of a logger that has none: what can't be screened is not logged."""
+    """Replaces the writer of a logger that has none: nothing is logged, because no policy can be applied."""
 
     def __getattr__(self, name: str) -> Any:
         return None
 
     def commit(self, log: CommitLog) -> None:
-        """Forget it."""
+        """Discard it."""
 
 
 def private_logger(logger: Any, writer: PrivateWriter) -> Logger:
-    """Return a logger of maxim-py's own that commits to *writer*.
+    """Return a logger like *logger*, with maxim-py's own methods, that commits to *writer*.
 
-    Methods that were put in place of *logger*'s own are not among what it does: they would see what is to be hidden.
+    Methods that replace maxim-py's own in *logger* are not used: they would see private content.
     """
     private: Any = object.__new__(Logger)
     kept: dict[str, Any] = getattr(logger, "__dict__", {})
@@ -135,9 +134,10 @@ def private_logger(logger: Any, writer: PrivateWriter) -> Logger:
 
 
 class Sample:
-    """Which commits belong to a trace of the sample; all that log to one Maxim logger under one policy share it.
+    """Decides which commits are in the sample; shared by all wrappers over one logger with the same policy.
 
-    Where errors are kept, what belongs to other traces is held back until they end, and passes if one of them fails.
+    With `keep_errors`, commits of the other traces are held back until these end, and are logged if an error is among
+    them.
     """
 
     def __init__(self) -> None:
@@ -147,25 +147,25 @@ class Sample:
         self._sessions: OrderedDict[str, list[CommitLog]] = OrderedDict()
         self._passed: OrderedDict[str, None] = OrderedDict()
         self._held_bytes = 0
-        self._lock = threading.RLock()  # a stream that the garbage collector drops may end while this thread holds it
+        self._lock = threading.RLock()  # the garbage collector may end a stream in this thread while it has the lock
 
     def place(self, entity_id: str, trace_id: str) -> None:
-        """Remember that what another process, or another logger, began belongs to a trace."""
+        """Remember the trace of an entity that another process, or another logger, has begun."""
         with self._lock:
             _remember(self._trace_of, entity_id, trace_id)
 
     def keep(self, trace_id: str) -> None:
-        """Let all pass that belongs to a trace, whether it is in the sample or not."""
+        """Log the whole trace, whether it is in the sample or not."""
         with self._lock:
             _remember(self._kept, trace_id, None)
 
     def passing(self, log: CommitLog, policy: Privacy) -> list[CommitLog]:
-        """Return what passes now that *log* has come: nothing, *log*, or what was held back as well."""
+        """Return the commits to log now: none, *log*, or *log* behind those that were held back."""
         with self._lock:
             if log.entity is Entity.SESSION:
                 return self._of_session(log)
             trace_id = log.entity_id
-            if log.entity is not Entity.TRACE:  # what another logged, a span say, is unknown: it counts as a trace
+            if log.entity is not Entity.TRACE:  # an entity that somebody else began is unknown, and counts as a trace
                 trace_id = self._trace_of.get(trace_id, trace_id)
             data = log.data or {}
             if log.action.startswith("add-") and isinstance(data.get("id"), str):
@@ -177,7 +177,7 @@ class Sample:
             return self._hold(trace_id, log)
 
     def _of_session(self, log: CommitLog) -> list[CommitLog]:
-        """Let what a session says wait for a trace of it that passes."""
+        """Hold back the commit of a session until one of its traces is logged."""
         if log.entity_id in self._passed:
             return [log]
         waiting = self._sessions.get(log.entity_id, [])
@@ -227,7 +227,7 @@ def _is_error(log: CommitLog) -> bool:
 
 
 def _size(value: Any) -> int:
-    """Return about how many bytes a commit's data takes."""
+    """Return roughly how many bytes the data of a commit take."""
     if isinstance(value, (str, bytes)):
         return len(value) + 50
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""How a wrapper stands in for what it wraps, once for all eight classes."""
+"""The base of all wrappers: attributes that a wrapper does not define are those of the wrapped object."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 W = TypeVar("W", bound="Wrapper")
 
-# What a wrapper keeps for itself; every other attribute is the wrapped object's, for reading and for writing.
+# Attributes of the wrapper itself; every other attribute is read from, and written to, the wrapped object.
 _OWN: Final = frozenset({"_wrapped", "_log", "_keep", "_cached", "_conversation", "_replaced", "_audio_seconds"})
 
 
 class _Omitted:
-    """Stands for an argument that was not given: a mock is called as the application called the wrapper."""
+    """Default of an argument that was not given: the wrapped method, perhaps a mock, must not get it, either."""
 
     def __repr__(self) -> str:
         return "None"
@@ -27,7 +27,7 @@ OMITTED: Final[Any] = _Omitted()
 
 
 class Passed:
-    """An attribute of the SDK's class that an instance takes from the object it wraps."""
+    """A descriptor for an attribute of the SDK's class: instances read it from the wrapped object."""
 
     __slots__ = ("_inherited", "_name")
 
@@ -42,17 +42,17 @@ class Passed:
 
 
 class Replaced(NamedTuple):
-    """A method of the wrapped object as it was before something else was put in its place, through the wrapper."""
+    """The original of a method of the wrapped object that the application has replaced through the wrapper."""
 
     method: Any
     is_the_instances: bool
-    """Whether it was set on the object itself; else its class has it."""
+    """Whether it was an attribute of the object itself, and not of its class."""
 
 
 class Wrapper:
-    """Passes every attribute that the wrapping class does not define itself through to the wrapped object.
+    """Passes every attribute that the wrapping class does not define through to the wrapped object.
 
-    Put first among the bases, before the SDK's class that the wrapper is to be an instance of.
+    It has to be the first base class, before the SDK's class whose instance the wrapper has to be.
     """
 
     _traced: ClassVar[frozenset[str]] = frozenset()
@@ -63,11 +63,11 @@ class Wrapper:
     _replaced: dict[str, Replaced]
 
     def __init_subclass__(cls, *, sdk_class: type | None = None, **kwargs: Any) -> None:
-        """Pass on what *sdk_class* offers and no wrapper defines, whatever this release of google-genai put there."""
+        """Pass all attributes of *sdk_class* through that no wrapper defines, in whatever release of google-genai."""
         super().__init_subclass__(**kwargs)
-        if sdk_class is None:  # what two wrappers have in common
+        if sdk_class is None:  # a base of several wrappers
             return
-        # What no wrapper defines is passed on by its name, so that what the next release adds works, too.
+        # By name, because the SDK's class is a base, too: its own attributes would be found before `__getattr__`.
         ours = {name for kind in cls.__mro__ if issubclass(kind, Wrapper) for name in vars(kind)}
         cls._traced = frozenset(name for name, value in vars(cls).items() if name[0] != "_" and callable(value))
         for name in dir(sdk_class):
@@ -76,7 +76,7 @@ class Wrapper:
 
     def __getattr__(self, name: str) -> Any:
         """Read from the wrapped object."""
-        if name in _OWN or name.startswith("__"):  # not set yet: a copy in the making
+        if name in _OWN or name.startswith("__"):  # not set yet, while `copy` makes the object
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return getattr(self._wrapped, name)
 
@@ -87,7 +87,7 @@ class Wrapper:
         elif name not in self._traced:
             setattr(self._wrapped, name, value)
         elif isinstance(value, MethodType) and value.__self__ is self and value.__func__ is getattr(type(self), name):
-            self._restore(name)  # pytest's monkeypatch puts back what it has read
+            self._restore(name)  # pytest's monkeypatch restores the value that it has read
         else:
             self._replace(name, value)
 
@@ -99,13 +99,13 @@ class Wrapper:
             delattr(self._wrapped, name)
 
     def _replace(self, name: str, value: object) -> None:
-        """Put *value* in place of a traced method: here, where it is read, and on the wrapped object.
+        """Replace a traced method by *value*, on this wrapper and on the wrapped object.
 
-        What it replaces is kept. The wrapper's own method, which *value* may call, then goes on to that: on the wrapped
-        object it would find *value* again.
+        The original is kept. If *value* calls the wrapper's own method, that calls the original: on the wrapped object
+        it would find *value* again.
         """
         if name not in self._replaced:
-            # A restored attribute of the object itself would hide that of its class, should that be replaced later.
+            # To restore a method of the class as an attribute of the object would hide later changes of the class.
             is_the_instances = name in getattr(self._wrapped, "__dict__", ())
             self._replaced[name] = Replaced(getattr(self._wrapped, name, None), is_the_instances)
         setattr(self._wrapped, name, value)
@@ -115,12 +115,12 @@ class Wrapper:
         replaced = self._replaced.pop(name, None)
         value = vars(self).pop(name, None)
         if replaced is None or getattr(self._wrapped, name, None) is not value:
-            return  # somebody has put another one over it, and will take it away
+            return  # it was replaced once more; who did that will restore it
         if replaced.is_the_instances:
             setattr(self._wrapped, name, replaced.method)
             return
         delattr(self._wrapped, name)
-        if not hasattr(self._wrapped, name):  # a mock, which makes its attributes when they are read
+        if not hasattr(self._wrapped, name):  # a mock, whose attributes are made when they are read
             setattr(self._wrapped, name, replaced.method)
 
     def __dir__(self) -> list[str]:
@@ -130,25 +130,25 @@ class Wrapper:
         return f"{type(self).__name__}({self._wrapped!r})"
 
     def _once(self, name: str, wrapped: object, kind: type[W]) -> W:
-        """Return the wrapper around *wrapped*, the same one as long as that stays the same."""
+        """Return the wrapper around *wrapped*; the same one as before if *wrapped* is the same object."""
         known = self._cached.get(name)
         if known is None or known._wrapped is not wrapped:
             known = self._cached[name] = kind._around(wrapped, self._log, self._wrapped)
         return cast("W", known)
 
     def _part(self, wrapped: object, kind: type[W]) -> W:
-        """Return a wrapper around *wrapped*, a part of what is wrapped here."""
+        """Return a wrapper around *wrapped*, a part of the wrapped object."""
         return kind._around(wrapped, self._log, self)
 
     @classmethod
     def _around(cls, wrapped: object, log: Log, keep: object) -> Self:
-        """Return a wrapper that another wrapper hands out, which keeps alive what it needs."""
+        """Return a new wrapper, which keeps *keep* alive, without calling `__init__`."""
         wrapper = cls.__new__(cls)
         wrapper._wrap(wrapped, log, keep)
         return wrapper
 
     def _wrap(self, wrapped: object, log: Log, keep: object = None) -> None:
-        """Stand in for *wrapped*, logging to *log*, and keep alive what it needs."""
+        """Wrap *wrapped*, log to *log*, and keep *keep* alive: the SDK's clients close when they are dropped."""
         self._wrapped = wrapped
         self._log = log
         self._keep = keep
@@ -157,14 +157,14 @@ class Wrapper:
 
 
 def standing_in(kind: type[W], wrapped: Any, log: Log, name: str, method: Any) -> W:
-    """Return a wrapper of *kind* for one call on *wrapped*, whose own *method* of that *name* leads to the wrapper."""
+    """Return a wrapper for one call on *wrapped*; its own method *name* calls *method*, the original."""
     wrapper = kind._around(wrapped, log, None)  # pyright: ignore[reportPrivateUsage]  # of this module
     wrapper._replaced = {name: Replaced(method, is_the_instances=False)}  # pyright: ignore[reportPrivateUsage]
     return wrapper
 
 
 class Unrecorded:
-    """The methods of what is wrapped, where a call could not begin: it goes on without a trace."""
+    """Calls the wrapped object's methods without a trace, for a call that could not begin."""
 
     def __init__(self, wrapped: object, replaced: Mapping[str, Replaced]) -> None:
         self._wrapped = wrapped

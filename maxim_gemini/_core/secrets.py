@@ -1,6 +1,6 @@
-"""Keys, tokens and passwords: what they look like, and text and settings without them.
+"""Remove keys, tokens and passwords from texts and settings.
 
-Pure. Forms are those of `token_forms`; here are the names and the places that give a secret away.
+Pure. `token_forms` has the forms of secrets; this module has the names and places that mark a value as secret.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .patterns import compiled
 
 REDACTED: Final = "[redacted]"
 
-# Names of secrets: of a parameter in a URL, of a member, of a setting. Written without `-`, `_` and capitals.
+# Names of secrets in URLs, in JSON and in settings.
 _KEY_NAMES: Final = (
     "api[-_]?key|api[-_]?key[-_]?string|access[-_]?key|secret[-_]?key|private[-_]?key|signing[-_]?key|auth[-_]?key|"
     "(?:access|refresh|auth|id|session|security|bearer|csrf|oauth)[-_]?token|client[-_]?secret|"
@@ -49,10 +49,10 @@ _ADDRESSES: Final = frozenset({"url", "uri", "endpoint", "serverurl", "baseurl"}
 
 
 def redacted(text: str) -> str:
-    """Return *text* with what is secret in it replaced: what has a known form, what a name or a URL gives away."""
+    """Return *text* with secrets replaced: those of a known form, and those that a name or a URL marks."""
     text = token_forms.replaced(text, REDACTED)
     lowered = text.lower()
-    # The patterns are slow on long texts, of which hardly any has such a word.
+    # The patterns are slow on long texts, and hardly any text has one of these words.
     if any(hint in lowered for hint in _NAME_HINTS):
         text = compiled(_SCHEME).sub(rf"\g<1>\g<2>{REDACTED}", text)
         text = compiled(_AFTER_NAME).sub(rf"\g<1>{REDACTED}", text)
@@ -62,10 +62,10 @@ def redacted(text: str) -> str:
 
 
 def without_credentials(settings: Any) -> Any:
-    """Return *settings*, such as tools, as plain data without what they authorise with; the names stay.
+    """Return *settings*, such as tools, as plain data in which credentials are replaced; names are kept.
 
-    Whatever stands below `headers`, `auth_config` and their like is a secret; the schema of a function holds none,
-    though a parameter of the function may be called `password`. Plain text is for `redacted`.
+    All values below `headers`, `auth_config` and similar names are secret. None in the schema of a function is: it may
+    have a parameter with the name `password`. Plain texts are not searched, which is what `redacted` does.
     """
     dump = getattr(settings, "model_dump", None)
     if callable(dump) and not isinstance(settings, type):
@@ -88,7 +88,7 @@ def _member(name: object, value: Any) -> object:
     return without_credentials(value)
 
 
-# An application sends the same few names with every request, and both patterns take longer than all else of a config.
+# Cached: an application sends the same few names with every request, and nothing else of a config is as slow.
 @lru_cache(maxsize=1024)
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
@@ -100,7 +100,7 @@ def _is_secret(plain: str) -> bool:
 
 
 def _emptied(value: object, name: str = "") -> object:
-    """Return *value* with its names, and without its values."""
+    """Return *value* with its names kept and its values replaced."""
     dump = getattr(value, "model_dump", None)
     if callable(dump) and not isinstance(value, type):
         value = dump(mode="json", exclude_none=True)

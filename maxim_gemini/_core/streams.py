@@ -1,4 +1,4 @@
-"""What a streamed call hands out: a generator over the SDK's stream that ends the call, whichever way it ends."""
+"""The generators that streaming methods return: over the SDK's stream, ending the call however they end."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def stream(call: Call | NoCall, chunks: Any) -> Any:
-    """Return *chunks* as a generator; what is no stream, a mock perhaps, as it is."""
+    """Return a generator over *chunks* that ends *call*; *chunks* itself if it is no stream, but a mock for example."""
     return _chunks(call, chunks) if hasattr(chunks, "__iter__") else chunks
 
 
 def stream_async(call: Call | NoCall, chunks: Any) -> Any:
-    """Return *chunks* as an async generator; what is no stream, a mock perhaps, as it is."""
+    """Return an async generator over *chunks* that ends *call*; *chunks* itself if it is no stream."""
     return _chunks_async(call, chunks) if hasattr(chunks, "__aiter__") else chunks
 
 
@@ -26,9 +26,9 @@ def _chunks(call: Call | NoCall, chunks: Iterable[Any]) -> Generator[Any, Any, N
 
 
 async def _chunks_async(call: Call | NoCall, chunks: Any) -> AsyncGenerator[Any, Any]:
-    """Do what `yield from` does, which there is not for async generators."""
+    """Do the same as `yield from`, which async generators do not have."""
     with call:
-        # A mock may be an iterable without the methods of a generator, so that each is looked for when it is needed.
+        # A mock may be a plain iterable, without the methods of a generator: each is only looked up when it is needed.
         iterator: Any = aiter(chunks)
         following: Any = anext(iterator)
         while True:

@@ -1,7 +1,7 @@
-"""What surrounds a call: the trace or span of the application's own that it is made in, or that nothing is traced.
+"""The blocks around a call: `trace()`, `span()` and `suppress()`, and maxim-py's decorators.
 
-A context variable holds it, so tasks and `asyncio.to_thread` inherit it. It is read once, when the call is made.
-`labels_around` is all that a surface needs, and `is_suppressed`.
+A context variable holds them, so tasks and `asyncio.to_thread` inherit them. They are read once, when the call is made.
+Surfaces only need `labels_around` and `is_suppressed`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class Work:
-    """A trace or span of the application's own. It ends when its block was left and the last call made in it has ended.
+    """A trace or span of a block. It ends when the block was left and the last call in it has ended.
 
-    So a stream that is read after the block, by a web framework perhaps, is still part of it. A span keeps what it
-    stands in open, too: *outer*.
+    So a stream that is read after the block, by a web framework for example, is still part of it. A span also keeps the
+    trace or span around it open.
     """
 
     __slots__ = ("_finish", "_holds", "_lock", "_outer", "is_over", "labels", "log")
@@ -34,10 +34,10 @@ class Work:
         self._outer = labels.hold
         self._holds = 0
         self._finish: Callable[[], None] | None = None
-        self._lock = threading.RLock()  # the garbage collector may release a hold while this thread takes one
+        self._lock = threading.RLock()  # the garbage collector may release a hold in this thread while it has the lock
 
     def hold(self) -> Held | None:
-        """Return what keeps it open for one call; `None` where it is over."""
+        """Return an object that keeps it open for one call; `None` if it has ended."""
         with self._lock:
             if self.is_over:
                 return None
@@ -45,14 +45,14 @@ class Work:
             return Held(self)
 
     def leave(self, finish: Callable[[], None]) -> None:
-        """Have *finish* called once, now or when the last call has ended."""
+        """Leave the block: call *finish*, once, now or when the last call has ended."""
         with self._lock:
             if self._finish is None:
                 self._finish = finish
         self._end_if_due()
 
     def released(self) -> None:
-        """Count a call that has ended."""
+        """Note that one of the calls has ended."""
         with self._lock:
             self._holds -= 1
         self._end_if_due()
@@ -69,7 +69,7 @@ class Work:
 
 
 class Held:
-    """Keeps a trace or span open until the call that has it ends, or is dropped."""
+    """Keeps a trace or span open until it is released or garbage-collected."""
 
     __slots__ = ("_is_released", "_work")
 
@@ -78,13 +78,13 @@ class Held:
         self._is_released = False
 
     def release(self) -> None:
-        """Let go of it; it may be called again."""
+        """Stop keeping it open. A second call does nothing."""
         if not self._is_released:
             self._is_released = True
             self._work.released()
 
     def again(self) -> Held | None:
-        """Return another one like it; `None` where the trace is over."""
+        """Return another hold on the same trace or span; `None` if that has ended."""
         return self._work.hold()
 
     def __del__(self) -> None:
@@ -93,38 +93,38 @@ class Held:
 
 
 class Surroundings(NamedTuple):
-    """What surrounds the code that runs now, inside of *outer*."""
+    """One block around the running code, inside the blocks of *outer*."""
 
     outer: Surroundings | None
     work: Work | None
-    """The trace or span; none where nothing is traced."""
+    """The trace or span; `None` in `suppress()`."""
     maxims: tuple[Any, Any]
-    """The trace and the span of maxim-py's own decorators when this began: what began later is inside of it."""
+    """The trace and span of maxim-py's decorators at the beginning of the block: later ones are inside the block."""
     owner: object
-    """The block that began this, and takes it away."""
+    """The block that entered this, and will leave it."""
 
 
 _current: Final[ContextVar[Surroundings | None]] = ContextVar("maxim_gemini_surroundings", default=None)
 
 
 def current() -> Surroundings | None:
-    """Return what surrounds the code that runs now."""
+    """Return the innermost block around the running code."""
     return _current.get()
 
 
 def enter(work: Work | None, owner: object) -> None:
-    """Have what comes be made in *work*, or untraced without it, until *owner* is left."""
+    """Begin a block of *owner*: later calls belong to *work*, or are not traced if it is `None`."""
     _current.set(Surroundings(_current.get(), work, maxims_own(), owner))
 
 
 def leave(owner: object) -> None:
-    """Take away what *owner* began, wherever that is: blocks of generators and fixtures end in any order."""
+    """End the block of *owner*, even if it is not the innermost: those of generators and fixtures end in any order."""
     kept: list[Surroundings] = []
     one = _current.get()
     while one is not None and one.owner is not owner:
         kept.append(one)
         one = one.outer
-    if one is None:  # in another context than the one that it was begun in
+    if one is None:  # begun in another context
         return
     outer = one.outer
     for inner in reversed(kept):
@@ -133,20 +133,20 @@ def leave(owner: object) -> None:
 
 
 def restore(surroundings: Surroundings | None) -> None:
-    """Put back what surrounded a generator when it stopped; decorators of maxim-py around its reader are outside."""
+    """Set the blocks that a generator had when it stopped; maxim-py's decorators around its reader count as outside."""
     _current.set(surroundings and surroundings._replace(maxims=maxims_own()))
 
 
 def is_suppressed() -> bool:
-    """Return whether nothing is to be traced here."""
+    """Return whether `suppress()` is the innermost block."""
     surroundings = _current.get()
     return surroundings is not None and surroundings.work is None
 
 
 def labels_around(labels: Labels, log: Log) -> Labels:
-    """Return *labels* of a call, in the innermost trace or span around it if they name none of their own.
+    """Return *labels* of a call; if they name no trace, with the innermost trace or span around the call.
 
-    That is one of the same logger: ours, or one of maxim-py's own decorators. One that is over only gives its session.
+    It must be of the same logger, and may be one of maxim-py's decorators. If it has ended, only its session counts.
     """
     if labels.trace_id is not None:
         return labels
@@ -165,7 +165,7 @@ def labels_around(labels: Labels, log: Log) -> Labels:
 
 
 def logger_around() -> Log | None:
-    """Return the logger of the innermost trace around the code that runs now."""
+    """Return the logger of the innermost trace around the running code."""
     one = _current.get()
     ours = one.work.log if one is not None and one.work is not None else None
     begun: list[Any] = [it for it in _begun_since(one) if it is not None]
@@ -177,13 +177,13 @@ def logger_around() -> Log | None:
         if one.work is not None and one.work.log.writes_to(writer):
             return one.work.log
         one = one.outer
-    # maxim-py itself names the logger of the trace that was begun last, which may be over.
+    # maxim-py itself only knows the logger of the trace that was begun last, which may have ended.
     log = Log(logger_of(writer) or sys.modules["maxim.decorators.trace"].current_logger())
     return log if log.writes_to(writer) else ours
 
 
 def _begun_since(one: Surroundings | None) -> tuple[Any, Any]:
-    """Return the trace and the span of maxim-py's decorators that were begun inside of *one*."""
+    """Return the trace and span of maxim-py's decorators that began inside the block *one*."""
     trace, span = maxims_own()
     if one is not None:
         trace, span = (None if it is known else it for it, known in zip((trace, span), one.maxims, strict=True))
@@ -191,18 +191,18 @@ def _begun_since(one: Surroundings | None) -> tuple[Any, Any]:
 
 
 def maxims_own() -> tuple[Any, Any]:
-    """Return the trace and the span of maxim-py's decorators that this runs in."""
-    decorators: Any = sys.modules.get("maxim.decorators")  # what is not imported decorates nothing
+    """Return the trace and span of maxim-py's decorators around the running code."""
+    decorators: Any = sys.modules.get("maxim.decorators")  # nothing can be decorated by a module that is not imported
     if decorators is None:
         return None, None
     try:
         return decorators.current_trace(), decorators.current_span()
-    except AttributeError:  # half imported
+    except AttributeError:  # the module is being imported
         return None, None
 
 
 def _of_maxim(maxims: tuple[Any, Any], log: Log) -> Labels | None:
-    """Return where the innermost of maxim-py's own decorators has calls be made: its span, or its trace."""
+    """Return the labels of the innermost of maxim-py's decorators: of its span, or its trace."""
     if maxims == (None, None):  # the usual case
         return None
     trace, span = (one if log.writes_to(getattr(one, "writer", None)) else None for one in maxims)

@@ -1,9 +1,9 @@
-"""What a key or a token looks like: the documented forms of those who give them out.
+"""The forms of keys and tokens, as their providers document them.
 
-The one list of these forms, for whatever has to keep secrets out of something. Pure, and of the standard library alone.
+The only list of these forms, for the wrapper and the test kit. Pure, and based on the standard library alone.
 
-Every form has a mark, letters that ordinary text does not have (`AIza`, `ghp_`). Long words are looked for first, then
-marks in them, and only there is the whole form compared: this is fast, and takes no longer for a hostile text.
+Every form has a mark, characters that ordinary text does not have (`AIza`, `ghp_`). Long words are searched first, then
+marks in them, and only there is the whole form matched. So it is fast, and not slower for a hostile text.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ class Form(NamedTuple):
 
     kind: str
     marks: tuple[str, ...]
-    """Every secret of this kind has one of these in it."""
+    """Every secret of this kind contains one of these."""
     pattern: str
-    """The whole of it; the secret is its first group, if it has one."""
+    """Matches the whole form; the secret is its first group, if it has one."""
     before: tuple[int, ...]
-    """How many characters of the secret may stand before the mark."""
+    """How many characters of the secret may come before the mark."""
 
 
 class Secret(NamedTuple):
-    """Where a secret is in a text."""
+    """The position of a secret in a text."""
 
     start: int
     end: int
@@ -39,14 +39,14 @@ class Secret(NamedTuple):
 
 
 _START: Final = r"(?:(?<![A-Za-z0-9_.-])|(?<=\\[nrtbf])|(?<=\\u[0-9a-fA-F]{4})|(?<=%[0-9A-F]{2})|(?<=[A-Z]_))"
-"""No letter before it, unless that belongs to an escape in JSON or in a URL, or to the name of a variable."""
+"""No letter before it, except one of an escape in JSON or a URL, or of the name of a variable."""
 _STRONG_START: Final = r"(?:(?<![A-Za-z0-9])|(?<![A-Za-z0-9+/]{12})|(?<=[a-z]{9})|(?<=\\[nrtbf])|(?<=%[0-9A-F]{2}))"
-"""Another word may stand before it, but not the long run of mixed letters that base64 is."""
+"""Another word may come before it, but no long run of mixed letters, which base64 is."""
 _END: Final = r"(?![A-Za-z0-9_-])"
 _MIXED: Final = r"(?:(?=[A-Za-z_.~+/%-]{0,200}\d)(?=[0-9_.~+/%-]{0,200}[A-Za-z])|(?=[A-Za-z0-9]{24}))"
-"""Letters and digits, or more of one than any word has: a word or a number is no key."""
+"""Letters and digits, or more of either than a word has: a word or a number is no key."""
 _RANDOM: Final = r"(?=(?:[\w-]{0,200}[-_])?(?:(?=[A-Za-z]{0,9}\d)(?=\d{0,9}[A-Za-z])[A-Za-z0-9]{10}|[A-Za-z0-9]{20}))"
-"""Ten letters and digits in a row somewhere: words that are joined by hyphens are no key."""
+"""Somewhere ten letters and digits in a row: words joined by hyphens are no key."""
 _UUID: Final = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 
 
@@ -59,7 +59,7 @@ def _form(
     end: str = _END,
     before: tuple[str, tuple[int, ...]] = ("", (0,)),
 ) -> Form:
-    """Return the form of what begins with one of the *marks*, or has that much *before* them."""
+    """Return the form of one of the *marks* and then *rest*; *before* may come first, with so many characters."""
     literals = tuple(marks.split())
     alternatives = "|".join(map(re.escape, literals))
     return Form(kind, literals, f"(?a){start}{before[0]}(?:{alternatives})(?:{rest}){end}", before[1])
@@ -237,14 +237,14 @@ FORMS: Final[tuple[Form, ...]] = (
 
 
 def tokens(text: str) -> list[Secret]:
-    """Return the secrets in *text* that have a known form, in their order; none overlaps another."""
+    """Return the secrets in *text* that have a known form, in order and without overlaps."""
     if len(text) < _SHORTEST:
         return []
     return without_overlaps(_armored(text) + list(_marked(text)))
 
 
 def replaced(text: str, replacement: str) -> str:
-    """Return *text* with the *replacement* in place of every secret that has a known form."""
+    """Return *text* with every secret of a known form replaced by *replacement*."""
     parts: list[str] = []
     at = 0
     for secret in tokens(text):
@@ -254,7 +254,7 @@ def replaced(text: str, replacement: str) -> str:
 
 
 def without_overlaps(secrets: Iterable[Secret]) -> list[Secret]:
-    """Return *secrets* in their order, the longer one of two that overlap."""
+    """Return *secrets* in order; those that overlap are merged into one."""
     kept: list[Secret] = []
     for secret in sorted(secrets, key=lambda secret: (secret.start, -secret.end)):
         if not kept or secret.start >= kept[-1].end:
@@ -269,7 +269,7 @@ def _marked(text: str) -> Iterator[Secret]:
         past = 0
         for mark in _marks(at_start=word.end() - word.start() > _LONG).finditer(text, word.start(), word.end()):
             if mark.start() < past:
-                continue  # inside of a secret: no second look, which would take long where there are many
+                continue  # inside a secret: matching again would be slow in a text with many marks
             for secret in _matches(text, mark[1], mark.start()):
                 past = max(past, secret.end)
                 yield secret
@@ -285,19 +285,19 @@ def _matches(text: str, mark: str, at: int) -> Iterator[Secret]:
 
 @cache
 def _forms_with(mark: str) -> list[Form]:
-    """Return the forms that have *mark*, or a mark that begins with it."""
+    """Return the forms with *mark*, or with a longer mark that begins with it."""
     return [form for form in FORMS if any(longer.startswith(mark) for longer in form.marks)]
 
 
 @cache
 def _marks(*, at_start: bool) -> re.Pattern[str]:
-    """Return what is at every mark, or at every mark with no letter before it."""
+    """Return a pattern for any mark; with *at_start*, only for marks without a letter before them."""
     before = "(?<![A-Za-z0-9_-])" if at_start else ""
     return re.compile(f"{before}(?=({_tree(_MARKS)}))")
 
 
 def _tree(words: Iterable[str]) -> str:
-    """Return a pattern for any of *words*, the shortest where one begins with another."""
+    """Return a pattern for any of *words*; if one begins with another, for the shorter one."""
     branches: dict[str, list[str]] = {}
     for word in words:
         if not word:
@@ -310,9 +310,9 @@ def _tree(words: Iterable[str]) -> str:
 _SHORTEST: Final = 14
 _WORD: Final = rf"[A-Za-z0-9_.~+/:=%@-]{{{_SHORTEST},}}"
 _LONG: Final = 1024
-"""Characters from which on a word is data, with a secret in it only at the start of a part."""
+"""Length from which on a word is data, such as base64: a secret in it only counts at the start of a part."""
 _MARKS: Final = sorted({mark for form in FORMS for mark in form.marks})
-# Keys in armour: base64 between two lines. Both may be quoted, indented or escaped, and the end may be missing.
+# Keys in armor: base64 between two lines. The lines may be quoted, indented or escaped, and the last may be missing.
 
 _ARMOR: Final = (
     r"-----?[ ]?BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?[ ]?-----?|PuTTY-User-Key-File-\d|<RSAKeyValue>"
@@ -324,7 +324,7 @@ _MATERIAL: Final = r"[A-Za-z0-9+/=]{24}"
 
 
 def _armored(text: str) -> list[Secret]:
-    """Return the private keys in *text*; a line that begins one is none by itself."""
+    """Return the private keys in *text*; the first line alone, without a key, does not count."""
     if "PRIVATE KEY" not in text and "PuTTY-" not in text and "<RSAKey" not in text:
         return []
     starts = list(compiled(_ARMOR).finditer(text))
@@ -339,7 +339,7 @@ def _armored(text: str) -> list[Secret]:
 
 
 def _cut(text: str, at: int, limit: int) -> int:
-    """Return where a key ends whose last line is missing."""
+    """Return the end of a key whose last line is missing."""
     while match := compiled(_ARMOR_LINE).match(text, at, limit):
         at = match.end()
     rest = compiled(_ARMOR_REST).match(text, at, limit)

@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 K = TypeVar("K")
 V = TypeVar("V")
 
-# Unanswered calls that are kept in mind where no chat bounds them.
+# Calls without an answer that are remembered.
 _REMEMBERED: Final = 1024
 
-# Ids that Gemini gave, and how often: one that came twice may belong to either call.
+# Ids given by Gemini whose count is remembered: an id that was given twice does not identify a call.
 _REMEMBERED_IDS: Final = 65_536
 
 
 class FunctionCall(Protocol):
-    """A call as the model wrote it."""
+    """A function call as the model wrote it."""
 
     @property
     def id(self) -> str | None:
-        """The id that Gemini gave it, if any."""
+        """The id given by Gemini, if any."""
         ...
 
     @property
@@ -46,23 +46,23 @@ class FunctionCall(Protocol):
 
 
 class RequestedCall(NamedTuple):
-    """A function that the model requested, under the id that Maxim knows it by."""
+    """A function call of the model, with its id in Maxim."""
 
     id: str
     call: FunctionCall
 
 
 class FunctionAnswer(NamedTuple):
-    """What a function returned, as the application sends it; *call* is the call in the contents that it answers."""
+    """What a function returned, as the application sends it; *call* is the function call in the contents before it."""
 
     call: FunctionCall | None
     id: str | None
     name: str | None
     text: str
     failure: str | None = None
-    """The error, where there is nothing else."""
+    """The error, if the function returned nothing else."""
     kind: str = ""
-    """The kind of error, where there is a name for it."""
+    """The name of the kind of error, if there is one."""
 
 
 def in_openai_form(call_id: str, name: str | None, args: Mapping[str, object] | None) -> JsonDict:
@@ -86,7 +86,7 @@ class ToolCall:
         self.is_done = False
 
     def begin(self, log: Log, at: datetime, description: str = "") -> None:
-        """Log that the function is run, or was requested, at the time *at*."""
+        """Log that the function is run, or was requested, *at* a time."""
         self.is_open = True
         config: Any = {
             "id": self.id,
@@ -103,7 +103,7 @@ class ToolCall:
         log.attempt("end the tool call", lambda: log.logger.tool_call_result(self.id, result))
 
     def fail(self, log: Log, message: str, kind: str = "") -> None:
-        """Log how the function failed."""
+        """Log the error of the function."""
         self.is_done = True
         error: Any = {"message": redacted(message), "code": "", "type": kind}
         log.attempt("end the tool call", lambda: log.logger.tool_call_error(self.id, error))
@@ -119,10 +119,10 @@ class ToolCall:
 
 
 class Conversation:
-    """The function calls of one chat, or of all the single calls over one logger, that wait for an answer.
+    """The function calls without an answer, of one chat or of all single calls over one logger.
 
-    Those of a chat may be answered *beyond* it, in the same trace or session: by a framework that makes a chat for each
-    request, perhaps.
+    Those of a chat are passed on to *beyond*, too: a framework may make a chat for each request, and answer in the next
+    one, in the same trace or session.
     """
 
     __slots__ = ("_beyond", "_ids", "_is_one_chat", "_times_given", "_waiting")
@@ -135,36 +135,35 @@ class Conversation:
         self._waiting: dict[str, ToolCall] = {}
 
     def known_id(self, call: FunctionCall) -> str | None:
-        """Return the id under which Maxim knows *call*, if it is not Gemini's own."""
+        """Return the id of *call* in Maxim, if it is not the one given by Gemini."""
         known = self._ids.get(id(call))
         return known[1] if known and known[0] is call else None
 
     def new_id(self, log: Log, call: FunctionCall) -> str:
-        """Return an id for *call*: Gemini's own, where it gave one that Maxim takes and has not had yet."""
+        """Return an id for *call*: the one given by Gemini if it is valid and new in Maxim, otherwise a new one."""
         if call.id:
             self._times_given[call.id] = self._times_given.pop(call.id, 0) + 1
             _forget_the_oldest(self._times_given, _REMEMBERED_IDS)
             if is_valid_id(call.id) and log.is_new(call.id):
                 return call.id
         call_id = new_id()
-        # The call is kept beside its id: while it lives, no other object has the same number.
+        # The call is kept with its id: while the object lives, `id()` of no other object is the same.
         self._ids[id(call)] = call, call_id
         _forget_the_oldest(self._ids, _REMEMBERED)
         return call_id
 
     def wait(self, call: ToolCall) -> None:
-        """Keep *call* in mind until its answer comes."""
+        """Remember *call* until its answer comes."""
         self._waiting[call.id] = call
         _forget_the_oldest(self._waiting, _REMEMBERED)
         if self._beyond is not None:
             self._beyond.wait(call)
 
     def take(self, answer: FunctionAnswer, trace: Trace) -> ToolCall | None:
-        """Return the call that *answer* in *trace* is for, which then no longer waits.
+        """Return the call that *answer*, sent in *trace*, belongs to, and remove it from those that wait.
 
-        That is the same object, else the same id, else one like it in the same trace or session. Calls of others may be
-        another user's, who may have called the same function with the same arguments, and whose model may have counted
-        up the same ids.
+        It is the same object, or has the same id, or is alike and in the same trace or session. Without that condition
+        it could be another user's call: of the same function, with the same arguments and the same counted id.
         """
         waiting = [one for one in self._waiting.values() if not one.is_done]
         session_id = trace.labels.session_id
@@ -180,7 +179,7 @@ class Conversation:
             is_unique = self._times_given.get(answer.id) == 1
             matches = [one for one in (waiting if is_unique else near) if one.call.id == answer.id]
         if not matches:
-            # An id that Gemini never gave is the application's own (pydantic-ai's, say), for a call that has none.
+            # An id that Gemini never gave was made by the application, as pydantic-ai does, for a call without one.
             unnamed = [one for one in near if not (answer.id and one.call.id)]
             matches = [one for one in unnamed if one.call.name == answer.name]
             if answer.call is not None:
@@ -193,14 +192,14 @@ class Conversation:
 
 def _forget_the_oldest(kept: dict[K, V], limit: int) -> None:
     while len(kept) > limit:
-        # A dict keeps the order of its entries; another thread may have removed the first one meanwhile.
+        # A dict keeps the order of insertion; another thread may have removed the first entry meanwhile.
         kept.pop(next(iter(kept)), None)
 
 
 class ToolRuns:
-    """The function calls of one call of the application.
+    """The function calls in one call of the application.
 
-    *describe* returns what a function returned as text, and whether it failed.
+    *describe* returns a function's return value as text, and whether the function failed.
     """
 
     __slots__ = ("_conversation", "_describe", "_log", "_trace", "_unsettled")
@@ -215,11 +214,11 @@ class ToolRuns:
         self._unsettled: list[ToolCall] = []
 
     def expect(self, calls: list[RequestedCall], at: datetime | None = None) -> None:
-        """Take note of what the model requests now, or requested *at* a time."""
+        """Keep the functions that the model requests now, or requested *at* a time."""
         self._unsettled += [ToolCall(one.id, one.call, self._trace, at) for one in calls]
 
     def answered(self, answers: Sequence[FunctionAnswer]) -> None:
-        """Settle the calls that the next request answers: of this call, else of an earlier one."""
+        """Log the answers in the next request, to functions that were requested in this call or in an earlier one."""
         for answer in answers:
             own = (
                 one
@@ -234,7 +233,7 @@ class ToolRuns:
                 call.answer(self._log, answer)
 
     def ran(self, run: Sequence[FunctionCall | FunctionAnswer]) -> None:
-        """Take note of what something else ran: calls, some of which were expected, and answers."""
+        """Log functions that other code ran: *run* has calls, some of which were expected, and their answers."""
         expected, self._unsettled = self._unsettled, []
         for one in run:
             if isinstance(one, FunctionAnswer):
@@ -249,7 +248,7 @@ class ToolRuns:
         self._unsettled += expected
 
     def leave(self) -> None:
-        """Hand what was not run over to the conversation: the application may answer it later."""
+        """Pass functions that were not run on to the conversation: the application may answer them later."""
         unsettled, self._unsettled = self._unsettled, []
         for call in unsettled:
             if not call.is_done:
@@ -258,7 +257,7 @@ class ToolRuns:
 
     @contextmanager
     def running(self, name: str, arguments: JsonDict, function: object = None) -> Generator[Callable[[Any], Any]]:
-        """Record one run of the function *name*; what is handed out takes its value and gives it back."""
+        """Record one run of the function *name*; yield a function that logs the return value and returns it."""
         call = self._log.attempt("begin the tool call", self._begin, name, arguments, function)
 
         def give_back(value: object) -> Any:

@@ -1,4 +1,4 @@
-"""Any value as text that a person can read, and what goes beside the text."""
+"""Values as readable text, and attachments, which are not text."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 JsonDict: TypeAlias = dict[str, Any]
-"""An object of JSON, by its names."""
+"""A JSON object."""
 
 _DEFAULT_LIMIT: Final = 5 * 1024 * 1024
 
 
 def _limit_in(environment: Mapping[str, str]) -> int:
-    """Return the limit that *environment* sets; the default, and a warning, where it is no number of bytes."""
+    """Return the limit set in *environment*; if that is no number of bytes, warn and return the default."""
     name = "MAXIM_GEMINI_ATTACHMENT_LIMIT"
     value = environment.get(name, "").strip()
     if re.fullmatch(r"[0-9]{1,18}", value):
         return int(value)
     if value:
         logging.getLogger("maxim_gemini").warning(
-            "%s=%.100r is ignored, and %d used: expected a number of bytes, as in %s=%d",
+            "%s=%.100r is ignored, and %d is used: expected a number of bytes, such as %s=%d",
             *(name, value, _DEFAULT_LIMIT, name, _DEFAULT_LIMIT),
         )
     return _DEFAULT_LIMIT
 
 
-# Larger inline data is marked with size and hash instead of being uploaded to Maxim, in bytes.
+# In bytes. Larger inline data are not uploaded to Maxim; the text gets their size and hash.
 ATTACHMENT_LIMIT: Final = _limit_in(os.environ)
 
 
 class Attachment(NamedTuple):
-    """Something beside the text: bytes, or a URI."""
+    """A file beside the text: its bytes, or its URI."""
 
     mime_type: str | None
     data: bytes | None = None
@@ -46,7 +46,7 @@ class Attachment(NamedTuple):
 
 
 def described(attachment: Attachment) -> str:
-    """Return what stands for *attachment* in the text."""
+    """Return a short description of *attachment*, to stand in the text."""
     if attachment.data is None:
         return f"[{attachment.mime_type or 'file'}, {attachment.uri}]"
     if len(attachment.data) > ATTACHMENT_LIMIT:
@@ -60,12 +60,12 @@ def mapping(value: object) -> JsonDict | None:
 
 
 def as_json(value: object) -> str:
-    """Write *value* as JSON; what JSON does not know is written as text."""
+    """Return *value* as JSON; values that JSON does not have become text."""
     return _ENCODER.encode(value)
 
 
 def as_text(value: Any) -> str:
-    """Write *value* in Maxim's way: a string as it is, anything else as JSON."""
+    """Return a string unchanged, and any other value as JSON."""
     return value if isinstance(value, str) else as_json(value)
 
 
@@ -78,7 +78,7 @@ def arguments_text(args: object) -> str:
 
 
 def readable(value: object) -> str:
-    """Write *value* in Maxim's way, or a placeholder where that can't be done."""
+    """Return `as_text(value)`, or a placeholder if that fails."""
     try:
         return as_text(value)
     except Exception:
@@ -86,12 +86,12 @@ def readable(value: object) -> str:
 
 
 def unwritten(value: object) -> str:
-    """Return what stands for a value that can't be written."""
+    """Return a placeholder for a value that can't be converted to text."""
     return f"[{type(value).__name__} that could not be written]"
 
 
 def words_of(error: BaseException) -> str:
-    """Return the message of *error*; its name where it has none, or fails to give one."""
+    """Return the message of *error*; the name of its class if it has none, or `str()` fails."""
     try:
         return str(error) or type(error).__name__
     except Exception:
@@ -109,16 +109,17 @@ def _as_plain(value: object) -> object:
     return str(value)
 
 
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, default=_as_plain)  # `json.dumps` would make one each time
+# One for all calls: `json.dumps` would make one each time.
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, default=_as_plain)
 
 
 def size_of(data: bytes) -> str:
-    """Return a size for people: `12 bytes`, `3.4 KB`, `5.6 MB`."""
+    """Return the size of *data* in a readable unit, such as `12 bytes`, `3.4 KB`, `5.6 MB`."""
     if len(data) < 1000:
         return f"{len(data)} bytes"
     return f"{len(data) / 1e3:.1f} KB" if len(data) < 1e6 else f"{len(data) / 1e6:.1f} MB"
 
 
 def marker(data: bytes, mime_type: str | None) -> str:
-    """Return what stands for bytes that are not logged themselves."""
+    """Return a placeholder, with size and hash, for bytes that are not uploaded."""
     return f"[{mime_type or 'data'}, {len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}]"

@@ -1,4 +1,4 @@
-"""Raw sound as Gemini sends it, PCM of 16 bits without a head, as WAV, which players can play. Pure."""
+"""Convert raw sound as Gemini sends it (16-bit PCM without a header) to WAV, which can be played. Pure."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from .values import Attachment
 
 MODEL_RATE: Final = 24_000
-"""Samples a second of what a model says, where no rate is named: Vertex leaves it out."""
+"""Sample rate of a model's sound if its MIME type has none, as on Vertex, in Hz."""
 
 _PARAMETER: Final = r";\s*([\w-]+)\s*=\s*\"?([^\";]*)\"?"
 _BYTES_A_SAMPLE: Final = 2
 
 
 class PcmFormat(NamedTuple):
-    """How raw sound is to be read."""
+    """The format of raw sound."""
 
     rate: int
-    """Samples a second."""
+    """Sample rate in Hz."""
     channels: int = 1
 
 
 def pcm_format(mime_type: str | None, *, default_rate: int = MODEL_RATE) -> PcmFormat | None:
-    """Return the format that a MIME type names, such as `audio/L16;codec=pcm;rate=24000`; `None` if it is no raw sound.
+    """Return the format given by a MIME type such as `audio/L16;codec=pcm;rate=24000`; `None` if it is no raw sound.
 
-    It is little-endian: Gemini's `audio/L16` is, against the type's own definition.
+    Samples are little-endian, for Gemini's `audio/L16`, too, although the definition of that type says otherwise.
     """
     kind, separator, rest = (mime_type or "").partition(";")
     if kind.strip().lower() not in ("audio/pcm", "audio/l16"):
@@ -47,7 +47,7 @@ def _number(text: str | None) -> int | None:
 
 
 def wav(pcm: bytes, rate: int, channels: int = 1) -> bytes:
-    """Return *pcm*, little-endian samples of 16 bits, as a WAV file of *rate* samples a second."""
+    """Return *pcm*, 16-bit little-endian samples, as a WAV file with a sample rate of *rate* Hz."""
     frame = channels * _BYTES_A_SAMPLE
     head = struct.pack("<HHIIHH", 1, channels, rate, rate * frame, frame, _BYTES_A_SAMPLE * 8)
     chunks = b"fmt " + struct.pack("<I", len(head)) + head + b"data" + struct.pack("<I", len(pcm)) + pcm
@@ -56,7 +56,7 @@ def wav(pcm: bytes, rate: int, channels: int = 1) -> bytes:
 
 
 def as_wav(attachment: Attachment) -> Attachment:
-    """Return *attachment* with raw sound as WAV; anything else as it is."""
+    """Return *attachment* with raw sound converted to WAV; any other one unchanged."""
     sound = _sound_in(attachment)
     if sound is None:
         return attachment
@@ -64,7 +64,7 @@ def as_wav(attachment: Attachment) -> Attachment:
 
 
 def joined(attachments: Iterable[tuple[Attachment, str]], limit: int) -> list[tuple[Attachment, str]]:
-    """Return *attachments*, each with its side; raw sound in a row is one, of at most *limit* bytes."""
+    """Return *attachments*, each with its side; join pieces of raw sound in a row, up to *limit* bytes."""
     kept: list[tuple[Attachment, str]] = []
     pieces: list[bytes] = []  # of the sound that `kept` ends with
     for attachment, side in attachments:

@@ -1,4 +1,4 @@
-"""One call of `generate_content` or one turn of a chat: what it sends, in Maxim's terms."""
+"""One call of `generate_content`, or one turn of a chat."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ContentCall(Call):
-    """A call with *contents* and *config* as the application gave them."""
+    """A call with the application's *contents* and *config*."""
 
     __slots__ = ("_config", "_conversation", "_parameters")
 
@@ -32,7 +32,7 @@ class ContentCall(Call):
         contents: object,
         config: object,
     ) -> None:
-        # What is given here must not refer to the call, or only the garbage collector could free it.
+        # A function that does not refer to the call: in a cycle, only the garbage collector could free it.
         unsent = partial(_read, contents, None, trace.log, conversation)
         super().__init__(trace, conversation, attached, describe=describe_result, unsent=unsent)
         self._config = config
@@ -42,10 +42,10 @@ class ContentCall(Call):
     def send(
         self, model: str, contents: object, sent: object, *, streamed: bool = False, start: Start | None = None
     ) -> Generation:
-        """Begin the generation of one request, about to be sent, or made at *start*; *sent* is the SDK's own config."""
+        """Begin the generation of one request, sent next or at *start*; *sent* is the config as the SDK sends it."""
         request = _read(contents, sent, self.log, self._conversation)
         if self._parameters is None:
-            # As the application set them; the tools as sent, since only then it is known what MCP sessions offer.
+            # From the application's config, but tools from the sent one, which has the tools of MCP sessions.
             self._parameters = self.log.attempt("read the config", read_parameters, self._config, sent) or {}
         answer = ContentAnswer(partial(self._conversation.new_id, self.log))
         continues = not isinstance(sent, dict) and getattr(sent, "continuation_token", None) is not None

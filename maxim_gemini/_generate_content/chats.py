@@ -1,4 +1,4 @@
-"""A chat's place in Maxim, and how its turns begin, the same for sync and async."""
+"""Chats, sync and async: the session or trace that their turns belong to, and how a turn begins."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
 
 
 class TracedChat(Wrapper):
-    """What sync and async chats have in common."""
+    """The base of sync and async chats."""
 
     _recorded: ClassVar[Any]
     _conversation: Chatting
 
     def _converse(self, labels: Labels, *, is_local_trace: bool = False) -> None:
-        """Begin the chat's place in Maxim."""
+        """Decide which session or trace the chat's turns belong to."""
         self._conversation = Chatting(self._log, self._wrapped, labels, is_local_trace=is_local_trace)
 
     def _begin(
         self, message: object, config: Any, generation_name: str | None
     ) -> tuple[Any, Call | NoCall, tuple[Any, ...]]:
-        """Return the chat to send to, the turn, and what to send."""
+        """Return the chat to call, the turn to record, and the arguments."""
         if isinstance(config, str):
             config, generation_name = OMITTED, generation_name or config
         given = None if config is OMITTED else config
@@ -65,26 +65,26 @@ class TracedChat(Wrapper):
 
     @property
     def trace_id(self) -> str | None:
-        """The trace of the current or latest turn."""
+        """The id of the trace of the current or latest turn."""
         return self._conversation.trace_id
 
     @property
     def session_id(self) -> str | None:
-        """The session that the turns belong to."""
+        """The id of the session that the turns belong to."""
         return self._conversation.session_id
 
     def end_trace(self) -> None:
-        """End a turn that is still open, and the session if it is the chat's own; it may be called again."""
+        """End a turn that is still open, and the session if the chat has one of its own. May be called twice."""
         self._conversation.end()
 
 
 class TracedChats(Wrapper):
-    """What the makers of sync and async chats have in common."""
+    """The base of `client.chats` and `client.aio.chats`."""
 
     _session: ClassVar[Any]
 
     def _create(self, model: str, config: object, history: object, trace_id: str | None, session_id: str | None) -> Any:
-        """Return the session of a chat that the SDK has created."""
+        """Create a chat by the SDK, and return it wrapped."""
         read = self._log.attempt("read the headers", split_labels, config, self._log)
         of_headers, config = read or (NO_LABELS, config)
         chat = self._wrapped.create(model=model, config=config, history=history)
@@ -95,7 +95,7 @@ class TracedChats(Wrapper):
 
 
 class Chatting:
-    """A chat's place in Maxim, from its creation on: the session or the trace that its turns belong to."""
+    """The session or trace that the turns of one chat belong to."""
 
     __slots__ = (
         "_attached",
@@ -115,7 +115,7 @@ class Chatting:
         self._log = log
         self._first_trace_id = labels.trace_id if is_local_trace else None
         self._labels = labels._replace(trace_id=None) if is_local_trace else labels
-        # A chat in the caller's session, or in one trace of the caller's, begins no session.
+        # A chat in a session or trace of the caller's has no session of its own.
         self._has_own_session = labels.session_id is None and self._labels.trace_id is None
         self._conversation = Conversation(is_one_chat=True, beyond=log.shared(Conversation))
         self._attached: set[str | bytes | None] = set()
@@ -130,12 +130,12 @@ class Chatting:
 
     @property
     def trace_id(self) -> str | None:
-        """The trace of the current or latest turn; before the first one, the trace that it is to be in."""
+        """The id of the trace of the current or latest turn; before the first one, the id that the caller gave."""
         return self._trace.id if self._trace else self._first_trace_id or self._labels.trace_id
 
     @property
     def session_id(self) -> str | None:
-        """The session of the current or latest turn."""
+        """The id of the session of the current or latest turn."""
         return self._labels.session_id
 
     def begin_turn(
@@ -156,7 +156,7 @@ class Chatting:
         return turn, config
 
     def end(self) -> None:
-        """End the turns that are still open, and the session if it is the chat's own."""
+        """End the turns that are still open, and the session if the chat has one of its own."""
         for turn in list(self._turns):
             turn.end(STOPPED_EARLY)
         session_id = self.session_id
@@ -166,14 +166,14 @@ class Chatting:
 
 
 class KnownChats:
-    """The chats of bare clients that one logger traces, each with its place in Maxim."""
+    """The chats of clients that are not wrapped but instrumented, with the session or trace of each."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._places: WeakKeyDictionary[Any, Chatting] = WeakKeyDictionary()
 
     def resume(self, chat: Any, session: TracedChat) -> None:
-        """Have *session*, made for one turn of *chat*, go on where its last turn was."""
+        """Let *session*, which wraps *chat* for one turn, continue where the last turn ended."""
         with self._lock:
             known = self._places.get(chat)
             if known is None:

@@ -1,6 +1,6 @@
-"""Contents as google-genai takes them -> messages and attachments as Maxim takes them.
+"""Convert contents, in all forms that google-genai accepts, to Maxim's messages and attachments.
 
-Pure: nothing here talks to a logger or to the network, and nothing that was passed in is changed.
+Pure: no logger and no network, and arguments are never changed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ROLES: Final = {"model": "assistant"}
 
 
 def read_request(contents: object, system: object, id_of: Callable[[types.FunctionCall], str | None]) -> Request:
-    """Return the request that *contents* and *system* make; *id_of* knows the ids of calls that Gemini gave none."""
+    """Return the request with *contents* and *system*; *id_of* returns the ids of calls to which Gemini gave none."""
     # The most frequent call needs no reader.
     if system is None and isinstance(contents, str):
         return Request({"role": "user", "content": contents})
@@ -37,7 +37,7 @@ def read_request(contents: object, system: object, id_of: Callable[[types.Functi
 
 
 class _Reader:
-    """Reads one content after the other."""
+    """Reads contents, one after the other."""
 
     __slots__ = ("_id_of", "_open", "request")
 
@@ -53,7 +53,7 @@ class _Reader:
 
     def read(self, content: Any) -> None:
         role = content.role or "user"
-        # Whatever was answered before this turn was new in an earlier request.
+        # Answers before a turn of the model were new in an earlier request.
         if role == "model":
             self._open = []
             self.request.answers.clear()
@@ -102,7 +102,7 @@ class _Reader:
         self.request.messages.append(message)
 
     def _described(self, part: str | types.Part) -> str:
-        """Return *part* as text; keep what it carries as an attachment."""
+        """Return *part* as text; if it has data or a file, add that to the attachments."""
         if isinstance(part, str):
             return part
         if part.text is not None:
@@ -119,7 +119,7 @@ def count_of(contents: object) -> int:
 
 
 def _contents(contents: object) -> Iterator[types.Content]:
-    """Give *contents* as the SDK would send them: parts that stand alone are grouped into turns."""
+    """Yield *contents* as the SDK sends them: parts that are in no content are grouped into turns."""
     if contents is None:
         return
     together: list[Any] = []
@@ -150,7 +150,7 @@ def _is_a_call(part: object) -> bool:
 
 
 class _Turn(NamedTuple):
-    """A content that the SDK would build, without its validation."""
+    """A content as the SDK would make it, but not validated."""
 
     role: str | None
     parts: list[Any]
@@ -161,7 +161,7 @@ def _turn(parts: list[Any]) -> Any:
 
 
 def _content(item: Any) -> Any:
-    """Return *item* if it is a whole content, as an object; `None` for a part."""
+    """Return *item* as an object if it is a content; `None` if it is a part."""
     if isinstance(item, types.Content):
         return item
     if isinstance(item, list):
@@ -183,7 +183,7 @@ def _parts(content: Any) -> Iterable[Any]:
 
 
 def system_of(config: object) -> Any:
-    """Return the system instruction of *config*."""
+    """Return the system instruction in *config*."""
     if config is None:
         return None
     settings = mapping(config)
@@ -195,14 +195,14 @@ def system_of(config: object) -> Any:
 def function_answer(
     call: types.FunctionCall | None, response: types.FunctionResponse, attachments: list[Attachment]
 ) -> FunctionAnswer:
-    """Return what a function returned, as *response* has it; add the media in it to *attachments*."""
+    """Return the function's return value in *response*; add the media in it to *attachments*."""
     failure = failure_in(response.response)
     text = answer_text(response, attachments)
     return FunctionAnswer(call, response.id, response.name, text, None if failure is None else readable(failure))
 
 
 def functions_run(history: list[types.Content], contents: object) -> list[types.FunctionCall | FunctionAnswer]:
-    """Return the calls and the answers that *history* has beyond *contents*, since the user's last words."""
+    """Return the function calls, and their answers, at the end of *history*, after *contents*."""
     parts: list[types.Part] = []
     for content in reversed(history[count_of(contents) :]):
         of_functions = [part for part in content.parts or () if part.function_call or part.function_response]

@@ -1,4 +1,4 @@
-"""How a single call begins, the same for sync and async: its place in Maxim, and the request that the SDK is to see."""
+"""Models, sync and async: how a call of `generate_content` begins."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 
 class TracedModels(Wrapper):
-    """What sync and async models have in common."""
+    """The base of sync and async models."""
 
     _recorded: ClassVar[Any]
     _conversation: Conversation
 
     def _wrap(self, wrapped: object, log: Log, keep: object = None) -> None:
-        """Stand in for models; all the single calls over one logger are one conversation."""
+        """Wrap models; all single calls over one logger share one conversation."""
         super()._wrap(wrapped, log, keep)
         self._conversation = log.shared(Conversation)
 
     def _begin(
         self, model: str, contents: object, config: object, trace_id: str | None, generation_name: str | None
     ) -> tuple[Any, Call | NoCall, JsonDict]:
-        """Return the models to call, the call, and the request to make."""
+        """Return the models to call, the call to record, and the arguments of the request."""
         request: JsonDict = {"model": model, "contents": contents}
         if config is not OMITTED:
             request["config"] = config
@@ -52,7 +52,7 @@ class TracedModels(Wrapper):
         of_headers, config = split_labels(request.get("config"), log)
         if "config" in request:
             request = {**request, "config": config}
-        if (above := call_above(models, log)) is not None:  # which ends it, too
+        if (above := call_above(models, log)) is not None:  # the outer call ends it
             return self._recorded(models, above, self._replaced), NoCall(), request
         labels = Labels(checked_id(log, "trace_id", trace_id), None, generation_name)
         labels = labels_around(labels.over(of_headers, labels_in(sdk.headers_of(models), log)), log)

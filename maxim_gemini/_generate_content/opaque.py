@@ -1,7 +1,7 @@
-"""Methods that are not google-genai's own: a mock's, another tracer's, another wrapper's.
+"""Methods that are not google-genai's own, but those of a mock, another tracer or another wrapper.
 
-They are called as they are, for what the user put there must run. Where they come to the SDK's remote calls, those are
-recorded one by one, as always; else what the method gives is recorded as one generation.
+They are called unchanged, because the application's replacement has to run. If such a method makes remote calls by the
+SDK, each of them is recorded; otherwise the whole method is recorded as one generation.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 Response = types.GenerateContentResponse
 
-# The call that runs such a method, and the models that this may come to.
+# The call that runs such a method, and the models that the method may use.
 _above: Final[ContextVar[tuple[ContentCall, Any] | None]] = ContextVar("maxim_gemini_call", default=None)
 
 
 def call_above(models: object, log: Log) -> ContentCall | None:
-    """Return the call that has come to *models* by a method that calls a wrapper's own, so that it is recorded once."""
+    """Return the outer call whose method calls *models* again, so that the call is recorded only once."""
     above = _above.get()
     if above is not None and above[1] is models and above[0].log.shares(log):
         return above[0]
@@ -39,13 +39,13 @@ def call_above(models: object, log: Log) -> ContentCall | None:
 
 
 def models_above() -> Any:
-    """Return the models that a method which is recorded as a whole may have come to; `None` outside of one."""
+    """Return the models that a method recorded as a whole may use; `None` if none is running."""
     above = _above.get()
     return above and above[1]
 
 
 class WholeCall:
-    """One run of such a method; it is a generation unless a remote call below was one."""
+    """One run of such a method. It is a generation, unless a remote call inside it was recorded as one."""
 
     __slots__ = ("_before", "_call", "_generation", "_history", "_models", "_request", "_start", "_streamed")
 
@@ -61,7 +61,7 @@ class WholeCall:
 
     @contextmanager
     def running(self) -> Generator[None]:
-        """Let what is run inside know of the call."""
+        """Make the call known to the code in the block."""
         token = _above.set((self._call, self._models))
         try:
             yield
@@ -69,7 +69,7 @@ class WholeCall:
             _above.reset(token)
 
     def run(self, method: Callable[[], Any]) -> Any:
-        """Call *method*, take in its answer, and give it back."""
+        """Call *method*, record its answer, and return it."""
         try:
             with self.running():
                 answer = method()
@@ -81,7 +81,7 @@ class WholeCall:
         return answer
 
     async def run_async(self, method: Callable[[], Any]) -> Any:
-        """Call *method*, wait for its answer, take that in, and give it back."""
+        """Call *method*, await its answer, record and return it."""
         try:
             with self.running():
                 answer = await method()
@@ -93,31 +93,31 @@ class WholeCall:
         return answer
 
     def open(self, method: Callable[[], Any]) -> Any:
-        """Call *method*, and give its chunks; what is no stream is given as it is."""
+        """Call *method* and return its stream, recorded; a value that is no stream is returned unchanged."""
         with self.running():
             chunks = method()
         return WholeStream(self, chunks) if hasattr(chunks, "__iter__") else chunks
 
     async def open_async(self, method: Callable[[], Any]) -> Any:
-        """Call *method*, wait for its stream, and give the chunks; what is no stream is given as it is."""
+        """Call *method*, await its stream, and return it recorded; a value that is no stream is returned unchanged."""
         with self.running():
             chunks = await method()
         return AsyncWholeStream(self, chunks) if hasattr(chunks, "__aiter__") else chunks
 
     def start(self) -> None:
-        """Take the time: a stream makes its request when its first chunk is read."""
+        """Set the start time: a stream makes its request when its first chunk is read."""
         self._streamed = True
         self._start = Start()
 
     def add(self, response: object) -> Any:
-        """Take in an answer, or one chunk of it, and give it back."""
+        """Record an answer, or a chunk of one, and return it."""
         if (generation := self._begun()) is not None:
             self._history = getattr(response, "automatic_function_calling_history", None) or self._history
             generation.add(response)
         return response
 
     def end(self, outcome: Outcome) -> None:
-        """End the generation."""
+        """End the generation, if there is one."""
         # A stream that was never read has made no request.
         if outcome is STOPPED_EARLY and self._generation is None:
             return
@@ -139,7 +139,7 @@ class WholeCall:
 
 
 class WholeStream(Iterator[Response]):
-    """The chunks that such a method gives."""
+    """The stream of such a method, recorded."""
 
     def __init__(self, whole: WholeCall, chunks: Any) -> None:
         self._whole = whole
@@ -150,15 +150,15 @@ class WholeStream(Iterator[Response]):
         return self._step("__next__")
 
     def send(self, value: object) -> Response:
-        """Resume the stream below."""
+        """Send *value* to the wrapped stream."""
         return self._step("send", value)
 
     def throw(self, *thrown: Any) -> Response:
-        """Raise an exception inside the stream below; here, if that is no generator."""
+        """Raise an exception inside the wrapped stream; here, if that is no generator."""
         return self._step("throw", *thrown)
 
     def close(self) -> None:
-        """Close the stream below, if it can be closed."""
+        """Close the wrapped stream, if it can be closed."""
         with self._whole.running():
             for one in _closable(self._chunks, self._iterator, "close"):
                 one.close()
@@ -171,7 +171,7 @@ class WholeStream(Iterator[Response]):
                     self._iterator = iter(self._chunks)
                 below = self._iterator
                 if name == "throw" and not hasattr(below, name):
-                    below = (chunk for chunk in list[Response]())  # a generator takes all forms of an exception
+                    below = (chunk for chunk in list[Response]())  # a generator accepts all forms of an exception
                 chunk: Response = getattr(below, name)(*args)
         except BaseException as error:
             self._whole.end(SUCCESS if isinstance(error, StopIteration) else Outcome.of(error))
@@ -191,15 +191,15 @@ class AsyncWholeStream(AsyncIterator[Response]):
         return await self._step("__anext__")
 
     async def asend(self, value: object) -> Response:
-        """Resume the stream below."""
+        """Send *value* to the wrapped stream."""
         return await self._step("asend", value)
 
     async def athrow(self, error: BaseException) -> Response:
-        """Raise an exception inside the stream below; here, if that is no generator."""
+        """Raise an exception inside the wrapped stream; here, if that is no generator."""
         return await self._step("athrow", error)
 
     async def aclose(self) -> None:
-        """Close the stream below, if it can be closed."""
+        """Close the wrapped stream, if it can be closed."""
         with self._whole.running():
             for one in _closable(self._chunks, self._iterator, "aclose"):
                 await one.aclose()
@@ -220,6 +220,6 @@ class AsyncWholeStream(AsyncIterator[Response]):
 
 
 def _closable(chunks: object, iterator: object, name: str) -> list[Any]:
-    """Return what is to be closed: the iterator that is read, and what it was made from if that is another object."""
+    """Return the objects to close: the iterator, and the iterable that it was made from."""
     both = [chunks] if iterator is None or iterator is chunks else [iterator, chunks]
     return [one for one in both if hasattr(one, name)]

@@ -1,6 +1,6 @@
-"""A config as google-genai takes it -> model parameters as Maxim takes them; tools and schemas as JSON schema.
+"""Convert a config, in all forms that google-genai accepts, to Maxim's model parameters, with schemas as JSON schema.
 
-Pure: nothing here talks to a logger or to the network, and nothing that was passed in is changed.
+Pure: no logger and no network, and arguments are never changed.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from .._core.values import JsonDict, as_text, mapping, unwritten
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Logged as a message (the system instruction), or not to be logged at all (headers, keys, clients).
+# Logged as a message (the system instruction), or never logged (headers, keys, clients).
 _NOT_PARAMETERS: Final = frozenset({"system_instruction", "http_options"})
 
-# maxim-py puts no parameter on the wire that is longer than this, in characters.
+# In characters. maxim-py does not send longer parameters.
 _LONGEST_PARAMETER: Final = 64 * 1024
 
 _declared: WeakKeyDictionary[Callable[..., Any], tuple[str, str | None, JsonDict]] = WeakKeyDictionary()
 
 _STANDS_FOR: Final = "_maxim_gemini_stands_for"
 
-# google-genai 3 sends functions as JSON schema, and warns of whoever does not.
+# google-genai 3 sends functions as JSON schema, and warns of callers that do not ask for it.
 _AS_THE_SDK_DOES: Final[JsonDict] = (
     {"use_json_schema": True}
     if "use_json_schema" in inspect.signature(types.FunctionDeclaration.from_callable_with_api_option).parameters
@@ -39,9 +39,9 @@ _AS_THE_SDK_DOES: Final[JsonDict] = (
 
 
 def read_parameters(config: Any, sent: object = None) -> dict[str, str]:
-    """Return the config's own values in Maxim's wire form: strings as they are, the rest as JSON.
+    """Return the values that are set in *config*, in Maxim's wire form: strings unchanged, the rest as JSON.
 
-    Tools are read from *sent*, the config that the SDK made of it, which knows what an MCP session offers.
+    Tools are read from *sent*, the config that the SDK made of it, which has the tools of MCP sessions.
     """
     if config is None:
         return {}
@@ -50,7 +50,7 @@ def read_parameters(config: Any, sent: object = None) -> dict[str, str]:
         given = {name: getattr(config, name) for name in sorted(config.model_fields_set)}
     parameters: dict[str, str] = {}
     for key, value in given.items():
-        # The SDK takes `topK`, too.
+        # The SDK accepts `topK`, too.
         name = key if key.islower() else "".join(f"_{char.lower()}" if char.isupper() else char for char in key)
         if value is None or name in _NOT_PARAMETERS:
             continue
@@ -72,11 +72,11 @@ def _written(name: str, value: object) -> str:
         return unwritten(value)
 
 
-_redacted = lru_cache(maxsize=64)(redacted)  # an application sends the same tools with every request
+_redacted = lru_cache(maxsize=64)(redacted)  # cached: an application sends the same tools with every request
 
 
 def declarations(tools: Any) -> list[Any]:
-    """Return what the model gets to know of each of *tools*: functions by the SDK's schema, the rest as given."""
+    """Return *tools* as the model gets them: functions as the SDK declares them, all others unchanged."""
     declared: list[Any] = []
     for tool in tools:
         if inspect.isfunction(tool) or inspect.ismethod(tool):
@@ -89,15 +89,15 @@ def declarations(tools: Any) -> list[Any]:
 
 
 def stands_for(stand_in: Callable[..., Any], function: Callable[..., Any]) -> None:
-    """Take note that *stand_in* is made anew for every call, and always declares the same as *function*.
+    """Register *stand_in*, made for one call, to share the cached declaration of *function*.
 
-    `__wrapped__` does not tell: two tools may wrap one function under two names.
+    `__wrapped__` can't be used for that: two tools may wrap one function under two names.
     """
     setattr(stand_in, _STANDS_FOR, function)
 
 
 def _of_function(function: Any) -> JsonDict:
-    """Return the SDK's declaration of *function*, worked out once: that is slow."""
+    """Return the SDK's declaration of *function*; it is cached, because making it is slow."""
     key = getattr(function, "__func__", function)
     key = getattr(key, _STANDS_FOR, key)
     known = _declared.get(key)
@@ -111,7 +111,7 @@ def _of_function(function: Any) -> JsonDict:
 
 
 def schema_of(schema: object) -> Any:
-    """Return a response schema as JSON schema, whatever form it was given in."""
+    """Return a response schema, in any form that the SDK accepts, as JSON schema."""
     if isinstance(schema, (dict, pydantic.BaseModel)):
         return schema  # pyright: ignore[reportUnknownVariableType]
     return _json_schema(schema)

@@ -1,4 +1,4 @@
-"""A function call whose arguments come in pieces, as Vertex streams them on request."""
+"""Function calls whose arguments arrive in pieces, as Vertex streams them on request."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 _STEP: Final = r"""\.([^.\[\]]+)|\[(\d{1,18})\]|\['([^']*)'\]|\["([^"]*)"\]|\[(\d{19,})\]"""
 
-# Steps of a path that are followed; what is below is one name. Protocol buffers nest no deeper, either.
+# Steps of a path that are followed; the rest is one name. Protocol buffers are not nested deeper, either.
 _DEEPEST: Final = 100
 
-# Empty places of a list that are written out, beside as many as there are items.
+# Empty places of a list that are filled, in addition to as many as there are items.
 _GAPS: Final = 64
 
 
 class PartialCall:
-    """Puts a function call together: `$.city` = "Par", then `$.city` = "is"."""
+    """Builds one function call from its pieces, such as `$.city` = "Par" and then `$.city` = "is"."""
 
     __slots__ = ("_args", "_id", "_name")
 
@@ -33,7 +33,7 @@ class PartialCall:
         self._add_args(first)
 
     def add(self, piece: types.FunctionCall) -> None:
-        """Add the arguments that are in *piece*."""
+        """Add the arguments in *piece*."""
         self._id = self._id or piece.id
         self._args.update(_unfinished(piece.args or {}))
         self._add_args(piece)
@@ -51,11 +51,11 @@ class PartialCall:
 
 
 class _Items(dict[Any, Any]):
-    """The items of a list by their places, which may be anywhere: a list would hold all that is between them."""
+    """The items of a list by index. An index may be huge, and a list would need all places before it."""
 
 
 class _Text(list[str]):
-    """The pieces of a text: to add each to the text before it would copy that again and again."""
+    """The pieces of a text, joined at the end: adding each to the text so far would copy that each time."""
 
 
 def _steps(path: str) -> list[str | int]:
@@ -65,7 +65,7 @@ def _steps(path: str) -> list[str | int]:
 
 
 def _put(args: dict[Any, Any], steps: list[str | int], value: object) -> None:
-    """Put *value* where *steps* lead; text is added to the text that is there."""
+    """Set the value at the path *steps*; text is appended to earlier text."""
     if not steps:
         return
     for step, following in itertools.pairwise(steps):
@@ -80,7 +80,7 @@ def _put(args: dict[Any, Any], steps: list[str | int], value: object) -> None:
 
 
 def _unfinished(value: object) -> Any:
-    """Return a copy of *value* that pieces can be added to."""
+    """Return a copy of *value* to which pieces can be added."""
     if isinstance(value, str):
         return _Text([value])
     if isinstance(value, dict):

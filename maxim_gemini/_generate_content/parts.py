@@ -1,6 +1,6 @@
-"""One part of a content: its text, what it carries; and what applications give for one.
+"""Convert one part of a content, in all forms that google-genai accepts, to text and attachments.
 
-Pure: nothing here talks to a logger or to the network, and nothing that was passed in is changed.
+Pure: no logger and no network, and arguments are never changed.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from google.genai import types
 from .._core.secrets import redacted
 from .._core.values import Attachment, as_json, as_text, described, mapping, unwritten
 
-# A part's fields that describe another field, and mean nothing by themselves.
+# Fields of a part that only describe another field.
 _REMARKS: Final = frozenset({"thought", "thought_signature", "video_metadata", "media_resolution", "part_metadata"})
 
 
 def part_of(item: object) -> str | types.Part:
-    """Return *item* as a part, or as the text that stands for it; never fail."""
+    """Return *item* as a part, or as text that describes it; never raise."""
     if isinstance(item, (str, types.Part)):
         return item
     try:
@@ -44,7 +44,7 @@ def _converted(item: Any) -> str | types.Part:
         item = types.FileData(file_uri=item.uri or item.name, mime_type=item.mime_type)
     if isinstance(item, types.FileData):
         return types.Part(file_data=item)
-    if callable(getattr(item, "save", None)) and hasattr(item, "mode"):  # an image of Pillow, which may not be there
+    if callable(getattr(item, "save", None)) and hasattr(item, "mode"):  # a Pillow image; Pillow may not be installed
         kind = item.format if item.format in ("JPEG", "WEBP", "GIF") else "PNG"
         stream = io.BytesIO()
         item.save(stream, kind)
@@ -53,17 +53,17 @@ def _converted(item: Any) -> str | types.Part:
 
 
 def attached(part: types.Part) -> Attachment | None:
-    """Return the bytes or the file that *part* carries."""
+    """Return the data or the file in *part*."""
     if (blob := part.inline_data) is not None:
         return Attachment(blob.mime_type, data=blob.data or b"", name=blob.display_name)
     if (file := part.file_data) is not None:
-        uri = file.file_uri and redacted(file.file_uri)  # a signed URL opens the file for whoever reads it
+        uri = file.file_uri and redacted(file.file_uri)  # anybody who reads a signed URL can open the file
         return Attachment(file.mime_type, uri=uri, name=file.display_name)
     return None
 
 
 def placeholder(part: types.Part) -> str:
-    """Describe a part that is neither text nor data nor a function's: code, a server's tool, a kind not known yet."""
+    """Return text for a part of another kind: code, a tool that the server ran, or an unknown kind."""
     if code := part.executable_code:
         return f"[code {_name(code.language)}]\n{code.code or ''}\n[/code]"
     if outcome := part.code_execution_result:
@@ -79,7 +79,7 @@ def _name(member: object) -> str:
 
 
 def returned(response: object) -> object:
-    """Return what a function returned: google-genai's convention is one key, `output` or `result`."""
+    """Return the function's return value in *response*: google-genai puts it under the key `output` or `result`."""
     members = mapping(response)
     if members is not None and len(members) == 1:
         return members.get("result", members.get("output", response))
@@ -87,14 +87,14 @@ def returned(response: object) -> object:
 
 
 def failure_in(response: object) -> object:
-    """Return the error in what a function returned, where there is nothing else."""
+    """Return the error in *response* if there is nothing else in it."""
     members = mapping(response)
     return members["error"] if members is not None and list(members) == ["error"] else None
 
 
 def answer_text(response: types.FunctionResponse, attachments: list[Attachment]) -> str:
-    """Return what a function returned, as text; add the media in *response* to *attachments*."""
-    parts = getattr(response, "parts", None) or ()  # not in every google-genai
+    """Return the function's return value in *response* as text; add the media in it to *attachments*."""
+    parts = getattr(response, "parts", None) or ()  # older releases of google-genai have no `parts`
     media = [attachment for attachment in map(attached, parts) if attachment]
     texts = [result_text(returned(response.response), attachments)] if response.response or not media else []
     attachments += media
@@ -102,7 +102,7 @@ def answer_text(response: types.FunctionResponse, attachments: list[Attachment])
 
 
 def result_text(value: object, attachments: list[Attachment]) -> str:
-    """Return what a function returned, as text; add the media in it to *attachments*."""
+    """Return *value*, which a function returned, as text; add the media in it to *attachments*."""
     try:
         return as_text(without_media(value, attachments))
     except Exception:
@@ -110,9 +110,9 @@ def result_text(value: object, attachments: list[Attachment]) -> str:
 
 
 def without_media(value: object, attachments: list[Attachment]) -> object:
-    """Return *value* with a description in place of images, files and the like; add them to *attachments*.
+    """Return *value* with images, files and other media replaced by a description; add them to *attachments*.
 
-    They are the SDK's types, dicts of their form, and what an MCP server returns, which is base64.
+    Media are objects of the SDK's types, dicts of the same form, and results of MCP servers, which are base64.
     """
     if attachment := _carried(value):
         attachments.append(attachment)
@@ -121,7 +121,7 @@ def without_media(value: object, attachments: list[Attachment]) -> object:
         return {name: without_media(item, attachments) for name, item in members.items()}
     if isinstance(value, (list, tuple)):
         return [without_media(item, attachments) for item in cast("list[object]", value)]
-    # By name, since mcp may not be installed.
+    # By name, because mcp may not be installed.
     if type(value).__module__.partition(".")[0] == "mcp" and callable(dump := getattr(value, "model_dump", None)):
         return without_media(dump(mode="json", exclude_none=True, by_alias=True), attachments)
     return value

@@ -1,7 +1,7 @@
-"""The metadata of an answer, beside its text, put together from the chunks of a stream.
+"""Merge the metadata of an answer from the chunks of a stream.
 
-Sources, queries and supports come early or late, once or again and again, alone or with those that came before; log
-probabilities are those of each chunk's own tokens. Pure: no chunk is kept or changed.
+Sources, queries and supports may be in any chunk, in one or in several, with or without those of earlier chunks; log
+probabilities are those of the chunk's own tokens. Pure: no chunk is kept or changed.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any, Final, cast
 if TYPE_CHECKING:
     from .._core.values import JsonDict
 
-# Lists whose items may rightly be equal: every chunk has its own.
+# Lists with items for each token of the chunk: equal items are not duplicates.
 _EACH_ITS_OWN: Final = frozenset({"chosen_candidates", "top_candidates"})
 
-# Numbers that are a sum over each chunk's own tokens.
+# Numbers that are a sum over the chunk's own tokens.
 _SUMS: Final = frozenset({"log_probability_sum"})
 
-# What an item is about, where a later one about the same takes its place.
+# The key of an item: a later item with the same value replaces an earlier one.
 _SUBJECTS: Final = {"safety_ratings": "category", "url_metadata": "retrieved_url"}
 
 
 class Pieces:
-    """Metadata by name, each merged from its pieces, which are plain JSON data."""
+    """Metadata by name, merged from their pieces, which are plain JSON data."""
 
     __slots__ = ("_places", "merged")
 
@@ -32,7 +32,7 @@ class Pieces:
         self._places: dict[int, dict[str, int]] = {}
 
     def add(self, name: str, piece: Any) -> None:
-        """Merge *piece* into what there is under *name*; an empty one changes nothing."""
+        """Merge *piece* into the value of *name*; an empty piece changes nothing."""
         if piece:
             self._add(self.merged, name, piece)
 
@@ -57,7 +57,7 @@ class Pieces:
             self._add(target, name, value)
 
     def _extend(self, items: list[Any], name: str, more: list[Any]) -> list[int]:
-        """Add to *items* what is new in *more*; return the place of each among them."""
+        """Add the items of *more* that are new to *items*; return the index of each in *items*."""
         if name in _EACH_ITS_OWN:
             items.extend(more)
             return []
@@ -80,7 +80,7 @@ def _key(item: object, subject: str | None) -> str:
 
 
 def _pointing_to(places: list[int], support: JsonDict) -> JsonDict:
-    """Return *support*, which counts the sources of its own piece, with their places among all sources."""
+    """Return *support* with its indices, which count the sources of one piece, moved to those of all sources."""
     indices = support.get("grounding_chunk_indices")
     if not indices:
         return support

@@ -1,6 +1,6 @@
-"""A response, or the chunks of one -> result, metadata, function calls.
+"""Convert a response, or its chunks, to a result, metadata and function calls.
 
-Pure: nothing here talks to a logger or to the network, and no chunk is kept or changed.
+Pure: no logger and no network, and no chunk is kept or changed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .._core.values import Attachment
 
-# What Maxim has no place for in a result, by the name of the candidate's field.
+# Fields of a candidate for which Maxim's result has no place.
 _CANDIDATE_METADATA: Final = (
     "finish_message",
     "safety_ratings",
@@ -35,7 +35,7 @@ _CANDIDATE_METADATA: Final = (
 
 
 class Choice:
-    """One candidate, folded from its chunks."""
+    """One candidate, merged from its chunks."""
 
     __slots__ = ("finish_reason", "metadata", "others", "partial", "texts", "thoughts", "tool_calls")
 
@@ -50,7 +50,7 @@ class Choice:
 
     @property
     def text(self) -> str | None:
-        """The answer, without thoughts; `None` where there is no text at all."""
+        """The answer without thoughts; `None` if there is no text."""
         return "".join(self.texts) if self.texts else None
 
     def in_maxim(self, index: int) -> JsonDict:
@@ -61,7 +61,7 @@ class Choice:
         return {"index": index, "message": message, "logprobs": None, "finish_reason": self.finish_reason}
 
     def remarks(self) -> JsonDict:
-        """Return what belongs to the choice and is no part of its message."""
+        """Return the metadata of the candidate: all that its message has no field for."""
         if not (self.metadata.merged or self.thoughts or self.others):
             return {}
         remarks = dict(self.metadata.merged)
@@ -73,7 +73,7 @@ class Choice:
 
 
 class ContentAnswer:
-    """What the model answered so far; of a stream it keeps the text, not the chunks."""
+    """The model's answer so far. It keeps the text of a stream, not the chunks."""
 
     __slots__ = ("_choices", "_id_of", "_metadata", "attachments", "blocked", "created", "usage")
 
@@ -87,14 +87,14 @@ class ContentAnswer:
         self.created = int(time.time())
 
     def add(self, response: types.GenerateContentResponse) -> list[RequestedCall]:
-        """Take in a response or a chunk; return the functions that its first candidate requests."""
-        # With `should_return_http_response` the SDK hands the body out unread.
+        """Add a response, or a chunk of one; return the functions that its first candidate requests."""
+        # With `should_return_http_response` the SDK returns the body without parsing it.
         if response.candidates is None and (
             body := getattr(getattr(response, "sdk_http_response", None), "body", None)
         ):
             response = _read(body, type(response))
         if response.usage_metadata is not None:
-            self.usage = response.usage_metadata  # running totals, which may fall: only the last object holds
+            self.usage = response.usage_metadata  # running totals, which may get smaller: only the last object is valid
         if response.response_id is not None:
             self._metadata["response_id"] = response.response_id
         if response.model_version is not None:
@@ -116,7 +116,7 @@ class ContentAnswer:
         return requested
 
     def finish(self) -> list[RequestedCall]:
-        """Close what was left open when the last chunk had come, calls in pieces; return the first candidate's."""
+        """Complete function calls whose last piece is missing; return those of the first candidate."""
         requested: list[RequestedCall] = []
         for index, choice in self._choices.items():
             if choice.partial is not None:
@@ -127,7 +127,7 @@ class ContentAnswer:
 
     @property
     def text(self) -> str:
-        """The text of the first candidate, or why there is none."""
+        """The text of the first candidate, or the reason for which the prompt was blocked."""
         if self.blocked is not None:
             return f"[blocked: {self.blocked}]"
         choice = self._choices.get(0)
@@ -135,12 +135,12 @@ class ContentAnswer:
 
     @property
     def finish_reason(self) -> str | None:
-        """Why the first candidate ended."""
+        """The finish reason of the first candidate."""
         choice = self._choices.get(0)
         return choice.finish_reason if choice else self.blocked
 
     def result(self, response_id: str, model: str) -> JsonDict:
-        """Return the result in OpenAI's form; *response_id* and *model* stand in for what the API left out."""
+        """Return the result in OpenAI's form; *response_id* and *model* are used where the API gave none."""
         result: JsonDict = {
             "id": self._metadata.get("response_id") or response_id,
             "object": "chat.completion",
@@ -155,7 +155,7 @@ class ContentAnswer:
         return result
 
     def metadata(self) -> JsonDict:
-        """Return the metadata of the answer, which is no part of its result."""
+        """Return the metadata of the answer: all that the result has no field for."""
         metadata = dict(self._metadata)
         for index in sorted(self._choices):
             if remarks := self._choices[index].remarks():
@@ -182,7 +182,7 @@ class ContentAnswer:
                     (choice.thoughts if part.thought else choice.others).append(other)
         if candidate.finish_reason is not None:
             choice.finish_reason = named(candidate.finish_reason)
-        # Not by attribute: which of them there are depends on the release of google-genai.
+        # By name, because each release of google-genai has other ones of these fields.
         fields = vars(candidate)
         for name in _CANDIDATE_METADATA:
             if (value := fields.get(name)) is not None:
@@ -191,7 +191,7 @@ class ContentAnswer:
 
     def _add_call(self, choice: Choice, call: types.FunctionCall) -> list[RequestedCall]:
         if choice.partial is not None or getattr(call, "will_continue", None):
-            requested = self._complete(choice) if call.name else []  # a name begins another call
+            requested = self._complete(choice) if call.name else []  # a piece with a name begins another call
             if choice.partial is None:
                 choice.partial = PartialCall(call)
             else:
@@ -210,7 +210,7 @@ class ContentAnswer:
 
 
 def _read(body: str, kind: type[types.GenerateContentResponse]) -> types.GenerateContentResponse:
-    """Return the answer in *body*, which the SDK was to hand out unread."""
+    """Return the response in *body*, which the SDK did not parse."""
     try:
         return kind.model_validate(json.loads(body))
     except ValueError:
@@ -219,7 +219,7 @@ def _read(body: str, kind: type[types.GenerateContentResponse]) -> types.Generat
 
 
 def named(member: object) -> str:
-    """Return an enumeration's value as the API wrote it, known to the SDK or not."""
+    """Return the value of an enumeration's member as the API wrote it, even if it is unknown to the SDK."""
     return str(getattr(member, "_value_", member))  # `value` is a slow descriptor before Python 3.12
 
 
@@ -234,7 +234,7 @@ def dumped(value: Any) -> Any:
 
 
 def usage_in_maxim(usage: types.GenerateContentResponseUsageMetadata | None) -> JsonDict | None:
-    """Return token counts in OpenAI's form; `None` where the API counted nothing. A missing count is 0."""
+    """Return token counts in OpenAI's form; `None` if the API gave none. A single missing count is 0."""
     if usage is None:
         return None
     prompt, tools = usage.prompt_token_count, usage.tool_use_prompt_token_count

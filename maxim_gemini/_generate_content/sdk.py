@@ -1,13 +1,16 @@
-"""The one place that leans on google-genai's inner workings; `tests/generate_content/test_sdk.py` fails when they move.
+"""The only module that uses private names of google-genai for `generate_content` and chats.
 
-- `_generate_content`, `_generate_content_stream`: one remote call each, since 1.0; there is no public hook per remote
+`tests/generate_content/test_sdk.py` fails when they change.
+
+- `_generate_content`, `_generate_content_stream`: one remote call each, since 1.0. There is no public hook for a remote
   call, and automatic function calling makes several in one public call.
-- Models send by `_api_client`, which reads the headers of every request from `_http_options`, set once, by `__init__`.
-- `pil_to_blob` encodes Pillow's images, so that one encoding does for the request and for Maxim.
-- A chat sends by `_modules`, with its `_config` where the message has none.
+- Models send by `_api_client`, which reads the headers of every request from `_http_options`, set once by `__init__`.
+- `pil_to_blob` encodes Pillow's images: once for both the request and Maxim.
+- A chat sends by `_modules`, with its `_config` if the message has none.
 
-What stands in for the user's models or chat during a call has the very same `__dict__`: what the SDK's methods, or
-those that a tracer put on the SDK's classes, read and write there is the user's. Only what is defined here differs.
+During a call, an object of one of these classes replaces the application's models or chat. It has the same `__dict__`,
+so that the SDK's methods, and those of tracers on the SDK's classes, read and write the application's attributes. Only
+the attributes that are defined here differ.
 """
 
 from __future__ import annotations
@@ -43,14 +46,14 @@ Response: TypeAlias = types.GenerateContentResponse
 _NOTHING: Final[Mapping[str, Replaced]] = {}
 
 _SDK_CLASSES: Final = (Models, AsyncModels, Chat, AsyncChat)
-# Its methods, and what stands in for them where all clients are instrumented, which comes to the same remote calls.
+# Files with methods that make the remote calls below: the SDK's, and its replacements under `instrument()`.
 _SDK_FILES: Final = {models_of_the_sdk.__file__, chats_of_the_sdk.__file__, patching.__file__}
 
 
 def recorded(method: T) -> T:
-    """Have *method* called instead of the one that the user's object has, and that it goes on to.
+    """Make *method* override an attribute of the shared `__dict__`, which a plain method would not.
 
-    A property goes before an attribute of that name; one written in Python would cost each call two functions more.
+    A property does. It is made of C functions, because Python ones would add two frames to each call.
     """
 
     def write(instance: object, value: object) -> None:
@@ -61,14 +64,14 @@ def recorded(method: T) -> T:
 
 
 class Target:
-    """The user's models or chat during one call."""
+    """Replaces the application's models or chat during one call."""
 
     __slots__ = ("_call", "_is_the_sdks", "_models", "_replaced", "_target")
 
     _models: Any
 
     def _stand_in(self, target: object, call: ContentCall, replaced: Mapping[str, Replaced]) -> None:
-        """Stand in for *target*, in whose methods others were put: *replaced* are those that were there before."""
+        """Replace *target*; *replaced* has the originals of methods that the application has replaced."""
         self._target = target
         self._call = call
         self._replaced = replaced
@@ -77,10 +80,10 @@ class Target:
             object.__setattr__(self, "__dict__", target.__dict__)
 
     def _method(self, name: str, sdk: object) -> tuple[Any, bool, bool]:
-        """Return what the user's object has for *name*; whether that is of its class; whether google-genai wrote it.
+        """Return the target's method *name*, whether its class defines it, and whether it is google-genai's own.
 
-        *sdk* gives the methods of the SDK's class. A method that google-genai wrote is sure to come to the remote calls
-        here; those that tracers and mocks put on the object or the class may not.
+        *sdk* has the methods of the SDK's class. Only google-genai's own method is certain to make its remote calls by
+        the methods here; those that tracers and mocks put on the object or the class may not.
         """
         replaced = self._replaced.get(name)
         if not self._is_the_sdks:
@@ -94,9 +97,9 @@ class Target:
 
 
 class ModelsOfOneCall(Target):
-    """What sync and async models have in common during one call."""
+    """The base of sync and async models during one call."""
 
-    __slots__ = ("_api_client", "_records_tools")  # a slot, too, goes before the user's attribute of that name
+    __slots__ = ("_api_client", "_records_tools")  # a slot, too, overrides an attribute of the shared `__dict__`
 
     def __init__(
         self,
@@ -113,10 +116,10 @@ class ModelsOfOneCall(Target):
         self._api_client = client
         if self._is_the_sdks and has_labels(headers_of(models)):
             self._api_client = object.__new__(_quiet(client.__class__))
-            self._api_client.__dict__ = client.__dict__  # not a copy: what one of them keeps, the other has
+            self._api_client.__dict__ = client.__dict__  # shared, not copied: each must see what the other one sets
 
     def _prepared(self, name: str, sdk: object, request: dict[str, Any]) -> tuple[Any, WholeCall | None]:
-        """Return *request* ready to be made, and what records it as a whole, unless its remote calls will be."""
+        """Return a function that makes *request*, and a `WholeCall` unless its remote calls are recorded."""
         method, is_of_the_class, is_original = self._method(name, sdk)
         if self._records_tools and is_of_the_class and request.get("config") is not None:
             request["config"] = recording_tools(request["config"], self._call)
@@ -124,7 +127,7 @@ class ModelsOfOneCall(Target):
 
 
 class RecordedModels(ModelsOfOneCall, Models):
-    """The models of one call: what the user's do, with a record of each remote call."""
+    """The models of one call, which record each remote call."""
 
     __slots__ = ()
 
@@ -191,7 +194,7 @@ class RecordedAsyncModels(ModelsOfOneCall, AsyncModels):
 
 
 class RecordedChunks(Iterator[Response]):
-    """The chunks of one remote call. No generator: dropped, it lets go of the SDK's stream as if it were not there."""
+    """The chunks of one remote call. No generator: if it is dropped, the SDK's stream is released as without it."""
 
     __slots__ = ("_chunks", "_generation")
 
@@ -227,7 +230,7 @@ class RecordedAsyncChunks(AsyncIterator[Response]):
 
 
 class ChatOfOneTurn(Target):
-    """What sync and async chats have in common during one turn."""
+    """The base of sync and async chats during one turn."""
 
     __slots__ = ("_config", "_modules")
 
@@ -240,7 +243,7 @@ class ChatOfOneTurn(Target):
             self._config: Any = recording_tools(without_labels(config_of(chat)), call)
 
     def _prepared(self, name: str, sdk: object, message: object, config: object) -> tuple[Any, WholeCall | None]:
-        """Return the message ready to be sent, and what records it as a whole, unless its remote calls will be."""
+        """Return a function that sends the message, and a `WholeCall` unless its remote calls are recorded."""
         method, is_of_the_class, is_original = self._method(name, sdk)
         sent = [message] if config is OMITTED else [message, config]
         if is_of_the_class:
@@ -253,7 +256,7 @@ class ChatOfOneTurn(Target):
 
 
 class RecordedChat(ChatOfOneTurn, Chat):
-    """One turn of a chat: the user's chat on models with a record of each remote call."""
+    """The chat during one turn, whose models record each remote call."""
 
     __slots__ = ()
 
@@ -285,10 +288,10 @@ class RecordedAsyncChat(ChatOfOneTurn, AsyncChat):
 
 
 def with_encoded_images(contents: object) -> Any:
-    """Return *contents* with Pillow's images as the SDK would send them; the same object where there are none."""
+    """Return *contents* with Pillow's images encoded as the SDK does; the same object if there are none."""
     if isinstance(contents, str):
         return contents
-    image_class = getattr(sys.modules.get("PIL.Image"), "Image", None)  # what is not imported has no instances
+    image_class = getattr(sys.modules.get("PIL.Image"), "Image", None)  # without the module there are no instances
     encode = getattr(_transformers, "pil_to_blob", None)
     if image_class is None or encode is None:
         return contents
@@ -303,12 +306,12 @@ def with_encoded_images(contents: object) -> Any:
 
     try:
         return encoded(contents)
-    except Exception:  # no image that can be saved: the SDK raises its own error
+    except Exception:  # an image that can't be saved: the SDK raises its own error
         return contents
 
 
 def recording_tools(config: object, call: ContentCall) -> Any:
-    """Return *config* with tools that record their runs; the same where that can't be done."""
+    """Return *config* with tools that record their runs; the same object if that fails."""
     recording = config and call.log.attempt("record the tools", with_recorded_tools, config, call.tools)
     return config if recording is None else recording
 
@@ -319,23 +322,23 @@ def headers_of(models: object) -> Any:
 
 
 def models_of(chat: object) -> Any:
-    """Return the models that *chat* talks through."""
+    """Return the models that *chat* calls."""
     return getattr(chat, "_modules", None)
 
 
 def config_of(chat: object) -> Any:
-    """Return the config that *chat* was created with."""
+    """Return the config of *chat*."""
     return getattr(chat, "_config", None)
 
 
 def model_of(chat: object) -> str:
-    """Return the model that *chat* talks to."""
+    """Return the name of the model of *chat*."""
     return getattr(chat, "_model", "")
 
 
 @cache
 def _quiet(kind: Any) -> Any:
-    """Return an API client's class that is the same except that it does not send `x-maxim-*` headers."""
+    """Return a subclass of an API client's class that does not send `x-maxim-*` headers."""
 
     class Quiet(kind):  # type: ignore[misc]
         @property
@@ -343,6 +346,6 @@ def _quiet(kind: Any) -> Any:
             return without_labels({"http_options": vars(self)["_http_options"]})["http_options"]
 
         def __del__(self) -> None:
-            """Close nothing: all that it holds is the user's."""
+            """Close nothing: the connections belong to the application's client."""
 
     return Quiet

@@ -1,4 +1,4 @@
-"""Functions and MCP sessions that the SDK runs: stand-ins for them that record each run."""
+"""Replace functions and MCP sessions that the SDK runs by ones that record each run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def with_recorded_tools(config: Any, runs: ToolRuns) -> Any:
-    """Return *config* with tools that record their runs; the same object where there is nothing to record."""
+    """Return *config* with tools that record their runs; the same object if there is nothing to record."""
     if config is None:
         return None
     settings = mapping(config)
@@ -34,15 +34,15 @@ def with_recorded_tools(config: Any, runs: ToolRuns) -> Any:
 
 
 def _recorded(tool: Any, runs: ToolRuns) -> Any:
-    """Return what the SDK takes for *tool*: a function's name, signature, documentation and kind are the same.
+    """Return a tool that records its runs and looks like *tool* to the SDK: name, signature, docstring and kind.
 
-    What it does not run itself is returned as it is.
+    A tool that the SDK does not run is returned unchanged.
     """
     if _is_from_mcp(tool, "ClientSession"):
         return _recorded_session(tool, runs)
     if not isinstance(tool, (FunctionType, MethodType)) or not inspect.isroutine(inspect.unwrap(tool)):
         return tool
-    if isinstance(tool, MethodType):  # the SDK copies a method together with its object, and must go on doing so
+    if isinstance(tool, MethodType):  # the SDK copies a method together with its object: that must still work
         return MethodType(_recorded_function(tool.__func__, runs), tool.__self__)
     return _recorded_function(tool, runs)
 
@@ -70,27 +70,27 @@ def _recorded_function(function: Callable[..., Any], runs: ToolRuns) -> Callable
 
 
 def _recorded_session(session: Any, runs: ToolRuns) -> Any:
-    """Return an MCP session that shares all that *session* holds, and records each tool that it calls."""
+    """Return an MCP session that shares the state of *session*, and records each tool call."""
 
     class Recorded(type(session)):  # type: ignore[misc]
         async def call_tool(self, name: str, arguments: JsonDict | None = None, *args: Any, **more: Any) -> Any:
             with runs.running(name, arguments or {}) as give_back:
                 return give_back(await session.call_tool(name, arguments, *args, **more))
 
-    # Not by `__init__`, which begins a session of its own.
+    # Without `__init__`, which would begin another session.
     recorded = object.__new__(Recorded)
     recorded.__dict__ = session.__dict__
     return recorded
 
 
 def describe_result(value: object) -> tuple[str, bool]:
-    """Return what a function returned, as text, and whether it is an MCP server's error."""
+    """Return *value*, which a function returned, as text, and whether it is an error of an MCP server."""
     if _is_from_mcp(value, "CallToolResult") and getattr(value, "is_error", getattr(value, "isError", False)):
         return readable(value), True
     return result_text(value, []), False
 
 
 def _is_from_mcp(value: object, name: str) -> bool:
-    """Return whether *value* is one of mcp's own; what is not imported has no instances."""
+    """Return whether *value* is of mcp's class *name*; without the module there are no instances."""
     kind = getattr(sys.modules.get("mcp.types"), name, None) or getattr(sys.modules.get("mcp"), name, None)
     return kind is not None and type(value) is kind

@@ -413,7 +413,7 @@ class TestSettings:
         [
             ({"capture": "nothing"}, "capture must be one of all, no-media, no-content, got 'nothing'"),
             ({"capture": None}, "capture must be one of"),
-            ({"mask": "secret"}, "mask must be a function of a text and where it stands, got 'secret'"),
+            ({"mask": "secret"}, "mask must be a function of a text and the name of its field, got 'secret'"),
             ({"sample": 1.5}, "sample must be a number from 0 to 1, got 1.5"),
             ({"sample": -0.1}, "sample must be a number from 0 to 1"),
             ({"sample": float("nan")}, "sample must be a number from 0 to 1"),
@@ -439,7 +439,8 @@ class TestSettings:
     ) -> None:
         monkeypatch.setenv("MAXIM_GEMINI_CAPTURE", "nocontent")
         assert ask(bare, None).trace.input == "[not captured]"
-        assert "MAXIM_GEMINI_CAPTURE='nocontent' is none of all, no-media, no-content" in own_messages(caplog)[0]
+        warning = "MAXIM_GEMINI_CAPTURE must be one of all, no-media, no-content, got 'nocontent'"
+        assert warning in own_messages(caplog)[0]
 
     @pytest.mark.parametrize("value", ["10%", "2", "nan", "-1"])
     def test_a_sample_that_is_no_number_keeps_all(
@@ -447,7 +448,7 @@ class TestSettings:
     ) -> None:
         monkeypatch.setenv("MAXIM_GEMINI_SAMPLE", value)
         assert ask(bare, None).trace.input == "Hi"
-        assert f"MAXIM_GEMINI_SAMPLE='{value}' is no number from 0 to 1" in own_messages(caplog)[0]
+        assert f"MAXIM_GEMINI_SAMPLE must be a number from 0 to 1, got '{value}'" in own_messages(caplog)[0]
 
     def test_every_wrapper_takes_it(self, bare: genai.Client) -> None:
         from maxim_gemini import MaximGeminiChats, MaximGeminiChatSession, MaximGeminiModels

@@ -68,7 +68,7 @@ def test_a_limit_that_is_no_number_of_bytes_is_one_warning_and_the_default(
     parts = loaded_anew(values)
     assert parts.ATTACHMENT_LIMIT == 5 * 1024 * 1024
     (warning,) = caplog.messages
-    assert warning.startswith(f"MAXIM_GEMINI_ATTACHMENT_LIMIT={said!r:.100} is ignored, and 5242880 used: ")
+    assert warning.startswith(f"MAXIM_GEMINI_ATTACHMENT_LIMIT={said!r:.100} is ignored, and 5242880 is used: ")
 
 
 class NoModel:
