@@ -37,14 +37,14 @@ from .vcr import from_vcr, read, vcr_response
 from .yaml_format import Block, SessionBlock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from os import PathLike
 
     from vcr.request import Request
 
     from maxim_gemini.testing._http.delivery import Faults, Pace
     from maxim_gemini.testing._http.exchange import Response
-    from maxim_gemini.testing._http.websocket import Message
+    from maxim_gemini.testing._http.websocket import Message, Peer
 
 Recorded: TypeAlias = Interaction | WebsocketSession
 """What a cassette holds."""
@@ -232,16 +232,16 @@ class Cassette(VcrCassette):
         pace: Pace,
         faults: Callable[[int], Faults],
         miss: Callable[[str], CassetteError],
-        unknown: Callable[[tuple[Message, ...], int], None],
+        network: Callable[[bool], Awaitable[Peer]] | None = None,
         sent: Callable[[Message], None] | None = None,
         is_remote: bool = False,
     ) -> ReplayedSession | None:
         """Return a server in memory for a client that opens *uri*; `None` where no session was recorded there.
 
-        *faults* gets the number of messages that the server sends, *miss* says what a miss is, and *unknown* is called
-        where no recorded session goes on so, with what was sent before, and how many messages were received: none but
-        the answer to the setup. *sent* gets what the client sends. A client that *is_remote* may send nothing for as
-        long as it likes.
+        *faults* gets the number of messages that the server sends, and *miss* says what a miss is. Where no recorded
+        session goes on so, and the client has received nothing but the answer to the setup, *network* opens a
+        connection to the real server; it gets whether a recorded session was begun. *sent* gets what the client sends.
+        A client that *is_remote* may send nothing for as long as it likes.
         """
         path = path_of(self.scrubber.address(uri))
         if not self._sessions.of(path):
@@ -254,7 +254,7 @@ class Cassette(VcrCassette):
             pace=pace,
             faults=faults,
             miss=miss,
-            unknown=unknown,
+            network=network,
             sent=sent,
             is_remote=is_remote,
         )

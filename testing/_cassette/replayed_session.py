@@ -6,6 +6,9 @@ came. The answer to the setup needs the setup alone.
 
 Sessions of one address are distinguished by what the client sends. As long as several fit, the first is taken; where a
 message does not fit it, another that fits takes its place, if what the client has received so far is the same.
+
+A session that nothing recorded fits may go on with the real server, as long as the client has received nothing but the
+answer to its setup. The server gets what the client has sent until then; its answers to that are dropped.
 """
 
 from __future__ import annotations
@@ -18,14 +21,14 @@ from typing import TYPE_CHECKING, Any, Final
 from maxim_gemini.testing._clock import monotonic
 from maxim_gemini.testing._http.delivery import Faults, damaged, factor, sleep
 from maxim_gemini.testing._http.event_loops import PATIENCE, Abandoned, News, wait_for_client
-from maxim_gemini.testing._http.websocket import ABNORMAL, Close, GoesLive, Message, Peer, PeerClosed, PeerMoved
+from maxim_gemini.testing._http.websocket import ABNORMAL, Close, Message, Peer, PeerClosed
 from maxim_gemini.testing._json_types import is_object
 
 from .differences import between, describe, differences, nearest
 from .messages import Ids, blobs_of, compared, kind_of, size_of, value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from maxim_gemini.testing._http.delivery import Pace
     from maxim_gemini.testing._http.exchange import Response
@@ -129,7 +132,7 @@ class ReplayedSession(Peer):
         pace: Pace,
         faults: Callable[[int], Faults],
         miss: Callable[[str], CassetteError],
-        unknown: Callable[[tuple[Message, ...], int], None],
+        network: Callable[[bool], Awaitable[Peer]] | None,
         sent: Callable[[Message], None] | None,
         is_remote: bool,
     ) -> None:
@@ -143,12 +146,13 @@ class ReplayedSession(Peer):
         self._faults_of = faults
         self._faults: Faults | None = None
         self._miss = miss
-        self._unknown = unknown
+        self._network = network
+        self._server: asyncio.Future[Peer] | None = None
+        """The real server, once the client is left to it."""
         self.session: WebsocketSession | None = None
         self._sent: list[Any] = []
         self._messages: list[Message] | None = []
         """What the client has sent, as long as it has received nothing but the answer to its setup."""
-        self._moved = False
         self._amounts: Counter[str] = Counter()
         self._known: set[str] = set()
         """The ids of the function calls that the server has given."""
@@ -167,44 +171,47 @@ class ReplayedSession(Peer):
     # The client
 
     async def take(self, message: Message) -> None:
-        """Compare *message* with the recorded one; raise a miss where it differs."""
+        """Compare *message* with the recorded one; where it differs, have the real server take it, or raise a miss."""
         if self._failed is not None:
             raise self._failed
-        if self._note_sent is not None:
-            self._note_sent(message)
-        value = value_of(message)
-        blobs = blobs_of(value)
-        if self.session is not None and blobs:
-            self._listen(blobs)
+        if self._server is None and (miss := self._compare(message)):
+            if self._network is None or self._messages is None:
+                raise self._fail(miss)
+            await self._go_live(self._network, self._messages)
+        if self._server is not None:
+            server = await asyncio.shield(self._server)
+            await server.take(message)
         else:
-            self._compare(value)
-        if self._messages is not None:
-            self._messages.append(message)
-        self._tell()
-        await asyncio.sleep(0)  # as a socket does, or a client that only sends would keep others from reading
+            self._tell()
+            await asyncio.sleep(0)  # as a socket does, or a client that only sends would keep others from reading
 
     async def give(self) -> Message:
-        """Return the next recorded message when the client has sent what it needs."""
+        """Return the next message: a recorded one when the client has sent what it needs, or the real server's."""
         while True:
             if self._failed is not None:
                 raise self._failed
             if self._left is not None:
                 raise PeerClosed(self._left)
-            if self._moved:
-                raise PeerMoved
+            if self._server is not None:
+                server = await asyncio.shield(self._server)
+                return await server.give()
             coming = self._next
             if coming is None or not self._has_sent(coming):
                 await self._wait()
                 continue
             await self._pause(coming)
-            if coming is not self._next:
-                continue  # another session has taken the place of this one
+            if coming is not self._next or self._server is not None:
+                continue  # another session, or the real server, has taken the place of this one
             return self._given_to_client(coming)
 
     async def leave(self, close: Close) -> None:
         """Take note that the client has gone."""
         self._left = self._left or close
         self._tell()
+        if self._server is not None:
+            with suppress(PeerClosed):
+                server = await asyncio.shield(self._server)
+                await server.leave(close)
 
     def end(self) -> None:
         """Take note that the recorder's block is over: nothing that the client last waited for came."""
@@ -212,7 +219,7 @@ class ReplayedSession(Peer):
         if (
             self._timed_out
             and self._failed is None
-            and not self._moved
+            and self._server is None
             and coming is not None
             and not self._has_sent(coming)
         ):
@@ -248,47 +255,57 @@ class ReplayedSession(Peer):
 
     # Its parts
 
-    def _listen(self, blobs: list[dict[str, Any]]) -> None:
-        assert self.session is not None
+    def _compare(self, message: Message) -> str | None:
+        """Take *message*, and return in what it differs from the recorded one."""
+        if self._note_sent is not None:
+            self._note_sent(message)
+        value = value_of(message)
+        blobs = blobs_of(value)
+        miss = self._listen(self.session, blobs) if self.session is not None and blobs else self._compare_value(value)
+        if miss is None and self._messages is not None:
+            self._messages.append(message)
+        return miss
+
+    def _listen(self, session: WebsocketSession, blobs: list[dict[str, Any]]) -> str | None:
         for blob in blobs:
             kind = kind_of(blob)
-            if kind not in self._amounts and kind not in (kinds := _kinds(self.session)):
-                self._move()
+            if kind not in self._amounts and kind not in (kinds := _kinds(session)):
                 recorded = ", ".join(map(repr, sorted(kinds))) or "no sound or video"
-                raise self._fail(f"{self._shown}: {kind!r} was sent, and {recorded} was recorded.")
+                return f"{self._shown}: {kind!r} was sent, and {recorded} was recorded."
             self._amounts[kind] += size_of(blob["data"])
+        return None
 
-    def _compare(self, value: Any) -> None:
+    def _compare_value(self, value: Any) -> str | None:
         value = value if isinstance(value, str | bytes) else self._scrub(value)
         sent = compared(self.path, value, self._ids, self._sessions.ignored)
         self._sent.append(sent)
         if self.session is not None:
             expected = next(self._expected, _NOTHING)
-            if expected == sent:
-                return
-            if self._sessions.choose(self):
-                return
+            if expected == sent or self._sessions.choose(self):
+                return None
             close = self.session.close
             if expected is _NOTHING and close is not None and close.by == "server":
                 self._sent.pop()
                 raise PeerClosed(close)  # as when the recorded connection had ended
-            self._move()
-            raise self._fail(self._explain(expected, sent))
-        if not self._sessions.choose(self):
-            self._move()
-            raise self._fail(self._explain_setup(sent))
+            return self._explain(expected, sent)
+        return None if self._sessions.choose(self) else self._explain_setup(sent)
 
-    def _move(self) -> None:
-        """Leave the connection to the network, if it may go there, and what was received is no answer yet."""
-        if self._messages is None:
-            return
+    async def _go_live(self, network: Callable[[bool], Awaitable[Peer]], before: list[Message]) -> None:
+        """Leave the client to the real server, which gets what the client has sent *before*."""
+        self._server = connected = asyncio.get_running_loop().create_future()
+        self._sessions.release(self)
+        self._tell()
         try:
-            self._unknown(tuple(self._messages), self._given)
-        except GoesLive:
-            self._sessions.release(self)
-            self._moved = True
-            self._tell()
+            server = await network(bool(before))
+            for message in before:
+                await server.take(message)
+            for _ in range(self._given):
+                await server.give()
+        except BaseException:
+            # Whoever reads meanwhile sees the connection end; the error itself is for the one who sends.
+            connected.set_exception(PeerClosed(Close(ABNORMAL)))
             raise
+        connected.set_result(server)
 
     def _has_sent(self, coming: _Coming) -> bool:
         if len(self._sent) < coming.messages:

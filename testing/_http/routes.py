@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .delivery import Delivery, Live
     from .exchange import Response
-    from .websocket import Peer, Tap
+    from .websocket import Network, Peer, Tap
 
 
 class Route:
@@ -47,10 +47,10 @@ class Route:
         """Return whether google-genai gets made-up Google credentials instead of looking for real ones."""
         return True
 
-    def opens_websocket(self, url: str, headers: Mapping[str, str]) -> Peer | Tap | Response | None:
+    def opens_websocket(self, url: str, headers: Mapping[str, str], network: Network) -> Peer | Tap | Response | None:
         """Return who answers on a websocket, or who watches it go to the network, if anybody does.
 
-        A response refuses the handshake. What is raised here prevents it.
+        A response refuses the handshake. What is raised here prevents it. A peer may need *network* later.
         """
 
     def passed_by(self, url: str) -> None:

@@ -1,7 +1,8 @@
 """One websocket, as the edge, the cassette and the scripted replies hand it to each other.
 
 A `Peer` is a server in memory: the edge gives it what the client sends, and takes what it sends. A `Tap` watches a
-connection that goes to the network. Pure: no websocket library is known here.
+connection that goes to the network. Where a peer may leave the client to the real server, it has `Network` open the
+connection, and passes on what goes over it. Pure: no websocket library is known here.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from maxim_gemini.testing._clock import monotonic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from .exchange import Response
 
@@ -69,35 +70,15 @@ class PeerClosed(Exception):
         self.close = close
 
 
-class GoesLive(Exception):
-    """What the client sends can't be answered from memory, and may go to the network, watched by *tap*.
-
-    There, what the client sent *before* goes first, of which it has received the first *given* answers.
-    """
-
-    def __init__(self, tap: Tap, before: tuple[Message, ...] = (), given: int = 0) -> None:
-        super().__init__(tap)
-        self.tap = tap
-        self.before = before
-        self.given = given
-
-
-class PeerMoved(Exception):
-    """The server in memory has left the connection to one in the network."""
-
-
 class Peer:
-    """A server in memory."""
+    """The server, as a client in this process has it."""
 
     async def take(self, message: Message) -> None:
-        """Take what the client sends; what is raised here reaches the client's `send`.
-
-        Until there is an answer to more than its first message, it may be for the network: `GoesLive`.
-        """
+        """Take what the client sends; what is raised here reaches the client's `send`."""
         raise NotImplementedError
 
     async def give(self) -> Message:
-        """Return the next message to the client, once there is one; raise `PeerClosed` at the end, or `PeerMoved`.
+        """Return the next message to the client, once there is one; raise `PeerClosed` at the end.
 
         May be cancelled: no message is lost by that.
         """
@@ -147,3 +128,8 @@ class Tap:
         first, self._ended = not self._ended, True
         if first:
             self.conversation = Conversation(self._uri, self._headers, tuple(self._frames), close)
+
+
+if TYPE_CHECKING:
+    Network: TypeAlias = Callable[[Tap], Awaitable[Peer]]
+    """Opens the connection that the application asked for, watched by a tap."""

@@ -11,27 +11,17 @@ them: what arrived before the application sent something can't be an answer to i
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import ssl
-import uuid
 from contextlib import contextmanager, suppress
 from http.client import responses
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from types import coroutine
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from websockets.asyncio.client import ClientConnection
 from websockets.datastructures import Headers
-from websockets.exceptions import (
-    ConcurrencyError,
-    ConnectionClosed,
-    ConnectionClosedError,
-    ConnectionClosedOK,
-    InvalidStatus,
-)
-from websockets.frames import Close as CloseFrame
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Opcode
-from websockets.http11 import Response as HandshakeResponse
+from websockets.http11 import Response as Handshake
 from websockets.protocol import State
 
 from maxim_gemini._core.patching import Patch
@@ -39,17 +29,24 @@ from maxim_gemini.testing.exceptions import TestKitError
 
 from .exchange import Chunk, Response
 from .gemini_hosts import host_of
-from .routes import check_blocks, detour, is_plain_server, route_for
-from .websocket import ABNORMAL, Close, GoesLive, Peer, PeerClosed, PeerMoved, Tap
+from .memory_websocket import MemoryConnection, joined, shown_by_interactions
+from .routes import check_blocks, is_plain_server, route_for
+from .websocket import ABNORMAL, Close, Peer, PeerClosed, Tap
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable
     from types import ModuleType
+
+    from websockets.asyncio.client import ClientConnection, connect
+    from websockets.frames import Frame
 
     from .websocket import Message
 
+    Connect = Callable[[connect], Generator[Any, None, ClientConnection]]
+
 _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-_OPTIONS: Final = "_maxim_gemini_options"
+_PLAIN: Final = "_maxim_gemini_plain"
+"""The attribute of a `connect` that has its address and options without TLS, where that is to be tried, too."""
 
 
 def patches(module: ModuleType) -> Iterable[Patch]:
@@ -58,109 +55,146 @@ def patches(module: ModuleType) -> Iterable[Patch]:
 
 
 def _plain_on_loopback(make: Callable[..., None]) -> Callable[..., None]:
-    def make_plain(self: Any, uri: str, **options: Any) -> None:
+    def make_plain(self: connect, uri: str, **options: Any) -> None:
         if uri.startswith("wss:") and host_of(uri) in _LOCAL:
-            setattr(self, _OPTIONS, options)
+            plain = f"ws{uri[3:]}", {name: value for name, value in options.items() if name != "ssl"}
             if is_plain_server(urlsplit(uri).port):
-                uri, options = _without_tls(uri, options)
+                uri, options = plain
+            else:
+                setattr(self, _PLAIN, plain)
         make(self, uri, **options)
 
     return make_plain
 
 
-def _without_tls(uri: str, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    return f"ws{uri[3:]}", {name: value for name, value in options.items() if name != "ssl"}
+def _routing(open_connection: Connect) -> Connect:
+    def open_routed(self: connect) -> Generator[Any, None, ClientConnection]:
+        return _Opening(self, open_connection).run().__await__()
+
+    return open_routed
 
 
-def _routing(connect: Callable[[Any], Generator[Any, None, Any]]) -> Callable[[Any], Generator[Any, None, Any]]:
-    def connect_routed(self: Any) -> Generator[Any, None, Any]:
-        given: dict[str, str] = dict(self.additional_headers or ())
+class _Opening:
+    """A connection that an application opens. Its route decides once who is at the other side.
+
+    A peer in memory: the application gets a `MemoryConnection`. If the peer leaves its client to the real server, it
+    calls `go_live`. A tap: the real connection, watched. A response: the refusal of the handshake. Nobody, or no route:
+    the real connection, as if there were no test kit.
+    """
+
+    def __init__(self, attempt: connect, open_connection: Connect) -> None:
+        self._attempt = attempt
+        self._open_connection = open_connection
+
+    async def run(self) -> ClientConnection:
+        """Return what the application gets."""
+        connection: ClientConnection
+        match self._other_side():
+            case Peer() as peer:
+                connection = MemoryConnection(peer)
+            case Tap() as tap:
+                connection = await self._watched(tap)
+            case Response() as refusal:
+                raise InvalidStatus(_handshake_of(refusal))
+            case None:
+                connection = await self._real()
+        self._attempt.connection = connection  # older versions close what they find here; newer ones set it themselves
+        return connection
+
+    async def go_live(self, tap: Tap) -> Peer:
+        """Open the real connection for a peer in memory."""
+        return _Server(await self._watched(tap))
+
+    def _other_side(self) -> Peer | Tap | Response | None:
+        uri, headers = self._attempt.uri, dict(Headers(self._attempt.additional_headers or ()).raw_items())
         try:
-            side = _other_side(self.uri, given)
+            if route := route_for("websockets", uri, {name.lower(): value for name, value in headers.items()}):
+                return route.opens_websocket(uri, headers, self.go_live)
+            check_blocks(uri, "A websocket to")
         except TestKitError as error:
-            raise _shown_by_interactions(error) from None
-        if isinstance(side, Response):
-            raise InvalidStatus(_handshake_response(side))
-        if isinstance(side, Peer):
-            # Older versions close what they find here; newer ones set it themselves.
-            self.connection = MemoryConnection(side, lambda: _opened(connect, self))
-        elif side is None:
-            self.connection = yield from _opened(connect, self)
-        else:
-            with _opening(side):
-                self.connection = yield from _opened(connect, self)
-            _watch(self.connection, side)
-        return self.connection
+            raise shown_by_interactions(error) from None
+        return None
 
-    return connect_routed
-
-
-def _other_side(uri: str, headers: dict[str, str]) -> Peer | Tap | Response | None:
-    """Return who answers, or who watches, or a refusal; raise where the connection may not be opened."""
-    lower = {name.lower(): value for name, value in headers.items()}
-    if route := route_for("websockets", uri, lower):
-        return route.opens_websocket(uri, headers)
-    check_blocks(uri, "A websocket to")
-    return None
-
-
-def _opened(connect: Callable[[Any], Generator[Any, None, Any]], self: Any) -> Generator[Any, None, Any]:
-    """Open a connection; to a server on this machine without TLS, if it has none."""
-    try:
-        return (yield from connect(self))
-    except ssl.SSLError as error:
-        if isinstance(error, ssl.SSLCertVerificationError):  # it has TLS, and is not trusted
+    async def _watched(self, tap: Tap) -> ClientConnection:
+        """Open the real connection, and let *tap* see all that passes over it, or why there is none."""
+        try:
+            connection = await self._real()
+        except InvalidStatus as error:
+            tap.refused(_response_of(error.response))
             raise
-        options = getattr(self, _OPTIONS, None)
-        if options is None or not self.uri.startswith("wss:"):
+        except BaseException:
+            tap.unopened()
             raise
-    plain, options = _without_tls(self.uri, options)
-    return (yield from connect(type(self)(plain, **options)))
+        _watch(connection, tap)
+        return connection
+
+    async def _real(self) -> ClientConnection:
+        """Open the real connection; to a server on this machine without TLS, if it has none."""
+        try:
+            return await _awaited(self._open_connection(self._attempt))
+        except ssl.SSLError as error:
+            plain = getattr(self._attempt, _PLAIN, None)
+            # A certificate that is not trusted: the server has TLS.
+            if plain is None or isinstance(error, ssl.SSLCertVerificationError):
+                raise
+        uri, options = plain
+        return await _awaited(self._open_connection(type(self._attempt)(uri, **options)))
 
 
-@contextmanager
-def _opening(tap: Tap) -> Generator[None]:
-    """Tell *tap* why no connection is opened inside of the block."""
-    try:
-        yield
-    except InvalidStatus as error:
-        refusal = error.response
-        body = bytes(refusal.body or b"")
-        tap.refused(
-            Response(refusal.status_code, tuple(refusal.headers.raw_items()), (Chunk(body),), refusal.reason_phrase)
-        )
-        raise
-    except BaseException:
-        tap.unopened()
-        raise
+@coroutine
+def _awaited(steps: Generator[Any, None, ClientConnection]) -> Generator[Any, None, ClientConnection]:
+    return (yield from steps)
 
 
-def _handshake_response(response: Response) -> HandshakeResponse:
+def _handshake_of(response: Response) -> Handshake:
     reason = response.reason or responses.get(response.status, "")
-    return HandshakeResponse(response.status, reason, Headers(response.headers), response.body)
+    return Handshake(response.status, reason, Headers(response.headers), response.body)
 
 
-def _shown_by_interactions(error: TestKitError) -> TestKitError:
-    # `interactions.connect` replaces every error by one that says nothing, but for a `ValueError`.
-    kind = type(error)
-    error.__class__ = type(kind.__name__, (kind, ValueError), {"__module__": kind.__module__, "__doc__": kind.__doc__})
-    return error
+def _response_of(handshake: Handshake) -> Response:
+    body = Chunk(bytes(handshake.body or b""))
+    return Response(handshake.status_code, tuple(handshake.headers.raw_items()), (body,), handshake.reason_phrase)
 
 
-# Connections that go to the network
+# Real connections
 
 
-def _watch(connection: Any, tap: Tap) -> None:
-    """Let *tap* see all that passes over *connection*, a real one, from now on."""
-    assemble = _Assembly(tap)
+class _Server(Peer):
+    """The server of a real connection, for a peer in memory that leaves its client to it."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+
+    async def take(self, message: Message) -> None:
+        with self._closing():
+            await self._connection.send(message)
+
+    async def give(self) -> Message:
+        with self._closing():
+            return await self._connection.recv()
+
+    async def leave(self, close: Close) -> None:
+        await self._connection.close(close.code, close.reason)
+
+    @contextmanager
+    def _closing(self) -> Generator[None]:
+        try:
+            yield
+        except ConnectionClosed:
+            raise PeerClosed(_end_of(self._connection)) from None
+
+
+def _watch(connection: ClientConnection, tap: Tap) -> None:
+    """Let *tap* see all that passes over *connection* from now on."""
+    messages = _Messages(tap)
     process_event, send, connection_lost = connection.process_event, connection.send, connection.connection_lost
 
-    def process_and_note(event: Any) -> None:
-        assemble.add(event)
+    def note_and_process(event: Any) -> None:
+        messages.add(event)
         process_event(event)
 
     async def note_and_send(message: Any, *args: Any, **kwargs: Any) -> None:
-        whole = await _joined(message)
+        whole = await joined(message)
         tap.frame(whole, is_sent=True)  # before it is sent: an answer may come while `send` still waits
         try:
             await send(whole, *args, **kwargs)
@@ -170,25 +204,24 @@ def _watch(connection: Any, tap: Tap) -> None:
 
     def note_end(error: Exception | None) -> None:
         connection_lost(error)
-        tap.end(_end_of(connection.protocol))
+        tap.end(_end_of(connection))
 
     for frame in tuple(getattr(connection.recv_messages.frames, "queue", ())):  # what came with the handshake
-        assemble.add(frame)
-    connection.process_event, connection.send = process_and_note, note_and_send
-    connection.connection_lost = note_end
+        messages.add(frame)
+    vars(connection).update(process_event=note_and_process, send=note_and_send, connection_lost=note_end)
     if connection.protocol.state is State.CLOSED:
-        tap.end(_end_of(connection.protocol))
+        tap.end(_end_of(connection))
 
 
-class _Assembly:
-    """Messages, put together of their fragments."""
+class _Messages:
+    """What a tap gets of the server: messages, put together of their frames."""
 
     def __init__(self, tap: Tap) -> None:
         self._tap = tap
         self._pieces: list[bytes] = []
         self._is_text = False
 
-    def add(self, frame: Any) -> None:
+    def add(self, frame: Frame) -> None:
         if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
             return
         if frame.opcode is not Opcode.CONT:
@@ -200,199 +233,9 @@ class _Assembly:
                 self._tap.frame(data.decode() if self._is_text else data, is_sent=False)
 
 
-async def _joined(message: Any) -> Message:
-    """Return a message that may be given in fragments."""
-    if isinstance(message, str | bytes):
-        return message
-    if isinstance(message, bytearray | memoryview):
-        return bytes(cast("bytearray", message))
-    if hasattr(message, "__aiter__"):
-        fragments: list[Any] = [fragment async for fragment in cast("AsyncIterable[Any]", message)]
-    else:
-        fragments = list(cast("Iterable[Any]", message))
-    return type(fragments[0])().join(fragments) if fragments else ""
-
-
-def _end_of(protocol: Any) -> Close:
+def _end_of(connection: ClientConnection) -> Close:
+    protocol = connection.protocol
     received, sent = protocol.close_rcvd, protocol.close_sent
-    if received is None and sent is None:
-        return Close(ABNORMAL)
     if received is not None and (sent is None or protocol.close_rcvd_then_sent):
         return Close(received.code, received.reason, "server")
-    return Close(sent.code, sent.reason, "client")
-
-
-# Connections to a peer in memory
-
-
-class MemoryConnection(ClientConnection):
-    """A connection of websockets to a peer in memory: what an application can do with one, without a network."""
-
-    def __init__(self, peer: Peer, open_live: Callable[[], Generator[Any, None, Any]]) -> None:  # pyright: ignore[reportMissingSuperCall]
-        self._peer = peer
-        self._open_live = open_live
-        self._end: Close | None = None
-        self._over = asyncio.Event()
-        self._moved = asyncio.Event()
-        self._is_receiving = False
-        self.id = uuid.uuid4()
-        self.logger = logging.getLogger("websockets.client")
-        self.latency = 0.0
-        self.request = self.response = None
-
-    def __repr__(self) -> str:
-        return f"<MemoryConnection {self.state.name}>"
-
-    @property
-    def local_address(self) -> Any:
-        return ("127.0.0.1", 0)
-
-    @property
-    def remote_address(self) -> Any:
-        return ("127.0.0.1", 0)
-
-    @property
-    def state(self) -> State:
-        return State.OPEN if self._end is None else State.CLOSED
-
-    @property
-    def subprotocol(self) -> None:
-        return None
-
-    @property
-    def close_code(self) -> int | None:
-        return None if self._end is None else self._end.code
-
-    @property
-    def close_reason(self) -> str | None:
-        return None if self._end is None else self._end.reason
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, exc_type: Any, exc_value: Any, traceback: Any) -> None:
-        await self.close(1000 if exc_type is None else 1011)
-
-    async def __aiter__(self) -> AsyncIterator[Any]:
-        with suppress(ConnectionClosedOK):
-            while True:
-                yield await self.recv()
-
-    async def send(self, message: Any, *, text: bool | None = None) -> None:
-        whole = await _joined(message)
-        if text is not None:
-            whole = whole.decode() if text and isinstance(whole, bytes) else whole
-            whole = whole.encode() if not text and isinstance(whole, str) else whole
-        if self._end is not None:
-            raise _closed(self._end)
-        try:
-            await self._peer.take(whole)
-        except GoesLive as leaving:
-            with detour(), _opening(leaving.tap):
-                real = await _Awaited(self._open_live)
-            _watch(real, leaving.tap)
-            # The application has the recorded answers to what it sent so far: the server gets the same messages, and
-            # its own answers to them are read and dropped.
-            live = _LivePeer(real)
-            for earlier in leaving.before:
-                await live.take(earlier)
-            for _ in range(leaving.given):
-                await live.give()
-            self._peer = live
-            self._moved.set()
-            await live.take(whole)
-        except PeerClosed as closed:
-            raise self._ended(closed.close) from None
-        except TestKitError as error:
-            raise _shown_by_interactions(error) from None
-
-    async def _given(self) -> Message:
-        try:
-            return await self._peer.give()
-        except PeerMoved:
-            await self._moved.wait()
-            return await self._peer.give()
-
-    async def recv(self, decode: bool | None = None) -> Any:
-        if self._is_receiving:
-            raise ConcurrencyError("cannot call recv while another coroutine is already running recv or recv_streaming")
-        self._is_receiving = True
-        try:
-            message = await self._given()
-        except PeerClosed as closed:
-            raise self._ended(closed.close) from None
-        except TestKitError as error:
-            raise _shown_by_interactions(error) from None
-        finally:
-            self._is_receiving = False
-        if decode is None:
-            return message
-        if decode:
-            return message if isinstance(message, str) else message.decode()
-        return message.encode() if isinstance(message, str) else message
-
-    async def recv_streaming(self, decode: bool | None = None) -> AsyncIterator[Any]:
-        yield await self.recv(decode)
-
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        if self._end is None:
-            self._end = Close(code, reason, "client")
-            self._over.set()
-            await self._peer.leave(self._end)
-
-    async def wait_closed(self) -> None:
-        await self._over.wait()
-
-    async def ping(self, data: Any = None) -> Any:
-        answered = asyncio.get_running_loop().create_future()
-        answered.set_result(0.0)
-        return answered
-
-    async def pong(self, data: Any = b"") -> None:
-        """Send what no server answers."""
-
-    def _ended(self, close: Close) -> ConnectionClosed:
-        self._end = self._end or close
-        self._over.set()
-        return _closed(self._end)
-
-
-class _Awaited:
-    """Makes an awaitable of a generator."""
-
-    def __init__(self, awaited: Callable[[], Generator[Any, None, Any]]) -> None:
-        self._awaited = awaited
-
-    def __await__(self) -> Generator[Any, None, Any]:
-        return self._awaited()
-
-
-class _LivePeer(Peer):
-    """A real connection behind one that was meant to be answered from memory."""
-
-    def __init__(self, connection: ClientConnection) -> None:
-        self._connection = connection
-
-    async def take(self, message: Message) -> None:
-        try:
-            await self._connection.send(message)
-        except ConnectionClosed:
-            raise PeerClosed(_end_of(self._connection.protocol)) from None
-
-    async def give(self) -> Message:
-        try:
-            return await self._connection.recv()
-        except ConnectionClosed:
-            raise PeerClosed(_end_of(self._connection.protocol)) from None
-
-    async def leave(self, close: Close) -> None:
-        await self._connection.close(close.code, close.reason)
-
-
-def _closed(close: Close) -> ConnectionClosed:
-    """Return what websockets raises on a connection that ended so."""
-    if close.code == ABNORMAL:
-        return ConnectionClosedError(None, None)
-    frame = CloseFrame(close.code, close.reason)
-    kind = ConnectionClosedOK if close.code in (1000, 1001) else ConnectionClosedError
-    return kind(frame, frame, close.by == "server")
+    return Close(ABNORMAL) if sent is None else Close(sent.code, sent.reason, "client")

@@ -20,7 +20,7 @@ from maxim_gemini.testing._http.gemini_hosts import (
     is_token_exchange,
 )
 from maxim_gemini.testing._http.routing import Route
-from maxim_gemini.testing._http.websocket import GoesLive, Tap
+from maxim_gemini.testing._http.websocket import Tap
 from maxim_gemini.testing._replies.live_user import LiveRequest
 from maxim_gemini.testing._replies.request import GeminiRequest
 from maxim_gemini.testing.exceptions import CassetteDrift, CassetteError, CassetteMiss, CassetteUnused
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from maxim_gemini.testing._cassette.replayed_session import ReplayedSession
     from maxim_gemini.testing._http.delivery import Chunking, Fault, Pace
     from maxim_gemini.testing._http.exchange import Response
-    from maxim_gemini.testing._http.websocket import Conversation, Message, Peer
+    from maxim_gemini.testing._http.websocket import Conversation, Network, Peer
 
 RecordMode: TypeAlias = Literal["none", "once", "new_episodes", "all", "rewrite", "verify"]
 """VCR's record modes.
@@ -159,7 +159,7 @@ class Traffic(Route):
         """Give made-up credentials where nothing is ever sent."""
         return not self.sends
 
-    def opens_websocket(self, url: str, headers: Mapping[str, str]) -> Peer | Tap | Response:
+    def opens_websocket(self, url: str, headers: Mapping[str, str], network: Network) -> Peer | Tap | Response:
         """Replay a websocket session or its refusal, have one watched in the network, or raise a miss."""
         request = LiveRequest(url, headers)
         with self._lock:
@@ -176,7 +176,7 @@ class Traffic(Route):
                 pace=self._settings.pace,
                 faults=self._session_faults,
                 miss=self._miss,
-                unknown=functools.partial(self._unknown_session, url, headers, request),
+                network=functools.partial(self._go_live, request, network) if self.sends else None,
                 sent=request.take,
             )
             if replayed is not None:
@@ -184,7 +184,7 @@ class Traffic(Route):
                     self._sessions.append(replayed)
                 return replayed
         if self.sends:
-            return self._tap(url, headers, request)
+            return self._tap(request)
         address = self.cassette.scrubber.address(url)
         what = "no session is left there in" if self.cassette.has_websocket(url) else "no session was recorded there in"
         raise self._miss(f"A websocket was to be opened at {address}: {what} {self.cassette.path}.")
@@ -196,13 +196,13 @@ class Traffic(Route):
 
     # Its parts
 
-    def _tap(self, url: str, headers: Mapping[str, str], request: LiveRequest) -> Tap:
-        lower = {name.lower(): value for name, value in headers.items()}
-        if sdk.is_made_up(lower) and is_gemini_host(urlsplit(url).hostname or ""):
+    def _tap(self, request: LiveRequest) -> Tap:
+        headers = {name.lower(): value for name, value in request.headers}
+        if sdk.is_made_up(headers) and is_gemini_host(urlsplit(request.url).hostname or ""):
             error = CassetteError(NO_CREDENTIALS)
             self._note(error)
             raise error
-        tap = Tap(url, tuple(headers.items()), request.take)
+        tap = Tap(request.url, request.headers, request.take)
         with self._lock:
             self._taps.append(tap)
             self.live += 1
@@ -213,15 +213,13 @@ class Traffic(Route):
     def _conversations(self) -> list[Conversation]:
         return [tap.conversation for tap in self._taps if tap.conversation is not None]
 
-    def _unknown_session(
-        self, url: str, headers: Mapping[str, str], request: LiveRequest, before: tuple[Message, ...], given: int
-    ) -> None:
-        if self.sends:
-            tap = self._tap(url, headers, request)
-            request.begin_again()
-            with self._lock:
-                self.replayed -= bool(before)
-            raise GoesLive(tap, before, given)
+    async def _go_live(self, request: LiveRequest, network: Network, was_replayed: bool) -> Peer:
+        """Have *network* open the session of *request*, of which the beginning was recorded, and no more."""
+        tap = self._tap(request)
+        request.begin_again()
+        with self._lock:
+            self.replayed -= was_replayed
+        return await network(tap)
 
     def _session_faults(self, messages: int) -> Faults:
         with self._lock:

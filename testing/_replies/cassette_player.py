@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from os import PathLike
 
-    from maxim_gemini.testing._http.websocket import Message
-
     from .live_channel import Channel, InThread
     from .render import Heads
     from .request import GeminiRequest
@@ -68,7 +66,6 @@ class CassettePlayer(Player):
             pace=self._pace,
             faults=lambda _: Faults(),
             miss=CassetteMiss,
-            unknown=_stay,
             is_remote=True,
         )
         if replayed is None:
@@ -99,7 +96,3 @@ class CassettePlayer(Player):
 def _unpacked(recorded: Response) -> Heads:
     """Return the headers of an answer that is sent decoded, in pieces of its own."""
     return tuple((name, value) for name, value in recorded.headers if name.lower() not in _PACKED)
-
-
-def _stay(before: tuple[Message, ...], given: int) -> None:
-    """Let what was not recorded be a miss: there is no network to go to."""

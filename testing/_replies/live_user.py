@@ -26,8 +26,8 @@ class LiveRequest:
     """A live session as a request: what its client has sent so far."""
 
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
-        self._url = url
-        self._headers = tuple(headers.items())
+        self.url = url
+        self.headers = tuple(headers.items())
         self._user: LiveUser | None = None
 
     @property
@@ -47,7 +47,7 @@ class LiveRequest:
         self._user = None
 
     def _begun_with(self, message: str | bytes | None) -> GeminiRequest:
-        return GeminiRequest.of("WEBSOCKET", self._url, self._headers, message)
+        return GeminiRequest.of("WEBSOCKET", self.url, self.headers, message)
 
 
 class LiveUser:

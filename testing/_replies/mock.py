@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from vcr.request import Request
 
     from maxim_gemini.testing._http.exchange import Response
-    from maxim_gemini.testing._http.websocket import Peer
+    from maxim_gemini.testing._http.websocket import Network, Peer
 
 _TICK: Final = 0.002
 """Seconds between two looks at a gate."""
@@ -181,7 +181,7 @@ class _OtherRoute(Route):
         ended = "ReadTimeout" if stalls else BROKEN if breaks else COMPLETE
         return Delivery(answer.status, answer.headers, _Pieces(answer.sent), ended=ended)
 
-    def opens_websocket(self, url: str, headers: Mapping[str, str]) -> Peer | Response:
+    def opens_websocket(self, url: str, headers: Mapping[str, str], network: Network) -> Peer | Response:
         """Let the script speak, or refuse."""
         refusal = self._script.refusal(GeminiRequest.of("WEBSOCKET", url, headers.items(), None))
         if refusal is not None:

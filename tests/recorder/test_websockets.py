@@ -11,6 +11,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConcurrencyError, ConnectionClosed
 
 from maxim_gemini.testing import GeminiRecorder, GeminiServer, reply
+from maxim_gemini.testing._cassette import Cassette
+from maxim_gemini.testing._http.websocket import Close
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -117,3 +119,71 @@ async def test_a_replayed_connection_does_what_a_real_one_does(
     with GeminiRecorder(path) as recorder:
         assert await run("wss://generativelanguage.googleapis.com") == live
     assert recorder.outcome.replayed == 1
+
+
+# Sessions that are not recorded, and go to the server after all
+
+
+async def old_session(path: Path) -> None:
+    script = reply.live(reply.text("Old."))
+    with GeminiServer(script) as server, GeminiRecorder(path, record="once", base_url=server.url):
+        async with connect(server.url.replace("http", "ws") + PATH) as socket:
+            await socket.send(SETUP)
+            await socket.recv()
+            await socket.send(says("old"))
+            await turn(socket)
+
+
+async def test_messages_that_are_sent_at_once_go_to_one_connection(tmp_path: Path) -> None:
+    path = tmp_path / "socket.yaml"
+    await old_session(path)
+    with (
+        GeminiServer(reply.live(reply.text("One."), reply.text("Two."))) as server,
+        GeminiRecorder(path, record="new_episodes", base_url=server.url) as recorder,
+    ):
+        async with connect(server.url.replace("http", "ws") + PATH) as socket:
+            await socket.send(SETUP)
+            await socket.recv()
+            await asyncio.gather(socket.send(says("new")), socket.send(says("newer")))
+            assert "One." in str(await turn(socket))
+            assert "Two." in str(await turn(socket))
+        assert len(server.requests) == 1
+    assert recorder.outcome.recorded == 1
+    assert Cassette.load(path).websockets[-1].close == Close(1000, "", "client")
+
+
+@pytest.mark.timeout(60)  # it may end in a wait
+async def test_a_reader_sees_the_end_where_the_server_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "socket.yaml"
+    await old_session(path)
+    with GeminiServer() as server:
+        base = server.url
+    with GeminiRecorder(path, record="new_episodes", base_url=base, strict=False):
+        async with connect(base.replace("http", "ws") + PATH) as socket:
+            await socket.send(SETUP)
+            await socket.recv()
+            reading = asyncio.create_task(socket.recv())
+            await asyncio.sleep(0)
+            with pytest.raises(OSError, match="Connect"):
+                await socket.send(says("new"))
+            with pytest.raises(ConnectionClosed):
+                await reading
+            assert socket.close_code == 1006
+
+
+@pytest.mark.timeout(60)
+async def test_a_recorded_answer_that_is_still_to_come_is_dropped_for_the_server_s(tmp_path: Path) -> None:
+    path = tmp_path / "socket.yaml"
+    await old_session(path)
+    with (
+        GeminiServer(reply.live(reply.text("New."))) as server,
+        GeminiRecorder(path, record="new_episodes", base_url=server.url) as recorder,
+    ):
+        recorder.stall(0.5)
+        async with connect(server.url.replace("http", "ws") + PATH) as socket:
+            reading = asyncio.create_task(socket.recv())
+            await socket.send(SETUP)
+            await socket.send(says("new"))
+            messages = [await reading, *await turn(socket)]
+    assert str(messages).count("setupComplete") == 1
+    assert "New." in str(messages)
