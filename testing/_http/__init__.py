@@ -5,6 +5,6 @@
 
 `routing` opens and closes routes, and patches the libraries, `routes` says which one a request belongs to. One file for
 each library: `httpx` (and httpx2), `aiohttp`, `websockets`, `requests`, `threads`; `memory_websocket` is the connection
-that a replay gives instead of one of websockets; `sdk` holds what google-genai does besides HTTP. `delivery` says how an
-answer travels. Nothing but this folder touches the private names of those libraries.
+that a replay gives in place of one of websockets' own; `sdk` holds what google-genai does besides HTTP. `delivery` says
+how an answer travels. Nothing but this folder touches the private names of those libraries.
 """
