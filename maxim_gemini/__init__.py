@@ -91,7 +91,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used: google-genai alone takes most of a second."""
+    """Import a public name when it is first used: importing google-genai alone takes most of a second."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = _HOMES.get(name, ".async_client" if "Async" in name else ".client")

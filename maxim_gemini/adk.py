@@ -1,12 +1,12 @@
-"""A plugin for google-adk: an ADK session is a session, an invocation a trace, an agent a span of it.
+"""A plugin for google-adk: an ADK session is a session, an invocation is a trace, and an agent is a span of it.
 
 from google.adk.apps import App
 from maxim_gemini.adk import MaximAdkPlugin
 
 app = App(name="support", root_agent=agent, plugins=[MaximAdkPlugin(Maxim().logger())])
 
-It records what agents ask their models, whichever those are, and the tools that they run. google-adk is no dependency:
-this module needs it, and nothing else of this package does.
+It records the requests of agents to their models, of any provider, and the tools that they run. Only this module of the
+package needs google-adk, which is therefore not a dependency.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ except ImportError as error:
 
 
 class _Requested:
-    """The functions that a model requested: each with the id under which the generation's result names it."""
+    """The functions that a model requested, each with its id in the generation's result."""
 
     def __init__(self) -> None:
         self._waiting: list[RequestedCall] = []
 
     def expect(self, calls: list[RequestedCall], at: datetime | None = None) -> None:
-        """Take note of what the model requested; *at* what time doesn't matter, for ADK shows when a tool runs."""
+        """Keep the functions that the model requested. The time is not needed: ADK reports when a tool runs."""
         self._waiting += calls
 
     def take(self, name: str, arguments: dict[str, Any]) -> str:
-        """Return the id of a function that is run; a fresh one for what no model requested."""
+        """Return the id of a function that is run; a new one if no model requested it."""
         alike = [one for one in self._waiting if (one.call.name, dict(one.call.args or {})) == (name, arguments)]
         if not alike:
             return new_id()
@@ -64,12 +64,12 @@ class _Requested:
 
 
 class _Model:
-    """A request to a model that is under way."""
+    """A request to a model that has not ended yet."""
 
     def __init__(self, generation: Generation) -> None:
         self.generation = generation
         self.partial: list[Any] = []
-        """What came of a streamed answer: the last response holds it all, if it comes."""
+        """The pieces of a streamed answer, for a stream that breaks off: the last response repeats all of them."""
 
     def end(self, outcome: Outcome) -> None:
         for response in self.partial:
@@ -78,7 +78,7 @@ class _Model:
 
 
 class _Agent:
-    """An agent that runs: its span."""
+    """A running agent, with its span."""
 
     def __init__(self, holder: Holder) -> None:
         self.holder = holder
@@ -87,7 +87,7 @@ class _Agent:
 
 
 class _Run:
-    """One invocation: its trace, or its span of the trace around it."""
+    """One invocation: a new trace, or part of the trace around it."""
 
     def __init__(self, log: Log, context: Any) -> None:
         self._log = log
@@ -110,7 +110,7 @@ class _Run:
         )
 
     def _begin(self, context: Any, session_id: str | None) -> None:
-        """Begin a trace of its own: there is none around it."""
+        """Begin a new trace: there is none around the invocation."""
         log, trace_id = self._log, self.labels.trace_id
         config: dict[str, Any] = {"id": trace_id, "name": context.app_name}
         if context.user_content is not None:
@@ -143,7 +143,7 @@ class _Run:
         logger.span_end(agent.holder.id)
 
     def agent_of(self, context: Any) -> _Agent:
-        """Return the agent that runs; what runs without one stands in the trace itself."""
+        """Return the running agent; without one, models and tools belong to the trace itself."""
         return self._agents.get(_key(context)) or self._agents.setdefault("", _Agent(self.holder))
 
     def begin_model(self, context: Any, request: Any) -> None:
@@ -190,13 +190,13 @@ class _Run:
             "args": redacted(arguments_text(arguments)),
         }
         agent.holder.add(self._log, "tool_call", config)
-        # What the tool calls of Gemini itself, and the agents that it runs, are part of the agent's span.
+        # Calls that the tool makes with traced clients, and agents that it runs, belong to this agent's span.
         span_id = agent.holder.id if agent.holder.kind == "span" else None
         surroundings.enter(Work(self._log, self.labels._replace(span_id=span_id, hold=None)), context)
         return call_id
 
     def end(self, outcome: Outcome) -> None:
-        """End all that is still open; it may be called again, and does nothing then."""
+        """End everything that is still open. A second call does nothing."""
         if self._is_over:
             return
         self._is_over = True
@@ -220,15 +220,17 @@ class _Run:
 
 
 class MaximAdkPlugin(_BasePlugin):  # type: ignore[misc]
-    """Traces all agents of an ADK app in Maxim; give it to the app, or the runner, as one of its plugins.
+    """Traces all agents of an ADK app in Maxim. Pass it to the app, or to the runner, as one of its plugins.
 
-    A session of ADK's is a session, an invocation a trace, an agent a span of it, with a generation for each request to
-    its model and a tool call for each tool that it ran. Calls that a tool makes with a traced client are part of it.
-    Nothing is shared between plugins, and nothing is kept once an invocation is over.
+    An ADK session is a session, an invocation is a trace, and an agent is a span of it, with a generation for each
+    request to its model and a tool call for each tool that it ran. Calls that a tool makes with a traced client belong
+    to the agent's span. *name* is the plugin's name in ADK; *privacy* is the policy for what may be logged.
+
+    Raises `ImportError` when the module is imported without google-adk.
     """
 
     def __init__(self, logger: Logger, name: str = "maxim_gemini", *, privacy: Privacy | None = None) -> None:
-        super().__init__(name=name)  # pyright: ignore[reportUnknownMemberType]  # it is not there to be looked at
+        super().__init__(name=name)  # pyright: ignore[reportUnknownMemberType]  # google-adk may not be installed
         self._log = Log(logger, privacy)
         self._runs: dict[str, _Run] = {}
         self._tools: dict[int, str] = {}
@@ -237,13 +239,13 @@ class MaximAdkPlugin(_BasePlugin):  # type: ignore[misc]
         return self._runs.get(context.invocation_id)
 
     async def before_run_callback(self, *, invocation_context: Any) -> None:
-        """Begin a trace; a live run is left to its connection, which knows the words and when a turn is over."""
+        """Begin a trace. A live run is not traced here, but by its connection, which knows its turns."""
         if invocation_context.live_request_queue is None and not surroundings.is_suppressed():
             self._log.attempt("begin the trace", self._begin_run, invocation_context)
 
     def _begin_run(self, context: Any) -> None:
         run = self._runs[context.invocation_id] = _Run(self._log, context)
-        # An invocation that is cancelled is dropped without a word.
+        # ADK calls nothing when an invocation is cancelled: it is only garbage-collected.
         weakref.finalize(context, self._abandon, context.invocation_id, run).atexit = False
 
     def _abandon(self, invocation_id: str, run: _Run) -> None:
@@ -252,7 +254,7 @@ class MaximAdkPlugin(_BasePlugin):  # type: ignore[misc]
         self._log.when_free(lambda: run.end(STOPPED_EARLY))
 
     async def on_event_callback(self, *, invocation_context: Any, event: Any) -> None:
-        """Keep the answer."""
+        """Keep the final answer as the trace's output."""
         self._log.attempt("read an event", self._read, invocation_context, event)
 
     def _read(self, context: Any, event: Any) -> None:
@@ -275,17 +277,17 @@ class MaximAdkPlugin(_BasePlugin):  # type: ignore[misc]
             self._log.attempt("end the trace", run.end, outcome)
 
     async def before_agent_callback(self, *, agent: Any, callback_context: Any) -> None:
-        """Begin an agent's span."""
+        """Begin the agent's span."""
         if (run := self._run_of(callback_context)) is not None:
             self._log.attempt("begin the agent", run.begin_agent, agent, callback_context)
 
     async def after_agent_callback(self, *, agent: Any, callback_context: Any) -> None:
-        """End an agent's span."""
+        """End the agent's span."""
         if (run := self._run_of(callback_context)) is not None:
             self._log.attempt("end the agent", run.end_agent, callback_context, SUCCESS)
 
     async def on_agent_error_callback(self, *, agent: Any, callback_context: Any, error: Exception) -> None:
-        """End an agent's span with its error."""
+        """End the agent's span with the error."""
         if (run := self._run_of(callback_context)) is not None:
             self._log.attempt("end the agent", run.end_agent, callback_context, Outcome.of(error))
 
@@ -295,12 +297,12 @@ class MaximAdkPlugin(_BasePlugin):  # type: ignore[misc]
             self._log.attempt("begin the generation", run.begin_model, callback_context, llm_request)
 
     async def after_model_callback(self, *, callback_context: Any, llm_response: Any) -> None:
-        """Take in an answer, or a piece of one; end the generation with the last."""
+        """Record an answer, or a piece of one; the last piece ends the generation."""
         if (run := self._run_of(callback_context)) is not None:
             self._log.attempt("read the answer", run.answer_model, callback_context, llm_response)
 
     async def on_model_error_callback(self, *, callback_context: Any, llm_request: Any, error: Exception) -> None:
-        """End a generation with its error."""
+        """End the generation with the error."""
         if (run := self._run_of(callback_context)) is not None:
             self._log.attempt("end the generation", run.end_model, callback_context, Outcome.of(error))
 
@@ -314,7 +316,7 @@ class MaximAdkPlugin(_BasePlugin):  # type: ignore[misc]
     async def after_tool_callback(
         self, *, tool: Any, tool_args: dict[str, Any], tool_context: Any, result: Any
     ) -> None:
-        """End a tool call with what the tool returned."""
+        """End the tool call with the tool's result."""
         surroundings.leave(tool_context)
         if (call_id := self._tools.pop(id(tool_context), None)) is not None:
             text = redacted(readable(result))
@@ -323,7 +325,7 @@ class MaximAdkPlugin(_BasePlugin):  # type: ignore[misc]
     async def on_tool_error_callback(
         self, *, tool: Any, tool_args: dict[str, Any], tool_context: Any, error: Exception
     ) -> None:
-        """End a tool call with its error."""
+        """End the tool call with the error."""
         surroundings.leave(tool_context)
         if (call_id := self._tools.pop(id(tool_context), None)) is not None:
             described: Any = {"message": redacted(words_of(error)), "code": "", "type": type(error).__name__}
@@ -331,12 +333,12 @@ class MaximAdkPlugin(_BasePlugin):  # type: ignore[misc]
 
 
 def _key(context: Any) -> str:
-    """Return what tells an agent that runs from others: agents run beside each other in branches."""
+    """Return the key of a running agent; several may run at the same time."""
     return f"{getattr(context, 'agent_name', '')}"
 
 
 def _response_of(answer: Any) -> types.GenerateContentResponse:
-    """Return a response of ADK's as google-genai's."""
+    """Convert a response of ADK to one of google-genai."""
     about = {
         name: value
         for name in ("finish_reason", "grounding_metadata", "citation_metadata", "avg_logprobs", "logprobs_result")

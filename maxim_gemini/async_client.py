@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 
 HAS_LIVE = "waiting_for_input" in types.LiveServerContent.model_fields
-"""Whether the Live API has the messages and errors of google-genai 2 and newer, which are traced."""
+"""Whether this is the Live API of google-genai 2 and newer, the only one that is traced."""
 
 
 class MaximGeminiAsyncModels(TracedModels, AsyncModels, sdk_class=AsyncModels):
-    """`client.aio.models`, with a trace of every `generate_content` and `generate_content_stream`."""
+    """Traces `client.aio.models`: each `generate_content` and `generate_content_stream` is a trace."""
 
     _recorded = sdk.RecordedAsyncModels
 
@@ -48,7 +48,7 @@ class MaximGeminiAsyncModels(TracedModels, AsyncModels, sdk_class=AsyncModels):
         trace_id: str | None = None,
         generation_name: str | None = None,
     ) -> types.GenerateContentResponse:
-        """Generate content as the SDK does; log into the trace *trace_id*, or into one of its own."""
+        """Generate content as the SDK does; log into the trace *trace_id*, or into a new one."""
         models, call, request = self._begin(model, contents, config, trace_id, generation_name)
         with call:
             answer: types.GenerateContentResponse = await models.generate_content(**request)
@@ -63,7 +63,7 @@ class MaximGeminiAsyncModels(TracedModels, AsyncModels, sdk_class=AsyncModels):
         trace_id: str | None = None,
         generation_name: str | None = None,
     ) -> AsyncGenerator[types.GenerateContentResponse, Any]:
-        """Stream content as the SDK does; log into the trace *trace_id*, or into one of its own."""
+        """Stream content as the SDK does; log into the trace *trace_id*, or into a new one."""
         models, call, request = self._begin(model, contents, config, trace_id, generation_name)
         with call.ending_on_error():
             opened: AsyncGenerator[types.GenerateContentResponse, Any] = stream_async(
@@ -73,7 +73,7 @@ class MaximGeminiAsyncModels(TracedModels, AsyncModels, sdk_class=AsyncModels):
 
 
 class MaximGeminiAsyncChatSession(TracedChat, AsyncChat, sdk_class=AsyncChat):
-    """One asynchronous chat, with a trace for each turn; see `MaximGeminiChatSession`."""
+    """Traces one asynchronous chat: each turn is a trace; see `MaximGeminiChatSession`."""
 
     _recorded = sdk.RecordedAsyncChat
 
@@ -97,7 +97,7 @@ class MaximGeminiAsyncChatSession(TracedChat, AsyncChat, sdk_class=AsyncChat):
         *,
         generation_name: str | None = None,
     ) -> types.GenerateContentResponse:
-        """Send *message* as the SDK does; text in place of *config* is the generation's name."""
+        """Send *message* as the SDK does. Text in place of *config* is the name of the generation."""
         chat, turn, sent = self._begin(message, config, generation_name)
         with turn:
             answer: types.GenerateContentResponse = await chat.send_message(*sent)
@@ -110,7 +110,7 @@ class MaximGeminiAsyncChatSession(TracedChat, AsyncChat, sdk_class=AsyncChat):
         *,
         generation_name: str | None = None,
     ) -> AsyncGenerator[types.GenerateContentResponse, Any]:
-        """Send *message* and stream the answer as the SDK does; text in place of *config* is the generation's name."""
+        """Send *message* and stream the answer as the SDK does. Text in place of *config* names the generation."""
         chat, turn, sent = self._begin(message, config, generation_name)
         with turn.ending_on_error():
             opened: AsyncGenerator[types.GenerateContentResponse, Any] = stream_async(
@@ -120,7 +120,7 @@ class MaximGeminiAsyncChatSession(TracedChat, AsyncChat, sdk_class=AsyncChat):
 
 
 class MaximGeminiAsyncChats(TracedChats, AsyncChats, sdk_class=AsyncChats):
-    """`client.aio.chats`, whose chats are traced."""
+    """Traces `client.aio.chats`: the chats that it creates are traced."""
 
     _session = MaximGeminiAsyncChatSession
 
@@ -136,20 +136,20 @@ class MaximGeminiAsyncChats(TracedChats, AsyncChats, sdk_class=AsyncChats):
         trace_id: str | None = None,
         session_id: str | None = None,
     ) -> MaximGeminiAsyncChatSession:
-        """Create a chat as the SDK does, in the caller's trace or session, or as a session of its own."""
+        """Create a chat as the SDK does, in the trace *trace_id*, in the session *session_id*, or in a new session."""
         session: MaximGeminiAsyncChatSession = self._create(model, config, history, trace_id, session_id)
         return session
 
 
 class MaximGeminiAsyncClient(Wrapper, AsyncClient, sdk_class=AsyncClient):
-    """A `google.genai.client.AsyncClient` whose calls arrive in Maxim."""
+    """A `google.genai.client.AsyncClient` whose calls are traced in Maxim; see `MaximGeminiClient`."""
 
     def __init__(self, client: AsyncClient, logger: Logger, *, privacy: Privacy | None = None) -> None:
         self._wrap(client, Log(logger, privacy))
 
     @property
     def delivery(self) -> Delivery:
-        """What became of the logs: queued, sent, retried, dropped, spilled."""
+        """The delivery of the logs, with its counts: queued, sent, retried, dropped, spilled, recovered."""
         return self._log.delivery
 
     @property
@@ -164,7 +164,7 @@ class MaximGeminiAsyncClient(Wrapper, AsyncClient, sdk_class=AsyncClient):
 
     @property
     def interactions(self) -> MaximGeminiAsyncInteractions:
-        """The interactions, traced; the SDK's own before google-genai 2.9, which has others."""
+        """The interactions, traced. Before google-genai 2.9, they are another API, and not traced."""
         try:  # as heavy as the rest together, and the SDK imports it late, too
             from .interactions import MaximGeminiAsyncInteractions
         except ImportError:
@@ -174,7 +174,7 @@ class MaximGeminiAsyncClient(Wrapper, AsyncClient, sdk_class=AsyncClient):
 
     @property
     def live(self) -> MaximGeminiAsyncLive:
-        """The Live API, traced; `live.music` is the SDK's own, and so is all of it before google-genai 2."""
+        """The Live API, traced. `live.music` is not traced; before google-genai 2, nothing of it is."""
         if not HAS_LIVE:
             bare: MaximGeminiAsyncLive = self._wrapped.live
             return bare
@@ -190,4 +190,4 @@ class MaximGeminiAsyncClient(Wrapper, AsyncClient, sdk_class=AsyncClient):
         await self._wrapped.__aexit__(*exception)
 
     def __del__(self) -> None:
-        """Leave the user's client open, should the SDK's class ever close it here."""
+        """Leave the application's client open, even if the SDK's class gets a `__del__` that closes it."""

@@ -1,4 +1,4 @@
-"""The synchronous wrappers: `google.genai.Client`, its models and its chats, traced in Maxim."""
+"""The synchronous wrappers: of `google.genai.Client`, its models and its chats."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class MaximGeminiModels(TracedModels, Models, sdk_class=Models):
-    """`client.models`, with a trace of every `generate_content` and `generate_content_stream`."""
+    """Traces `client.models`: each `generate_content` and `generate_content_stream` is a trace."""
 
     _recorded = sdk.RecordedModels
 
@@ -43,7 +43,7 @@ class MaximGeminiModels(TracedModels, Models, sdk_class=Models):
         trace_id: str | None = None,
         generation_name: str | None = None,
     ) -> types.GenerateContentResponse:
-        """Generate content as the SDK does; log into the trace *trace_id*, or into one of its own."""
+        """Generate content as the SDK does; log into the trace *trace_id*, or into a new one."""
         models, call, request = self._begin(model, contents, config, trace_id, generation_name)
         with call:
             answer: types.GenerateContentResponse = models.generate_content(**request)
@@ -58,7 +58,7 @@ class MaximGeminiModels(TracedModels, Models, sdk_class=Models):
         trace_id: str | None = None,
         generation_name: str | None = None,
     ) -> Generator[types.GenerateContentResponse, Any, None]:
-        """Stream content as the SDK does; log into the trace *trace_id*, or into one of its own."""
+        """Stream content as the SDK does; log into the trace *trace_id*, or into a new one."""
         models, call, request = self._begin(model, contents, config, trace_id, generation_name)
         with call.ending_on_error():
             opened: Generator[types.GenerateContentResponse, Any, None] = stream(
@@ -68,10 +68,10 @@ class MaximGeminiModels(TracedModels, Models, sdk_class=Models):
 
 
 class MaximGeminiChatSession(TracedChat, Chat, sdk_class=Chat):
-    """One chat, with a trace for each turn.
+    """Traces one chat: each turn is a trace.
 
-    Without *trace_id* the chat is a session of its own. With it, every turn goes into that trace, which stays the
-    caller's; with *is_local_trace* the id only names the trace of the first turn.
+    Without *trace_id* the chat is a new session. With it, all turns are logged into that trace, which the caller has to
+    end; with *is_local_trace* it is only the id of the first turn's trace.
     """
 
     _recorded = sdk.RecordedChat
@@ -96,7 +96,7 @@ class MaximGeminiChatSession(TracedChat, Chat, sdk_class=Chat):
         *,
         generation_name: str | None = None,
     ) -> types.GenerateContentResponse:
-        """Send *message* as the SDK does; text in place of *config* is the generation's name."""
+        """Send *message* as the SDK does. Text in place of *config* is the name of the generation."""
         chat, turn, sent = self._begin(message, config, generation_name)
         with turn:
             answer: types.GenerateContentResponse = chat.send_message(*sent)
@@ -109,7 +109,7 @@ class MaximGeminiChatSession(TracedChat, Chat, sdk_class=Chat):
         *,
         generation_name: str | None = None,
     ) -> Generator[types.GenerateContentResponse, Any, None]:
-        """Send *message* and stream the answer as the SDK does; text in place of *config* is the generation's name."""
+        """Send *message* and stream the answer as the SDK does. Text in place of *config* names the generation."""
         chat, turn, sent = self._begin(message, config, generation_name)
         with turn.ending_on_error():
             opened: Generator[types.GenerateContentResponse, Any, None] = stream(turn, chat.send_message_stream(*sent))
@@ -117,7 +117,7 @@ class MaximGeminiChatSession(TracedChat, Chat, sdk_class=Chat):
 
 
 class MaximGeminiChats(TracedChats, Chats, sdk_class=Chats):
-    """`client.chats`, whose chats are traced."""
+    """Traces `client.chats`: the chats that it creates are traced."""
 
     _session = MaximGeminiChatSession
 
@@ -133,15 +133,16 @@ class MaximGeminiChats(TracedChats, Chats, sdk_class=Chats):
         trace_id: str | None = None,
         session_id: str | None = None,
     ) -> MaximGeminiChatSession:
-        """Create a chat as the SDK does, in the caller's trace or session, or as a session of its own."""
+        """Create a chat as the SDK does, in the trace *trace_id*, in the session *session_id*, or in a new session."""
         session: MaximGeminiChatSession = self._create(model, config, history, trace_id, session_id)
         return session
 
 
 class MaximGeminiClient(Wrapper, Client, sdk_class=Client):
-    """A `google.genai.Client` whose calls arrive in Maxim; use it exactly like the one it wraps.
+    """A `google.genai.Client` whose calls are traced in Maxim; use it like the client that it wraps.
 
-    It owns nothing: closing it closes the wrapped client, dropping it does not.
+    Everything that is not traced is passed through. Closing it closes the wrapped client; dropping it does not.
+    *privacy* is the policy for what may be logged.
     """
 
     def __init__(self, client: Client, logger: Logger, *, privacy: Privacy | None = None) -> None:
@@ -149,7 +150,7 @@ class MaximGeminiClient(Wrapper, Client, sdk_class=Client):
 
     @property
     def delivery(self) -> Delivery:
-        """What became of the logs: queued, sent, retried, dropped, spilled."""
+        """The delivery of the logs, with its counts: queued, sent, retried, dropped, spilled, recovered."""
         return self._log.delivery
 
     @property
@@ -164,8 +165,8 @@ class MaximGeminiClient(Wrapper, Client, sdk_class=Client):
 
     @property
     def interactions(self) -> MaximGeminiInteractions:
-        """The interactions, traced; the SDK's own before google-genai 2.9, which has others."""
-        try:  # as heavy as the rest together, and the SDK imports it late, too
+        """The interactions, traced. Before google-genai 2.9, they are another API, and not traced."""
+        try:  # imported late, as the SDK does: it takes as long as all the rest
             from .interactions import MaximGeminiInteractions
         except ImportError:
             bare: MaximGeminiInteractions = self._wrapped.interactions
@@ -185,4 +186,4 @@ class MaximGeminiClient(Wrapper, Client, sdk_class=Client):
         self._wrapped.__exit__(*exception)
 
     def __del__(self) -> None:
-        """Leave the user's client open: the SDK's own `__del__` closes it."""
+        """Leave the application's client open: the SDK's own `__del__` would close it."""

@@ -1,7 +1,7 @@
-"""The work that calls belong to: `trace()`, `span()` and `suppress()`.
+"""Group calls of the application: `trace()`, `span()` and `suppress()`.
 
 with trace(logger, name="Answer a customer", input=question) as work:
-    documents = search(question)              # its calls are part of the trace, whatever framework makes them
+    documents = search(question)              # calls in it are part of the trace, whatever framework makes them
     with span("Write"):
         work.output = write(question, documents)
 """
@@ -35,40 +35,40 @@ _SAMPLED: Final = "x-maxim-sampled"
 
 
 class Evaluation(Protocol):
-    """What maxim-py's `evaluate()` returns."""
+    """The result of maxim-py's `evaluate()`."""
 
     def with_evaluators(self, *evaluators: str) -> Any:
-        """Have the named evaluators judge it."""
+        """Let the named evaluators evaluate it."""
         ...
 
     def with_variables(self, variables: dict[str, str], for_evaluators: list[str]) -> Any:
-        """Give evaluators what they need to know."""
+        """Give evaluators the values of their variables."""
         ...
 
 
 class _Block:
-    """A block of code that surrounds calls: `with`, `async with`, or a decorator."""
+    """A block around calls: used in `with`, in `async with`, or as a decorator."""
 
     _is_entered = False
     _inner: Surroundings | None = None
 
     def _copy(self, function: Callable[..., Any]) -> Self:
-        """Return a block for one run of *function*, which this one decorates."""
+        """Return a block for one run of the decorated *function*."""
         raise NotImplementedError
 
     def _begin(self) -> None:
-        """Log the beginning, and surround what comes."""
+        """Log the beginning, and enter the block."""
         raise NotImplementedError
 
     def _end(self, outcome: Outcome) -> None:
         """Log the end."""
 
     def _returned(self, value: object) -> None:
-        """Take in what a decorated function returned."""
+        """Get the return value of a decorated function."""
 
     def __enter__(self) -> Self:
         if self._is_entered:
-            raise RuntimeError(f"{self!r} was entered before: make another one for each piece of work")
+            raise RuntimeError(f"{self!r} was entered before: make a new one for each block")
         self._is_entered = True
         self._begin()
         return self
@@ -88,7 +88,7 @@ class _Block:
         self.__exit__(kind, error, traceback)
 
     def __call__(self, function: F) -> F:
-        """Return *function* with a block of its own around each of its runs; a generator's runs until it is read."""
+        """Return *function* with a new block around each run; that of a generator lasts until it is read to its end."""
         if isinstance(function, (staticmethod, classmethod)):
             return cast("F", type(function)(self(function.__func__)))  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
         if isinstance(function, type):
@@ -127,8 +127,8 @@ class _Block:
 
         return cast("F", run)
 
-    # A generator's block surrounds what its body does, and not what its reader does in between. It stands where the
-    # generator was called.
+    # The block of a generator is around its body, and not around the code that reads it. It is inside the blocks in
+    # which the generator was called.
 
     def _for_call(self, function: Callable[..., Any]) -> Self:
         block = self._copy(function)
@@ -137,7 +137,7 @@ class _Block:
 
     @contextmanager
     def _inside(self) -> Generator[None]:
-        """Surround one step of the body with what surrounded the step before it."""
+        """Run one step of the body in the blocks that it had at the end of the last step."""
         outer = surroundings.current()
         surroundings.restore(self._inner)
         try:
@@ -159,7 +159,7 @@ class _Block:
         self._end(SUCCESS)
 
     def _step(self, generator: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-        """Yield what *generator* yields, with this block around each of its steps."""
+        """Yield the items of *generator*, with this block around each of its steps."""
         texts: list[str] = []
         following: Callable[[], Any] = partial(next, generator)
         with self._until_end():
@@ -206,11 +206,11 @@ class _Block:
 
 
 class _Handle(_Block):
-    """What a trace and a span have in common: what maxim-py's own offer, behind a guard."""
+    """The base of traces and spans: the methods of maxim-py's own, which never raise here."""
 
     _kind: ClassVar[str]
     _add_event: ClassVar[str]
-    """The logger's method for an event, which has another name for each kind."""
+    """The second half of the name of the logger's method for events, which differs by kind."""
 
     def __init__(
         self, name: str | None, input: object, tags: Mapping[str, str] | None, metadata: Mapping[str, Any] | None
@@ -220,14 +220,14 @@ class _Handle(_Block):
         self._input = input
         self._tags = dict(tags or {})
         self._metadata = dict(metadata or {})
-        self._work: Work | None = None  # none where nothing is logged
+        self._work: Work | None = None  # `None` if nothing is logged
         self._is_over = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, id={self.id!r})"
 
     def _do(self, method: str, *args: Any) -> Any:
-        """Call a method of the logger that is about this entity."""
+        """Call a method of the logger with this entity's id."""
         if (work := self._work) is None:
             return None
         log, call = work.log, f"{self._kind}_{method}"
@@ -238,15 +238,15 @@ class _Handle(_Block):
         self._do("add_tag", key, value)
 
     def add_metadata(self, metadata: Mapping[str, Any]) -> None:
-        """Add metadata."""
+        """Add metadata; values of any type are accepted."""
         self._do("add_metadata", dict(metadata))
 
     def add_attachment(self, attachment: Any) -> None:
-        """Add one of maxim-py's attachments: of a file, of data, or of an address."""
+        """Add an attachment of maxim-py: `FileAttachment`, `FileDataAttachment` or `UrlAttachment`."""
         self._do("add_attachment", attachment)
 
     def add_error(self, error: Any) -> None:
-        """Add an error: an exception, or a dict with `message`, `code` and `type` as maxim-py takes it."""
+        """Add an error: an exception, or a dict with `message`, `code` and `type`, all text."""
         described = Outcome.of(error).error if isinstance(error, BaseException) else error
         if described is not None:
             self._do("add_error", described)
@@ -258,16 +258,16 @@ class _Handle(_Block):
         tags: Mapping[str, str] | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        """Add an event."""
+        """Add an event with the id *event_id* and the name *event*."""
         self._do(self._add_event, event_id, event, dict(tags or {}), dict(metadata or {}))
 
     def evaluate(self) -> Evaluation | None:
-        """Return maxim-py's evaluation of it, for `with_evaluators`; `None` where nothing is logged."""
+        """Return maxim-py's evaluation, to call `with_evaluators` on; `None` if nothing is logged."""
         evaluation: Evaluation | None = self._do("evaluate")
         return evaluation
 
     def headers(self) -> dict[str, str]:
-        """Return what has another process, by `trace(logger, headers=...)`, or a single call, go on in it."""
+        """Return `x-maxim-*` headers, with which another process, or a single call, continues this trace or span."""
         if self._work is None:
             return {_SAMPLED: "0"} if surroundings.is_suppressed() else {}
         log, labels = self._work.log, self._work.labels
@@ -276,12 +276,12 @@ class _Handle(_Block):
         if log.privacy.sample < 1 and labels.trace_id is not None:
             if log.keeps(labels.trace_id):
                 headers[_SAMPLED] = "1"
-            elif not log.privacy.keep_errors:  # else the other process holds its part back, too
+            elif not log.privacy.keep_errors:  # with `keep_errors`, the other process holds its part back, too
                 headers[_SAMPLED] = "0"
         return headers
 
     def end(self) -> None:
-        """End it, once its last call has ended; leaving its block does so, too, and either is enough."""
+        """End it before its block is left; if a call in it is still open, it ends with that call."""
         self._end(SUCCESS)
 
     def _end(self, outcome: Outcome) -> None:
@@ -296,12 +296,12 @@ class _Handle(_Block):
         self._work.leave(lambda: log.when_free(self._finish))
 
     def _finish(self) -> None:
-        """Log the end: the block was left, and nothing more comes."""
+        """Log the end: the block was left, and the last call has ended."""
         self._do("end")
 
 
 class TraceHandle(_Handle):
-    """A trace of the application's own: what `trace()` makes, to be used in `with`, `async with`, or as a decorator."""
+    """A trace made by `trace()`: used in `with`, in `async with`, or as a decorator."""
 
     _kind = "trace"
     _add_event = "add_event"
@@ -322,13 +322,13 @@ class TraceHandle(_Handle):
         self._logger = logger
         self._headers = headers
         self._output: object = None
-        self._part: SpanHandle | None = None  # of a trace that was begun in another process
+        self._part: SpanHandle | None = None  # the span of this block, in a trace of another process
         self._is_joined = False
         self.session_id = session_id
 
     @property
     def input(self) -> object:
-        """What the work is about."""
+        """The input: text unchanged, any other value as JSON."""
         return self._input
 
     @input.setter
@@ -338,7 +338,7 @@ class TraceHandle(_Handle):
 
     @property
     def output(self) -> object:
-        """What came of the work; text as it is, anything else as JSON. A decorated function's is what it returns."""
+        """The output: text unchanged, any other value as JSON. A decorated function sets it by its return value."""
         return self._output
 
     @output.setter
@@ -348,17 +348,17 @@ class TraceHandle(_Handle):
             self._do("set_output", readable(value))
 
     def add_feedback(self, feedback: Mapping[str, Any]) -> None:
-        """Add a user's feedback: a dict with `score` and `comment`."""
+        """Add the feedback of a user: a dict with `score` and `comment`."""
         self._do("add_feedback", dict(feedback))
 
     def add_metric(self, name: str, value: float) -> None:
-        """Add a number."""
+        """Add a metric."""
         self._do("add_metric", name, value)
 
     def headers(self) -> dict[str, str]:
-        """Return what has another process go on in the innermost span here, by `trace(logger, headers=...)`.
+        """Return `x-maxim-*` headers, with which another process continues the innermost span here.
 
-        They are `x-maxim-*` headers, to be sent to a service, or kept with a job; a single call takes them, too.
+        Send them to a service, or keep them with a job: `trace(logger, headers=...)` and single calls accept them.
         """
         inner = surroundings.current()
         while inner is not None and inner.owner is not self:
@@ -379,10 +379,12 @@ class TraceHandle(_Handle):
         if surroundings.is_suppressed():
             return
         if self._logger is None:
-            _warn_once("trace() got no logger: it traces nothing")
+            _warn_once("trace() was called without a logger: it traces nothing")
             return
         log = Log(self._logger, self._privacy)
-        if log.attempt("read the headers", self._sampled) == "0":  # a trace that is not logged has no parts
+        if (
+            log.attempt("read the headers", self._sampled) == "0"
+        ):  # the trace is not logged, so no part of it is, either
             surroundings.enter(None, self)
             return
         given = log.attempt("read the headers", labels_in, self._headers, log) or NO_LABELS
@@ -390,14 +392,14 @@ class TraceHandle(_Handle):
         if given.trace_id is None:
             self._work = log.attempt("begin the trace", self._open, log, labels)
         else:
-            self._work = log.attempt("go on in the trace", self._join, log, labels)
+            self._work = log.attempt("continue the trace", self._join, log, labels)
         if self._work is not None:
             surroundings.enter(self._work, self)
             if self._part is not None:
                 self._part.__enter__()
 
     def _sampled(self) -> str | None:
-        """Return `1` or `0` if the process that began the trace says that it logs it, or does not."""
+        """Return `1` if the process that began the trace logs it, `0` if it does not, `None` if it is not known."""
         headers = self._headers or {}
         value = next((headers[name] for name in headers if name.lower() == _SAMPLED), None)
         return {"1": "1", "true": "1", "0": "0", "false": "0"}.get(str(value).lower())
@@ -422,7 +424,7 @@ class TraceHandle(_Handle):
         return work
 
     def _join(self, log: Log, labels: Labels) -> Work:
-        """Go on in a trace of another process, which has begun it and will end it."""
+        """Continue a trace of another process, which has begun it and will end it."""
         assert labels.trace_id is not None
         self._is_joined = True
         log.place(labels.span_id, labels.trace_id)
@@ -431,7 +433,7 @@ class TraceHandle(_Handle):
         self.id, self.session_id = labels.trace_id, labels.session_id
         for known in (self.id, self.session_id):
             if known is not None:
-                log.is_new(known)  # it is not announced again
+                log.is_new(known)  # so that it is not begun again
         if self.name or self._input is not None or self._tags or self._metadata:
             self._part = SpanHandle(self.name or "Work", self._input, self._tags, self._metadata)
         return Work(log, Labels(self.id, self.session_id, span_id=labels.span_id))
@@ -444,7 +446,7 @@ class TraceHandle(_Handle):
         if self._part is not None:
             surroundings.leave(self._part)
             self._part._end(outcome)
-            outcome = SUCCESS  # the error is that of the part; the trace is for the other process to judge
+            outcome = SUCCESS  # the error belongs to the span; the other process decides about the trace
         super()._end(outcome)
 
     def _finish(self) -> None:
@@ -455,14 +457,14 @@ class TraceHandle(_Handle):
 
 
 class SpanHandle(_Handle):
-    """A part of a trace: what `span()` makes, to be used in `with`, `async with`, or as a decorator."""
+    """A span made by `span()`: used in `with`, in `async with`, or as a decorator."""
 
     _kind = "span"
     _add_event = "event"
 
     @property
     def input(self) -> object:
-        """What the part is about."""
+        """The input; it is set by `span()`."""
         return self._input
 
     def _copy(self, function: Callable[..., Any]) -> Self:
@@ -474,7 +476,7 @@ class SpanHandle(_Handle):
         log = surroundings.logger_around()
         labels = NO_LABELS if log is None else surroundings.labels_around(NO_LABELS, log)
         if log is None or labels.trace_id is None:
-            _warn_once("span() outside of a trace logs nothing: put it into `with maxim_gemini.trace(logger):`")
+            _warn_once("span() outside of a trace logs nothing: use it inside `with maxim_gemini.trace(logger):`")
             return
         self._work = log.attempt("begin the span", self._open, log, labels)
         if self._work is not None:
@@ -495,7 +497,7 @@ class SpanHandle(_Handle):
 
 
 class Suppression(_Block):
-    """What `suppress()` makes: to be used in `with`, `async with`, or as a decorator."""
+    """A block made by `suppress()`: used in `with`, in `async with`, or as a decorator."""
 
     def __repr__(self) -> str:
         return "suppress()"
@@ -518,13 +520,13 @@ def trace(
     headers: Mapping[str, str] | None = None,
     privacy: Privacy | None = None,
 ) -> TraceHandle:
-    """Make every traced call inside part of one trace: `with`, `async with`, or a decorator.
+    """Put all traced calls in a block into one trace. Use it in `with`, in `async with`, or as a decorator.
 
-    An exception that leaves the block becomes the trace's error. The trace ends once: when its block was left and the
-    last call made in it has ended. *session_id* is by default that of a trace around it. With the *headers* of a trace
-    of another process, the block is part of that one, as a span if it has a name, an input, tags or metadata; without a
-    trace in them, a trace of its own. *privacy* is for what is logged of the trace and its spans; what is logged of the
-    calls in it is for the policies of their clients.
+    An exception that leaves the block becomes the trace's error. The trace ends when the block was left and the last
+    call in it has ended. *session_id* defaults to the session of a trace around it. With *headers* of a trace of
+    another process (see `TraceHandle.headers`), the block continues that trace: as a span of it, if it has a name, an
+    input, tags or metadata. Without a *logger* it traces nothing, and warns once. *privacy* applies to the trace and
+    its spans; each call in it follows the policy of its own client.
     """
     return TraceHandle(logger, name, input, session_id, tags, metadata, headers, privacy)
 
@@ -536,25 +538,25 @@ def span(
     tags: Mapping[str, str] | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> SpanHandle:
-    """Make every traced call inside part of one span of the trace around it, ours or one of maxim-py's decorators'.
+    """Put all traced calls in a block into one span of the trace around it. Use it like `trace()`.
 
-    Outside of a trace it logs nothing, and warns once.
+    The trace may also be one of maxim-py's decorators. Outside of a trace it logs nothing, and warns once.
     """
     return SpanHandle(name, input, tags, metadata)
 
 
 def suppress() -> Suppression:
-    """Trace nothing inside, whichever client, logger or trace it is."""
+    """Trace no call in a block, whatever client or logger makes it. Use it like `trace()`."""
     return Suppression()
 
 
 def current_trace() -> TraceHandle | None:
-    """Return the innermost `trace()` that this code runs in."""
+    """Return the innermost `trace()` around the running code, or `None`."""
     return _innermost(TraceHandle)
 
 
 def current_span() -> SpanHandle | None:
-    """Return the innermost `span()` of the innermost trace that this code runs in."""
+    """Return the innermost `span()` of the innermost trace around the running code, or `None`."""
     handle = _innermost(_Handle)
     return handle if isinstance(handle, SpanHandle) else None
 

@@ -1,4 +1,4 @@
-"""Every google-genai client of the process: `instrument()` and `uninstrument()`.
+"""Trace all google-genai clients of the process: `instrument()` and `uninstrument()`.
 
 from maxim_gemini import instrument
 
@@ -31,14 +31,14 @@ _WHO: Final = frozenset({"x-goog-api-client", "user-agent"})
 
 
 class InstrumentedCall(NamedTuple):
-    """A call that is about to be traced, for `skip` to look at."""
+    """A call before it is traced: the argument of `skip`."""
 
     method: str
-    """Its method, such as `models.generate_content`, `chats.send_message`, `interactions.create` or `live.connect`."""
+    """The method: `models.generate_content`, `chats.send_message`, `interactions.create`, `live.connect` and so on."""
     target: Any
-    """The object of google-genai that it is called on."""
+    """The object of google-genai whose method is called."""
     arguments: Mapping[str, Any]
-    """Its arguments by name, as they were given."""
+    """The arguments by name, as the caller gave them."""
 
     @property
     def headers(self) -> dict[str, str]:
@@ -49,7 +49,7 @@ class InstrumentedCall(NamedTuple):
         return merged
 
     def made_by(self, library: str) -> bool:
-        """Return whether *library* made the call, such as `google-adk`: it says so in `x-goog-api-client`."""
+        """Return whether *library*, such as `google-adk`, is in the call's `x-goog-api-client` or `user-agent`."""
         wanted = library.lower()
         return any(
             wanted in str(value).lower()
@@ -60,18 +60,18 @@ class InstrumentedCall(NamedTuple):
 
 
 class _Tracing(NamedTuple):
-    """Where calls are logged, and which are left out."""
+    """The log for calls, and the function that skips some of them."""
 
     log: Log
     skip: Callable[[InstrumentedCall], bool] | None
 
     def skips(self, call: InstrumentedCall) -> bool:
-        """Return whether *call* is left out; one that can't be judged is traced."""
-        return self.skip is not None and bool(self.log.attempt("ask what to skip", self.skip, call))
+        """Return whether *call* is not traced; if *skip* fails, it is traced."""
+        return self.skip is not None and bool(self.log.attempt("call `skip`", self.skip, call))
 
 
 class Instrumentation:
-    """What `instrument()` did. As a context manager, it puts back what was before."""
+    """The result of `instrument()`. As a context manager, it restores the state before it at the end of the block."""
 
     def __init__(self, before: _Tracing | None) -> None:
         self._before = before
@@ -93,29 +93,32 @@ def instrument(
     skip: Callable[[InstrumentedCall], bool] | None = None,
     privacy: Privacy | None = None,
 ) -> Instrumentation:
-    """Trace every google-genai client of the process, whoever made it and when; return a context manager to undo it.
+    """Trace every google-genai client of the process, whoever makes it, before or after; return a context manager.
 
-    Calls for which *skip* returns true are left out; *privacy* is what may be logged. Calling it again changes the
-    logger. A client that is wrapped is traced once, by its own logger.
+    Leaving that context manager, or `uninstrument()`, undoes it. Calls for which *skip* returns true are not traced;
+    *privacy* is the policy for what may be logged. A second call replaces these settings. A wrapped client is traced
+    once, by its own logger.
+
+    Raises `TypeError` without a logger, or if *skip* is not callable.
     """
-    if logger is None:  # pyright: ignore[reportUnnecessaryComparison]  # a setting that is missing, perhaps
-        raise TypeError("instrument() needs a logger of Maxim, such as Maxim().logger(), got None")
+    if logger is None:  # pyright: ignore[reportUnnecessaryComparison]  # a missing setting, for example
+        raise TypeError("instrument() needs a Maxim logger, such as Maxim().logger(), got None")
     if skip is not None and not callable(skip):
         raise TypeError(f"skip must be a function of an InstrumentedCall, got {skip!r}")
     return Instrumentation(_put(_Tracing(Log(logger, privacy), skip)))
 
 
 instrument_google_genai = instrument
-"""The same, under a name like those of maxim-py."""
+"""The same as `instrument`, with a name like those of maxim-py's functions."""
 
 
 def uninstrument() -> None:
-    """Trace no client but those that are wrapped; it may be called again, and does nothing then."""
+    """Undo `instrument()`: only wrapped clients are traced. Without a call of `instrument()` it does nothing."""
     _put(None)
 
 
 def _put(tracing: _Tracing | None) -> _Tracing | None:
-    """Trace by *tracing* from now on; return what was before."""
+    """Set *tracing* for the process; return the value before."""
     global _tracing
     with _lock:
         before, _tracing = _tracing, tracing
@@ -127,7 +130,7 @@ def _put(tracing: _Tracing | None) -> _Tracing | None:
 
 
 class _Method(NamedTuple):
-    """A method of google-genai's that is traced by one of our wrappers."""
+    """A method of google-genai that one of the wrappers traces."""
 
     surface: str
     name: str
@@ -137,10 +140,10 @@ class _Method(NamedTuple):
     """The names of its positional arguments."""
     required: frozenset[str] = frozenset()
     known: frozenset[str] | None = None
-    """All arguments that it has; what has others is the SDK's to refuse."""
+    """The names of all its arguments; for others, the SDK raises its own error."""
 
     def traced(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        """Return what stands in for *original*: it runs on the user's object as if that were wrapped."""
+        """Return a replacement of *original*, which runs on the application's object as if that were wrapped."""
 
         def call(target: Any, *args: Any, **named: Any) -> Any:
             tracing = _tracing
@@ -152,7 +155,7 @@ class _Method(NamedTuple):
         return call
 
     def read(self, original: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """Return the same for the function of a property."""
+        """Return a replacement of *original*, the function of a property."""
 
         def get(target: Any) -> Any:
             tracing = _tracing
@@ -176,13 +179,13 @@ class _Method(NamedTuple):
         args: tuple[Any, ...],
         named: dict[str, Any],
     ) -> Any:
-        """Return *target* as if it were wrapped; `None` where the call is not to be traced."""
+        """Return a wrapper around *target* for one call; `None` if the call is not traced."""
         if _is_traced_above(target):
             return None
         arguments = {**dict(zip(self.positional, args, strict=False)), **named}
         call = InstrumentedCall(f"{self.surface}.{self.name}", target, arguments)
-        # A wrapper would come to the same; it is needed for headers that must not be sent, and where the call may show
-        # the end of an interaction that was begun outside.
+        # A wrapper would not trace it, either. It is only needed to remove headers, and if the call may show the end of
+        # an interaction that was begun outside of `suppress()`.
         if is_suppressed() and self.name not in ("get", "cancel") and not any(map(has_labels, _headers_of(call))):
             return None
         if tracing.skips(call):
@@ -203,7 +206,7 @@ _OURS: Final = frozenset({"trace_id", "session_id", "generation_name", "audio_se
 
 
 def _is_traced_above(target: Any) -> bool:
-    """Return whether a wrapper records the call that this one is a part of: a tracer's own method is below it."""
+    """Return whether *target* is called inside a method that a wrapper records as a whole."""
     above = _room("_generate_content.opaque").models_above()
     return above is not None and (above is target or above is _room("_generate_content.sdk").models_of(target))
 
@@ -221,12 +224,12 @@ def _headers_of(call: InstrumentedCall) -> Iterator[Any]:
 
 @cache
 def _room(module: str) -> Any:
-    """Return a module that is imported when it is first needed: the SDK is just being imported when it is patched."""
+    """Import a module on first use: when the SDK is patched, it is still being imported itself."""
     return import_module(f".{module}", __package__)
 
 
 def _ours(module: str, name: str) -> Callable[[], Any]:
-    """Return what gives a wrapper, from a module that is imported when it is first needed."""
+    """Return a function that returns a wrapper class, and imports its module on first use."""
     return cache(lambda: getattr(_room(module), name))
 
 
@@ -272,7 +275,7 @@ def _interactions_patches(module: ModuleType) -> Iterable[Patch]:
 
 def _live_patches(module: ModuleType) -> Iterable[Patch]:
     if "waiting_for_input" not in module.types.LiveServerContent.model_fields:
-        return  # google-genai 1, whose Live API is another
+        return  # google-genai 1, which has another Live API
     required = frozenset({"model"})
     wrapper = _ours("live", "MaximGeminiAsyncLive")
     method = _Method("live", "connect", module.AsyncLive, wrapper, required=required, known=required | {"config"})

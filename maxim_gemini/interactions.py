@@ -1,4 +1,4 @@
-"""`client.interactions` and `client.aio.interactions`, traced; imported when they are first used, as the SDK does."""
+"""Trace `client.interactions` and `client.aio.interactions`. Imported on first use, as the SDK does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class MaximGeminiInteractions(
     TracedInteractions, sdk.GeminiNextGenInteractions, sdk_class=sdk.GeminiNextGenInteractions
 ):
-    """`client.interactions`: each `create` is a trace, a chain of them a session."""
+    """Traces `client.interactions`: each `create` is a trace, and a chain of interactions is a session."""
 
     def __init__(
         self, interactions: sdk.GeminiNextGenInteractions, logger: Logger, *, privacy: Privacy | None = None
@@ -33,7 +33,7 @@ class MaximGeminiInteractions(
         generation_name: str | None = None,
         **request: Any,
     ) -> Any:
-        """Create an interaction as the SDK does; log into the trace *trace_id*, else into the session of its chain."""
+        """Create an interaction as the SDK does; log into the trace *trace_id*, or a new one in the chain's session."""
         call = self._begin(request, trace_id, session_id, generation_name)
         if call is None:
             return self._unrecorded.create(**request)
@@ -49,7 +49,7 @@ class MaximGeminiInteractions(
         return self._answered(response, call)
 
     def get(self, id: str, **request: Any) -> Any:
-        """Read an interaction as the SDK does; one that ran in the background ends with it."""
+        """Read an interaction as the SDK does; if it ran in the background and has ended, end its trace."""
         response = self._unrecorded.get(id, **request)
         if sdk.is_stream(response):
             self._resume(id, request)
@@ -57,30 +57,24 @@ class MaximGeminiInteractions(
         return self._seen(response)
 
     def cancel(self, id: str, **request: Any) -> Any:
-        """Cancel an interaction as the SDK does."""
+        """Cancel an interaction as the SDK does, and end its trace."""
         return self._seen(self._unrecorded.cancel(id, **request))
 
     @property
     def with_raw_response(self) -> Any:
-        """The same methods, which return the raw HTTP response."""
+        """The same methods, returning the raw HTTP response."""
         return _Accessor("with_raw_response", self._wrapped, self._unrecorded, self._life, is_async=False)
 
     @property
     def with_streaming_response(self) -> Any:
-        """The same methods, which return a context manager around the HTTP response, whose body is not read yet."""
-        return _Accessor(
-            "with_streaming_response",
-            self._wrapped,
-            self._unrecorded,
-            (self._begin, self._answered_raw),
-            is_async=False,
-        )
+        """The same methods, returning a context manager of the HTTP response, whose body is not read yet."""
+        return _Accessor("with_streaming_response", self._wrapped, self._unrecorded, self._life, is_async=False)
 
 
 class MaximGeminiAsyncInteractions(
     TracedInteractions, sdk.AsyncGeminiNextGenInteractions, sdk_class=sdk.AsyncGeminiNextGenInteractions
 ):
-    """`client.aio.interactions`: each `create` is a trace, a chain of them a session."""
+    """Traces `client.aio.interactions`: each `create` is a trace, and a chain of interactions is a session."""
 
     def __init__(
         self, interactions: sdk.AsyncGeminiNextGenInteractions, logger: Logger, *, privacy: Privacy | None = None
@@ -95,7 +89,7 @@ class MaximGeminiAsyncInteractions(
         generation_name: str | None = None,
         **request: Any,
     ) -> Any:
-        """Create an interaction as the SDK does; log into the trace *trace_id*, else into the session of its chain."""
+        """Create an interaction as the SDK does; log into the trace *trace_id*, or a new one in the chain's session."""
         call = self._begin(request, trace_id, session_id, generation_name)
         if call is None:
             return await self._unrecorded.create(**request)
@@ -111,7 +105,7 @@ class MaximGeminiAsyncInteractions(
         return self._answered(response, call)
 
     async def get(self, id: str, **request: Any) -> Any:
-        """Read an interaction as the SDK does; one that ran in the background ends with it."""
+        """Read an interaction as the SDK does; if it ran in the background and has ended, end its trace."""
         response = await self._unrecorded.get(id, **request)
         if sdk.is_stream(response):
             self._resume(id, request)
@@ -119,7 +113,7 @@ class MaximGeminiAsyncInteractions(
         return self._seen(response)
 
     async def cancel(self, id: str, **request: Any) -> Any:
-        """Cancel an interaction as the SDK does."""
+        """Cancel an interaction as the SDK does, and end its trace."""
         return self._seen(await self._unrecorded.cancel(id, **request))
 
     def connect(
@@ -131,17 +125,17 @@ class MaximGeminiAsyncInteractions(
         generation_name: str | None = None,
         **request: Any,
     ) -> Any:
-        """Connect to a live interaction as the SDK does (3.5 and newer); log its events."""
+        """Connect to a live interaction as the SDK does (3.5 and newer), and log its events."""
         return self._connect(id, request, trace_id, session_id, generation_name)
 
     @property
     def with_raw_response(self) -> Any:
-        """The same methods, which return the raw HTTP response."""
+        """The same methods, returning the raw HTTP response."""
         return _Accessor("with_raw_response", self._wrapped, self._unrecorded, self._life, is_async=True)
 
     @property
     def with_streaming_response(self) -> Any:
-        """The same methods, which return a context manager around the HTTP response, whose body is not read yet."""
+        """The same methods, returning a context manager of the HTTP response, whose body is not read yet."""
         return _Accessor("with_streaming_response", self._wrapped, self._unrecorded, self._life, is_async=True)
 
 
@@ -150,7 +144,7 @@ if not hasattr(sdk.AsyncGeminiNextGenInteractions, "connect"):  # google-genai b
 
 
 class _Accessor:
-    """The raw accessor *name* of wrapped interactions; what is not traced is the SDK's own."""
+    """The raw accessor *name* of wrapped interactions; methods that are not traced are the SDK's own."""
 
     def __init__(self, name: str, interactions: Any, unrecorded: Any, life: tuple[Any, Any], *, is_async: bool) -> None:
         self._name = name
@@ -170,7 +164,7 @@ class _Accessor:
         generation_name: str | None = None,
         **request: Any,
     ) -> Any:
-        """Create an interaction as the SDK's accessor does: return a response, a manager of one, or an awaitable."""
+        """Create an interaction as the SDK's accessor does: return a response, a context manager, or an awaitable."""
         call = self._begin(request, trace_id, session_id, generation_name)
         if call is None:
             return getattr(self._unrecorded, self._name).create(**request)
@@ -195,7 +189,7 @@ class _Accessor:
 
 
 class _Opened:
-    """The SDK's context manager around an HTTP response, and with it the end of the call."""
+    """The SDK's context manager of an HTTP response; leaving it ends the call."""
 
     def __init__(self, manager: Any, call: Any) -> None:
         self._manager = manager

@@ -1,4 +1,4 @@
-"""`client.aio.live`, traced: a session for each connection, a trace for each turn."""
+"""Trace `client.aio.live`: a session for each connection, a trace for each turn."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ._core.privacy import Privacy
 
 AUDIO_SECONDS: Final = "MAXIM_GEMINI_AUDIO_SECONDS"
-"""The environment variable for the seconds of sound that are logged of each side of a turn; 0 logs none."""
+"""Environment variable: the seconds of sound that are logged for each side of a turn; 0 logs no sound."""
 
 _DEFAULT_SECONDS: Final = 60.0
 
@@ -39,7 +39,7 @@ _DEFAULT_SECONDS: Final = 60.0
 class MaximGeminiAsyncLive(Wrapper, AsyncLive, sdk_class=AsyncLive):
     """`client.aio.live`: each connection is a session, each turn in it a trace.
 
-    Of the sound of each side of a turn, *audio_seconds* are logged at the most; 0 logs none.
+    At most *audio_seconds* of sound are logged for each side of a turn; 0 logs no sound.
     """
 
     _audio_seconds: float | None
@@ -65,7 +65,7 @@ class MaximGeminiAsyncLive(Wrapper, AsyncLive, sdk_class=AsyncLive):
         generation_name: str | None = None,
         audio_seconds: float | None = None,
     ) -> AsyncGenerator[AsyncSession, None]:
-        """Connect as the SDK does; log into the session *session_id*, that of a resumed handle, or one of its own."""
+        """Connect as the SDK does; log into the session *session_id*, that of a resumed handle, or a new one."""
         request: dict[str, Any] = {"model": model}
         if config is not OMITTED:
             request["config"] = config
@@ -75,13 +75,13 @@ class MaximGeminiAsyncLive(Wrapper, AsyncLive, sdk_class=AsyncLive):
         with connection or nullcontext():
             async with live.connect(**request) as session:
                 if connection is not None and (socket := sdk.websocket_of(session)) is not None:
-                    self._log.attempt("watch the live session", connection.watch, socket, sdk.ConnectionClosed)
+                    self._log.attempt("record the live session", connection.watch, socket, sdk.ConnectionClosed)
                 yield session
 
     def _begin(
         self, request: dict[str, Any], labels: Labels, audio_seconds: float | None
     ) -> tuple[ConnectionLog | None, Any, dict[str, Any]]:
-        """Return what takes note of a connection, what connects, and the request to make."""
+        """Return the record of the connection, the object that connects, and the arguments of the request."""
         log = self._log
         of_headers, config = split_labels(request.get("config"), log)
         if "config" in request:
@@ -104,7 +104,7 @@ class MaximGeminiAsyncLive(Wrapper, AsyncLive, sdk_class=AsyncLive):
         return ConnectionLog(log, session), live, request
 
     def _seconds(self, given: float | None) -> float:
-        """Return the limit of the connection, of this wrapper, or of the environment."""
+        """Return the seconds of sound to log: those of the connection, of this wrapper, or of the environment."""
         for one in (given, self._audio_seconds):
             if one is not None:
                 return max(0.0, one)
@@ -114,14 +114,14 @@ class MaximGeminiAsyncLive(Wrapper, AsyncLive, sdk_class=AsyncLive):
         if value:
             self._log.warn(
                 AUDIO_SECONDS,
-                "%s=%.100r is ignored, and %g used: expected a number of seconds, as in %s=60, or 0 for no sound",
+                "%s=%.100r is ignored, and %g is used: expected a number of seconds, such as %s=60, or 0 for no sound",
                 *(AUDIO_SECONDS, value, _DEFAULT_SECONDS, AUDIO_SECONDS),
             )
         return _DEFAULT_SECONDS
 
 
 def _unknown(_call: object) -> None:
-    """Return the id of a function call: a system instruction has none."""
+    """Return no id: a system instruction has no function calls."""
 
 
 def _setting(config: Any, *names: str) -> Any:

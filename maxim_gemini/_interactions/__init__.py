@@ -1,1 +1,1 @@
-"""`client.interactions`: what it asks, what it answers, and which interactions belong together."""
+"""The surface `client.interactions`."""

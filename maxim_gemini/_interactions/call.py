@@ -1,4 +1,4 @@
-"""One `interactions.create`: its trace, one generation for each remote call, what Google ran, the agent's span."""
+"""One call of `interactions.create`: trace, generations, tools that Google ran, and the span of an agent."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 RUNNING: Final = frozenset({"in_progress", "queued"})
-"""Statuses of an interaction in the background that goes on."""
+"""Statuses of a background interaction that is still running."""
 
 ABANDONED: Final = Outcome("abandoned")
 
 
 class InteractionCall(Call):
-    """One call with *body*, the fields of its request as the application gave them."""
+    """One call; *body* has the fields of the request as the application gave them."""
 
     __slots__ = ("_answer", "_body", "_conversation", "_last", "is_streamed")
 
@@ -46,7 +46,7 @@ class InteractionCall(Call):
         self.is_streamed = False
 
     def send(self, *, streamed: bool, continues: bool) -> Generation:
-        """Begin the generation of one remote call, which is about to be made."""
+        """Begin the generation of one remote call, which is made next."""
         self._settle(SUCCESS)
         self.is_streamed = streamed
         request = _read(self._body, self.log)
@@ -55,7 +55,7 @@ class InteractionCall(Call):
         return self._open(request, continues=continues)
 
     def ask(self, fields: JsonDict, start: Start) -> Generation:
-        """Begin the generation of what was sent at *start* over a connection; its answer goes on with the last one."""
+        """Begin the generation of *fields*, sent over a connection at *start*; its answer continues the last one."""
         self._settle(SUCCESS)
         self.configure(fields)
         self.is_streamed = True
@@ -77,37 +77,37 @@ class InteractionCall(Call):
         return self._last
 
     def add(self, response: Any, at: Start | None = None) -> None:
-        """Take in an interaction that was read again, or an event of it, which comes now or came *at* a time."""
+        """Add an interaction that was read again, or an event of it, that arrives now or has arrived *at* a time."""
         if self._last is not None:
             self._last.add(response, at)
 
     def configure(self, fields: JsonDict) -> None:
-        """Take in fields of the requests that follow."""
+        """Set *fields* of the following requests."""
         self._body = {**self._body, **fields}
 
     def learn(self, head: JsonDict) -> None:
-        """Take in fields of the interaction that no event brought."""
+        """Set fields of the interaction that are in none of its events."""
         if self._answer is not None:
             self._answer.add(head)
 
     @property
     def waits_for_functions(self) -> bool:
-        """Whether the application has functions to run."""
+        """Whether the application has to run functions."""
         return self._answer is not None and bool(function_calls(self._answer.interaction))
 
     def resume(self) -> None:
-        """Be ready for a stream that goes on after an event that has been read."""
+        """Prepare for a stream that continues an earlier one of the same interaction."""
         if self._answer is not None:
             self._answer.steps.resume()
 
     def received(self, response: R) -> R:
-        """Take in the whole answer of a remote call, and give it back."""
+        """Record the whole answer of a remote call, and return it."""
         self.log.attempt("read the answer", self._receive, response)
         return response
 
     def _receive(self, response: Any) -> None:
         interaction = response
-        if not hasattr(response, "status"):  # a raw response, of a stream perhaps, or not read yet
+        if not hasattr(response, "status"):  # a raw response, which may be a stream, or not be read yet
             interaction = None
             with suppress(Exception):
                 interaction = json.loads(response.http_response.content)
@@ -118,13 +118,13 @@ class InteractionCall(Call):
             self._settle(SUCCESS)
 
     def goes_on(self) -> bool:
-        """Return whether the interaction runs in the background: it is then kept until a later call shows its end."""
+        """Return whether the interaction runs in the background; keep it until a later call shows that it has ended."""
         head = self._head()
         if head.get("status") not in RUNNING or not head.get("id"):
             return False
         self._remember(head)
-        self.trace.release()  # it may run for hours, or never be looked at again
-        self._body, self._unsent = {}, Request  # its input may be large, and the call stays
+        self.trace.release()  # it may run for hours, or never be read again
+        self._body, self._unsent = {}, Request  # the call is kept, and its input may be large
         self._attached.clear()
         chains = self._chains
         if not chains.end_with_logger:
@@ -136,20 +136,20 @@ class InteractionCall(Call):
         return True
 
     def end(self, outcome: Outcome) -> None:
-        """End what is still open."""
+        """End the generation and the call."""
         self._settle(outcome)
         super().end(outcome)
 
     def _settle(self, outcome: Outcome) -> None:
-        """End the generation, log what Google ran in it, remember where it belongs."""
+        """End the generation, log the tools that Google ran, and remember the interaction's session."""
         answer, self._answer = self._answer, None
         if answer is None or self._last is None:
             return
         self._last.end(outcome)
         interaction = answer.interaction
         self._remember(interaction.head)
-        for tool in self.log.attempt("read what Google ran", server_tools, interaction) or ():
-            self.log.attempt("log what Google ran", self._log_tool, tool)
+        for tool in self.log.attempt("read the tools that Google ran", server_tools, interaction) or ():
+            self.log.attempt("log a tool that Google ran", self._log_tool, tool)
         for kind in answer.steps.unknown:
             self.log.remark(f"unknown {kind}", "Unknown part of an interaction: %s", kind)
 
@@ -185,17 +185,17 @@ class InteractionCall(Call):
 
 
 class InteractionChains(Chains[InteractionCall]):
-    """The chains of one logger."""
+    """The interactions of one logger."""
 
     __slots__ = ("end_with_logger",)
 
     def __init__(self) -> None:
         super().__init__()
         self.end_with_logger = False
-        """Whether what still runs is ended when the logger is cleaned up: it is from the first one on."""
+        """Whether `abandon` is registered to run before the logger is cleaned up."""
 
     def abandon(self) -> None:
-        """End all that still runs: its end will not be seen."""
+        """End the calls of all interactions that are still running: nothing will read their end."""
         for call in self.give_up():
             call.end(ABANDONED)
 

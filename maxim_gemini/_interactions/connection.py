@@ -1,4 +1,4 @@
-"""A live interaction: the events that go over its websocket -> its trace, with a generation for each answer."""
+"""A live interaction: converts the events of its websocket to a trace, with a generation for each answer."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from .call import InteractionCall
 
 _OTHER_INPUT: Final = frozenset({"user_action", "world_setup"})
-"""What the application sends that is no content: it is logged as it is."""
+"""Events of the application that are no content; they are logged as JSON."""
 
 
 class Event(dict[str, Any]):
-    """An event as it came: it is read as those of a stream are."""
+    """An event of a connection, in a form that can be read like an event of a stream."""
 
     @property
     def event_type(self) -> Any:
-        """Its kind."""
+        """The kind of event."""
         return self.get("event_type")
 
 
 class LiveInteraction:
-    """One connection to the interaction *interaction_id*, logged by *call*, which ends with it if that *is_own*."""
+    """One connection to the interaction *interaction_id*, recorded by *call*, which it ends if *is_own*."""
 
     def __init__(self, call: InteractionCall, interaction_id: str, *, is_own: bool) -> None:
         self._call = call
@@ -39,10 +39,10 @@ class LiveInteraction:
         self._sent_at: Start | None = None
 
     def begin(self) -> None:
-        """Do nothing: what is sent or comes first begins the trace."""
+        """Do nothing: the first event begins the trace."""
 
     def take(self, frame: Frame) -> None:
-        """Take in the events of the next frame; what is no JSON is an error that the SDK raises."""
+        """Read the events of the next frame; the SDK raises an error if it is no JSON."""
         try:
             message = mapping(json.loads(frame.content)) or {}
         except ValueError:
@@ -77,7 +77,7 @@ class LiveInteraction:
             self._call.add(Event(event), at)
 
     def _answer(self, at: Start) -> None:
-        """Begin a generation with the first event after what the application sent."""
+        """Begin a generation at the first event after new input."""
         if self._call.generation is not None and not self._input:
             return
         self._call.learn({"status": "requires_action" if self._call.waits_for_functions else "completed"})
@@ -89,7 +89,7 @@ class LiveInteraction:
         self._call.learn({"id": self._id, "status": "in_progress"})
 
     def _finish(self, outcome: Outcome, head: JsonDict, at: Start) -> None:
-        """End the interaction, with its last count of tokens."""
+        """End the interaction; *head* may have the last token counts."""
         if self._input or (self._call.generation is None and head.get("usage")):
             self._ask(self._sent_at or at)
         self._call.learn(head)
@@ -97,11 +97,11 @@ class LiveInteraction:
         self._call.end(outcome)
 
     def close(self, outcome: Outcome, at: Start, code: int) -> None:
-        """End the call: a broken connection is an error, though the interaction may go on."""
+        """End the call. A broken connection is an error, even if the interaction continues to run."""
         self.end(outcome, at)
 
     def end(self, outcome: Outcome, at: Start) -> None:
-        """End the call, if the interaction has not ended before."""
+        """End the call, if the interaction has not ended yet."""
         if self._input:
             self._ask(self._sent_at or at)
         if self._is_own:
@@ -109,6 +109,6 @@ class LiveInteraction:
 
 
 def _failure_in(status: Any) -> JsonDict:
-    """Return the error that a status names: a code other than 0."""
+    """Return the error in a status: one with a code other than 0."""
     error = mapping(status)
     return {"errors": [error], "status": "failed"} if error and error.get("code") else {}

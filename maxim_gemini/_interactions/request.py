@@ -1,4 +1,4 @@
-"""What an interaction asks -> messages, attachments and model parameters as Maxim takes them. Pure."""
+"""Convert the request of an interaction to Maxim's messages, attachments and model parameters. Pure."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _CONTENTS: Final = MEDIA | {"text"}
 
 
 def read_request(body: JsonDict) -> Request:
-    """Return what *body*, the fields of a create request, asks: text, contents, turns or steps, in any mixture."""
+    """Return the request in *body*, the fields of a create request: text, contents, turns or steps, in any mixture."""
     request = Request()
     if instruction := body.get("system_instruction"):
         request.messages.append({"role": "system", "content": as_text(plain(instruction))})
-    loose: list[Any] = []  # contents that stand alone: together they are the user's message
+    loose: list[Any] = []  # contents outside of a turn: together they are the user's message
     for item in listed(plain(body.get("input"))):
         if _is_content(item):
             loose.append(item)
@@ -34,7 +34,7 @@ def read_request(body: JsonDict) -> Request:
 
 
 def read_parameters(body: JsonDict) -> dict[str, str]:
-    """Return the caller's own parameters in Maxim's wire form: strings as they are, the rest as JSON."""
+    """Return the parameters in *body* in Maxim's wire form: strings unchanged, the rest as JSON."""
     given = {name: plain(value) for name, value in body.items() if value is not None and name not in _NOT_PARAMETERS}
     return {name: redacted(as_text(value)) for name, value in without_credentials(given).items()}
 
@@ -53,7 +53,7 @@ def _add_message(request: Request, role: str, contents: Any) -> None:
 
 
 def _add_step(request: Request, step: JsonDict) -> None:
-    """Add what *step*, or a turn of the first schema, adds to the conversation."""
+    """Add *step*, or a turn of the first schema, to the messages."""
     kind = str(step.get("type") or "")
     if kind in ("user_input", "model_output") or (not kind and "content" in step):
         role = "assistant" if kind == "model_output" else _ROLES.get(str(step.get("role")), "user")
@@ -66,7 +66,7 @@ def _add_step(request: Request, step: JsonDict) -> None:
     elif kind == "thought":
         if summary := summary_of(step):
             request.messages.append({"role": "assistant", "content": "", "thoughts": summary})
-    else:  # what Google ran, or a kind of step that is not known yet
+    else:  # a tool that Google ran, or an unknown kind of step
         request.messages.append({"role": "assistant", "content": f"[{kind or 'input'} {as_text(step)}]"})
 
 

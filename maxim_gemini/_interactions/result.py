@@ -1,4 +1,4 @@
-"""An interaction's steps -> result, metadata, function calls, what Google ran, attachments. Pure."""
+"""Convert an interaction's steps to a result, metadata, function calls, server tools and attachments. Pure."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 _FINISH_REASONS: Final = {"requires_action": "tool_calls", "incomplete": "length", "budget_exceeded": "length"}
-"""Statuses that have a name of their own in Maxim's results; the others stand as they are."""
+"""Statuses with another name in Maxim's results; all others are used unchanged."""
 
 RETRIEVALS: Final = frozenset({"google_search", "file_search", "retrieval", "url_context"})
-"""What Google runs to look something up; everything else that it runs is a tool call."""
+"""Server tools that are logged as retrievals; all others are tool calls."""
 
 ENDED: Final = frozenset({"completed", "failed", "cancelled", "incomplete", "budget_exceeded", "requires_action"})
-"""Statuses after which a background interaction does not change by itself."""
+"""Statuses at which a background interaction has ended."""
 
 _HEAD_IN_METADATA: Final = (
     "status",
@@ -45,7 +45,7 @@ class FunctionCall(NamedTuple):
 
 
 class ServerTool(NamedTuple):
-    """What Google ran for an interaction: *output* is `None` where no result came."""
+    """A tool that Google ran for an interaction; *output* is `None` if there was no result."""
 
     name: str
     is_retrieval: bool
@@ -55,7 +55,7 @@ class ServerTool(NamedTuple):
 
 
 class InteractionAnswer:
-    """One interaction's answer: whole, or event by event. *id_of* makes the ids of its function calls."""
+    """The answer of one interaction, whole or event by event; *id_of* makes the ids of its function calls."""
 
     __slots__ = ("_calls", "_folded", "_id_of", "steps")
 
@@ -83,7 +83,7 @@ class InteractionAnswer:
         return [(attachment, "output") for attachment in attachments_of(self.interaction)]
 
     def add(self, response: Any) -> list[RequestedCall]:
-        """Take in a whole interaction, or one event; function calls are complete only at the end."""
+        """Add a whole interaction, or one event. Function calls are only complete at the end."""
         self._folded = None
         if getattr(response, "event_type", None) is None:
             self.steps.add_interaction(response)
@@ -101,7 +101,7 @@ class InteractionAnswer:
         return result_of(self.interaction, self._calls, response_id, model)
 
     def metadata(self) -> dict[str, Any]:
-        """Return what the answer says beside its result."""
+        """Return the metadata of the answer: all that the result has no field for."""
         metadata = metadata_of(self.interaction)
         return metadata | ({"unknown_events": self.steps.unknown_events} if self.steps.unknown_events else {})
 
@@ -109,7 +109,7 @@ class InteractionAnswer:
 def function_calls(interaction: Interaction) -> list[FunctionCall]:
     """Return the function calls that the application has to answer, in order.
 
-    A server-side agent runs functions by itself: their results are among the steps.
+    A server-side agent runs functions itself: their results are among the steps.
     """
     return [
         FunctionCall(step.get("id"), str(step.get("name") or ""), _named(step.get("arguments")))
@@ -119,7 +119,7 @@ def function_calls(interaction: Interaction) -> list[FunctionCall]:
 
 
 def server_tools(interaction: Interaction) -> list[ServerTool]:
-    """Return what Google ran, in order; calls and results are joined by their id, in whatever order they came."""
+    """Return the tools that Google ran, in order; calls and results are matched by id, and may be in any order."""
     tools: list[ServerTool] = []
     for step in interaction.steps:
         kind = str(step.get("type") or "")
@@ -140,7 +140,7 @@ def documents_of(output: Any) -> list[str]:
 
 
 def text_of(interaction: Interaction) -> str:
-    """Return the text of the model's outputs; media stand in it as a remark."""
+    """Return the text of the model's outputs, with a short description of media in it."""
     return "".join(_readable(item) for item in _contents(interaction))
 
 
@@ -151,7 +151,7 @@ def attachments_of(interaction: Interaction) -> list[Attachment]:
 
 
 def attachment_of(content: JsonDict) -> Attachment | None:
-    """Return what *content* carries beside text: bytes, or a file's URI."""
+    """Return the data or the file in *content*; `None` for text."""
     if content.get("type") not in MEDIA:
         return None
     mime_type, name = content.get("mime_type"), content.get("name")
@@ -163,7 +163,7 @@ def attachment_of(content: JsonDict) -> Attachment | None:
 
 
 def result_of(interaction: Interaction, calls: list[RequestedCall], response_id: str, model: str) -> dict[str, Any]:
-    """Return the result as Maxim takes it; *response_id* and *model* stand in for what the answer leaves out."""
+    """Return the result in OpenAI's form; *response_id* and *model* are used where the answer has none."""
     head = interaction.head
     status = str(head.get("status") or ("failed" if interaction.error else "unknown"))
     message: JsonDict = {"role": "assistant", "content": text_of(interaction) or None}
@@ -185,7 +185,7 @@ def result_of(interaction: Interaction, calls: list[RequestedCall], response_id:
 
 
 def error_of(interaction: Interaction) -> dict[str, str] | None:
-    """Return the error that an error event, or a failed interaction, names."""
+    """Return the error of an error event, or of a failed interaction."""
     errors = [interaction.error, *listed(interaction.head.get("errors"))]
     error = next((error for error in map(mapping, errors) if error), None)
     if error is None:
@@ -196,7 +196,7 @@ def error_of(interaction: Interaction) -> dict[str, str] | None:
 
 
 def metadata_of(interaction: Interaction) -> dict[str, Any]:
-    """Return what the answer says beside its result, in Maxim's plain values."""
+    """Return the metadata of the answer: all that the result has no field for."""
     head = interaction.head
     metadata: dict[str, Any] = {"interaction_id": head["id"]} if head.get("id") else {}
     metadata |= {name: head[name] for name in _HEAD_IN_METADATA if head.get(name)}
@@ -211,7 +211,7 @@ def metadata_of(interaction: Interaction) -> dict[str, Any]:
 
 
 def usage_of(usage: JsonDict | None) -> dict[str, Any] | None:
-    """Return token counts in OpenAI's form; `None` where nothing was counted."""
+    """Return token counts in OpenAI's form; `None` if the API gave none."""
     if not usage:
         return None
     sent = _count(usage, "total_input_tokens") + _count(usage, "total_tool_use_tokens")
@@ -235,7 +235,7 @@ def usage_of(usage: JsonDict | None) -> dict[str, Any] | None:
 
 
 def _named(arguments: Any) -> JsonDict:
-    """Return the arguments of a call by name; those that broke off are text."""
+    """Return the arguments of a call by name; incomplete ones are text under `arguments`."""
     by_name = mapping(arguments)
     return {"arguments": arguments} if by_name is None and arguments else by_name or {}
 
@@ -266,7 +266,7 @@ def _readable(content: JsonDict) -> str:
 
 
 def summary_of(thought: JsonDict) -> str:
-    """Return what a thought says of itself."""
+    """Return the summary of a thought."""
     return "".join(str(item.get("text") or "") for item in filter(None, map(mapping, listed(thought.get("summary")))))
 
 

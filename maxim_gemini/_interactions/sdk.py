@@ -1,17 +1,17 @@
-"""The one place that leans on the inner workings of google-genai's interactions.
+"""The only module that uses private names of google-genai's interactions.
 
-`tests/interactions/test_sdk.py` fails when they move.
+`tests/interactions/test_sdk.py` fails when they change.
 
 - The classes of `client.interactions`, which the SDK imports from here only when they are first used.
 - `_send_create_once`: one remote call, since 2.34; automatic continuation makes several in one `create`. Before that,
   `create` is recorded as a whole.
-- A stream reads its events from `generator`; the SDK itself puts generators around it, and a `close` on the object.
+- A stream reads its events from `generator`; the SDK itself wraps it in generators, and sets `close` on the object.
 - A connection (since 3.5) is opened by `_open` of its context, with the headers of `_api_client`; its session, kept as
-  `_session`, has the websocket as `_websocket`, and closes it whichever way it ends.
-- Headers of the client stand in `sdk_configuration.security.default_headers`.
+  `_session`, has the websocket as `_websocket`, and closes it in every case.
+- Headers of the client are in `sdk_configuration.security.default_headers`.
 
-What stands in for the user's interactions during a call has the very same `__dict__`; only what is defined
-here differs.
+During a call, an object of one of these classes replaces the application's interactions. It has the same `__dict__`;
+only the attributes that are defined here differ.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = ["AsyncGeminiNextGenInteractions", "GeminiNextGenInteractions"]
 
 
 class _OfOneCall:
-    """What sync and async interactions have in common during one call."""
+    """The base of sync and async interactions during one call."""
 
     __slots__ = ("_call",)
 
@@ -46,12 +46,12 @@ class _OfOneCall:
         self._call = call
 
     def _send(self, prepared: Any, args: tuple[Any, ...]) -> Generation:
-        """Begin the generation of one remote call; with a token in *args* it goes on with the one before."""
+        """Begin the generation of one remote call; with a token in *args* it continues the last one."""
         return self._call.send(streamed=bool(prepared.stream), continues=bool(args[2:3] and args[2]))
 
 
 class RecordedInteractions(_OfOneCall, GeminiNextGenInteractions):
-    """The interactions of one call: what the user's do, with a record of each remote call."""
+    """The interactions of one call, which record each remote call."""
 
     __slots__ = ()
 
@@ -83,7 +83,7 @@ class RecordedAsyncInteractions(_OfOneCall, AsyncGeminiNextGenInteractions):
 
 
 class RecordedEvents(Iterator[Any]):
-    """The events of one remote call. No generator: dropped, it lets go of the SDK's own as if it were not there."""
+    """The events of one remote call. No generator: if it is dropped, the SDK's stream is released as without it."""
 
     __slots__ = ("_events", "_generation")
 
@@ -133,7 +133,7 @@ def hooks_remote_calls(interactions: Any) -> bool:
 
 
 def sending_no_labels(interactions: Any) -> Any:
-    """Return *interactions*; where their client has `x-maxim-*` headers, others that don't send them."""
+    """Return *interactions*, or a copy that does not send `x-maxim-*` headers if their client has any."""
     state: dict[str, Any] = getattr(interactions, "__dict__", {})
     quiet = _unlabelled(state)
     if quiet is state:
@@ -150,12 +150,12 @@ def is_stream(response: object) -> bool:
 
 
 def is_interaction(response: object) -> bool:
-    """Return whether *response* is an interaction, and not the raw response that an accessor was asked for."""
+    """Return whether *response* is an interaction, and not the raw response of an accessor."""
     return hasattr(response, "status") and hasattr(response, "id")
 
 
 def recording(response: Any, generation: Generation, call: InteractionCall) -> Any:
-    """Return what a `create` that is not the SDK's own gave, recorded as one generation."""
+    """Return *response*, of a `create` that is not the SDK's own, recorded as one generation."""
     if not is_stream(response):
         return call.received(response)
     events = RecordedEvents if hasattr(response, "__next__") else RecordedAsyncEvents
@@ -164,7 +164,7 @@ def recording(response: Any, generation: Generation, call: InteractionCall) -> A
 
 
 def parsed_by(response: Any, call: InteractionCall, end_with: Callable[[Any, InteractionCall], Any]) -> Any:
-    """Return a raw *response* whose `parse` gives a recorded stream; *end_with* has it end *call*."""
+    """Return a raw *response* whose `parse` returns a recorded stream; *end_with* makes the stream end *call*."""
     parse = response.parse
 
     def taken(parsed: Any) -> Any:
@@ -185,7 +185,7 @@ def parsed_by(response: Any, call: InteractionCall, end_with: Callable[[Any, Int
 
 
 def ending(opened: Any, call: InteractionCall) -> Any:
-    """Return the stream *opened*, which ends *call* whichever way it ends."""
+    """Return the stream *opened*, changed to end *call* however it ends."""
     opened.generator = stream(call, opened.generator)
     close = _close_of(opened)
 
@@ -215,7 +215,7 @@ def ending_async(opened: Any, call: InteractionCall) -> Any:
 
 
 def watching(opened: Any, see: Callable[[Any], object]) -> Any:
-    """Return the stream *opened* of an interaction that is read again; *see* is called with every event."""
+    """Return the stream *opened* of an interaction that is read again; it calls *see* with every event."""
     events = opened.generator
 
     def watched() -> Iterator[Any]:
@@ -246,7 +246,7 @@ def headers_of(interactions: Any) -> Any:
 
 
 def watch(context: Any, log: ConnectionLog) -> None:
-    """Have *log* take note of the connection that *context* opens, until its websocket is closed."""
+    """Record the connection that *context* opens by *log*, until its websocket is closed."""
     open_ = context._open
 
     async def opening() -> Any:
@@ -275,7 +275,7 @@ def watch(context: Any, log: ConnectionLog) -> None:
 
 
 def quieten(context: Any) -> None:
-    """Keep the `x-maxim-*` headers of the client from what *context* sends."""
+    """Remove the `x-maxim-*` headers of the client from the connection of *context*."""
     client = context._api_client
     if has_labels(getattr(client._http_options, "headers", None)):
         options = without_labels({"http_options": client._http_options})["http_options"]
@@ -283,7 +283,7 @@ def quieten(context: Any) -> None:
 
 
 class _QuietClient:
-    """The client that a connection is opened with, and other options; no copy of it, which would close it."""
+    """The client of a connection, with other options. A copy would close the client when it is dropped."""
 
     def __init__(self, client: Any, options: Any) -> None:
         self._client = client
@@ -294,7 +294,7 @@ class _QuietClient:
 
 
 def _close_of(opened: Any) -> Any:
-    """Return how *opened* is closed, without keeping it alive: only the application decides how long it lives."""
+    """Return a function that closes *opened* and does not keep it alive: the application decides when it is dropped."""
     state: dict[str, Any] = getattr(opened, "__dict__", {})
     kind: Any = opened.__class__
     known = ref(opened)
@@ -306,7 +306,7 @@ def _default_headers(configuration: Any) -> Any:
 
 
 def _unlabelled(state: dict[str, Any]) -> dict[str, Any]:
-    """Return the state of interactions that don't send `x-maxim-*` headers; the very same where there are none."""
+    """Return *state* without `x-maxim-*` headers of the client; the same object if there are none."""
     configuration = state.get("sdk_configuration")
     headers = _default_headers(configuration)
     if configuration is None or not has_labels(headers):

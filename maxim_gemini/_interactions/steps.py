@@ -1,7 +1,7 @@
-"""An interaction's steps, folded from its whole answer or from the events of a stream.
+"""Build an interaction's steps from its whole answer, or from the events of a stream.
 
-Two schemas are on record: `steps` (since May 2026) and `outputs` (before); events that the SDK does not know keep their
-raw JSON, so both are read as plain JSON data. Pure: no logger, no network, and nothing that was passed in is changed.
+The API has had two schemas: `steps` (since May 2026) and `outputs` (before). Events that the SDK does not know keep
+their raw JSON, so all are read as plain JSON data. Pure: no logger, no network, and arguments are never changed.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ _FIRST_SCHEMA: Final = {
     "content.delta": "step.delta",
     "content.stop": "step.stop",
 }
-"""Events of the first schema, and what they are called now."""
+"""Events of the first schema, with their present names."""
 
 _KNOWN: Final = frozenset({*_FIRST_SCHEMA.values(), "interaction.status_update", "error"})
 
 _UNKNOWN_EVENTS: Final = 20
-"""Events of an unknown kind that are kept of one interaction."""
+"""Unknown events of one interaction that are kept."""
 
-# Where a step under way keeps what comes in pieces: no step of Gemini's has such names.
+# Keys under which an incomplete step keeps its pieces. Steps of the API have no such names.
 _PIECES: Final = "_pieces"
 _ARGUMENTS: Final = "_arguments"
 
 
 def plain(value: Any) -> Any:
-    """Return *value*, an object of the SDK or JSON data already, as plain JSON data."""
+    """Return *value*, an object of the SDK or JSON data, as plain JSON data."""
     dump = getattr(value, "model_dump", None)
     if dump is not None and not isinstance(value, type):
         return _without_envelopes(dump(mode="json", by_alias=True, exclude_none=True, warnings=False))
@@ -48,7 +48,7 @@ def plain(value: Any) -> Any:
 
 
 def _without_envelopes(value: Any) -> Any:
-    """Return *value* with what the SDK does not know as the server sent it: google-genai 2 dumps its envelope, too."""
+    """Return *value* with unknown objects as the server sent them: google-genai 2 dumps them in an envelope."""
     members = mapping(value)
     if members is not None:
         if members.get("is_unknown") is True and "raw" in members:
@@ -58,19 +58,19 @@ def _without_envelopes(value: Any) -> Any:
 
 
 def listed(value: Any) -> list[Any]:
-    """Return *value* as a list: its items if it is one, itself if it is anything else, none if it is nothing."""
+    """Return *value* as a list: the items of a list, no items for `None`, and otherwise the value itself."""
     if isinstance(value, list | tuple):
         return list(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     return [] if value is None else [value]
 
 
 class Interaction(NamedTuple):
-    """An interaction as far as it is known, in plain JSON data."""
+    """An interaction so far, in plain JSON data."""
 
     head: JsonDict
-    """Its fields but for the steps: id, status, model or agent ..."""
+    """All fields except the steps: id, status, model or agent ..."""
     steps: list[JsonDict]
-    """Its steps, in the form of the newer schema."""
+    """The steps, in the newer schema."""
     usage: JsonDict | None
     """The last running total."""
     error: JsonDict | None
@@ -78,17 +78,17 @@ class Interaction(NamedTuple):
 
 
 class Steps:
-    """Folds an interaction: from a whole answer, or event by event."""
+    """Builds an interaction from whole answers and from events."""
 
     __slots__ = ("_by_index", "_error", "_head", "_parts", "_resumes", "_usage", "unknown", "unknown_events")
 
     def __init__(self) -> None:
         self.unknown: list[str] = []
-        """Kinds of events and deltas that this module does not know."""
+        """Unknown kinds of events and deltas."""
         self.unknown_events: list[JsonDict] = []
-        """The first of those events, as they came."""
+        """The first of the unknown events, unchanged."""
         self._resumes = 0
-        self._parts: dict[int, int] = {}  # after how many resumes each step began
+        self._parts: dict[int, int] = {}  # the number of resumes before each step
         self._head: JsonDict = {}
         self._usage: JsonDict | None = None
         self._error: JsonDict | None = None
@@ -102,7 +102,7 @@ class Steps:
         return Interaction(self._head, list(steps.values()), self._usage, self._error)
 
     def resume(self) -> None:
-        """Be ready for a stream that goes on after an event: the API sends the steps around it again, as others."""
+        """Prepare for a stream that continues after an event: the API sends steps near it again, with other indices."""
         self._resumes += 1
 
     def _is_sent_again(self, index: int, steps: dict[int, JsonDict]) -> bool:
@@ -111,7 +111,7 @@ class Steps:
         return any(_begins(step, steps[index]) for step in later)
 
     def add_interaction(self, interaction: Any) -> None:
-        """Take in a whole interaction; steps that it leaves out stay as they are."""
+        """Add a whole interaction; if it has no steps, the earlier ones stay."""
         data: JsonDict = plain(interaction)
         steps = data.pop("steps", None)
         if not steps and "outputs" in data:
@@ -121,7 +121,7 @@ class Steps:
             self._by_index = {index: dict(step) for index, step in enumerate(steps)}
 
     def add_event(self, event: Any) -> None:
-        """Take in one event of a stream."""
+        """Add one event of a stream."""
         delta = getattr(event, "delta", None)
         text = getattr(delta, "text", None)
         if isinstance(text, str) and getattr(delta, "type", None) == "text":  # nine of ten events
@@ -141,7 +141,7 @@ class Steps:
         self._read_usage(data.get("metadata"))
         if kind == "error":
             error = data.get("error")
-            if isinstance(error, dict) and error:  # empty ones occur in mid-stream, and mean nothing
+            if isinstance(error, dict) and error:  # empty ones occur in the middle of streams, and mean nothing
                 self._error = error
         elif kind in ("interaction.created", "interaction.completed"):
             self.add_interaction(data.get("interaction") or {})
@@ -184,17 +184,17 @@ class Steps:
             step.setdefault(_ARGUMENTS, []).append(delta.get("arguments") or "")
         elif kind in MEDIA:
             _add_media(step, {"type": kind, **delta})
-        else:  # a tool's call or result, a signature: whole values, of which an empty one says nothing
+        else:  # a tool's call or result, or a signature: whole values; empty ones mean nothing
             if kind not in ("thought_signature", step.get("type")):
                 self.unknown.append(kind)
-                if step.get("type") == "model_output":  # a content that is not known yet
+                if step.get("type") == "model_output":  # an unknown kind of content
                     step.setdefault(_PIECES, []).append({"type": kind, **delta})
                     return
             step |= {name: value for name, value in delta.items() if value not in (None, "")}
 
 
 def _begins(whole: Any, beginning: Any) -> bool:
-    """Return whether *whole* is *beginning*, or goes on from it."""
+    """Return whether *whole* begins with *beginning*, at every level."""
     if isinstance(beginning, str):
         return isinstance(whole, str) and whole.startswith(beginning)
     if isinstance(beginning, list):
@@ -216,14 +216,14 @@ def _usage_in(data: JsonDict) -> JsonDict:
 
 
 def _as_step(output: JsonDict) -> JsonDict:
-    """Return an output of the first schema as a step: text and media stood alone there."""
+    """Return an output of the first schema as a step: there, text and media were in no step."""
     if output.get("type") in MEDIA or output.get("type") == "text":
         return {"type": "model_output", "content": [output] if len(output) > 1 else []}
     return dict(output)
 
 
 def _add_text(step: JsonDict, text: str) -> JsonDict:
-    """Add *text* to the text that *step* ends with, and return that."""
+    """Append *text* to the last content of *step*, if that is text, or to a new one; return that content."""
     content: list[JsonDict] = step.setdefault(_PIECES, [])
     if not content or content[-1]["type"] != "text":
         content.append({"type": "text", "text": []})
@@ -232,7 +232,7 @@ def _add_text(step: JsonDict, text: str) -> JsonDict:
 
 
 def _add_media(step: JsonDict, media: JsonDict) -> None:
-    """Add *media* to *step*; audio comes in pieces of one sound."""
+    """Add *media* to *step*; pieces of audio are joined to one sound."""
     content: list[JsonDict] = step.setdefault(_PIECES, [])
     data = [media.pop("data")] if "data" in media else []
     if data and content and media["type"] == "audio" and content[-1] == {**media, "data": content[-1].get("data")}:
@@ -242,13 +242,13 @@ def _add_media(step: JsonDict, media: JsonDict) -> None:
 
 
 def _whole(step: JsonDict) -> JsonDict:
-    """Return *step* with what came in pieces put together."""
+    """Return *step* with its pieces joined."""
     whole = {name: value for name, value in step.items() if name not in (_PIECES, _ARGUMENTS)}
     if content := step.get(_PIECES):
         texts = [{**item, "text": "".join(item["text"])} if item["type"] == "text" else item for item in content]
         whole["content"] = [*whole.get("content", ()), *texts]
     if arguments := step.get(_ARGUMENTS):
         whole["arguments"] = "".join(arguments)
-        with suppress(ValueError):  # the stream was left, or broke, in the middle of them
+        with suppress(ValueError):  # the stream ended in the middle of them
             whole["arguments"] = json.loads(whole["arguments"])
     return whole

@@ -1,4 +1,4 @@
-"""How a call of `client.interactions` begins and ends, the same for sync and async."""
+"""Interactions, sync and async: how a call begins and ends."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ R = TypeVar("R")
 
 
 class TracedInteractions(Wrapper):
-    """What sync and async interactions have in common."""
+    """The base of sync and async interactions."""
 
     _conversation: Conversation
 
     def _wrap(self, wrapped: Any, log: Log, keep: Any = None) -> None:
-        """Stand in for interactions; all of one logger are one conversation, joined by ids."""
+        """Wrap interactions; all interactions of one logger share one conversation, in which ids identify calls."""
         super()._wrap(wrapped, log, keep)
         self._conversation = log.shared(Conversation)
 
     def _begin(
         self, request: dict[str, Any], trace_id: str | None, session_id: str | None, generation_name: str | None
     ) -> InteractionCall | None:
-        """Return the call that makes *request*; take `x-maxim-*` headers out of it."""
+        """Return the call to record for *request*, and remove `x-maxim-*` headers from the request."""
         of_headers: Labels = NO_LABELS
         headers: Any = request.get("extra_headers")
         if has_labels(headers):
@@ -63,12 +63,13 @@ class TracedInteractions(Wrapper):
         return InteractionCall(trace, self._conversation, body)
 
     def _connect(self, interaction_id: str, request: dict[str, Any], *labels: str | None) -> Any:
-        """Return the SDK's connection to an interaction, whose events are logged."""
-        body = {**request, "previous_interaction_id": interaction_id}  # it belongs to the session of that one
+        """Return the SDK's connection to an interaction, recorded."""
+        # In this form it belongs to the session of that interaction.
+        body = {**request, "previous_interaction_id": interaction_id}
         call = self._begin(body, *labels)
         request = {**request, **({"extra_headers": body["extra_headers"]} if "extra_headers" in request else {})}
         here = object()
-        surroundings.enter(None, here)  # an instrumented process must not trace it once more
+        surroundings.enter(None, here)  # under `instrument()`, it must not be traced twice
         try:
             context = self._unrecorded.connect(interaction_id, **request)
         finally:
@@ -83,39 +84,39 @@ class TracedInteractions(Wrapper):
 
     @property
     def _unrecorded(self) -> Unrecorded:
-        """The methods that the user's object has."""
+        """The methods of the wrapped object, without a trace."""
         return Unrecorded(self._wrapped, self._replaced)
 
     @property
     def _is_plain(self) -> bool:
-        """Whether `create` is the SDK's own, and comes to a hook for each remote call."""
+        """Whether `create` is the SDK's own, so that each remote call can be recorded."""
         return "create" not in getattr(self._wrapped, "__dict__", ()) and sdk.hooks_remote_calls(self._wrapped)
 
     @property
     def _unhooked(self) -> Any:
-        """What `create` is called on where it is recorded as a whole."""
+        """The object whose `create` is called if it is recorded as a whole."""
         is_replaced = "create" in getattr(self._wrapped, "__dict__", ())
         return self._unrecorded if is_replaced else sdk.sending_no_labels(self._wrapped)
 
     def _answered(self, response: R, call: InteractionCall) -> R:
-        """End *call*, whose whole answer is there, unless it goes on in the background."""
+        """End *call*, whose answer is complete, unless the interaction runs on in the background."""
         if not self._log.attempt("read the status", call.goes_on):
             call.end(SUCCESS)
         return response
 
     def _answered_raw(self, response: Any, call: InteractionCall, end_with: Any) -> Any:
-        """End *call* with its raw response; a stream is read when the application parses it, and then ends it."""
+        """End *call* with a raw response; a stream ends it later, when the application parses and reads that."""
         if call.is_streamed:
             return sdk.parsed_by(response, call, end_with)
         return self._answered(call.received(response), call)
 
     @property
     def _life(self) -> tuple[Any, Any]:
-        """How the call of a raw accessor begins and ends."""
+        """The functions that begin and end a call of a raw accessor."""
         return self._begin, self._answered_raw
 
     def _seen(self, interaction: R) -> R:
-        """End what ran in the background, where *interaction*, just read again, has come to its end; give it back."""
+        """If *interaction*, which was read again, has ended, end its background call; return *interaction*."""
         self._log.attempt("read an interaction", self._see, interaction)
         return interaction
 
@@ -129,13 +130,13 @@ class TracedInteractions(Wrapper):
             call.end(SUCCESS)
 
     def _resume(self, interaction_id: str, request: dict[str, Any]) -> None:
-        """Be ready for the stream that *request* asks for, of an interaction whose steps are known in part."""
+        """Prepare for a stream of an interaction, if *request* continues an earlier one."""
         call = self._chains.running(interaction_id)
         if call is not None and request.get("last_event_id"):
             call.resume()
 
     def _saw_event(self, interaction_id: str, event: Any) -> None:
-        """Take in an event of a stream that reads a running interaction again."""
+        """Record an event of a stream that reads a running interaction again."""
         self._log.attempt("read an event", self._see_event, interaction_id, event)
 
     def _see_event(self, interaction_id: str, event: Any) -> None:
@@ -153,7 +154,7 @@ class TracedInteractions(Wrapper):
 
 
 def _body_of(request: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields that *request* sends: its own keywords, or those of a request object."""
+    """Return the fields that are sent: the keywords in *request*, or the fields of a request object in it."""
     given = request.get("request")
     if given is not None:
         body: dict[str, Any] = plain(given)

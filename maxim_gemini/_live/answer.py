@@ -1,4 +1,4 @@
-"""Gemini's messages over a live session -> one answer: result, metadata, function calls, sound. Pure."""
+"""Convert Gemini's messages in a live session to one answer: result, metadata, function calls and sound. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class FunctionCall(NamedTuple):
 
 
 class LiveAnswer:
-    """One answer, message by message; *id_of* makes the ids of its function calls, *seconds* limits its sound."""
+    """One answer, message by message. *id_of* makes the ids of its function calls; *seconds* of its sound are kept."""
 
     __slots__ = (
         "_calls",
@@ -51,27 +51,27 @@ class LiveAnswer:
         self._files: list[tuple[Attachment, str]] = []
         self._sound = Sound(seconds, MODEL_RATE)
         self.about: dict[str, Any] = {}
-        """What else its metadata say."""
+        """More metadata."""
         self.finish_reason: str | None = None
         self.usage: JsonDict | None = None
 
     @property
     def text(self) -> str:
-        """Its text, or the transcription of its sound."""
+        """The text, or the transcription of the sound."""
         return "".join(self._texts) or "".join(self._transcript)
 
     @property
     def has_calls(self) -> bool:
-        """Whether it asks for functions."""
+        """Whether it requests functions."""
         return bool(self._calls)
 
     @property
     def attachments(self) -> list[tuple[Attachment, str]]:
-        """Its sound, and other media."""
+        """The sound, and other media."""
         return [*((sound, "output") for sound in self._sound.attachments("model audio")), *self._files]
 
     def add(self, response: JsonDict) -> list[RequestedCall]:
-        """Take in a message; return the functions that it requests."""
+        """Add a message; return the functions that it requests."""
         content = member(response, "server_content")
         for part in members_of(member(content, "model_turn"), "parts"):
             self._add_part(part)
@@ -105,11 +105,11 @@ class LiveAnswer:
         return RequestedCall(self._id_of(requested), requested)
 
     def finish(self) -> list[RequestedCall]:
-        """Return nothing: a message has whole calls."""
+        """Return nothing: the calls in a message are always complete."""
         return []
 
     def message(self) -> JsonDict:
-        """Return it as a message."""
+        """Return the answer as a message in OpenAI's form."""
         message: JsonDict = {"role": "assistant", "content": self.text or None}
         if self._calls:
             message["tool_calls"] = [in_openai_form(one.id, one.call.name, one.call.args) for one in self._calls]
@@ -130,7 +130,7 @@ class LiveAnswer:
         return result
 
     def metadata(self) -> dict[str, Any]:
-        """Return what the answer says beside its result."""
+        """Return the metadata of the answer: all that the result has no field for."""
         metadata = dict(self.about)
         if self._thoughts:
             metadata["thoughts"] = "".join(self._thoughts)
@@ -142,9 +142,9 @@ class LiveAnswer:
 
 
 def usage_of(usage: JsonDict | None) -> dict[str, Any] | None:
-    """Return token counts in OpenAI's form; `None` where nothing was counted.
+    """Return token counts in OpenAI's form; `None` if the API gave none.
 
-    Vertex calls those of the answer candidates'. They may have the thoughts in them: the total tells.
+    Vertex counts the answer under `candidates`, with or without the thoughts: the total decides which.
     """
     if not usage:
         return None

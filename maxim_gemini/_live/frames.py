@@ -1,4 +1,4 @@
-"""Frames of the Live API: JSON whose names are written in either style, and what stands in their parts. Pure."""
+"""Read frames of the Live API: JSON with names in snake case or camel case, and the parts in it. Pure."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 JsonDict: TypeAlias = dict[str, Any]
 
-# A part's fields that describe another field, and mean nothing by themselves.
+# Fields of a part that only describe another field.
 _REMARKS = frozenset({"thought", "thought_signature", "video_metadata", "media_resolution", "part_metadata"})
 
 
 def decoded(content: str | bytes) -> JsonDict | None:
-    """Return the message in a frame; `None` where it is no JSON object. Nothing at all is an empty message."""
+    """Return the message in a frame; an empty one for an empty frame; `None` if it is no JSON object."""
     if not content:
         return {}
     try:
@@ -42,7 +42,7 @@ def _in_snake_case(name: str) -> str:
 
 
 def member(message: object, name: str) -> Any:
-    """Return the member *name*, written so or in camel case: the SDKs write one or the other, Gemini takes both."""
+    """Return the member *name*, written in snake case or camel case: Gemini accepts both, and SDKs use either."""
     members = mapping(message)
     if members is None:
         return None
@@ -55,7 +55,7 @@ def names(message: JsonDict) -> list[str]:
 
 
 def members_of(message: object, name: str) -> Iterator[JsonDict]:
-    """Yield the objects in the list *name*, or the only one."""
+    """Yield the objects in the list *name*, or the single object."""
     value: object = member(message, name)
     for item in cast("list[object]", value) if isinstance(value, list) else [value]:
         if (found := mapping(item)) is not None:
@@ -77,7 +77,7 @@ _STANDARD = str.maketrans("-_", "+/")
 
 
 def read_part(part: JsonDict) -> tuple[str, Attachment | None]:
-    """Return a part as text, and what it carries beside it."""
+    """Return a part as text, and its data or file as an attachment."""
     text = part.get("text")
     if isinstance(text, str):
         return text, None
@@ -86,7 +86,7 @@ def read_part(part: JsonDict) -> tuple[str, Attachment | None]:
         attachment = Attachment(carried[0] or None, data=carried[1], name=member(inline, "display_name"))
         return described(attachment), attachment
     if (file := mapping(member(part, "file_data"))) is not None:
-        uri = redacted(str(member(file, "file_uri") or ""))  # a signed URL opens the file for whoever reads it
+        uri = redacted(str(member(file, "file_uri") or ""))  # anybody who reads a signed URL can open the file
         attachment = Attachment(member(file, "mime_type"), uri=uri, name=member(file, "display_name"))
         return described(attachment), attachment
     return _placeholder(part), None

@@ -1,4 +1,4 @@
-"""What the application sends over a live session -> messages, attachments and answers as Maxim takes them. Pure."""
+"""Convert what the application sends in a live session to Maxim's messages, attachments and answers. Pure."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from .._core.values import Attachment
 
 PICTURES: Final = 16
-"""Pictures of a turn's video that are kept; the oldest is left out first."""
+"""Pictures of a turn's video that are kept; the oldest are dropped first."""
 
 _ROLES: Final = {"model": "assistant"}
 
 
 class Input:
-    """What the application sends in one turn: words, sound, pictures. It begins with the messages that it *brings*."""
+    """The application's input in one turn: text, sound and pictures, after the messages in *brings*."""
 
     __slots__ = (
         "_files",
@@ -50,14 +50,14 @@ class Input:
         self._is_released = False
 
     def read(self, contents: Any) -> None:
-        """Take in typed contents."""
+        """Add typed contents."""
         request = Request()
         add_contents(request, contents)
         self.messages += request.messages
         self._files += request.attachments
 
     def take_in(self, value: Any) -> None:
-        """Take in a piece of sound, or a picture."""
+        """Add a piece of sound, or a picture."""
         media = blob(value)
         if media is None:
             return
@@ -74,7 +74,7 @@ class Input:
             self._seen["content"] = text
 
     def transcribe(self, text: str) -> None:
-        """Take in what Gemini understood of the sound."""
+        """Add a piece of Gemini's transcription of the sound."""
         self._spoken = self._spoken or self._added()
         self._transcript.append(text)
 
@@ -85,17 +85,17 @@ class Input:
 
     @property
     def is_media_only(self) -> bool:
-        """Whether there is sound or video, and no word yet."""
+        """Whether there is sound or video, but no text yet."""
         return bool(self.messages) and all(one is self._spoken or one is self._seen for one in self.messages)
 
     @property
     def text(self) -> str:
-        """The user's words; of sound without a transcription, what it is."""
+        """The user's text; for sound without a transcription, a short description."""
         self.describe_media()
         return Request(*self.messages).input
 
     def describe_media(self) -> None:
-        """Write into the messages of sound and video what is known of them by now."""
+        """Update the messages of sound and video with the transcription, or with a short description."""
         if self._spoken is not None:
             sound = f"[audio, {self._sound.seconds:.1f} s]" if self._sound.seconds else "[audio]"
             self._spoken["content"] = "".join(self._transcript) or sound
@@ -103,7 +103,7 @@ class Input:
             self._seen["content"] = f"[{self.picture_count} pictures]"
 
     def release_media(self) -> tuple[list[Attachment], dict[str, Any]]:
-        """Return the media, and what is known of the sound, once: those of a turn belong to its first request."""
+        """Return the media and the sound's metadata, once: they belong to the first request of a turn."""
         if self._is_released:
             return [], {}
         self._is_released = True
@@ -134,7 +134,7 @@ def add_contents(request: Request, contents: Any) -> None:
 
 
 def results_of(tool_response: Any) -> Request:
-    """Return the messages and the answers of what functions returned."""
+    """Return the messages and answers in a tool response."""
     request = Request()
     for response in members_of(tool_response, "function_responses"):
         _add_result(request, response)
@@ -142,13 +142,13 @@ def results_of(tool_response: Any) -> Request:
 
 
 def system_messages(instruction: Any) -> list[JsonDict]:
-    """Return a system instruction, a content, as messages."""
+    """Return a system instruction, which is a content, as messages."""
     texts = [text for part in members_of(instruction, "parts") if (text := read_part(part)[0])]
     return [{"role": "system", "content": "\n".join(texts)}] if texts else []
 
 
 def _text_of(request: Request, part: JsonDict) -> str:
-    """Return *part* as text; keep what it carries as an attachment."""
+    """Return *part* as text; add its data or file to the attachments."""
     text, attachment = read_part(part)
     if attachment is not None:
         if attachment.mime_type == "audio/pcm":
@@ -158,7 +158,7 @@ def _text_of(request: Request, part: JsonDict) -> str:
 
 
 def _add_result(request: Request, response: JsonDict) -> None:
-    """Add what a function returned to *request*; google-genai's convention is one key in it."""
+    """Add what a function returned to *request*; by google-genai's convention it is under one key."""
     returned: Any = response.get("response")
     value = mapping(returned) or {}
     failure = None

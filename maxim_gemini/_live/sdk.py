@@ -1,12 +1,12 @@
-"""The one place that leans on the inner workings of google-genai's Live API.
+"""The only module that uses private names of google-genai's Live API.
 
-`tests/live/test_sdk.py` fails when they move.
+`tests/live/test_sdk.py` fails when they change.
 
 - A session has its websocket as `_ws`, and calls no more of it than `send(text)`, `recv()` and `close()`.
 - `connect` sends the headers of `_api_client`, which has them in `_http_options`.
 
-The session that the application gets is the SDK's own, with its own websocket, two of whose methods take note of what
-passes.
+The application gets the SDK's own session with its own websocket. Only two methods of the websocket are replaced, to
+record its frames.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["AsyncLive", "ConnectionClosed", "headers_of", "unlabelled", "websock
 
 
 def websocket_of(session: Any) -> Any:
-    """Return the websocket of *session*; `None` where it has none, a mock perhaps."""
+    """Return the websocket of *session*; `None` if it has none, as a mock."""
     return getattr(session, "_ws", None)
 
 
@@ -31,19 +31,19 @@ def headers_of(live: Any) -> Any:
 
 
 def unlabelled(live: Any) -> Any:
-    """Return *live* without `x-maxim-*` headers of its client; the very same where there are none."""
+    """Return *live*, or a copy that does not send `x-maxim-*` headers if its client has any."""
     if type(live) is not AsyncLive or not has_labels(headers_of(live)):
         return live
     client: Any = vars(live)["_api_client"]
     quiet = object.__new__(_quiet(client.__class__))
-    quiet.__dict__ = client.__dict__  # not a copy: what one of them keeps, the other has
+    quiet.__dict__ = client.__dict__  # shared, not copied: each must see what the other one sets
     stand_in = object.__new__(AsyncLive)
     stand_in.__dict__ = {**vars(live), "_api_client": quiet}
     return stand_in
 
 
 def _quiet(kind: Any) -> Any:
-    """Return an API client's class that is the same except that it does not send `x-maxim-*` headers."""
+    """Return a subclass of an API client's class that does not send `x-maxim-*` headers."""
 
     class Quiet(kind):  # type: ignore[misc]
         @property
@@ -51,6 +51,6 @@ def _quiet(kind: Any) -> Any:
             return without_labels({"http_options": vars(self)["_http_options"]})["http_options"]
 
         def __del__(self) -> None:
-            """Close nothing: all that it holds is the user's."""
+            """Close nothing: the connections belong to the application's client."""
 
     return Quiet

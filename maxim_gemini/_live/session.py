@@ -1,7 +1,7 @@
-"""A live session's frames, in the order in which they went over the websocket -> its turns, and the session's events.
+"""Convert the frames of a live session, in order, to its turns and to events of the session.
 
-What the application sends belongs to the turn under way or, once Gemini answers that, to the next one. Frames are read
-away from the event loop, so that all times are those that the frames bring along.
+Input of the application belongs to the current turn or, once Gemini answers that, to the next one. Frames are read
+later, by another thread, so all times come from the frames.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ _KNOWN_CONTENT: Final = frozenset(
 
 
 REMEMBERED: Final = 65_536
-"""Handles of one logger whose session is remembered; the oldest is forgotten first."""
+"""Resumption handles of one logger that are remembered; the oldest are forgotten first."""
 
 
 class Resumable:
-    """The sessions of one logger by the handles that they can be resumed with."""
+    """The sessions of one logger, by the handles that resume them."""
 
     __slots__ = ("_lock", "_sessions")
 
@@ -64,11 +64,11 @@ class Resumable:
         self._lock = threading.Lock()
 
     def session_of(self, handle: str | None) -> str | None:
-        """Return the session that *handle* resumes."""
+        """Return the id of the session that *handle* resumes."""
         return None if handle is None else self._sessions.get(handle)
 
     def remember(self, handle: str, session_id: str) -> None:
-        """Remember which session *handle* resumes."""
+        """Remember the session that *handle* resumes."""
         with self._lock:
             self._sessions[handle] = session_id
             if len(self._sessions) > REMEMBERED:
@@ -76,7 +76,7 @@ class Resumable:
 
 
 class LiveSession:
-    """The turns of one connection, which *handle* may resume: it goes on with the session that had it.
+    """The turns of one connection. With a *handle*, it continues the session that *handle* came from.
 
     The session ends with the connection if *is_ended*.
     """
@@ -94,24 +94,24 @@ class LiveSession:
         self._has_had_turns = False
 
     def begin(self) -> None:
-        """Begin the session, if the logger has not seen it; all that was received before has been read by now."""
+        """Begin the session, if it is new to the logger. All frames that were received before have been read by now."""
         if not self._id:
             self._id = self._resumable.session_of(self._handle) or new_id()
             self._connection.labels = self._connection.labels._replace(session_id=self._id)
         begin_session(self._log, self._id, SESSION_NAME)
 
     def take(self, frame: Frame) -> None:
-        """Take in the next frame."""
+        """Read the next frame."""
         message = decoded(frame.content)
         if message is None:
-            self._fail("a frame that is no JSON object: " + _beginning(frame.content), "", frame.at)
+            self._fail("a frame that is not a JSON object: " + _beginning(frame.content), "", frame.at)
             return
         handlers = _SENT if frame.is_sent else _RECEIVED
         unknown = [name for name in names(message) if name not in handlers]
         for name, handle in handlers.items():
             if (value := member(message, name)) is not None:
                 handle(self, value, message, frame.at)
-        if unknown and not frame.is_sent and len(unknown) == len(message):  # the SDK raises an error of it
+        if unknown and not frame.is_sent and len(unknown) == len(message):  # the SDK raises an error for it
             code = message.get("code") or (mapping(message.get("error")) or {}).get("code")
             self._fail(f"a message of an unknown kind: {as_text(message)}", as_text(code or ""), frame.at)
         elif unknown:
@@ -123,7 +123,7 @@ class LiveSession:
     # What the application sends ---------------------------------------------------------------------------------------
 
     def _speaking(self, at: Start) -> Turn:
-        """Return the turn that what the application sends belongs to."""
+        """Return the turn that input of the application belongs to."""
         if self._turn is None:
             self._turn = self._new_turn(at)
         elif self._turn.answer is not None:
@@ -136,7 +136,7 @@ class LiveSession:
         return Turn(self._connection, results.at, results.messages) if results else Turn(self._connection, at)
 
     def client_content(self, content: object, _message: JsonDict, at: Start) -> None:
-        """Take in typed contents."""
+        """Add typed contents."""
         turn = self._speaking(at)
         turn.input.read(member(content, "turns"))
         turn.note_voice(at)
@@ -145,7 +145,7 @@ class LiveSession:
         turn.open()
 
     def realtime_input(self, given: object, _message: JsonDict, at: Start) -> None:
-        """Take in sound, pictures, words and marks, as they come."""
+        """Add sound, pictures, text and activity marks, as they are sent."""
         turn = self._speaking(at)
         turn.note_voice(at)
         for name in _MEDIA:
@@ -159,7 +159,7 @@ class LiveSession:
             self._mark(turn, at, begins=name == "activity_start")
 
     def _mark(self, turn: Turn, at: Start, *, begins: bool) -> None:
-        """Take note of where the user begins to speak, or ends."""
+        """Note that the user begins or ends to speak."""
         turn.is_speaking = begins
         if begins:
             turn.open(at)
@@ -167,11 +167,11 @@ class LiveSession:
             turn.note_end_of_request(at)
 
     def tool_response(self, response: object, _message: JsonDict, at: Start) -> None:
-        """Take in what functions returned."""
+        """Add the results of functions."""
         self._under_way(at).return_results(response, at)
 
     def context_update(self, update: object, _message: JsonDict, _at: Start) -> None:
-        """Take note of another system instruction, or other tools."""
+        """Note another system instruction, or other tools."""
         if (instruction := member(update, "system_instruction")) is not None:
             self._connection.system = system_messages(instruction)
         if (tools := member(update, "tools")) is not None:
@@ -181,13 +181,13 @@ class LiveSession:
     # What Gemini sends ------------------------------------------------------------------------------------------------
 
     def _under_way(self, at: Start) -> Turn:
-        """Return the turn that what Gemini sends belongs to."""
+        """Return the turn that messages of Gemini belong to."""
         if self._turn is None:
             self._turn = self._new_turn(at)
         return self._turn
 
     def server_content(self, content: object, message: JsonDict, at: Start) -> None:
-        """Take in a piece of an answer, the words of the user, the end of an answer or of a turn."""
+        """Read a piece of an answer, a transcription, or the end of an answer or a turn."""
         if unknown := [name for name in names(mapping(content) or {}) if name not in _KNOWN_CONTENT]:
             QUIET.debug("unknown members of live content: %s", ", ".join(unknown))
         if text := member(member(content, "input_transcription"), "text"):
@@ -205,7 +205,7 @@ class LiveSession:
             self._complete(content, turn, at)
 
     def _transcribed(self, text: str, at: Start) -> None:
-        """Take in the user's words: they may come late, while they are answered; those that interrupt are the next."""
+        """Add a transcription of the user, to the current turn, or to the next one if it interrupts the answer."""
         turn = self._under_way(at)
         answer = turn.answer
         if answer is not None and (answer.finish_reason or (self._next is not None and self._next.is_open)):
@@ -214,24 +214,24 @@ class LiveSession:
         turn.open()
 
     def tool_call(self, _call: object, message: JsonDict, at: Start) -> None:
-        """Take in functions that Gemini asks for."""
+        """Add functions that Gemini requests."""
         self._under_way(at).add({"tool_call": member(message, "tool_call")}, at)
 
     def tool_call_cancellation(self, cancellation: object, _message: JsonDict, at: Start) -> None:
-        """Take note of functions that Gemini no longer asks for."""
+        """Log that Gemini no longer requests some functions."""
         ids: list[str] = member(cancellation, "ids") or []
         known = self._connection.calls
         turn = self._under_way(at)
         turn.settle([FunctionAnswer(known.get(i), i, None, "", "cancelled by Gemini", "cancelled") for i in ids])
 
     def usage_metadata(self, usage: object, _message: JsonDict, at: Start) -> None:
-        """Take in a count of tokens."""
+        """Set the token counts of the turn."""
         turn = self._under_way(at)
         turn.open()
         turn.usage = mapping(usage)
 
     def voice_activity(self, activity: object, _message: JsonDict, at: Start) -> None:
-        """Take note of where Gemini hears the user begin, and end."""
+        """Note that Gemini heard the user begin or end to speak."""
         kind = str(
             member(activity, "type") or member(activity, "vad_signal_type") or member(activity, "voice_activity_type")
         )
@@ -241,7 +241,7 @@ class LiveSession:
             self._speaking(at).note_end_of_request(at)
 
     def _complete(self, content: object, turn: Turn, at: Start) -> None:
-        """End the turn where the SDK's `receive` ends."""
+        """End the turn if *content* ends the SDK's `receive`."""
         status = str(member(content, "interaction_status") or "")
         if status and not status.endswith("UNSPECIFIED"):
             is_complete = status.endswith("IDLE")
@@ -250,7 +250,7 @@ class LiveSession:
         if not is_complete or not turn.is_open:
             return
         if turn.answer is None and turn.is_speaking:
-            return  # what was interrupted by the user who speaks now: that was not noticed before
+            return  # it ends the answer that the user has interrupted, not the turn that began by that
         self._end_turn(SUCCESS, at)
 
     def _end_turn(self, outcome: Outcome, at: Start) -> None:
@@ -268,7 +268,7 @@ class LiveSession:
         self._event("go_away", value)
 
     def session_resumption_update(self, value: object, _message: JsonDict, _at: Start) -> None:
-        """Remember what the session can be resumed with."""
+        """Remember the handle that resumes the session."""
         if handle := member(value, "new_handle"):
             self._resumable.remember(str(handle), self._id)
         self._event("session_resumption_update", value)
@@ -276,8 +276,8 @@ class LiveSession:
     # The end ----------------------------------------------------------------------------------------------------------
 
     def close(self, outcome: Outcome, at: Start, code: int) -> None:
-        """End what is open, as the connection was closed, or broke; an error is one, though no turn is open."""
-        self._event("closed", {"code": code})  # the reason is text, which a privacy policy may keep back
+        """End what is open: the connection was closed, or broke. An error is logged even if no turn is open."""
+        self._event("closed", {"code": code})  # without the reason, which is text that a privacy policy may hide
         if outcome.error is not None:
             self._under_way(at)
         self._end_open_turns(outcome, at)
@@ -287,12 +287,12 @@ class LiveSession:
             is_a_turn = self._turn.is_open or outcome.error is not None or not self._has_had_turns
             if is_a_turn:
                 self._end_turn(outcome, at)
-            else:  # sound after the last answer, of which nothing came
+            else:  # sound after the last answer that was never answered
                 self._turn, self._next = self._next, None
             outcome = outcome._replace(error=None, manner=outcome.manner or STOPPED_EARLY.manner)
 
     def end(self, outcome: Outcome, at: Start) -> None:
-        """End what is open, as the application left the connection, or could not open it."""
+        """End what is open: the application left the connection, or could not open it."""
         if outcome.error is not None:
             self._under_way(at)
         self._end_open_turns(outcome, at)
@@ -303,7 +303,7 @@ class LiveSession:
 
 
 def _has_answer(content: object) -> bool:
-    """Return whether there is a piece of an answer: the transcription begins and ends with pieces without text."""
+    """Return whether *content* has a piece of an answer; empty pieces of a transcription are none."""
     return bool(
         member(member(content, "model_turn"), "parts")
         or member(member(content, "output_transcription"), "text")
@@ -317,7 +317,7 @@ def _beginning(content: str | bytes) -> str:
 
 
 def _nothing(_session: LiveSession, _value: object, _message: JsonDict, _at: Start) -> None:
-    """Pass over what says nothing about a turn."""
+    """Ignore a message that does not concern turns."""
 
 
 Handler: TypeAlias = "Callable[[LiveSession, object, JsonDict, Start], None]"
@@ -340,4 +340,4 @@ _RECEIVED: Final[dict[str, Handler]] = {
     "usage_metadata": LiveSession.usage_metadata,
     "server_content": LiveSession.server_content,
 }
-"""What is done with each member of a message, in this order."""
+"""The handlers of a message's members, in the order in which they are called."""

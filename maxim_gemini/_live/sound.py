@@ -1,4 +1,4 @@
-"""The sound of one side of a turn, bounded. Pure."""
+"""The sound of one side of a turn, in bounded memory. Pure."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from .._core.values import ATTACHMENT_LIMIT, Attachment
 from .._core.wav import pcm_format
 
 USER_RATE: Final = 16_000
-"""Samples a second of what a user says, where no rate is named."""
+"""Sample rate of the user's sound if its MIME type has none, in Hz."""
 
 MODEL_RATE: Final = 24_000
-"""Samples a second of what Gemini says, where no rate is named."""
+"""Sample rate of Gemini's sound if its MIME type has none, in Hz."""
 
 _ROUNDING: Final = 1e-6
 
 _HEAD: Final = 1024
-"""Bytes that are left for the head of a file."""
+"""Bytes that are reserved for the header of the file."""
 
 
 class Sound:
-    """The sound of one side: all of it is measured, and at most *limit* seconds are kept.
+    """The sound of one side: its whole length, and at most *limit* seconds of it.
 
-    These are the first ones; with *newest* the last ones: a microphone that is always open gives silence first.
+    The first ones are kept or, with *newest*, the last ones: an open microphone sends silence before the user speaks.
     """
 
     __slots__ = ("_kept", "_limit", "_newest", "_pieces", "_rate", "_size", "seconds")
@@ -39,7 +39,7 @@ class Sound:
         self._size = 0
 
     def add(self, mime_type: str, data: bytes) -> None:
-        """Take in the next piece."""
+        """Add the next piece."""
         pcm = pcm_format(mime_type, default_rate=self._rate)
         if pcm is None:  # compressed: its length is unknown
             second = 0
@@ -63,14 +63,14 @@ class Sound:
         self._size += len(data)
 
     def _room(self, second: int) -> int:
-        """Return how many bytes more may be kept, whole samples."""
+        """Return how many more bytes may be kept, in whole samples."""
         room = ATTACHMENT_LIMIT - _HEAD - self._size
         if second:
             room = min(room, round((self._limit - self._kept) * second))
         return max(0, room - room % 2)
 
     def _excess(self) -> float:
-        """Return how much of the oldest piece is too much: a share of it, or more than all."""
+        """Return the share of the oldest piece that is over the limit; 1 or more is all of it."""
         _, data, seconds = self._pieces[0]
         too_long = (self._kept - self._limit) / seconds if seconds else 0.0
         too_large = (self._size - (ATTACHMENT_LIMIT - _HEAD)) / len(data)
@@ -89,17 +89,17 @@ class Sound:
             self._size += len(rest)
 
     def metadata(self, side: str) -> dict[str, Any]:
-        """Return how long it is, and whether not all of it is kept."""
+        """Return the length in seconds, and whether the sound is cut."""
         if not self.seconds:
             return {}
         about: dict[str, Any] = {f"{side}_audio_seconds": round(self.seconds, 3)}
         return about | ({f"{side}_audio_is_cut": True} if self._kept + 0.001 < self.seconds else {})
 
     def release(self) -> None:
-        """Keep no piece any longer."""
+        """Forget all pieces."""
         self._pieces.clear()
 
     def attachments(self, name: str) -> list[Attachment]:
-        """Return what is kept: one attachment as long as the format stays the same."""
+        """Return the kept sound as attachments, one for each run of pieces with the same format."""
         runs = groupby(self._pieces, key=lambda piece: piece[0])
         return [Attachment(kind or None, data=b"".join(data for _, data, _ in run), name=name) for kind, run in runs]

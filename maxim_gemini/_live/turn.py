@@ -1,4 +1,4 @@
-"""One turn of a live session: its trace, a generation for each answer of Gemini, the functions in between."""
+"""One turn of a live session: its trace, a generation for each answer of Gemini, and the functions in between."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from .frames import JsonDict
 
 REMEMBERED: Final = 1024
-"""Function calls of a connection that are kept in mind for their results."""
+"""Function calls of one connection that are remembered until their results come."""
 
 SESSION_NAME: Final = "Live session"
 
 
 class Connection:
-    """What the turns of one connection share; *system* and *parameters* may change while it is open."""
+    """Data that the turns of one connection share; *system* and *parameters* may change while it is open."""
 
     __slots__ = ("audio_seconds", "calls", "conversation", "labels", "log", "model", "parameters", "system")
 
@@ -50,12 +50,12 @@ class Connection:
         self.calls: dict[str, Any] = {}
 
     def known_id(self, call_id: str) -> str:
-        """Return the id in Maxim of the latest function call that Gemini gave *call_id*."""
+        """Return the id in Maxim of the latest function call with Gemini's *call_id*."""
         call = self.calls.get(call_id)
         return (call and self.conversation.known_id(call)) or call_id
 
     def id_of(self, call: Any) -> str:
-        """Return the id of a function call in Maxim, and remember the call by its own."""
+        """Return an id in Maxim for a function call, and remember the call by Gemini's id."""
         if call.id:
             self.calls[call.id] = call
             if len(self.calls) > REMEMBERED:
@@ -64,14 +64,14 @@ class Connection:
 
 
 class Results(NamedTuple):
-    """What functions returned, and when it was sent."""
+    """The results of functions, and when they were sent."""
 
     messages: list[Message]
     at: Start
 
 
 class Answering:
-    """An answer under way, and what it answers. It is logged when it ends, when the whole request is known."""
+    """The current answer and its request. Both are logged when it ends: only then is the whole request known."""
 
     __slots__ = ("answer", "ended_at", "generation", "messages", "results", "results_at", "started_at")
 
@@ -81,24 +81,24 @@ class Answering:
         self.messages = messages
         self.started_at = started_at
         self.results: list[Message] = []
-        """What the functions that it asks for returned: what comes then is another answer."""
+        """The results of the functions that it requests; after them, another answer begins."""
         self.results_at: Start | None = None
         self.ended_at: Start | None = None
-        """When Gemini had generated all, though it may still be played."""
+        """When Gemini had generated all of it; it may be played for longer."""
 
 
 class Turn:
-    """From the user's first word, or sound, to the end of what Gemini answers."""
+    """One turn, from the user's first text or sound to the end of Gemini's answers."""
 
     def __init__(self, connection: Connection, at: Start, brings: Iterable[Message] = ()) -> None:
         self.input = Input(connection.audio_seconds, brings)
         self.is_open = False
         self.is_speaking = False
-        """Whether the application has marked the begin of the user's speech, and not its end."""
+        """Whether the application has marked the beginning of the user's speech, but not its end yet."""
         self.usage: JsonDict | None = None
-        """The last count of tokens: Gemini counts a whole turn."""
+        """The latest token counts: Gemini counts a whole turn."""
         self.reason: str | None = None
-        """Why it was complete, if Gemini says so."""
+        """The reason for which the turn was complete, if Gemini gave one."""
         self._connection = connection
         self._log = connection.log
         self._trace = Trace(self._log, connection.labels, "Live turn", session_name=SESSION_NAME)
@@ -111,7 +111,7 @@ class Turn:
         self._rounds: list[Message] = []
 
     def open(self, at: Start | None = None) -> None:
-        """Begin the trace, if that was not done: at the first sound, or *at* a time that is known better."""
+        """Begin the trace, once: at the time of the first input, or *at* a more exact one."""
         if not self.is_open:
             self.is_open = True
             self._text_at_first = self.input.text
@@ -120,15 +120,15 @@ class Turn:
     # What the application sends ---------------------------------------------------------------------------------------
 
     def note_voice(self, at: Start) -> None:
-        """Note that the application sent something."""
+        """Note that the application has sent input."""
         self._last_sent_at = at
 
     def note_end_of_request(self, at: Start) -> None:
-        """Note that the application has sent all that is to be answered."""
+        """Note that the application has sent its whole request."""
         self._requested_at = self._last_sent_at = at
 
     def return_results(self, tool_response: Any, at: Start) -> None:
-        """Take in what functions returned."""
+        """Add the results of functions."""
         request = results_of(tool_response)
         for message in request.messages:
             if call_id := message.get("tool_call_id"):
@@ -142,7 +142,7 @@ class Turn:
         self.settle([answer._replace(call=self._connection.calls.get(answer.id or "")) for answer in request.answers])
 
     def settle(self, answers: list[FunctionAnswer]) -> None:
-        """Log how function calls ended, of this turn or of an earlier one."""
+        """Log the results of function calls, of this turn or of an earlier one."""
         self.open()
         self._log.attempt("log the results of functions", self._tools.answered, answers)
 
@@ -150,11 +150,11 @@ class Turn:
 
     @property
     def answer(self) -> LiveAnswer | None:
-        """The answer under way, if Gemini has begun one."""
+        """The current answer; `None` if Gemini has not begun one."""
         return None if self._now is None else self._now.answer
 
     def add(self, message: JsonDict, at: Start) -> None:
-        """Take in a message with a piece of an answer: of another one after the results of functions."""
+        """Add a message with a piece of an answer; after results of functions, it begins another answer."""
         self.open()
         if self._now is not None and (results_at := self._now.results_at) is not None:
             self._finish(self._now, Outcome(at=results_at.at))
@@ -172,19 +172,19 @@ class Turn:
         return self._now
 
     def generated(self, at: Start) -> None:
-        """Note that Gemini has generated all of its answer."""
+        """Note that Gemini has generated the whole answer."""
         if self._now is not None:
             self._now.ended_at = at
 
     # The end ----------------------------------------------------------------------------------------------------------
 
     def fail(self, error: dict[str, str]) -> None:
-        """Log an error after which the turn goes on."""
+        """Log an error after which the turn continues."""
         self.open()
         self._trace.fail(error)
 
     def end(self, outcome: Outcome, at: Start) -> Results | None:
-        """End the answer and the trace; return what functions returned, and Gemini has not answered in this turn."""
+        """End the answer and the trace; return results of functions that Gemini has not answered in this turn."""
         self.open()
         unanswered = None
         if self._now is not None and self._now.results_at is not None:
@@ -209,7 +209,7 @@ class Turn:
         self._trace.close("".join(self._output), at.at)
 
     def _finish(self, now: Answering, outcome: Outcome) -> None:
-        """Log the answer that ends."""
+        """Log the answer, which ends now, with its request."""
         self._now = None
         answer = now.answer
         if outcome._replace(at=None) == SUCCESS and answer.finish_reason is None:

@@ -666,7 +666,7 @@ async def test_a_span_without_a_trace_logs_nothing_and_warns_once(
     assert [one.name for one in logger.traces] == ["Gemini call", "Gemini call"]
     assert list(logger.spans) == []
     assert [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING] == [
-        "span() outside of a trace logs nothing: put it into `with maxim_gemini.trace(logger):`"
+        "span() outside of a trace logs nothing: use it inside `with maxim_gemini.trace(logger):`"
     ]
     logger.assert_complete()
 

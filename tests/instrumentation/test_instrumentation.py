@@ -263,7 +263,7 @@ async def test_labels_are_not_sent_where_it_is_suppressed_either(
 
 @pytest.mark.parametrize(
     ("arguments", "error"),
-    [((None,), "needs a logger of Maxim, such as .*, got None"), ((FakeLogger(), 5), "skip must be a function")],
+    [((None,), "needs a Maxim logger, such as .*, got None"), ((FakeLogger(), 5), "skip must be a function")],
 )
 def test_what_can_not_be_meant_is_refused(arguments: tuple[Any, ...], error: str) -> None:
     before = code_of_all()
