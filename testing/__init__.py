@@ -86,7 +86,7 @@ _EXPORTS: dict[str, str] = {
     "reply": "reply",
     "strategies": "strategies",
 }
-"""Each public name and the module that has it, or that it is; imported when it is first asked for."""
+"""Each public name, with its module; a module is imported when one of its names is first used."""
 
 __all__ = sorted(_EXPORTS)  # pyright: ignore[reportUnsupportedDunderAll]
 

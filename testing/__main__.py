@@ -11,7 +11,7 @@ Install it with:  pip install "maxim-gemini[testing]"
 
 
 def main() -> int:
-    """Run the command line and return its exit code: 0 fine, 1 something is wrong, 2 wrongly called."""
+    """Run the command line and return its exit code: 0 for success, 1 for a failure, 2 for wrong arguments."""
     try:
         from maxim_gemini.testing._cli.app import run
 

@@ -1,4 +1,4 @@
-"""A real Maxim logger over memory: nothing is sent, and everything can be looked at.
+"""A real Maxim logger in memory: nothing is sent, and everything that was logged can be inspected.
 
     logger = FakeLogger()
     client = MaximGeminiClient(genai.Client(), logger)
@@ -6,7 +6,7 @@
     assert logger.trace.output == "hi"
     logger.assert_complete()
 
-It is itself a `maxim.logger.Logger`: whatever logs to Maxim can be tested with it, your own code, too.
+It is a `maxim.logger.Logger`, so it can test any code that logs to Maxim, also your own.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ _IMMUTABLE: Final = frozenset({str, int, float, bool, type(None), bytes, datetim
 
 
 class _Mutable(Exception):
-    """There is something in the data that can change after the commit in ways that only encoding it can freeze."""
+    """Raised for data that may change after the commit, and that only encoding can freeze."""
 
 
 def _frozen(value: Any) -> Any:
-    """Copy what can change later; cheaper than encoding, which is left for when someone looks.
+    """Copy what may change later. That is cheaper than encoding, which is only done when somebody reads the data.
 
-    Every commit runs through here: leaves are recognised in the loop, without a call for each.
+    Every commit passes here, so leaves are handled in the loop, without a call for each.
     """
     kind: type[object] = value.__class__
     if kind is dict:
@@ -60,7 +60,7 @@ def _frozen(value: Any) -> Any:
 
 
 class _Entry(NamedTuple):
-    """One commit as it came: its content at that moment, and why it was dropped, if it was."""
+    """One commit, with its content at that moment, and the reason if it was dropped."""
 
     log: CommitLog
     action: str
@@ -90,9 +90,9 @@ def _entry(log: CommitLog, *, dropped: str = "") -> _Entry:
 
 
 class _Inbox:
-    """Stands where a writer's queue stands; hands over at once what is put into it.
+    """Replaces a writer's queue; passes on at once what is put into it.
 
-    *queue* is what a real queue would hold: all that was logged so far, as none of it is ever sent.
+    *queue* has what a real queue would have: all logs so far, because none is ever sent.
     """
 
     def __init__(self, take: Callable[[CommitLog], None], held: Callable[[], Sequence[CommitLog]]) -> None:
@@ -111,9 +111,9 @@ class _Inbox:
 
 
 class MemoryWriter(LogWriter):
-    """A Maxim log writer that keeps what it is given: no thread, no folder, no connection.
+    """A Maxim log writer that keeps all logs in memory, without a thread, a folder or a connection.
 
-    maxim-py's own `commit` decides what is kept, refused and handed to the sinks.
+    maxim-py's own `commit` decides what is kept, what is refused, and what the sinks get.
     """
 
     def __init__(self, config: LogWriterConfig) -> None:
@@ -136,13 +136,13 @@ class MemoryWriter(LogWriter):
         self.clear()
 
     def settle(self) -> None:
-        """Wait for what is logged in the background: wrappers that do so are among the sinks."""
+        """Wait for logs that wrappers write in the background; those wrappers are among the sinks."""
         for sink in self.sinks:
             if (settle := getattr(sink, "settle", None)) is not None:
                 settle()
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget all logs."""
         self.settle()
         with self._reading:
             self._entries: list[_Entry] = []
@@ -150,11 +150,11 @@ class MemoryWriter(LogWriter):
             self._cached: Tree | None = None
 
     def add_sink(self, config: LogWriterConfig) -> None:
-        """Give another in-memory writer all that comes from now on."""
+        """Pass all further logs to another writer in memory, too."""
         self.sinks.append(MemoryWriter(config))
 
     def commit(self, log: CommitLog) -> None:
-        """Keep a log, or drop it, as the real writer would; what is dropped is kept apart, with the reason."""
+        """Keep a log, or drop it as the real writer would; dropped logs are kept separately, with the reason."""
         # By thread: several may log at the same time, and only maxim-py knows whether it kept this log.
         self._this_call.kept = False
         try:
@@ -166,21 +166,21 @@ class MemoryWriter(LogWriter):
             self._entries.append(_entry(log, dropped=_reason(log)))
 
     def flush(self, is_sync: bool = False) -> None:
-        """Wait for what is logged in the background; nothing else takes time."""
+        """Wait for logs that are written in the background; all others are there at once."""
         self.settle()
 
     def cleanup(self, is_sync: bool = False) -> None:
-        """Note that the application cleaned up."""
+        """Note that the application has called `cleanup`."""
         self.is_running = False
 
     @property
     def logs(self) -> tuple[CommitLog, ...]:
-        """The logs as they were handed over, the dropped ones left out."""
+        """The logs as maxim-py committed them, without those that were dropped."""
         self.settle()
         return tuple(entry.log for entry in self._entries if not entry.dropped)
 
     def tree(self) -> Tree:
-        """Return all that was kept as entities."""
+        """Return the kept logs as entities."""
         self.settle()
         with self._reading:
             seen = len(self._commits)
@@ -195,7 +195,7 @@ class MemoryWriter(LogWriter):
         self._entries.append(_entry(log))
 
     def _upload(self, log: CommitLog) -> None:
-        """Note what the backend knows of an attachment once it is uploaded."""
+        """Add the log that an attachment gets once it is uploaded."""
         self._this_call.kept = True
         try:
             entry = _uploaded(log)
@@ -232,7 +232,7 @@ def _uploaded(log: CommitLog) -> _Entry:
 
 
 class OnlyTrace(Trace):
-    """The logger's only trace; called with a config, it begins another one, as a logger's `trace` does."""
+    """The logger's only trace. Called with a config, it begins another trace, as a logger's `trace` does."""
 
     __slots__ = ("_logger",)
 
@@ -254,7 +254,7 @@ class OnlyTrace(Trace):
 
 
 class OnlySession(Session):
-    """The logger's only session; called with a config, it begins another one, as a logger's `session` does."""
+    """The logger's only session. Called with a config, it begins another session, as a logger's `session` does."""
 
     __slots__ = ("_logger",)
 
@@ -274,9 +274,10 @@ class OnlySession(Session):
 
 
 class FakeLogger(Received, Logger):
-    """A Maxim logger that keeps what it is given, and shows it.
+    """A Maxim logger in memory, which shows what Maxim would have received.
 
-    *raise_exceptions* makes it raise where the real one would, instead of dropping silently.
+    With *raise_exceptions* it raises an error for invalid logs, as a real logger does with that setting; by default it
+    drops them, and `assert_complete` reports them.
     """
 
     writer: MemoryWriter
@@ -291,21 +292,21 @@ class FakeLogger(Received, Logger):
 
     @property
     def trace(self) -> OnlyTrace:  # pyright: ignore[reportIncompatibleMethodOverride]  # it can be called, too
-        """The only trace; call it to begin one."""
+        """The only trace. Call it with a config to begin one."""
         return OnlyTrace(self)
 
     @property
     def session(self) -> OnlySession:  # pyright: ignore[reportIncompatibleMethodOverride]  # it can be called, too
-        """The only session; call it to begin one."""
+        """The only session. Call it with a config to begin one."""
         return OnlySession(self)
 
     @property
     def logs(self) -> tuple[CommitLog, ...]:
-        """The raw commit logs, as maxim-py handed them over."""
+        """The raw commit logs of maxim-py."""
         return self.writer.logs
 
     def clear(self) -> None:
-        """Forget everything that was logged."""
+        """Forget everything that was logged so far."""
         self.writer.clear()
 
     def _tree(self) -> Tree:
@@ -317,9 +318,9 @@ class FakeLogger(Received, Logger):
 
 @contextmanager
 def fake_maxim(logger: FakeLogger | None = None) -> Generator[FakeLogger]:
-    """Make `maxim.Maxim(...).logger(...)`, in whatever application runs inside, hand out a `FakeLogger`.
+    """Let `maxim.Maxim(...).logger(...)` return a `FakeLogger` in a block, whatever application calls it.
 
-    No key is needed, nothing is sent, and a `Maxim` made outside is as it was afterwards.
+    No key is needed and nothing is sent. A `Maxim` that was made outside of the block works as before afterwards.
     """
     fake = logger or FakeLogger()
 

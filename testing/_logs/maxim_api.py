@@ -1,4 +1,4 @@
-"""Maxim's ingestion API, mocked: a real `maxim.logger.Logger` runs against it, threads, flushes, uploads and all.
+"""A mock of Maxim's ingestion API, for a real `maxim.logger.Logger` with its threads, flushes and uploads.
 
     with MaximApi() as api:
         logger = api.logger()
@@ -6,9 +6,9 @@
         api.flush()
         assert api.trace.id == "t"
 
-What was posted is read back from the text on the wire into the views that `FakeLogger` shows. Only requests to Maxim
-are caught; others pass through. The API can be made to fail (`api.fail(429)`), and what maxim-py then keeps on disk and
-sends again later can be seen (`api.spilled`, `Post.replayed`).
+The text on the wire is read back into the same views that `FakeLogger` has. Only requests to Maxim are answered; all
+others pass through. The API can fail (`api.fail(429)`); `api.spilled` and `Post.replayed` show what maxim-py then keeps
+on disk and sends again later.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _EXCEPTIONS: Final[dict[str, type[httpx.TransportError]]] = {
 
 
 class Post(NamedTuple):
-    """One request that brought logs, and how it was answered (an HTTP status, or a way to fail)."""
+    """One request with logs, and how it was answered: an HTTP status, or a way to fail."""
 
     repository: str
     text: str
@@ -55,22 +55,22 @@ class Post(NamedTuple):
 
     @property
     def lines(self) -> list[str]:
-        """The logs, one a line; only a line feed ends one, since JSON may contain the other ends of lines."""
+        """The logs, one for each line. Only a line feed ends a line: JSON may contain other line separators."""
         return _lines(self.text)
 
     @property
     def replayed(self) -> bool:
-        """Whether it came from a file on disk, kept after an earlier failure: files end with a line end."""
+        """Whether the logs came from a file that maxim-py kept after a failure: only those end with a line feed."""
         return self.text.endswith("\n")
 
     @property
     def accepted(self) -> bool:
-        """Whether the API took it."""
+        """Whether the API accepted it."""
         return self.answer == 200
 
 
 class Upload(NamedTuple):
-    """A file put into storage."""
+    """A file uploaded to Maxim's storage."""
 
     key: str
     mime_type: str
@@ -92,9 +92,10 @@ class _Fault:
 
 
 class MaximApi(Received):
-    """Maxim's ingestion API at *base_url*, mocked inside `with` for every real logger of the process.
+    """A mock of Maxim's ingestion API at *base_url*, in a `with` block, for all real loggers of the process.
 
-    *key* is the API key that it accepts (any, by default); *repositories* the log repositories that exist (all).
+    *key* is the API key that it accepts, by default any; *repositories* are the log repositories that exist, by default
+    all.
     """
 
     def __init__(
@@ -110,7 +111,7 @@ class MaximApi(Received):
         self.posts: list[Post] = []
         self.uploads: dict[str, Upload] = {}
         self.waits: list[float] = []
-        """Seconds that maxim-py would have waited before trying again."""
+        """The seconds that maxim-py would have waited before each retry."""
         self._delay = 0.0
         self._faults: list[_Fault] = []
         self._writers = RealWriters(base_url)
@@ -141,22 +142,22 @@ class MaximApi(Received):
         return f"<MaximApi {self.base_url}: {len(self.posts)} posts, {len(self.uploads)} uploads>"
 
     def logger(self, id: str = "log-repository", *, raise_exceptions: bool = False) -> Logger:
-        """Return a new real logger that posts here; so does one that the application makes by itself."""
+        """Return a new real logger that posts to this mock, as those of the application do."""
         return real_logger(id, self.base_url, self.key or "any key", raise_exceptions=raise_exceptions)
 
     def flush(self) -> None:
-        """Have every real logger that was made inside send all it has, and wait for that."""
+        """Let all real loggers of the block send their logs, and wait until they have."""
         self._writers.flush()
 
     def restart(self, *, killed: bool = False) -> None:
-        """End the process, as far as real loggers can tell; those that are made next send what it kept on disk.
+        """Simulate the end of the process for real loggers; new loggers then send what the old ones kept on disk.
 
-        What waits in the memory of loggers that a client wraps is kept at the end of a process, unless it is *killed*.
+        The loggers of wrapped clients write the logs in memory to disk at that point, unless the process is *killed*.
         """
         self._writers.end_process(killed=killed)
 
     def assert_delivered(self) -> None:
-        """Fail unless every log that a real logger was given arrived, and no log twice."""
+        """Fail unless every log of every real logger has arrived, exactly once."""
         __tracebackhide__ = True
         self.flush()
         given, arrived = Counter(self._writers.committed), Counter((c.entity, c.id, c.action) for c in self.commits)
@@ -169,21 +170,21 @@ class MaximApi(Received):
             raise NotDelivered("\n".join(lines))
 
     def fail(self, failure: Failure, *, on: Endpoint | None = None, times: int | None = None) -> None:
-        """Answer with an HTTP status or break the connection, *times* times or until `recover()`."""
+        """Answer with an HTTP status, or break the connection, *times* times or until `recover()`."""
         self._faults.append(_Fault(failure, on, times))
 
     def slow(self, seconds: float) -> None:
-        """Answer after that time."""
+        """Delay all answers by *seconds*."""
         self._delay = seconds
 
     def recover(self) -> None:
-        """Answer as usual again."""
+        """Stop failing and delaying."""
         self._faults.clear()
         self._delay = 0.0
 
     @property
     def spilled(self) -> tuple[Commit, ...]:
-        """What the real loggers keep on disk, to send it later."""
+        """The logs that real loggers keep on disk, to send them later."""
         texts = [file.read_text(encoding="utf-8") for file in self._writers.spills]
         lines = [(batch, line) for batch, text in enumerate(texts) for line in _lines(text)]
         return tuple(Commit.parse(line, index=index, batch=batch) for index, (batch, line) in enumerate(lines))
@@ -199,7 +200,7 @@ class MaximApi(Received):
         return Tree(commits)
 
     def _whole(self, line: str) -> str:
-        """Fetch a line that was too large to be posted from storage."""
+        """Return a line from storage if it was too large to be posted."""
         if not line.startswith("storage{"):
             return line
         key = str(Commit.parse(line).data.get("key"))

@@ -1,4 +1,4 @@
-"""What was received, by a fake logger or a mocked API: views, checks and renderings in one place."""
+"""The views, checks and renderings that a fake logger and a mocked API have in common."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ V = TypeVar("V", bound=View)
 
 
 class Received(TraceHolder):
-    """The base of everything that shows what Maxim received."""
+    """The base of `FakeLogger` and `MaximApi`: shows what Maxim received."""
 
     def _tree(self) -> Tree:
         raise NotImplementedError
@@ -36,41 +36,41 @@ class Received(TraceHolder):
 
     @property
     def commits(self) -> tuple[Commit, ...]:
-        """Every commit, as the backend reads it, in order of arrival."""
+        """All commits, as the backend reads them, in order of arrival."""
         return self._tree().commits
 
     @property
     def dropped(self) -> tuple[Dropped, ...]:
-        """The commits that never reach the backend, and why."""
+        """The commits that would never reach the backend, with the reasons."""
         return self._tree().dropped
 
     @property
     def sessions(self) -> Views[Session]:
-        """The conversations."""
+        """The sessions."""
         return self._inside(Session)
 
     @property
     def session(self) -> Session:
-        """The only session."""
+        """The only session; raises `NotTheOnlyOne` if there is none, or more than one."""
         return self.sessions.only
 
     @property
     def errors(self) -> tuple[Error, ...]:
-        """The errors on any entity."""
+        """The errors of all entities."""
         return tuple(error for root in self._tree().roots for error in view_of(root).errors)
 
     def find(self, id_or_name: str) -> View:
-        """Return the entity of that id, else the only one of that name."""
+        """Return the entity with that id, or the only one with that name."""
         return Views([view_of(node) for node in self._tree().walk()], "entity")[id_or_name]
 
     def problems(self, *, strict: bool = False) -> list[Problem]:
-        """Return what `assert_complete` would complain about."""
+        """Return the problems that `assert_complete` would report."""
         return completeness.problems(self._tree(), strict=strict)
 
     def assert_complete(self, *, strict: bool = False) -> None:
-        """Fail unless all that began has ended, exactly once, and reached Maxim whole.
+        """Fail unless everything that began has ended, exactly once, and was received completely.
 
-        Sessions, and function calls that the application has not answered yet, may stay open unless *strict*.
+        Sessions, and function calls that the application has not answered yet, may be open, except with *strict*.
         """
         __tracebackhide__ = True
         tree = self._tree()
@@ -84,26 +84,26 @@ class Received(TraceHolder):
             raise IncompleteTrace(f"what Maxim received is not complete:\n{listed}\n\n{shown}")
 
     def assert_no_text(self, *texts: str) -> None:
-        """Fail if anything that Maxim received contains one of *texts*: a field, a name, a tag, or an attachment.
+        """Fail if Maxim received one of *texts* anywhere: in a field, a name, a tag or an attachment.
 
-        A text is also found inside of JSON that is written as text, where quotes and line ends look different.
+        It also searches inside JSON that is stored as text, in which quotes and line ends are escaped.
         """
         __tracebackhide__ = True
         if not texts or not all(texts):
-            raise ValueError("assert_no_text needs the texts to look for, and none of them empty")
+            raise ValueError("assert_no_text needs one or more texts, none of them empty")
         if found := list(dict.fromkeys(occurrences(self._tree().commits, texts))):
             raise TextReceived("Maxim received what it should not:\n" + "\n".join(f"  {one}" for one in found))
 
     def snapshot(self) -> JsonDict:
-        """Return everything as plain data with stable ids (`trace-1`) and without clock values."""
+        """Return everything as plain data with stable ids (`trace-1`) and without times, to compare runs."""
         return snapshot(self._tree())
 
     def as_dict(self) -> JsonDict:
-        """Return everything as plain data for JSON, with ids and times."""
+        """Return everything as plain data for JSON, with the real ids and times."""
         return export(self._tree())
 
     def render(self, *, color: bool | None = None, width: int | None = None) -> str:
-        """Return everything as a tree for people; coloured on a terminal, unless *color* says otherwise."""
+        """Return everything as a readable tree of text; *color* is by default used on a terminal."""
         return render(self._tree(), title="Maxim received", color=color, width=width)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What stands beside an entity: errors, events, feedback, attachments, evaluations; and function calls.  (pure)"""
+"""Records of an entity: errors, events, feedback, attachments, evaluations and function calls. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Error:
-    """What went wrong, and on which entity (`generation abc`)."""
+    """An error, and the entity that has it (`generation abc`)."""
 
     message: str
     code: str = ""
@@ -29,7 +29,7 @@ class Error:
 
     @classmethod
     def of(cls, data: object, entity: str) -> Self:
-        """Return what *data* on the wire says of *entity*."""
+        """Return the error of *entity* in *data*, as they are on the wire."""
         if not is_object(data):
             return cls(message=str(data), entity=entity)
         return cls(
@@ -45,7 +45,7 @@ class Error:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened at one moment."""
+    """An event, at one time."""
 
     id: str
     name: str
@@ -67,7 +67,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feedback:
-    """What a person thought of a trace or a session."""
+    """The feedback of a person on a trace or a session."""
 
     score: int | None = None
     comment: str | None = None
@@ -80,7 +80,7 @@ class Feedback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """A file, bytes or a URL put beside an entity; *content* is what was uploaded, *size* its bytes."""
+    """A file, bytes or a URL attached to an entity; *content* is what was uploaded, *size* its length in bytes."""
 
     id: str
     type: str
@@ -94,7 +94,7 @@ class Attachment:
 
     @classmethod
     def of(cls, commit: Commit) -> Self:
-        """Return what the *commit* that brought it says."""
+        """Return the attachment in *commit*."""
         data = commit.data
         return cls(
             id=str(data.get("id", "")),
@@ -111,7 +111,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """Evaluators requested, and the variables given to them."""
+    """The requested evaluators, and the variables given to them."""
 
     evaluators: tuple[str, ...]
     variables: JsonDict = field(default_factory=JsonDict)
@@ -135,7 +135,7 @@ class FunctionCall:
 
     @classmethod
     def of(cls, call: object) -> Self:
-        """Return what a tool call in a result says."""
+        """Return the function call in a tool call of a result."""
         function = mapping(mapping(call).get("function"))
         return cls(
             id=str(mapping(call).get("id", "")),

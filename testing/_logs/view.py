@@ -1,6 +1,6 @@
-"""What all views of entities have in common, and how an entity gets the view of its kind.
+"""The base of all views of entities.
 
-A view shows what had been received when it was made. Two views with the same content are equal.
+A view shows the state at the time at which it was made. Two views with the same content are equal.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 V = TypeVar("V", bound="View", covariant=True)
 
 _KINDS: Final[dict[str, type[View]]] = {}
-"""The views by their kinds; each class adds itself."""
+"""The view classes by kind; each class adds itself."""
 
 _RECORDS: Final = ("errors", "events", "feedback", "attachments", "evaluations")
 _KNOWN_KEYS: Final = frozenset(
@@ -36,7 +36,7 @@ _KNOWN_KEYS: Final = frozenset(
 
 
 class Views(Sequence[V], Generic[V]):
-    """Views in the order in which their entities began; looked up by position, by id or by name."""
+    """Views, in the order in which their entities began. Index it by position, by id or by name."""
 
     __slots__ = ("_views", "_what")
 
@@ -69,12 +69,12 @@ class Views(Sequence[V], Generic[V]):
         return f"[{', '.join(map(repr, self._views))}]"
 
     def named(self, name: str) -> Views[V]:
-        """Return those of that name."""
+        """Return the views with that name."""
         return Views([view for view in self._views if view.name == name], f"{self._what} named {name!r}")
 
     @property
     def only(self) -> V:
-        """The only one; `NotTheOnlyOne` lists what is there."""
+        """The only view; raises `NotTheOnlyOne`, which lists the views, if there is none, or more than one."""
         if len(self._views) != 1:
             raise NotTheOnlyOne(f"expected exactly one {self._what}, found {_listed(self._views)}")
         return self._views[0]
@@ -88,16 +88,16 @@ def _listed(views: Sequence[View]) -> str:
 
 
 class View:
-    """One entity."""
+    """A read-only view of one entity."""
 
     kind: ClassVar[str]
     _content: ClassVar[tuple[str, ...]] = ()
-    """The properties that `as_dict` has beside those of every entity."""
+    """The properties in `as_dict` that only this kind has."""
     __slots__ = ("_node",)
     _node: Node
 
     def __init_subclass__(cls, **kwargs: object) -> None:
-        """Make it the view of its kind, if it has one of its own."""
+        """Register the class as the view of its kind, if it has one."""
         super().__init_subclass__(**kwargs)
         if isinstance(kind := vars(cls).get("kind"), str):
             _KINDS[kind] = cls
@@ -107,47 +107,47 @@ class View:
 
     @property
     def id(self) -> str:
-        """Its id."""
+        """The id."""
         return self._node.id
 
     @property
     def name(self) -> str | None:
-        """Its name."""
+        """The name."""
         return self._node.data.get("name")
 
     @property
     def tags(self) -> JsonDict:
-        """Its tags, all text."""
+        """The tags; names and values are text."""
         return plain(mapping(self._node.data.get("tags")))
 
     @property
     def metadata(self) -> JsonDict:
-        """Its metadata, with the values that maxim-py sends as JSON text decoded."""
+        """The metadata; values that maxim-py sends as JSON text are decoded."""
         return decoded_values(self._node.data.get("metadata"))
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Its metrics by name."""
+        """The metrics by name."""
         return plain(mapping(self._node.data.get("metrics")))
 
     @property
     def data(self) -> JsonDict:
-        """Its fields, as they came over the wire."""
+        """The fields, as they are on the wire."""
         return plain(self._node.data)
 
     @property
     def commits(self) -> tuple[Commit, ...]:
-        """The commits that concern it, in order of arrival."""
+        """The commits about it, in order of arrival."""
         return tuple(self._node.commits)
 
     @property
     def parent(self) -> View | None:
-        """What it is part of."""
+        """The entity that it is part of; `None` for the outermost."""
         return view_of(self._node.parent) if self._node.parent else None
 
     @property
     def created(self) -> bool:
-        """Whether it was created, and not only mentioned."""
+        """Whether it was created, and not only referred to by other commits."""
         return bool(self._node.births)
 
     @property
@@ -167,43 +167,43 @@ class View:
 
     @property
     def duration(self) -> timedelta | None:
-        """From its beginning to its end."""
+        """The time from its beginning to its end; `None` if it has not ended."""
         start, end = self.started_at, self.ended_at
         return end - start if start and end else None
 
     @property
     def attachments(self) -> tuple[Attachment, ...]:
-        """The files, bytes and URLs beside it."""
+        """The attached files, bytes and URLs."""
         return tuple(Attachment.of(commit) for commit in self._node.records("add-attachment"))
 
     @property
     def evaluations(self) -> tuple[Evaluation, ...]:
-        """The evaluators requested."""
+        """The requested evaluations."""
         return tuple(Evaluation.of(commit.data) for commit in self._node.records("evaluate"))
 
     @property
     def noted_errors(self) -> tuple[Error, ...]:
-        """The errors that were added to it."""
+        """The errors that were added to it, without the one that it ended with."""
         return tuple(Error.of(commit.data, str(self)) for commit in self._node.records("add-error"))
 
     @property
     def error(self) -> Error | None:
-        """The error that it ended with; a generation and a tool call can have one."""
+        """The error that it ended with; only a generation and a tool call can have one."""
         return None
 
     @property
     def errors(self) -> tuple[Error, ...]:
-        """The errors on it and on everything below it."""
+        """The errors of it and of everything in it."""
         views = map(view_of, self._node.walk())
         return tuple(error for view in views for error in (view.error, *view.noted_errors) if error is not None)
 
     @property
     def children(self) -> Views[View]:
-        """What is directly in it, in the order in which it began."""
+        """The entities directly in it, in the order in which they began."""
         return Views([view_of(node) for node in self._node.children], f"child of {self}")
 
     def as_dict(self, *, clocks: bool = True) -> JsonDict:
-        """Return it with all below it, as plain data for JSON without what is empty; with *clocks*, with its times."""
+        """Return it and everything in it as plain data for JSON, without empty fields; with *clocks*, with times."""
         return filled(dict(self._entries(clocks=clocks)))
 
     def _entries(self, *, clocks: bool) -> Iterator[tuple[str, Any]]:
@@ -238,13 +238,13 @@ class View:
 
 
 class Unknown(View):
-    """An entity of a kind that this library does not know yet."""
+    """An entity of a kind that this package does not know."""
 
     __slots__ = ()
 
     @property
     def kind(self) -> str:  # type: ignore[override]  # the kind that the wire names
-        """Its kind, as the wire names it."""
+        """The kind, as it is on the wire."""
         return self._node.kind
 
 

@@ -1,4 +1,4 @@
-"""What Maxim would show: sessions, traces, spans, generations, tool calls, as typed, read-only views."""
+"""Typed, read-only views of sessions, traces, spans, generations, tool calls and retrievals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .view import V, View, Views, view_of
 
 
 class Holder:
-    """What holds entities: all of a kind, or the only one. What is in a span counts as being in what holds the span."""
+    """An entity with others in it, at any depth: all of a kind, or the only one."""
 
     __slots__ = ()
 
@@ -29,7 +29,7 @@ class Holder:
 
     @property
     def spans(self) -> Views[Span]:
-        """The spans in it, sub-spans included."""
+        """The spans in it, including those in other spans."""
         return self._inside(Span)
 
     @property
@@ -39,12 +39,12 @@ class Holder:
 
     @property
     def tool_calls(self) -> Views[ToolCall]:
-        """The function calls in it, run or only requested."""
+        """The tool calls in it, whether they were run or only requested."""
         return self._inside(ToolCall)
 
     @property
     def retrievals(self) -> Views[Retrieval]:
-        """The look-ups of documents in it."""
+        """The retrievals in it."""
         return self._inside(Retrieval)
 
     @property
@@ -69,7 +69,7 @@ class Holder:
 
 
 class TraceHolder(Holder):
-    """What holds traces, too."""
+    """A holder that also has traces."""
 
     __slots__ = ()
 
@@ -85,7 +85,7 @@ class TraceHolder(Holder):
 
 
 class _Scope(Holder, View):
-    """An entity that holds others."""
+    """An entity with others in it."""
 
     __slots__ = ()
 
@@ -95,17 +95,17 @@ class _Scope(Holder, View):
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """What happened on it."""
+        """The events that were added to it."""
         return tuple(Event.of(commit.data) for commit in self._node.records("add-event"))
 
     @property
     def feedback(self) -> tuple[Feedback, ...]:
-        """What people thought of it."""
+        """The feedback of people on it."""
         return tuple(Feedback.of(commit.data) for commit in self._node.records("add-feedback"))
 
 
 class Session(TraceHolder, _Scope):
-    """A conversation."""
+    """A session: a conversation."""
 
     kind = "session"
     _content = ("tags", "metadata", "metrics")
@@ -113,7 +113,7 @@ class Session(TraceHolder, _Scope):
 
 
 class Trace(_Scope):
-    """One request of the application, and its answer."""
+    """A trace: one request of the application, and its answer."""
 
     kind = "trace"
     _content = ("input", "output", "tags", "metadata", "metrics")
@@ -121,7 +121,7 @@ class Trace(_Scope):
 
     @property
     def session_id(self) -> str | None:
-        """The id of the conversation that it belongs to."""
+        """The id of its session; `None` if it has none."""
         parent = self._node.parent
         return parent.id if parent and parent.kind == "session" else None
 
@@ -132,12 +132,12 @@ class Trace(_Scope):
 
     @property
     def output(self) -> str | None:
-        """What was answered."""
+        """The output."""
         return self._node.data.get("output")
 
 
 class Span(_Scope):
-    """A part of a trace."""
+    """A span: a part of a trace."""
 
     kind = "span"
     _content = ("input", "output", "tags", "metadata", "metrics")
@@ -151,12 +151,12 @@ class Span(_Scope):
 
     @property
     def output(self) -> str | None:
-        """What was answered."""
+        """The output."""
         return self._node.data.get("output")
 
 
 class Generation(View):
-    """One request to a model, and what came back."""
+    """A generation: one request to a model, and the answer."""
 
     kind = "generation"
     _content = (
@@ -167,27 +167,27 @@ class Generation(View):
 
     @property
     def model(self) -> str | None:
-        """The model as requested."""
+        """The name of the requested model."""
         return self._node.data.get("model")
 
     @property
     def provider(self) -> str | None:
-        """Who runs the model."""
+        """The provider of the model."""
         return self._node.data.get("provider")
 
     @property
     def messages(self) -> list[JsonDict]:
-        """What was sent, as Maxim's messages (`role`, `content`)."""
+        """The messages of the request, in Maxim's form (`role`, `content`)."""
         return plain(sequence(self._node.data.get("messages")))
 
     @property
     def model_parameters(self) -> JsonDict:
-        """The parameters, with the values that maxim-py sends as JSON text decoded."""
+        """The parameters; values that maxim-py sends as JSON text are decoded."""
         return decoded_values(self._node.data.get("modelParameters"))
 
     @property
     def result(self) -> JsonDict | None:
-        """What came back, as Maxim's result (`choices`, `usage`, `error`)."""
+        """The result, in Maxim's form (`choices`, `usage`, `error`)."""
         return plain(self._node.data.get("result"))
 
     @property
@@ -202,22 +202,22 @@ class Generation(View):
 
     @property
     def tool_calls(self) -> tuple[FunctionCall, ...]:
-        """The functions that the first choice asks for."""
+        """The function calls that the first choice requests."""
         return tuple(FunctionCall.of(call) for call in sequence(self._message.get("tool_calls")))
 
     @property
     def finish_reason(self) -> str | None:
-        """Why the first choice ended."""
+        """The finish reason of the first choice."""
         return self._choice.get("finish_reason")
 
     @property
     def usage(self) -> JsonDict:
-        """The tokens counted (`prompt_tokens`, `completion_tokens`, `total_tokens`)."""
+        """The token counts (`prompt_tokens`, `completion_tokens`, `total_tokens`)."""
         return plain(mapping(self._result.get("usage")))
 
     @property
     def cost(self) -> JsonDict | None:
-        """What it cost (`input`, `output`, `total`)."""
+        """The cost (`input`, `output`, `total`)."""
         return plain(self._node.data.get("cost"))
 
     @property
@@ -241,7 +241,7 @@ class Generation(View):
 
 
 class ToolCall(View):
-    """One function run."""
+    """A tool call: a function that a model requested."""
 
     kind = "tool_call"
     _content = ("description", "arguments", "returned", "error", "tags", "metadata", "metrics")
@@ -249,7 +249,7 @@ class ToolCall(View):
 
     @property
     def description(self) -> str | None:
-        """What the function is for."""
+        """The description of the function."""
         return self._node.data.get("description")
 
     @property
@@ -264,12 +264,12 @@ class ToolCall(View):
 
     @property
     def result(self) -> Any:
-        """What it returned, as sent."""
+        """The return value as sent, usually JSON text."""
         return plain(self._node.data.get("result"))
 
     @property
     def returned(self) -> Any:
-        """What it returned, decoded."""
+        """The return value, decoded."""
         return decoded(self._node.data.get("result"))
 
     @property
@@ -280,7 +280,7 @@ class ToolCall(View):
 
 
 class Retrieval(View):
-    """One look-up of documents."""
+    """A retrieval: one search for documents."""
 
     kind = "retrieval"
     _content = ("input", "output", "tags", "metadata", "metrics")
@@ -288,17 +288,17 @@ class Retrieval(View):
 
     @property
     def input(self) -> Any:
-        """What was looked for."""
+        """The query."""
         return plain(self._node.data.get("input"))
 
     @property
     def output(self) -> list[Any]:
-        """The documents found."""
+        """The documents that were found."""
         return plain(sequence(self._node.data.get("docs")))
 
 
 def _choices(result: JsonDict) -> list[Any]:
-    """Return the choices of a result in either of Maxim's two forms: OpenAI's chat completions, and its responses."""
+    """Return the choices of a result in one of Maxim's two forms: OpenAI's chat completions, or its responses."""
     if "output" not in result:
         return sequence(result.get("choices"))
     items = [mapping(item) for item in sequence(result["output"])]

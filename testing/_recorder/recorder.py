@@ -50,16 +50,21 @@ _claiming = threading.Lock()
 class GeminiRecorder:
     """Records the Gemini traffic of a `with` block once, and replays it offline from then on.
 
-    Everything that google-genai sends in the block is caught, by whatever client. *client* is a client, or a function
-    that makes one, for `recorder.client`; by default one is made to fit the cassette. *pace* is `instant`, `recorded`
-    or a factor; *chunking* is `events`, `recorded`, `whole`, `torn` or sizes in bytes. With *strict*, a recorded
-    answer that is not used is an error. *base_url* and *hosts* are in scope besides Google's. *everywhere* also catches
-    requests of threads and tasks that began before the block. *advice* is what an error advises where an answer is
-    missing: a text, or a function of the request that has no answer. *ignore* leaves out of the comparison of requests
-    what is at these JSON paths of their bodies, such as `generationConfig.seed` or `contents[].parts[].inlineData`.
-    With *allow_missing* a file that is not there is an error of the first request, not of the block. Without
-    *autosave* nothing is written at the end of the block: `save` does. With *instrument*, every client of the process
-    is traced by `logger`, also those that the application makes.
+    It records all requests that google-genai sends in the block, whichever client sends them.
+
+    *record*: a record mode, by default `once`.
+    *client*: a client, or a function that makes one, for `recorder.client`; by default one is made to fit the cassette.
+    *pace*: `instant`, `recorded`, or a factor by which recorded times are multiplied.
+    *chunking*: how replayed bodies are cut: `events`, `recorded`, `whole`, `torn`, or sizes in bytes.
+    *strict*: a recorded answer that is not used is an error.
+    *base_url*, *hosts*: addresses that are recorded in addition to Google's.
+    *everywhere*: record requests of threads and tasks that began before the block, too.
+    *advice*: what to do if an answer is missing, for the error: a text, or a function of the request.
+    *ignore*: JSON paths in the bodies of requests that are not compared, such as `generationConfig.seed` or
+    `contents[].parts[].inlineData`.
+    *allow_missing*: a missing file is an error of the first request, and not of the block.
+    *autosave*: write the file at the end of the block; without it, call `save`.
+    *instrument*: trace all clients of the process by `logger`, including those that the application makes.
     """
 
     def __init__(
@@ -171,12 +176,12 @@ class GeminiRecorder:
             self.__exit__(kind, error, traceback)
 
     def __call__(self, function: F) -> F:
-        """Decorate a function, a generator or a test class: each call is a block of its own, from the cassette's start.
+        """Decorate a function, a generator or a test class: each call is a new block, from the start of the cassette.
 
-        Calls may overlap, in tasks, threads or each other. Generators that are open at once in one task share the block
-        of the last. The recorder itself shows the traffic of a call that began while no other was running.
-        The block of a generator, sync or async, lasts as long as the generator. Of a class, all methods are decorated
-        whose names begin with `test`.
+        Calls may overlap, in tasks or threads, or call each other. Generators that are open at the same time in one
+        task share the block of the last one. The recorder itself shows the traffic of a call that began when no other
+        was running. The block of a generator, sync or async, lasts as long as the generator. In a class, all methods
+        whose names begin with `test` are decorated.
         """
         if isinstance(function, type):
             decorate_tests(self._of_one_call, function)
@@ -184,7 +189,7 @@ class GeminiRecorder:
         return cast("F", decorated(self._of_one_call, function))
 
     def save(self) -> None:
-        """Write what the block has recorded, unless it failed or was discarded; needed only without *autosave*.
+        """Write the recorded traffic of the block, unless it failed or was discarded. Only needed without *autosave*.
 
         Raises:
             CassetteError: it can't be written, or a secret is in it; the old file is still there.
@@ -199,19 +204,19 @@ class GeminiRecorder:
             raise
 
     def discard(self) -> None:
-        """Keep nothing of this block: the file stays as it is."""
+        """Do not save this block: the file stays unchanged."""
         self._discarded = True
 
     @property
     def discarded(self) -> bool:
-        """Whether nothing of this block is kept."""
+        """Whether `discard` was called for this block."""
         return self._discarded
 
     # What the test uses
 
     @functools.cached_property
     def logger(self) -> FakeLogger:
-        """The logger that the wrapped clients write to: a `FakeLogger`, unless another was given."""
+        """The logger of the wrapped clients: a `FakeLogger`, unless another one was given."""
         if self._given_logger is not None:
             return cast("FakeLogger", self._given_logger)
         from maxim_gemini.testing._logs.fake_logger import FakeLogger
@@ -220,7 +225,7 @@ class GeminiRecorder:
 
     @functools.cached_property
     def bare_client(self) -> Client:
-        """The client under `client`: the given one, or one that fits the cassette."""
+        """The client that `client` wraps: the given one, or one that fits the cassette."""
         given = self._given_client
         if given is None:
             return self.default_client
@@ -228,7 +233,7 @@ class GeminiRecorder:
 
     @functools.cached_property
     def default_client(self) -> Client:
-        """A bare client that fits the cassette: with the environment's key to record, a made-up one to replay."""
+        """An unwrapped client for the cassette: with the environment's key to record, a made-up one to replay."""
         from google import genai
 
         traffic = self._entered()
@@ -239,11 +244,11 @@ class GeminiRecorder:
 
     @functools.cached_property
     def client(self) -> MaximGeminiClient:
-        """A wrapped client that writes to `logger`."""
+        """A wrapped client whose calls are traced by `logger`."""
         return self.wrap(self.bare_client)
 
     def wrap(self, client: Client) -> MaximGeminiClient:
-        """Wrap *client* so that its calls are traced by `logger`."""
+        """Return *client* wrapped, so that its calls are traced by `logger`."""
         from maxim_gemini import MaximGeminiClient
 
         if base_url := sdk.base_url_of(client):
@@ -259,7 +264,7 @@ class GeminiRecorder:
 
     @property
     def requests(self) -> list[GeminiRequest]:
-        """Every Gemini request of the block, in the order sent; a live session is one, with all its messages."""
+        """All Gemini requests of the block, in order; a live session is one request, with all its messages."""
         return [
             one.request
             if isinstance(one, LiveRequest)
@@ -269,17 +274,17 @@ class GeminiRecorder:
 
     @property
     def waits(self) -> list[float]:
-        """The seconds that google-genai would have waited before its retries; replays don't wait."""
+        """The seconds that google-genai would have waited before each retry; a replay does not wait."""
         return list(self._entered().waits)
 
     @property
     def misses(self) -> list[CassetteMiss]:
-        """The errors of requests that the cassette could not answer, even those that the application swallowed."""
+        """The errors of requests that are not in the cassette, including those that the application swallowed."""
         return self._traffic.misses if self._traffic else []
 
     @property
     def errors(self) -> list[CassetteError]:
-        """The errors of requests without an answer: misses, and parts of the cassette that can't be read."""
+        """The errors of all requests without an answer: misses, and parts of the cassette that can't be read."""
         return list(self._traffic.errors) if self._traffic else []
 
     @property
@@ -289,12 +294,12 @@ class GeminiRecorder:
 
     @property
     def drifts(self) -> list[str]:
-        """How live answers differ in shape from the recorded ones (mode `verify`)."""
+        """Differences in shape between live and recorded answers, one a line (mode `verify`)."""
         return list(self._entered().drifts)
 
     @property
     def outcome(self) -> Outcome:
-        """The requests of the block, counted."""
+        """The numbers of requests of the block, by how they were answered."""
         traffic = self._traffic
         if traffic is None:
             return Outcome(0, 0, 0, 0, 0)
@@ -311,11 +316,11 @@ class GeminiRecorder:
         code: int | None = None,
         reason: str = "",
     ) -> Fault:
-        """Break the connection of replayed answers after so many *events*, and *bytes* of the next one.
+        """Break the connection of replayed answers after *events* events, and *bytes* bytes of the next one.
 
-        A plain answer counts as one event; of a websocket, each message of the server is one, and with a *code* the
-        server closes it. *times* limits how many answers are hit. The fault ends with the block, or earlier as a
-        context manager.
+        A plain answer counts as one event. On a websocket, each message of the server is an event, and with a *code*
+        the server closes the connection. *times* limits the number of answers with the fault. The fault ends with the
+        block, or earlier if it is used as a context manager.
         """
         _not_negative(events=events, bytes=bytes, times=times)
         close = {} if code is None else {"close": Close(code, reason)}
@@ -323,12 +328,12 @@ class GeminiRecorder:
         return self._add(fault)
 
     def stall(self, seconds: float, *, before: int = 0, times: int | None = None) -> Fault:
-        """Stay silent for *seconds* in front of the event with index *before* of replayed answers."""
+        """Pause replayed answers for *seconds* before the event with the index *before*."""
         _not_negative(seconds=seconds, before=before, times=times)
         return self._add(Fault(stall={before: seconds}, least_events=before + 1, times=times))
 
     def corrupt(self, *events: int, times: int | None = None) -> Fault:
-        """Damage the JSON of the *events* with these indexes (by default the first) of replayed answers."""
+        """Damage the JSON of the events with these indexes, by default of the first one, in replayed answers."""
         _not_negative(events=min(events, default=0), times=times)
         damaged = frozenset(events or (0,))
         return self._add(Fault(corrupt=damaged, least_events=min(damaged) + 1, times=times))
@@ -336,7 +341,7 @@ class GeminiRecorder:
     # Inside
 
     def _of_one_call(self) -> GeminiRecorder:
-        """Return this recorder for the block of a call, or another one like it while a call is in its block."""
+        """Return a recorder for the block of one call: this one, or a copy if this one is in use."""
         with _claiming:
             if not self._claimed and self._stack is None:
                 self._claimed = True

@@ -1,4 +1,4 @@
-"""The traffic of one block: where each request gets its answer, and the outcome."""
+"""The traffic of one block: answers requests from the cassette or lets them go live, and counts them."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 RecordMode: TypeAlias = Literal["none", "once", "new_episodes", "all", "rewrite", "verify"]
 """VCR's record modes.
 
-`none` replays and never sends; `once` records where there is no file and else replays; `new_episodes` replays and
-records what is not there; `all` sends everything, and keeps what was not requested; `rewrite` sends everything and
-starts the file anew; `verify` sends everything, keeps nothing, and fails where the shape of an answer has drifted.
+`none`: only replay. `once`: record if there is no file, else replay. `new_episodes`: replay, and record new requests.
+`all`: send and record everything; keep recorded requests that were not sent. `rewrite`: the same, but start with an
+empty file. `verify`: send everything, save nothing, and fail if the shape of an answer has changed.
 """
 
 NO_CREDENTIALS: Final = (
@@ -56,7 +56,7 @@ NO_CREDENTIALS: Final = (
 
 
 class Outcome(NamedTuple):
-    """The requests of one block, counted."""
+    """The numbers of requests of one block, by how they were answered."""
 
     replayed: int
     recorded: int
@@ -67,10 +67,10 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What holds for one block, whatever is set on its recorder meanwhile."""
+    """The settings of one block, which do not change with the recorder's attributes."""
 
     path: Path
-    """The cassette, as errors show it."""
+    """The name of the cassette in errors."""
     record: RecordMode
     pace: Pace
     chunking: Chunking
@@ -82,7 +82,7 @@ class Settings:
     advice: str | Callable[[Request | None], str] | None
 
     def advice_for(self, request: Request | None) -> str:
-        """Return what to do where *request*, or the whole file, is missing."""
+        """Return advice for a missing *request*, or for a missing file."""
         if self.advice is not None:
             return self.advice if isinstance(self.advice, str) else self.advice(request)
         mode = "rewrite" if self.path.exists() else "once"
@@ -91,7 +91,7 @@ class Settings:
 
 @dataclass(slots=True)
 class _Take:
-    """A request that was sent, and its answer."""
+    """A request that was sent live, and its answer."""
 
     request: Request
     response: Response | None = None
@@ -99,21 +99,21 @@ class _Take:
 
 
 class Traffic(Route):
-    """One block's traffic."""
+    """The traffic of one block."""
 
     def __init__(self, settings: Settings, cassette: Cassette) -> None:
         self._settings = settings
         self.cassette = cassette
         self.hosts: set[str] = set(settings.hosts)
         self.faults: list[Fault] = []
-        """What happens to replayed answers on their way."""
+        """The faults of replayed answers."""
         self.requests: list[Request | LiveRequest] = []
         self.waits: list[float] = []
         self.errors: list[CassetteError] = []
-        """The errors of requests without an answer: it is not in the cassette, or the cassette can't be read."""
+        """The errors of requests that are not in the cassette, or in a part that can't be read."""
         self.drifts: list[str] = []
         self.passed: list[str] = []
-        """The hosts of requests that did not go through this block: they were sent by code older than it."""
+        """The hosts of requests that were not recorded, because older code than the block sent them."""
         self.replayed = 0
         self.live = 0
         self.recorded = 0
@@ -134,7 +134,7 @@ class Traffic(Route):
     # The route
 
     def covers(self, url: str, headers: Mapping[str, str]) -> bool:
-        """Take Gemini traffic, and all that goes to the user's own hosts."""
+        """Return whether *request* is Gemini traffic, or goes to one of the user's own hosts."""
         return is_gemini_traffic(url, headers) or is_among(url, self.hosts)
 
     def answer(self, request: Request) -> Delivery | Live:
@@ -149,18 +149,18 @@ class Traffic(Route):
         raise self._miss(self.cassette.explain_miss(request), request)
 
     def skips_wait(self, seconds: float) -> bool:
-        """Skip waits after replayed answers, and note them."""
+        """Let google-genai skip its wait after a replayed answer, and note the seconds."""
         if self._last_was_live:
             return False
         self.waits.append(seconds)
         return True
 
     def hides_credentials(self) -> bool:
-        """Give made-up credentials where nothing is ever sent."""
+        """Return whether google-genai gets made-up credentials: if nothing is ever sent."""
         return not self.sends
 
     def opens_websocket(self, url: str, headers: Mapping[str, str], network: Network) -> Peer | Tap | Response:
-        """Replay a websocket session or its refusal, have one watched in the network, or raise a miss."""
+        """Replay a websocket session or its refusal, let it go live and watch it, or raise a miss."""
         request = LiveRequest(url, headers)
         with self._lock:
             self.requests.append(request)
@@ -245,8 +245,8 @@ class Traffic(Route):
         def overrun() -> NoReturn:
             events, address = len(events_of(recorded)), self.cassette.scrubber.address(request.uri)
             raise self._miss(
-                f"{request.method} {address}: the recorded reader stopped after {events} events of this answer, and "
-                "now more is read: there is nothing recorded beyond"
+                f"{request.method} {address}: when it was recorded, only {events} events of this answer were read, "
+                "and now more is read: the rest is not in the cassette"
             )
 
         faults = Faults()
@@ -280,7 +280,7 @@ class Traffic(Route):
     # The end
 
     def close(self) -> None:
-        """End the answers that are still being received, and the sessions, and compare them in the mode `verify`."""
+        """End answers and sessions that are still being received; in the mode `verify`, compare all."""
         # An answer that is still open was left by its reader, and is kept as far as it came.
         for take in self._takes:
             if take.watcher is not None:
@@ -293,7 +293,7 @@ class Traffic(Route):
             self._compare()
 
     def save(self) -> None:
-        """Write what was received, in the order of the requests."""
+        """Save the received answers, in the order of the requests."""
         lost: list[CassetteError] = []
         for take in self._takes:
             if take.response is not None:
@@ -332,7 +332,7 @@ class Traffic(Route):
         return [i for i in self.cassette.unplayed if not is_token_exchange(i.request.uri)]
 
     def problem(self) -> CassetteError | None:
-        """Return why the block fails, though nothing was raised in it."""
+        """Return the error of a block in which nothing was raised: drift, or unused answers."""
         if self.errors:
             return self.errors[0]
         if self.drifts:
@@ -379,7 +379,7 @@ class Traffic(Route):
     # The client that fits
 
     def credentials(self) -> dict[str, Any]:
-        """Return what `genai.Client` needs: of the environment to record, made up to replay."""
+        """Return the credentials for `genai.Client`: those of the environment to record, made-up ones to replay."""
         if self.sends and (not self.replays or sdk.finds_credentials()):
             if sdk.finds_credentials():
                 return {}

@@ -42,14 +42,14 @@ _CORES: Final = {"httpcore2": "httpx2", "httpcore": "httpx"}
 
 
 class GeminiMock(Scripted):
-    """Gemini as a respx router: answers from a script, and shows the requests."""
+    """A mock of Gemini in this process: answers requests from a script, and shows them."""
 
     __test__ = False
 
     def __init__(self, *replies: Answering, strict: bool = True) -> None:
         self._player = Script(*replies)
         self.routers: dict[str, respx.MockRouter] = {}
-        """The respx routers by HTTP library: add routes of your own to them."""
+        """The respx routers by HTTP library; you can add routes of your own."""
         self._strict = strict
         self._open: ExitStack | None = None
 
@@ -58,7 +58,7 @@ class GeminiMock(Scripted):
 
     @property
     def router(self) -> respx.MockRouter:
-        """The respx router of the library that google-genai uses by default."""
+        """The respx router of the HTTP library that google-genai uses by default."""
         if not self.routers:
             raise ScriptError("this mock is not in use: take its router inside `with GeminiMock(...) as mock:`")
         return next(iter(self.routers.values()))
@@ -98,7 +98,7 @@ class GeminiMock(Scripted):
 
 @contextmanager
 def _router(core: str, answer: Callable[[GeminiRequest], Answer]) -> Generator[respx.MockRouter]:
-    """Open a respx router on *core* that has Gemini; what is neither Gemini's nor the user's passes through."""
+    """Open a respx router on *core* that answers Gemini's requests; requests that no route matches pass through."""
     errors = importlib.import_module(core)
     register(core)
     router = Router(assert_all_called=False, using=core)
@@ -120,7 +120,7 @@ def _router(core: str, answer: Callable[[GeminiRequest], Answer]) -> Generator[r
 
 
 class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """An answer's body, piece by piece; breaks with the errors of the library underneath."""
+    """The body of an answer, piece by piece; it fails with the errors of the HTTP library."""
 
     def __init__(self, answer: Answer, errors: ModuleType) -> None:
         self._sent = answer.sent
@@ -154,7 +154,7 @@ class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 
 def _bearable(seconds: float, errors: ModuleType) -> float:
-    """Return *seconds*; raise the library's timeout for a stall, which no mock can sit out."""
+    """Return *seconds*; for an endless stall, raise the HTTP library's timeout at once."""
     if seconds == inf:
         raise errors.ReadTimeout("The read operation timed out")
     return seconds
@@ -165,7 +165,7 @@ def _broken(errors: ModuleType, message: str = _CLOSED) -> Exception:
 
 
 class _OtherRoute(Route):
-    """The part of aiohttp and of websockets, which respx does not know."""
+    """The route for aiohttp and websockets, which respx does not support."""
 
     libraries = frozenset({"aiohttp", "websockets"})
 
@@ -182,23 +182,23 @@ class _OtherRoute(Route):
         return Delivery(answer.status, answer.headers, _Pieces(answer.sent), ended=ended)
 
     def opens_websocket(self, url: str, headers: Mapping[str, str], network: Network) -> Peer | Response:
-        """Let the script speak, or refuse."""
+        """Return a websocket that the script answers, or its refusal."""
         refusal = self._script.refusal(GeminiRequest.of("WEBSOCKET", url, headers.items(), None))
         if refusal is not None:
             return refusal.response()
         return ScriptedPeer(self._script, url, headers)
 
     def skips_wait(self, seconds: float) -> bool:
-        """Leave the waits of google-genai alone: a mock is no replay."""
+        """Return `False`: with a mock, google-genai really waits."""
         return False
 
     def hides_credentials(self) -> bool:
-        """Let google-genai look for credentials as it would."""
+        """Return `False`: with a mock, google-genai looks for real credentials."""
         return False
 
 
 class _Pieces:
-    """The pieces of an answer for the edge; a gate is many short waits."""
+    """The pieces of an answer for the HTTP edge; waiting at a gate is many short waits."""
 
     def __init__(self, sent: tuple[Sent, ...]) -> None:
         self._sent = sent

@@ -1,8 +1,8 @@
-"""`Reply`: Gemini's answer to one request, and how it comes over the wire.
+"""`Reply`: Gemini's answer to one request, and how it is sent.
 
-A reply is a row of steps: events that hold parts, pauses between them, and what may break them off. Replies add up with
-`+`: first the one, then the other; what only completes an event (a finish reason, a count, grounding) joins the event
-before it.
+A reply is a sequence of steps: events with parts, pauses, and faults that end it. Replies are added with `+`: the steps
+of the first one, then those of the second. A step that only completes an event (a finish reason, a count, grounding)
+joins the event before it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Json: TypeAlias = Mapping[str, Any]
 
 Schema: TypeAlias = Literal["steps", "outputs"]
-"""How an interaction is written: in steps, or, until May 2026, in outputs."""
+"""The schema of an interaction: steps or, until May 2026, outputs."""
 
 NOTHING: Json = {}
 """No fields."""
@@ -29,13 +29,13 @@ NOTHING: Json = {}
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """The content of one candidate in one event, in the wire's own words."""
+    """The content of one candidate in one event, as JSON of the wire."""
 
     index: int = 0
     parts: tuple[Json, ...] | None = None
-    """`None`: this event has no content of the candidate; empty: a content without parts."""
+    """The parts; `None` for an event without a content of the candidate, empty for a content without parts."""
     fields: Json = field(default_factory=JsonDict)
-    """What stands beside the content: `finishReason`, `groundingMetadata` ..."""
+    """The other fields of the candidate: `finishReason`, `groundingMetadata` ..."""
     role: str | None = "model"
 
     def __add__(self, later: Candidate) -> Candidate:
@@ -46,17 +46,17 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What comes at once: one server-sent event, or a piece of a plain answer."""
+    """One server-sent event, or a piece of a plain answer, sent at once."""
 
     candidates: tuple[Candidate, ...] = ()
     usage: Json | None = None
-    """Counts by their wire names; `None`: counted when the reply is written."""
+    """The token counts by their wire names; `None`: they are estimated when the reply is written."""
     fields: Json = field(default_factory=JsonDict)
-    """What stands beside the candidates: `promptFeedback`."""
+    """The fields beside the candidates: `promptFeedback`."""
     loose: bool = False
-    """May be cut and joined as the model family does; else it stays one event."""
+    """Whether it may be cut and joined in the style of the model family; otherwise it stays one event."""
     completes: bool = False
-    """Belongs to the event before it."""
+    """Whether it belongs to the event before it."""
 
     def __add__(self, later: Event) -> Event:
         """Return both as one event."""
@@ -70,14 +70,14 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Nothing comes for so long."""
+    """A pause."""
 
     seconds: float
-    """`inf`: until the client gives up."""
+    """The length; `inf`: until the client gives up."""
 
 
 class Gate:
-    """Holds a reply back until a test opens it.
+    """Stops a reply until the test opens the gate.
 
     ```python
     gate = reply.Gate()
@@ -96,23 +96,23 @@ class Gate:
 
     @property
     def is_open(self) -> bool:
-        """Whether it lets replies pass."""
+        """Whether it is open."""
         return self._opened.is_set()
 
     def open(self) -> None:
-        """Let the reply go on."""
+        """Let the replies at the gate continue."""
         self._opened.set()
 
     def reach(self) -> None:
-        """Note that a reply has come to it."""
+        """Note that a reply has reached the gate."""
         self._reached.set()
 
     def wait_until_reached(self, seconds: float = 5.0) -> bool:
-        """Wait until everything before the gate was sent; return whether that came within *seconds*."""
+        """Wait until everything before the gate was sent; return whether it was within *seconds*."""
         return self._reached.wait(seconds)
 
     def pass_through(self, seconds: float = 30.0) -> None:
-        """Wait until it is open, in a thread of the reply's own; raise `ScriptError` after *seconds*."""
+        """Wait, in the reply's thread, until the gate is open; raise `ScriptError` after *seconds*."""
         self.reach()
         if not self._opened.wait(seconds):
             raise ScriptError(f"a reply waited {seconds:g} s at a closed gate: call gate.open()")
@@ -120,19 +120,19 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Wait at a gate."""
+    """A wait at a gate."""
 
     gate: Gate
 
 
 @dataclass(frozen=True, slots=True)
 class Disconnect:
-    """The connection breaks."""
+    """A broken connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An error: in place of an answer, or in the middle of a stream."""
+    """An error, in place of an answer or in the middle of a stream."""
 
     code: int
     message: str | None = None
@@ -142,10 +142,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Verbatim:
-    """A body, or events, that are sent as they stand."""
+    """A body, or events, that are sent unchanged."""
 
     body: bytes | None = None
-    """`None`: *events* are written in the style of real servers."""
+    """The body; `None`: *events* are written in the style of real servers."""
     events: tuple[Any, ...] = ()
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
@@ -153,7 +153,7 @@ class Verbatim:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The answer to a method that generates nothing: token counts, embeddings, files, caches."""
+    """The answer of a method that generates no content: token counts, embeddings, files, caches."""
 
     kind: Literal["tokens", "embedding", "resource"]
     value: Any
@@ -162,23 +162,23 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class InteractionStep:
-    """A whole step of an interaction, in the wire's own words."""
+    """A whole step of an interaction, as JSON of the wire."""
 
     step: Json
     deltas: tuple[Json, ...] | None = None
-    """The deltas in which it streams; `None`: as real servers cut it."""
+    """The deltas of its stream; `None`: cut as by real servers."""
 
 
 @dataclass(frozen=True, slots=True)
 class InteractionEvent:
-    """An event in the stream of an interaction, in the wire's own words. A plain answer is without it."""
+    """An event in the stream of an interaction, as JSON of the wire. A plain answer leaves it out."""
 
     fields: Json
 
 
 @dataclass(frozen=True, slots=True)
 class KeepAlive:
-    """A comment in the stream of an interaction, which readers skip."""
+    """A comment in the stream of an interaction, which readers ignore."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +186,9 @@ class InteractionSettings:
     """The fields of the whole interaction, and how it is served."""
 
     fields: Json = field(default_factory=JsonDict)
-    """By their wire names: `id`, `status`, `usage` ..."""
+    """The fields, by their wire names: `id`, `status`, `usage` ..."""
     polls: int | None = None
-    """How often it is still in progress when it is polled; `None`: never."""
+    """How many polls find it still in progress; `None`: none."""
     schema: Schema = "steps"
     is_sorted: bool = False
     """Whether the names in its JSON are in alphabetical order, as they were until February 2026."""
@@ -204,31 +204,31 @@ class InteractionSettings:
 
 @dataclass(frozen=True, slots=True)
 class LiveMessage:
-    """A message of a live server, in the wire's own words."""
+    """A message of a live server, as JSON of the wire."""
 
     fields: Json
 
 
 @dataclass(frozen=True, slots=True)
 class Transcription:
-    """What was spoken, as text: of the model, or of the user."""
+    """A transcription of the model's speech, or of the user's."""
 
     text: str
     is_input: bool
     if_requested: bool
-    """Only where the client's setup asks for transcriptions."""
+    """Whether it is only sent if the client's setup asks for transcriptions."""
 
 
 @dataclass(frozen=True, slots=True)
 class AfterAudio:
-    """Wait for so many seconds of the user's audio."""
+    """A wait for some seconds of the user's audio."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """Wait for the user to speak, and break the turn off."""
+    """A wait for the user to speak, which then breaks off the turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,11 +248,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class LiveSession:
-    """One connection: what the server answers, turn by turn."""
+    """A live session: the server's answers, turn by turn."""
 
     turns: tuple[Turn, ...]
     setup: Json
-    """What `setupComplete` holds."""
+    """The fields of `setupComplete`."""
 
 
 Step: TypeAlias = (
@@ -276,7 +276,7 @@ Step: TypeAlias = (
 )
 
 Turn: TypeAlias = "Reply | Callable[[GeminiRequest], Reply | Awaitable[Reply]]"
-"""What a live server answers in one turn: a reply, or a function that makes one of the session so far."""
+"""One turn of a live server: a reply, or a function that makes one from the session so far."""
 
 _LAST = (Disconnect, Failure, Verbatim, Document, Interruption, Hangup, Refusal, LiveSession)
 _LIVE = (LiveMessage, Transcription, AfterAudio, Interruption, Hangup, Refusal, LiveSession)
@@ -284,17 +284,17 @@ _LIVE = (LiveMessage, Transcription, AfterAudio, Interruption, Hangup, Refusal, 
 
 @dataclass(frozen=True)
 class Reply:
-    """What Gemini answers to one request. Made by the functions of `maxim_gemini.testing.reply`; added up with `+`."""
+    """Gemini's answer to one request. Made by the functions of `maxim_gemini.testing.reply`, and added with `+`."""
 
     steps: tuple[Step, ...]
     identity: Json = field(default_factory=JsonDict)
-    """`modelVersion`, `responseId`, `createTime` and the other fields of the whole answer."""
+    """The fields of the whole answer: `modelVersion`, `responseId`, `createTime` ..."""
     exact: bool = False
-    """Written as it stands: nothing is counted, cut, joined or added."""
+    """Whether it is sent unchanged: nothing is counted, cut, joined or added."""
     wire: Literal["gemini", "vertex"] | None = None
-    """Whose style it is written in; `None`: that of the requested backend."""
+    """The backend whose style it is written in; `None`: the requested one."""
     interaction: InteractionSettings | None = None
-    """What only interactions have; `None`: nothing."""
+    """Settings that only interactions have."""
 
     def __add__(self, later: object) -> Self:
         if not isinstance(later, Reply):
@@ -320,37 +320,37 @@ class Reply:
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """Its events, without what is between them."""
+        """The events, without pauses and faults."""
         return tuple(step for step in self.steps if isinstance(step, Event))
 
     @property
     def failure(self) -> Failure | None:
-        """The error that it ends with."""
+        """The error at its end; `None` if there is none."""
         return next((step for step in self.steps if isinstance(step, Failure)), None)
 
     @property
     def text(self) -> str:
-        """The answer's text, thoughts left out, of the first candidate."""
+        """The text of the first candidate, without thoughts."""
         return "".join(text for step in self.steps for text in _texts(step))
 
     @property
     def session(self) -> LiveSession | None:
-        """The live session that it is."""
+        """The live session, if it is one."""
         return next((step for step in self.steps if isinstance(step, LiveSession)), None)
 
     @property
     def refusal(self) -> Failure | None:
-        """What the handshake of a websocket is refused with."""
+        """The refusal of a websocket's handshake, if it is one."""
         return next((step.failure for step in self.steps if isinstance(step, Refusal)), None)
 
     @property
     def needs_live(self) -> bool:
-        """Whether it holds what only a live session has."""
+        """Whether it has steps that only a live session has."""
         return any(isinstance(step, _LIVE) for step in self.steps)
 
     @property
     def needs_interactions(self) -> bool:
-        """Whether it holds what only the Interactions API has."""
+        """Whether it has steps that only the Interactions API has."""
         only = InteractionStep | InteractionEvent | KeepAlive
         return self.interaction is not None or any(isinstance(step, only) for step in self.steps)
 

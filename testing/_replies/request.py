@@ -18,10 +18,10 @@ Backend = Literal["gemini", "vertex"]
 InteractionCall = Literal["", "create", "get", "cancel", "delete"]
 
 GENERATING: Final = frozenset({"generateContent", "streamGenerateContent"})
-"""The methods that are answered with candidates."""
+"""The methods whose answer has candidates."""
 
 _CONTENTS: Final = frozenset({"text", "image", "audio", "video", "document"})
-"""The types of an interaction's contents."""
+"""The types of contents in an interaction."""
 
 TOO_DEEP: Final = "Message too deep. Max recursion depth reached"
 
@@ -36,29 +36,29 @@ _INTERACTION_CALLS: Final[dict[tuple[str, bool, bool], InteractionCall]] = {
     ("POST", True, True): "cancel",
     ("DELETE", True, False): "delete",
 }
-"""By method, and whether the path has an id and `/cancel`."""
+"""The calls of the Interactions API, by method, and whether the path has an id and `/cancel`."""
 _VERSION: Final = re.compile(r"^(/upload)?/v\d\w*(?=/)")
 
 
 @dataclass(frozen=True)
 class GeminiRequest:
-    """One request to Gemini: the Developer API's or Vertex's."""
+    """One request to Gemini, to the Developer API or to Vertex."""
 
     method: str
-    """The HTTP method, upper-case."""
+    """The HTTP method, in upper case."""
     url: str
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    """By lower-case name."""
+    """The headers, by names in lower case."""
     body: bytes = b""
-    """Of a live session, its first message."""
+    """The body; of a live session, its first message."""
     messages: list[JsonDict] = field(default_factory=list[JsonDict], repr=False, compare=False)
-    """The messages of a live session so far, without the pieces of sound and video."""
+    """The client's messages in a live session so far, without the pieces of sound and video."""
     media_bytes: dict[str, int] = field(default_factory=dict[str, int], repr=False, compare=False)
-    """How much sound and video was streamed into a live session, by MIME type."""
+    """The bytes of sound and video that the client has sent in a live session, by MIME type."""
 
     @classmethod
     def of(cls, method: str, url: str, headers: Iterable[tuple[str, str]], body: bytes | str | None) -> GeminiRequest:
-        """Return the request that these parts of an HTTP message make."""
+        """Return a request made from the parts of an HTTP request."""
         text = body.encode() if isinstance(body, str) else body or b""
         return cls(method.upper(), url, {name.lower(): value for name, value in headers}, text)
 
@@ -77,7 +77,7 @@ class GeminiRequest:
 
     @cached_property
     def query(self) -> dict[str, str]:
-        """The query's values by name."""
+        """The values of the query, by name."""
         return dict(parse_qsl(urlsplit(self.url).query, keep_blank_values=True))
 
     @property
@@ -93,13 +93,13 @@ class GeminiRequest:
 
     @property
     def action(self) -> str:
-        """What the model is to do: `generateContent`, `countTokens` ...; empty for other resources."""
+        """The method of the model: `generateContent`, `countTokens` ...; empty for other resources."""
         match = _ACTION.search(self.path)
         return match["action"] if match else ""
 
     @property
     def model(self) -> str:
-        """The model's short name; empty for other resources, and for an interaction with an agent."""
+        """The short name of the model; empty for other resources, and for an interaction with an agent."""
         if self.interaction_call == "create":
             return str(self.field("model") or "").rpartition("/")[2]
         if self.is_live:
@@ -109,39 +109,39 @@ class GeminiRequest:
 
     @property
     def is_live(self) -> bool:
-        """Whether it opened a websocket: a live session, live music, or a live interaction."""
+        """Whether it opens a websocket: a live session, live music, or a live interaction."""
         return self.method == "WEBSOCKET"
 
     @property
     def setup(self) -> JsonDict:
-        """How a live session is set up, as sent; empty for every other request."""
+        """The setup of a live session, as sent; empty for every other request."""
         return _fields(self.field("setup")) if self.is_live else {}
 
     @property
     def agent(self) -> str:
-        """The agent of an interaction; empty for a model's."""
+        """The agent of an interaction; empty if it has a model."""
         return str(self.field("agent") or "") if self.interaction_call == "create" else ""
 
     @cached_property
     def interaction_call(self) -> InteractionCall:
-        """What is to be done with an interaction; empty for every other request."""
+        """The call of the Interactions API: `create`, `get`, `cancel` or `delete`; empty for every other request."""
         match = _INTERACTION.fullmatch(self.resource)
         return _INTERACTION_CALLS.get((self.method, bool(match["id"]), bool(match["cancel"])), "") if match else ""
 
     @property
     def interaction_id(self) -> str:
-        """The id of the interaction in the path; empty where there is none."""
+        """The id of the interaction in the path; empty if there is none."""
         match = _INTERACTION.fullmatch(self.resource)
         return (match["id"] or "") if match else ""
 
     @property
     def generates(self) -> bool:
-        """Whether the answer is candidates."""
+        """Whether the answer has candidates."""
         return self.method == "POST" and self.action in GENERATING
 
     @property
     def streams(self) -> bool:
-        """Whether the answer is to come as server-sent events."""
+        """Whether a stream is requested."""
         if self.interaction_call:
             if self.interaction_call == "create":
                 return self.field("stream") is True
@@ -150,14 +150,14 @@ class GeminiRequest:
 
     @cached_property
     def json(self) -> Any:
-        """The body read as JSON; `None` where it is empty or something else."""
+        """The body as JSON; `None` if it is empty, or no JSON."""
         try:
             return read_json(self.body) if self.body else None
         except ValueError:
             return None
 
     def field(self, name: str) -> Any:
-        """Return the body's top-level field *name*, given in camelCase, in whichever case the SDK wrote it."""
+        """Return the top-level field *name* of the body. Write it in camelCase; the SDK may have written snake_case."""
         fields = _fields(self.json)
         return fields.get(name, fields.get(snake(name)))
 
@@ -168,9 +168,9 @@ class GeminiRequest:
 
     @property
     def text(self) -> str:
-        """The text of the last content: the user's latest message, or a tool's result.
+        """The text of the last content: the latest message of the user, or the result of a tool.
 
-        Of a live session, that of the latest message.
+        For a live session, the text of the latest message.
         """
         if self.is_live:
             return text_of_message(self.messages[-1]) if self.messages else ""
@@ -180,7 +180,7 @@ class GeminiRequest:
 
     @cached_property
     def input_steps(self) -> list[JsonDict]:
-        """The input of an interaction as steps: a text, or contents, are one step of the user."""
+        """The input of an interaction as steps; a text, or contents, become one step of the user."""
         return _input_steps(self.field("input"))
 
     @property
@@ -197,7 +197,7 @@ class GeminiRequest:
 
     @property
     def tools(self) -> list[str]:
-        """The names of the functions that are declared, in order."""
+        """The names of the declared functions, in order."""
         if self.interaction_call:
             return [str(tool["name"]) for tool in _items(self.field("tools")) if tool.get("type") == "function"]
         declared = [
@@ -209,7 +209,7 @@ class GeminiRequest:
 
 
 def read_json(body: bytes) -> Any:
-    """Return *body* as JSON; raise `ValueError` where it is none, in UTF-8, or deeper than Python can read."""
+    """Return *body* as JSON; raise `ValueError` if it is no JSON in UTF-8, or nested too deep for Python."""
     try:
         return json.loads(body.decode(), parse_constant=refuse_constant)
     except RecursionError:
@@ -258,7 +258,7 @@ def _fields(value: object) -> JsonDict:
 
 
 def _items(value: Any) -> list[JsonDict]:
-    """Return the objects of a repeated field; real servers take one object for a list of one, too."""
+    """Return the objects of a repeated field; real servers accept a single object in place of a list."""
     values = cast("list[object]", value) if isinstance(value, list) else [value]
     return [_fields(cast("object", item)) for item in values if isinstance(item, dict)]
 

@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 ReplyFunction: TypeAlias = Callable[[GeminiRequest], Reply | Awaitable[Reply]]
 Answering: TypeAlias = Reply | ReplyFunction
-"""A reply, or a function that makes one of the request; an async one runs in an event loop of its own."""
+"""A reply, or a function that makes one from the request; an async function runs in an event loop of its own."""
 
 
 @dataclass
 class Rule:
-    """Replies for the requests that it matches."""
+    """Replies for the requests that match it."""
 
     shown: str
     matches: Callable[[GeminiRequest], bool]
@@ -44,41 +44,41 @@ class Rule:
     standing: Answering | None = None
 
     def reply(self, *replies: Answering) -> Rule:
-        """Answer with *replies*, in order, each once."""
+        """Add *replies*, which are used in order, each once."""
         self.waiting.extend(map(_checked, replies))
         return self
 
     def always(self, reply: Answering) -> Rule:
-        """Answer with *reply* whenever its other replies are used up; it need not be used."""
+        """Set the reply that is used when all others are used up. It does not have to be used."""
         self.standing = _checked(reply)
         return self
 
     @property
     def next(self) -> Answering | None:
-        """What it would answer now."""
+        """The next reply, or `None`."""
         return self.waiting[0] if self.waiting else self.standing
 
     def take(self) -> Answering:
-        """Return what it answers now, and go on to the next."""
+        """Return the next reply, and mark it as used."""
         answering = self.waiting.popleft() if self.waiting else self.standing
         assert answering is not None
         return answering
 
 
 class Scriptable(ABC):
-    """What replies can be added to: a script, or what plays one."""
+    """A script, or something that plays one: replies can be added to it."""
 
     @property
     @abstractmethod
     def script(self) -> Script:
-        """The script that it plays."""
+        """The script."""
 
     def reply(self, *replies: Answering) -> None:
-        """Add *replies* for any request, in order, each once."""
+        """Add *replies* for any requests; they are used in order, each once."""
         self.script.order.reply(*replies)
 
     def always(self, reply: Answering) -> None:
-        """Answer with *reply* whatever nothing else answers."""
+        """Set the reply for all requests that no other reply answers."""
         self.script.order.always(reply)
 
     def when(
@@ -89,9 +89,16 @@ class Scriptable(ABC):
         text: str | None = None,
         path: str | None = None,
     ) -> Rule:
-        """Return a rule for requests that *predicate* accepts, of *model*, with *text* in the last content, to *path*.
+        """Return a rule, to which you add replies, for requests that fulfil all given conditions.
 
-        Rules come before the replies in order; the first one that matches and has a reply left answers.
+        *predicate*: a function of the request that returns whether the rule applies.
+        *model*: the name of the model.
+        *text*: a part of the text of the last content.
+        *path*: a part of the path.
+
+        Rules come before the replies in order; the first rule that matches and has a reply left is used.
+
+        Raises `ScriptError` without any condition.
         """
         wanted = {"model": model, "text": text, "path": path, "predicate": predicate and _name(predicate)}
         shown = ", ".join(f"{key} {value!r}" for key, value in wanted.items() if value is not None)
@@ -112,7 +119,7 @@ class Scriptable(ABC):
 
 
 class Script(Scriptable, Player):
-    """Replies by order, by model, by the request. Safe to use from several threads.
+    """Replies in order, by model, or by any property of the request. Safe to use from several threads.
 
     ```python
     script = Script(reply.text("first"), reply.error(429))
@@ -126,10 +133,10 @@ class Script(Scriptable, Player):
         self._lock = threading.RLock()  # a predicate may look at the script
         self._resources = Resources(self.log.keep_bytes)
         self.interactions = Interactions(keep=self.log.keep_requests, keep_bytes=self.log.keep_bytes)
-        """Those that were created, by id."""
+        """The interactions that were created, by id."""
         self.rules: list[Rule] = []
         self._standing: list[GeminiRequest] = []
-        """Live sessions that need not be played to their end."""
+        """Live sessions that do not have to be played to their end."""
         self.order = Rule("in order", lambda _: True)
         self.reply(*replies)
 
@@ -138,17 +145,17 @@ class Script(Scriptable, Player):
 
     @property
     def script(self) -> Script:
-        """This script."""
+        """The script itself."""
         return self
 
     @property
     def unused(self) -> list[str]:
-        """The replies that no request has used, with the rule that holds them."""
+        """The replies that no request has used, with their rules."""
         waiting = [(rule, answering) for rule in (*self.rules, self.order) for answering in rule.waiting]
         return [f"{_shown(answering)} ({rule.shown})" for rule, answering in waiting]
 
     def check(self) -> None:
-        """Raise what a reply function raised; raise `ScriptError` for a request without a reply, or an unused reply."""
+        """Raise the error of a reply function, or a `ScriptError` for a request without a reply or an unused reply."""
         super().check()
         if self.unused:
             raise ScriptError("unused replies:\n  " + "\n  ".join(self.unused) + f"\nrequests: {self.log.shown}")
@@ -159,12 +166,12 @@ class Script(Scriptable, Player):
         return partial(self._written, answering, request, ordinal)
 
     def turn(self, turn: Turn, request: GeminiRequest) -> Reply:
-        """Return what a live session answers to the latest message of *request*."""
+        """Return the reply of a live session to the latest message of *request*."""
         with self._keeping_errors():
             return turn if isinstance(turn, Reply) else _returned(turn, request)
 
     def left_over(self, turns: Sequence[Turn], request: GeminiRequest) -> None:
-        """Take note that the live session of *request* ended before these *turns*."""
+        """Note that the live session of *request* ended before these *turns* were used."""
         if not any(request is standing for standing in self._standing):
             shown = "\n  ".join(map(_shown, turns))
             self.errors.append(ScriptError(f"unused turns of the live session {request!r}:\n  {shown}"))
@@ -181,13 +188,13 @@ class Script(Scriptable, Player):
         return write(Reply((reply.refusal,)), request)
 
     def converse(self, request: GeminiRequest) -> Reply:
-        """Return the live session that *request* opens; raise what is wrong, and keep it for `check`."""
+        """Return the reply for the live session that *request* opens; keep an error for `check`, and raise it."""
         with self._keeping_errors():
             self.log.add(request)
             return self._session(request)
 
     async def hold(self, channel: Channel, request: GeminiRequest, in_thread: InThread) -> None:
-        """Be the server of the live session that *request* opens, until it ends; keep what is wrong for `check`."""
+        """Serve the live session that *request* opens until it ends; keep errors for `check`."""
         try:
             session = await in_thread(lambda: self.converse(request))
         except Exception as error:
@@ -252,7 +259,7 @@ def _refuses(answering: Answering | None) -> bool:
 
 
 def _returned(function: ReplyFunction, request: GeminiRequest) -> Reply:
-    """Return what *function* replies to *request*; an error of its own says which function, and for which request."""
+    """Return the reply of *function* to *request*; if it raises, note the function and the request on the error."""
     try:
         reply: Any = function(request)
         if inspect.isawaitable(reply):
@@ -272,7 +279,7 @@ def _returned(function: ReplyFunction, request: GeminiRequest) -> Reply:
 
 
 def _awaited(reply: Awaitable[Any]) -> Any:
-    """Run *reply* to its end, in an event loop of its own: the caller may be inside one that it would block."""
+    """Run the coroutine *reply* in a new event loop in another thread: the caller may be in a running one."""
 
     async def awaited() -> Any:
         return await reply
@@ -282,7 +289,7 @@ def _awaited(reply: Awaitable[Any]) -> Any:
 
 
 def _is_for(answering: Answering, request: GeminiRequest) -> bool:
-    """Return whether the next reply in order is meant for *request*: models take any, other methods what fits them."""
+    """Return whether the next reply in order fits *request*; a request to a model fits any."""
     if request.generates or request.interaction_call == "create":
         return True
     if request.interaction_call:
@@ -320,38 +327,38 @@ def _name(function: Callable[..., object]) -> str:
 
 
 class Scripted(Scriptable):
-    """Plays a script for a test, and shows the requests."""
+    """The base of `GeminiMock` and `GeminiServer`: plays a script, and shows the requests."""
 
     _player: Player
 
     @property
     def requests(self) -> list[GeminiRequest]:
-        """The requests, in order; raises `ScriptError` where there were more than are kept."""
+        """The requests, in order. Raises `ScriptError` if some are no longer kept."""
         return self._player.log.all()
 
     @property
     def log(self) -> RequestLog:
-        """The latest requests, and how many there were in all."""
+        """The latest requests, and the number of all."""
         return self._player.log
 
     @property
     def errors(self) -> list[BaseException]:
-        """What requests got instead of an answer, even where the application swallowed it."""
+        """The errors that requests got instead of an answer, including those that the application swallowed."""
         return list(self._player.errors)
 
     @property
     def script(self) -> Script:
-        """The script that it plays."""
+        """The script."""
         if not isinstance(self._player, Script):
             raise ScriptError(f"this server plays {self._player!r}: replies can only be added to a script")
         return self._player
 
     def check(self) -> None:
-        """Raise what a reply function raised; raise `ScriptError` for a request without a reply, or an unused reply."""
+        """Raise the error of a reply function, or a `ScriptError` for a request without a reply or an unused reply."""
         self._player.check()
 
     def explain(self, error: BaseException) -> None:
-        """Add to *error*, which failed the test, a note of what went wrong in the script: it may be the reason."""
+        """Add a note to *error*, which failed the test, of errors in the script: they may be the reason."""
         for reason in self._player.errors[:3]:
             if reason is not error:
                 error.add_note("".join(traceback.format_exception(reason)))

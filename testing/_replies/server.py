@@ -1,4 +1,4 @@
-"""`GeminiServer`: a Gemini on 127.0.0.1 that plays a script or a cassette, over real HTTP.
+"""`GeminiServer`: a Gemini server on 127.0.0.1 that plays a script or a cassette, over real HTTP.
 
 For applications in other processes and languages (`GOOGLE_GEMINI_BASE_URL` points there), and for recordings over real
 sockets.
@@ -55,17 +55,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _TICK: Final = 0.002
-"""Seconds between two looks at a gate."""
+"""Seconds between two checks of a gate."""
 _PATIENCE: Final = 10.0
 """Seconds that a server may take to start or to stop."""
 _IDLE: Final = 3600
-"""Seconds that a connection is kept for the client's next request: longer than a client keeps it."""
+"""Seconds for which an idle connection is kept open: longer than clients keep theirs."""
 _UNPROCESSABLE: Final = 422
 _DEBUG_INFO: Final = "type.googleapis.com/google.rpc.DebugInfo"
 
 
 class GeminiServer(Scripted):
-    """A loopback Gemini, in a thread of its own.
+    """A Gemini server on 127.0.0.1, in a thread of its own.
 
     ```python
     with GeminiServer(reply.text("Paris.")) as server:
@@ -74,8 +74,8 @@ class GeminiServer(Scripted):
         assert server.requests[0].text == "The capital of France?"
     ```
 
-    On leaving the block it raises what a reply function raised, or `ScriptError` where a request had no reply, or a
-    reply no request.
+    At the end of the block it raises the error of a reply function, or a `ScriptError` if a request had no reply, or a
+    reply had no request.
     """
 
     __test__ = False
@@ -93,12 +93,15 @@ class GeminiServer(Scripted):
         keep_requests: int = KEEP_REQUESTS,
         keep_bytes: int = KEEP_BYTES,
     ) -> None:
-        """Prepare to serve *replies* in order, or a *cassette* at its recorded *pace* or at once.
+        """Prepare to serve *replies* in order, or a *cassette*.
 
-        *port* 0 takes a free one. With *tls* it speaks HTTPS and secure websockets, with a certificate of its own that
-        clients made with `http_options` trust. *strict* False leaves it to you to call `check()`. A request of more
-        than *max_body* bytes is refused. The latest *keep_requests* requests are kept to be seen, and at most
-        *keep_bytes* of bodies, and of uploaded files.
+        *pace*: of a cassette: `instant`, `recorded`, or a factor by which recorded times are multiplied.
+        *port*: 0 takes a free port.
+        *tls*: speak HTTPS and secure websockets, with a new certificate that clients with `http_options` trust.
+        *strict*: call `check()` at the end of the block.
+        *max_body*: the most bytes of a request; larger ones are refused.
+        *keep_requests*, *keep_bytes*: how many of the latest requests are kept for `requests`, and how many bytes of
+        their bodies, and of uploaded files.
         """
         if replies and cassette is not None:
             raise ScriptError("a server plays either replies or a cassette: make two servers")
@@ -119,7 +122,7 @@ class GeminiServer(Scripted):
 
     @property
     def url(self) -> str:
-        """Where it listens: the `base_url` of a client, or `GOOGLE_GEMINI_BASE_URL`."""
+        """The address: the `base_url` of a client, or the value of `GOOGLE_GEMINI_BASE_URL`."""
         return self._started.url
 
     @property
@@ -129,13 +132,13 @@ class GeminiServer(Scripted):
 
     @property
     def http_options(self) -> dict[str, Any]:
-        """What a client needs to send here: `genai.Client(api_key="any", http_options=server.http_options)`."""
+        """The options of a client for this server: `genai.Client(api_key="any", http_options=server.http_options)`."""
         certificate = self._started.certificate
         return {"base_url": self.url, **(sdk.options_with_tls(certificate.trust) if certificate else {})}
 
     @property
     def ca_file(self) -> Path:
-        """The certificate that clients have to trust, as long as it runs: of other processes, `SSL_CERT_FILE`."""
+        """The file of the certificate that clients have to trust; in other processes, set it as `SSL_CERT_FILE`."""
         if (certificate := self._started.certificate) is None:
             raise TestKitError("this server has no TLS: make it with tls=True")
         return certificate.ca_file
@@ -154,7 +157,7 @@ class GeminiServer(Scripted):
             self.check()
 
     def start(self) -> None:
-        """Listen; raise `TestKitError` where the port is in use."""
+        """Start to listen; raise `TestKitError` if the port is in use."""
         if self._running is not None:
             raise TestKitError(f"{self!r} is running already")
         listening = _listening(*self._address)
@@ -218,7 +221,7 @@ class GeminiServer(Scripted):
         await self._player.hold(socket, request, running.in_thread)
 
     async def _request(self, scope: Scope, receive: Receive) -> GeminiRequest:
-        """Read a request, of its body no more than shows that it is too large."""
+        """Read a request; stop reading its body when it is too large."""
         request = Request(scope, receive)
         body = bytearray()
         async for piece in request.stream():
@@ -232,7 +235,7 @@ class GeminiServer(Scripted):
         return GeminiRequest.of(scope["method"], url, request.headers.items(), bytes(body))
 
     def _writing(self, request: GeminiRequest) -> Callable[[], Answer]:
-        """Return what writes the answer to *request*; the reply is chosen now, in the order of requests."""
+        """Return a function that writes the answer to *request*; the reply is chosen now, in the order of requests."""
         try:
             write = self._player.take(request)
         except TestKitError as error:
@@ -250,7 +253,7 @@ class GeminiServer(Scripted):
 
 
 def _broken(error: BaseException) -> Failure:
-    """Return what the client gets for *error*: an error 500 that has it, and where it comes from."""
+    """Return the answer for *error*: a status 500 with its text, and the place where it was raised."""
     if isinstance(error, TestKitError):
         return Failure(500, str(error))
     summary = "".join(traceback.format_exception_only(error)).strip()
@@ -269,7 +272,7 @@ def _failed(failure: Failure, request: GeminiRequest) -> Answer:
 
 
 def _without_surrogates(value: object) -> Any:
-    """Return *value* with what UTF-8 can't hold as an escape: the texts of errors may hold it."""
+    """Return *value* with lone surrogates, which texts of errors may have, as escapes: UTF-8 has none."""
     if is_object(value):
         return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
     if is_list(value):
@@ -278,14 +281,14 @@ def _without_surrogates(value: object) -> Any:
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """An event loop whose timers go on in a test with a frozen clock."""
+    """An event loop whose timers run in a test with a frozen clock, too."""
 
     def time(self) -> float:
         return monotonic()
 
 
 class _Running:
-    """A server while it runs: its socket, its thread, the answers on their way."""
+    """A running server: its socket, its thread, and the answers that are being sent."""
 
     def __init__(
         self,
@@ -359,7 +362,7 @@ class _Running:
             delivery.over.set()
 
     async def in_thread(self, function: Callable[[], T]) -> T:
-        """Run *function* in a thread of its own: a reply function may block, and other clients don't wait for it."""
+        """Run *function* in a thread of its own: a reply function may block, and must not stop other clients."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
 
@@ -447,7 +450,7 @@ class _Delivery:
         self._begun = False
 
     async def deliver(self, answer: Answer) -> None:
-        """Send the head and every piece in its time; end the answer, unless it breaks off."""
+        """Send the head, and each piece at its time; end the answer, unless it breaks off."""
         watch = asyncio.create_task(self._watch())
         self._running.deliveries.add(self)
         try:
@@ -465,7 +468,7 @@ class _Delivery:
             self._running.break_connection(self._client)
 
     async def _send_piece(self, piece: Sent, answer: Answer) -> bool:
-        """Send or await *piece*; return whether the answer goes on."""
+        """Send *piece*, or wait for it; return whether the answer continues."""
         match piece:
             case bytes():
                 await self._send_body(piece, answer, more=True)
@@ -503,7 +506,7 @@ class _Delivery:
 
 
 def _cross_origin(request: Headers) -> Heads:
-    """Return the headers with which a browser lets a page of another origin send the request and read the answer."""
+    """Return CORS headers, which allow a page of any origin to send the request and read the answer."""
     if "origin" not in request:
         return ()
     heads = (("access-control-allow-origin", request["origin"]), ("access-control-expose-headers", "*"))
@@ -520,7 +523,7 @@ def _cross_origin(request: Headers) -> Heads:
 
 
 def _compressed(answer: Answer, request: GeminiRequest) -> Answer:
-    """Return *answer* as real servers send it to a client that takes gzip: JSON, and streams of interactions."""
+    """Return *answer* in gzip, if real servers compress it for this client: JSON, and streams of interactions."""
     takes = "gzip" in request.headers.get("accept-encoding", "")
     kind = dict(answer.headers).get("content-type")
     if takes and kind == EVENTS_TYPE and request.interaction_call:
@@ -533,7 +536,7 @@ def _compressed(answer: Answer, request: GeminiRequest) -> Answer:
 
 
 def _in_gzip(sent: tuple[Sent, ...]) -> Iterator[Sent]:
-    """Yield the pieces of a stream compressed, each as soon as it is there."""
+    """Yield the pieces of a stream compressed, each at once."""
     deflater = zlib.compressobj(wbits=31)
     for piece in sent:
         yield deflater.compress(piece) + deflater.flush(zlib.Z_SYNC_FLUSH) if isinstance(piece, bytes) else piece

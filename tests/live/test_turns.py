@@ -469,7 +469,7 @@ async def test_a_frame_that_is_no_json_is_an_error_after_which_the_turn_goes_on(
             await turn(session)
         await turn(session)
     assert logger.trace.output == "Hello"
-    assert "no JSON" in logger.trace.errors[0].message
+    assert "not a JSON object" in logger.trace.errors[0].message
     logger.assert_complete(strict=True)
 
 
