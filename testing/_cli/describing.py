@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from maxim_gemini.testing._http import wire
 from maxim_gemini.testing._json_types import is_list, is_object
+
+from . import interaction_describing
+from .lines import Line, call_text, json_text, media_text, merged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,13 +20,6 @@ if TYPE_CHECKING:
     from maxim_gemini.testing._cassette import Interaction
 
 Json = Any
-
-
-class Line(NamedTuple):
-    """A message: who wrote it, and its text."""
-
-    who: str
-    text: str
 
 
 def target(request: Request) -> str:
@@ -70,19 +66,23 @@ def loaded(body: bytes | str | None) -> Json:
 
 def lines(interaction: Interaction) -> Iterator[Line]:
     """Yield the messages in order: the request's, then the answer's."""
-    yield from _merged(_messages(loaded(interaction.request.body)))
+    yield from merged(_messages(loaded(interaction.request.body)))
     yield from answer_lines(interaction)
 
 
 def answer_lines(interaction: Interaction) -> list[Line]:
     """Return the messages of the answer, the pieces of a stream joined."""
-    return [*_merged(line for event in events(interaction) for line in _answered(event))]
+    answered = interaction_describing.with_whole_calls(events(interaction))
+    return [*merged(line for event in answered for line in _answered(event))]
 
 
 def _messages(body: Json) -> Iterator[Line]:
     if not is_object(body):
         if body is not None:
             yield Line("request", str(body))
+        return
+    if "input" in body:
+        yield from interaction_describing.request_lines(body)
         return
     system = _get(body, "systemInstruction", "system_instruction")
     contents = _get(body, "contents", "content")
@@ -101,7 +101,8 @@ def _answered(event: Json) -> Iterator[Line]:
         yield Line("answer", str(event))
     elif "error" in event:
         error = event["error"]
-        yield Line("error", f"{error.get('code', '')} {error.get('status', '')}: {error.get('message', '')}")
+        kind = " ".join(str(error[name]) for name in ("code", "status") if name in error)
+        yield Line("error", f"{kind}: {error.get('message', '')}")
     elif candidates := event.get("candidates"):
         for candidate in candidates:
             yield from _content(candidate.get("content") or {}, "model")
@@ -109,30 +110,12 @@ def _answered(event: Json) -> Iterator[Line]:
                 yield Line("ended", reason)
     elif is_object(feedback := event.get("promptFeedback")) and (blocked := feedback.get("blockReason")):
         yield Line("blocked", blocked)
-    elif "event_type" in event:
-        yield from _interaction_event(event)
+    elif event.get("object") == "interaction":
+        yield from interaction_describing.answer_lines(event)
+    elif event.keys() & {"event_type", "delta", "step"}:
+        yield from interaction_describing.event_lines(event)
     elif "usageMetadata" not in event or len(event) > 3:
         yield Line("answer", json_text(event))
-
-
-def _interaction_event(event: dict[str, Json]) -> Iterator[Line]:
-    """Yield what an event of a streamed interaction adds: not what opens or closes something, nor signatures."""
-    match event:
-        case {"event_type": "interaction.completed", "interaction": {"status": status}}:
-            yield Line("ended", str(status))
-        case {"delta": {"type": "text", "text": text}}:
-            yield Line("model", str(text))
-        case {"delta": {"type": "thought_summary", "content": {"text": text}}}:
-            yield Line("thought", str(text))
-        case {"delta": {"arguments": str(arguments)}}:
-            yield Line("arguments", arguments)
-        case {"delta": {"type": "thought_signature"}} | {"step": {"type": "thought" | "model_output"}}:
-            pass
-        case {"delta": {**members}} | {"step": {**members}}:
-            shown = {name: member for name, member in members.items() if name not in ("id", "call_id", "signature")}
-            yield Line("step", json_text(shown))
-        case _:
-            pass
 
 
 def _content(content: Json, role: str) -> Iterator[Line]:
@@ -147,13 +130,13 @@ def _part(part: Json, role: str) -> Line:
     if not is_object(part):
         return Line(role, str(part))
     if "text" in part:
-        return Line("thought" if part.get("thought") else role, part["text"])
+        return Line("thought" if part.get("thought") else role, part["text"], is_piece=True)
     if call := _get(part, "functionCall", "function_call"):
-        return Line(role, call_text(call))
+        return Line(role, call_text(call.get("name"), call.get("args")))
     if answer := _get(part, "functionResponse", "function_response"):
         return Line("tool", f"{answer.get('name')}: {json_text(answer.get('response'))}")
     if data := _get(part, "inlineData", "inline_data"):
-        return Line(role, f"[{_get(data, 'mimeType', 'mime_type')}, {len(data.get('data') or '') * 3 // 4:,} bytes]")
+        return Line(role, media_text(_get(data, "mimeType", "mime_type"), data.get("data")))
     return Line(role, json_text(part))
 
 
@@ -163,30 +146,5 @@ def _listed(value: Json) -> list[Json]:
     return [value] if value else []
 
 
-def call_text(call: dict[str, Json]) -> str:
-    """Return a function call as Python writes one."""
-    args: dict[str, Json] = call.get("args") or {}
-    return f"{call.get('name')}({', '.join(f'{name}={json_text(value)}' for name, value in args.items())})"
-
-
-def json_text(value: Json) -> str:
-    """Return *value* as JSON with all characters as they are."""
-    return json.dumps(value, ensure_ascii=False)
-
-
 def _get(members: dict[str, Json], *names: str) -> Json:
     return next((members[name] for name in names if name in members), None)
-
-
-def _merged(lines: Iterator[Line]) -> Iterator[Line]:
-    """Join the pieces in which a stream brings one text."""
-    last: Line | None = None
-    for line in lines:
-        if last and last.who == line.who and line.who in ("model", "thought", "arguments"):
-            last = Line(last.who, last.text + line.text)
-            continue
-        if last:
-            yield last
-        last = line
-    if last:
-        yield last

@@ -7,9 +7,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from maxim_gemini.testing._cassette.messages import size_of
-from maxim_gemini.testing._json_types import is_object
+from maxim_gemini.testing._json_types import is_object, mapping
 
-from .describing import Line, call_text
+from .lines import Line, call_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,8 +98,8 @@ def _received(value: dict[str, Any], frame: StoredFrame) -> Iterator[tuple[Line,
     content = value.get("serverContent")
     for name, member in value.items():
         if name == "toolCall":
-            calls = [{**call, "id": ""} for call in member.get("functionCalls", ())] if is_object(member) else member
-            yield Line("calls", ", ".join(map(call_text, calls))), 0
+            calls = mapping(member).get("functionCalls") or ()
+            yield Line("calls", ", ".join(call_text(call.get("name"), call.get("args")) for call in calls)), 0
         elif name == "usageMetadata":
             yield Line("usage", _json(member)), 0
         elif name != "serverContent":

@@ -235,8 +235,8 @@ def test_show_prints_the_steps_of_a_streamed_interaction(cli: Run, tmp_path: Pat
         list(recorder.client.interactions.create(model="gemini-3-flash-preview", input="Weather?", stream=True))
     lines = [line.split(maxsplit=1) for line in cli("cassettes", "show", path)[1].splitlines()]
     assert lines[-4:] == [
-        ["step", '{"type": "function_call", "name": "weather", "arguments": {}}'],
-        ["arguments", '{"city":"Paris"}'],
+        ["user", "Weather?"],
+        ["model", 'weather(city="Paris")'],
         ["model", "Sunny."],
         ["ended", "requires_action"],
     ]
