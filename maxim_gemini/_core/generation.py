@@ -6,7 +6,7 @@ import asyncio
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, cast
 
 from .logger import FileDataAttachment, UrlAttachment, new_id
 from .secrets import redacted
@@ -125,15 +125,23 @@ class Answer(Protocol):
         ...
 
 
-class Outcome(NamedTuple):
+class Outcome:
     """How a generation, or a whole call, ended."""
 
-    manner: str = ""
-    """`stopped_early` or `cancelled`; empty for a success and for an error."""
-    error: dict[str, str] | None = None
-    """The error, in Maxim's form."""
-    at: datetime | None = None
-    """When it ended; `None` for now."""
+    __slots__ = ("at", "error", "manner")
+
+    def __init__(self, manner: str = "", error: dict[str, str] | None = None, at: datetime | None = None) -> None:
+        self.manner = manner
+        """`stopped_early` or `cancelled`; empty for a success and for an error."""
+        self.error = error
+        """The error, in Maxim's form."""
+        self.at = at
+        """When it ended; `None` for now."""
+
+    @property
+    def is_success(self) -> bool:
+        """Whether there was no error, and it was read to the end."""
+        return not self.manner and self.error is None
 
     @classmethod
     def of(cls, error: BaseException | None) -> Outcome:

@@ -20,26 +20,32 @@ import warnings
 from contextlib import suppress
 from importlib.abc import MetaPathFinder
 from types import CodeType, FunctionType, ModuleType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from . import forwarding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from importlib.machinery import ModuleSpec
 
-_REPLACEMENT: Final = "maxim_gemini_replacement"
 _MISSING: Final = object()
 
 
-class Patch(NamedTuple):
+class Patch:
     """A function to replace: *wrap* gets the original, with its own signature, and returns the replacement."""
 
-    owner: Any
-    name: str
-    wrap: Callable[[Any], Any]
-    below_others: bool = False
-    """Only patch the library's own function; leave it if it was replaced, by a mock for example."""
-    is_wrapper: bool = False
-    """Patch this function itself, not the function that it wraps."""
+    __slots__ = ("below_others", "is_wrapper", "name", "owner", "wrap")
+
+    def __init__(
+        self, owner: Any, name: str, wrap: Callable[[Any], Any], *, below_others: bool = False, is_wrapper: bool = False
+    ) -> None:
+        self.owner = owner
+        self.name = name
+        self.wrap = wrap
+        self.below_others = below_others
+        """Only patch the library's own function; leave it if it was replaced, by a mock for example."""
+        self.is_wrapper = is_wrapper
+        """Patch this function itself, not the function that it wraps."""
 
 
 def make(patch: Patch) -> Replaced | None:
@@ -47,7 +53,7 @@ def make(patch: Patch) -> Replaced | None:
     value = inspect.getattr_static(patch.owner, patch.name, _MISSING)
     if value is _MISSING:
         raise AttributeError(f"{_full_name(patch.owner)} has no attribute {patch.name!r}")
-    if inspect.getattr_static(value, _REPLACEMENT, False):
+    if inspect.getattr_static(value, forwarding.REPLACEMENT, False):
         return None
     function: Any = value
     if not patch.is_wrapper:
@@ -70,18 +76,8 @@ def _full_name(owner: Any) -> str:
     return f"{owner.__module__}.{owner.__qualname__}" if isinstance(owner, type) else str(owner.__name__)
 
 
-def _forward(*args: Any, **kwargs: Any) -> Any:
-    replacement: Any = "maxim_gemini_replacement"
-    return replacement(*args, **kwargs)
-
-
-async def _forward_async(*args: Any, **kwargs: Any) -> Any:
-    replacement: Any = "maxim_gemini_replacement"
-    return await replacement(*args, **kwargs)
-
-
 class _Code:
-    """A function with the code of `_forward`, in which a constant is the replacement to call."""
+    """A function with the code of `forward`, in which a constant is the replacement to call."""
 
     def __init__(self, function: FunctionType, wrap: Callable[[Any], Any]) -> None:
         before = function.__code__
@@ -90,7 +86,8 @@ class _Code:
         )
         original.__kwdefaults__ = function.__kwdefaults__
         replacement = wrap(original)
-        template = (_forward_async if inspect.iscoroutinefunction(function) else _forward).__code__
+        is_async = inspect.iscoroutinefunction(function)
+        template = (forwarding.forward_async if is_async else forwarding.forward).__code__
         self._function: Any = function
         self._before = before
         self._signature = inspect.signature(function)
@@ -99,7 +96,7 @@ class _Code:
             co_name=before.co_name,
             co_qualname=before.co_qualname,
             co_freevars=before.co_freevars,
-            co_consts=tuple(replacement if const == _REPLACEMENT else const for const in template.co_consts),
+            co_consts=tuple(replacement if const == forwarding.REPLACEMENT else const for const in template.co_consts),
         )
 
     def put(self) -> None:
@@ -122,7 +119,7 @@ def _exchange(function: Any, code: CodeType) -> None:
 
 
 def _is_ours(function: FunctionType) -> bool:
-    return function.__code__.co_filename == _forward.__code__.co_filename
+    return function.__code__.co_filename == forwarding.forward.__code__.co_filename
 
 
 class _Attribute:
@@ -134,7 +131,7 @@ class _Attribute:
         self._was_own = patch.name in vars(patch.owner)
         self._before = before
         self._value = patch.wrap(before if isinstance(before, ModuleType) else _bound(before))
-        setattr(self._value, _REPLACEMENT, True)
+        setattr(self._value, forwarding.REPLACEMENT, True)
 
     def put(self) -> None:
         setattr(self._owner, self._name, self._value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MethodType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,12 +41,15 @@ class Passed:
         return getattr(instance._wrapped, self._name)
 
 
-class Replaced(NamedTuple):
+class Replaced:
     """The original of a method of the wrapped object that the application has replaced through the wrapper."""
 
-    method: Any
-    is_the_instances: bool
-    """Whether it was an attribute of the object itself, and not of its class."""
+    __slots__ = ("is_the_instances", "method")
+
+    def __init__(self, method: Any, *, is_the_instances: bool) -> None:
+        self.method = method
+        self.is_the_instances = is_the_instances
+        """Whether it was an attribute of the object itself, and not of its class."""
 
 
 class Wrapper:
@@ -107,7 +110,7 @@ class Wrapper:
         if name not in self._replaced:
             # To restore a method of the class as an attribute of the object would hide later changes of the class.
             is_the_instances = name in getattr(self._wrapped, "__dict__", ())
-            self._replaced[name] = Replaced(getattr(self._wrapped, name, None), is_the_instances)
+            self._replaced[name] = Replaced(getattr(self._wrapped, name, None), is_the_instances=is_the_instances)
         setattr(self._wrapped, name, value)
         object.__setattr__(self, name, value)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from .headers import Labels
 from .logger import Log, logger_of
@@ -92,16 +92,19 @@ class Held:
             self._work.log.when_free(self.release)
 
 
-class Surroundings(NamedTuple):
+class Surroundings:
     """One block around the running code, inside the blocks of *outer*."""
 
-    outer: Surroundings | None
-    work: Work | None
-    """The trace or span; `None` in `suppress()`."""
-    maxims: tuple[Any, Any]
-    """The trace and span of maxim-py's decorators at the beginning of the block: later ones are inside the block."""
-    owner: object
-    """The block that entered this, and will leave it."""
+    __slots__ = ("maxims", "outer", "owner", "work")
+
+    def __init__(self, outer: Surroundings | None, work: Work | None, maxims: tuple[Any, Any], owner: object) -> None:
+        self.outer = outer
+        self.work = work
+        """The trace or span; `None` in `suppress()`."""
+        self.maxims = maxims
+        """The trace and span of maxim-py's decorators when the block began: later ones are inside it."""
+        self.owner = owner
+        """The block that entered this, and will leave it."""
 
 
 _current: Final[ContextVar[Surroundings | None]] = ContextVar("maxim_gemini_surroundings", default=None)
@@ -128,13 +131,13 @@ def leave(owner: object) -> None:
         return
     outer = one.outer
     for inner in reversed(kept):
-        outer = inner._replace(outer=outer)
+        outer = Surroundings(outer, inner.work, inner.maxims, inner.owner)
     _current.set(outer)
 
 
-def restore(surroundings: Surroundings | None) -> None:
+def restore(block: Surroundings | None) -> None:
     """Set the blocks that a generator had when it stopped; maxim-py's decorators around its reader count as outside."""
-    _current.set(surroundings and surroundings._replace(maxims=maxims_own()))
+    _current.set(block and Surroundings(block.outer, block.work, maxims_own(), block.owner))
 
 
 def is_suppressed() -> bool:

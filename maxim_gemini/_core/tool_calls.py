@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from .logger import Log, is_valid_id, new_id
 from .secrets import redacted
@@ -45,24 +45,38 @@ class FunctionCall(Protocol):
         ...
 
 
-class RequestedCall(NamedTuple):
+class RequestedCall:
     """A function call of the model, with its id in Maxim."""
 
-    id: str
-    call: FunctionCall
+    __slots__ = ("call", "id")
+
+    def __init__(self, id: str, call: FunctionCall) -> None:
+        self.id = id
+        self.call = call
 
 
-class FunctionAnswer(NamedTuple):
+class FunctionAnswer:
     """What a function returned, as the application sends it; *call* is the function call in the contents before it."""
 
-    call: FunctionCall | None
-    id: str | None
-    name: str | None
-    text: str
-    failure: str | None = None
-    """The error, if the function returned nothing else."""
-    kind: str = ""
-    """The name of the kind of error, if there is one."""
+    __slots__ = ("call", "failure", "id", "kind", "name", "text")
+
+    def __init__(
+        self,
+        call: FunctionCall | None,
+        id: str | None,
+        name: str | None,
+        text: str,
+        failure: str | None = None,
+        kind: str = "",
+    ) -> None:
+        self.call = call
+        self.id = id
+        self.name = name
+        self.text = text
+        self.failure = failure
+        """The error, if the function returned nothing else."""
+        self.kind = kind
+        """The name of the kind of error, if there is one."""
 
 
 def in_openai_form(call_id: str, name: str | None, args: Mapping[str, object] | None) -> JsonDict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from .logger import Log, new_id
 
@@ -12,11 +12,14 @@ if TYPE_CHECKING:
     from .headers import Labels
 
 
-class Holder(NamedTuple):
+class Holder:
     """A trace or a span that contains other entities."""
 
-    kind: str
-    id: str
+    __slots__ = ("id", "kind")
+
+    def __init__(self, kind: str, id: str) -> None:
+        self.kind = kind
+        self.id = id
 
     def add(self, log: Log, entity: str, config: Any) -> None:
         """Begin a `generation`, `tool_call` or `retrieval` in it."""

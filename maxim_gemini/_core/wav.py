@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from .patterns import compiled
 
@@ -20,18 +20,11 @@ _PARAMETER: Final = r";\s*([\w-]+)\s*=\s*\"?([^\";]*)\"?"
 _BYTES_A_SAMPLE: Final = 2
 
 
-class PcmFormat(NamedTuple):
-    """The format of raw sound."""
+def pcm_format(mime_type: str | None, *, default_rate: int = MODEL_RATE) -> tuple[int, int] | None:
+    """Return the sample rate in Hz, and the channels, given by a MIME type such as `audio/L16;codec=pcm;rate=24000`.
 
-    rate: int
-    """Sample rate in Hz."""
-    channels: int = 1
-
-
-def pcm_format(mime_type: str | None, *, default_rate: int = MODEL_RATE) -> PcmFormat | None:
-    """Return the format given by a MIME type such as `audio/L16;codec=pcm;rate=24000`; `None` if it is no raw sound.
-
-    Samples are little-endian, for Gemini's `audio/L16`, too, although the definition of that type says otherwise.
+    Return `None` if it is no raw sound. Samples are little-endian, for Gemini's `audio/L16`, too, although the
+    definition of that type says otherwise.
     """
     kind, separator, rest = (mime_type or "").partition(";")
     if kind.strip().lower() not in ("audio/pcm", "audio/l16"):
@@ -39,7 +32,7 @@ def pcm_format(mime_type: str | None, *, default_rate: int = MODEL_RATE) -> PcmF
     parameters = {name.lower(): value.strip() for name, value in compiled(_PARAMETER).findall(separator + rest)}
     if parameters.get("codec", "pcm").lower() != "pcm":
         return None
-    return PcmFormat(_number(parameters.get("rate")) or default_rate, _number(parameters.get("channels")) or 1)
+    return _number(parameters.get("rate")) or default_rate, _number(parameters.get("channels")) or 1
 
 
 def _number(text: str | None) -> int | None:
@@ -86,7 +79,7 @@ def _finish(kept: list[tuple[Attachment, str]], pieces: list[bytes]) -> None:
         kept[-1] = last._replace(data=b"".join(pieces)), side
 
 
-def _sound_in(attachment: Attachment) -> PcmFormat | None:
+def _sound_in(attachment: Attachment) -> tuple[int, int] | None:
     if attachment.data is None or attachment.data[:4] == b"RIFF":
         return None
     return pcm_format(attachment.mime_type)

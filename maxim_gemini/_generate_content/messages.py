@@ -5,7 +5,7 @@ Pure: no logger and no network, and arguments are never changed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from google.genai import types
 
@@ -149,11 +149,14 @@ def _is_a_call(part: object) -> bool:
     return getattr(part, "function_call", None) is not None
 
 
-class _Turn(NamedTuple):
+class _Turn:
     """A content as the SDK would make it, but not validated."""
 
-    role: str | None
-    parts: list[Any]
+    __slots__ = ("parts", "role")
+
+    def __init__(self, role: str | None, parts: list[Any]) -> None:
+        self.role = role
+        self.parts = parts
 
 
 def _turn(parts: list[Any]) -> Any:

@@ -28,7 +28,7 @@ from google.genai import models as models_of_the_sdk
 from google.genai.chats import AsyncChat, Chat
 from google.genai.models import AsyncModels, Models
 
-from .._core import patching
+from .._core import forwarding
 from .._core.generation import SUCCESS, Outcome
 from .._core.headers import has_labels, without_labels
 from .._core.proxy import OMITTED
@@ -47,7 +47,7 @@ _NOTHING: Final[Mapping[str, Replaced]] = {}
 
 _SDK_CLASSES: Final = (Models, AsyncModels, Chat, AsyncChat)
 # Files with methods that make the remote calls below: the SDK's, and its replacements under `instrument()`.
-_SDK_FILES: Final = {models_of_the_sdk.__file__, chats_of_the_sdk.__file__, patching.__file__}
+_SDK_FILES: Final = {models_of_the_sdk.__file__, chats_of_the_sdk.__file__, forwarding.__file__}
 
 
 def recorded(method: T) -> T:

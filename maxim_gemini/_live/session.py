@@ -289,7 +289,7 @@ class LiveSession:
                 self._end_turn(outcome, at)
             else:  # sound after the last answer that was never answered
                 self._turn, self._next = self._next, None
-            outcome = outcome._replace(error=None, manner=outcome.manner or STOPPED_EARLY.manner)
+            outcome = Outcome(outcome.manner or STOPPED_EARLY.manner, at=outcome.at)
 
     def end(self, outcome: Outcome, at: Start) -> None:
         """End what is open: the application left the connection, or could not open it."""

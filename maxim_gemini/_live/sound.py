@@ -44,8 +44,9 @@ class Sound:
         if pcm is None:  # compressed: its length is unknown
             second = 0
         else:
-            second = 2 * pcm.rate * pcm.channels
-            mime_type = f"audio/pcm;rate={pcm.rate}" + (f";channels={pcm.channels}" if pcm.channels > 1 else "")
+            rate, channels = pcm
+            second = 2 * rate * channels
+            mime_type = f"audio/pcm;rate={rate}" + (f";channels={channels}" if channels > 1 else "")
         self.seconds += len(data) / second if second else 0.0
         if not self._limit:
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from .._core.generation import SUCCESS, Generation, Outcome, Request
+from .._core.generation import Generation, Outcome, Request
 from .._core.tool_calls import Conversation, ToolRuns
 from .._core.trace import Trace
 from .._core.values import as_text
@@ -139,7 +139,9 @@ class Turn:
         else:
             self._now.results_at = at
             self._now.results += request.messages
-        self.settle([answer._replace(call=self._connection.calls.get(answer.id or "")) for answer in request.answers])
+        for answer in request.answers:
+            answer.call = self._connection.calls.get(answer.id or "")
+        self.settle(request.answers)
 
     def settle(self, answers: list[FunctionAnswer]) -> None:
         """Log the results of function calls, of this turn or of an earlier one."""
@@ -199,7 +201,7 @@ class Turn:
         if self._now is not None:
             ended = self._now.ended_at or at
             self._now.answer.usage = self.usage
-            self._finish(self._now, outcome._replace(at=ended.at))
+            self._finish(self._now, Outcome(outcome.manner, outcome.error, ended.at))
         elif outcome.error is not None:
             self._trace.fail(outcome.error)
         self._tools.leave()
@@ -212,7 +214,7 @@ class Turn:
         """Log the answer, which ends now, with its request."""
         self._now = None
         answer = now.answer
-        if outcome._replace(at=None) == SUCCESS and answer.finish_reason is None:
+        if outcome.is_success and answer.finish_reason is None:
             answer.finish_reason = "tool_calls" if answer.has_calls else self.reason or "STOP"
         self.input.describe_media()
         request = Request(*map(dict, now.messages))

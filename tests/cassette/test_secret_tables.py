@@ -12,7 +12,7 @@ from support.secrets import HARMLESS, HEADERS, MEMBERS, PLACED, WORD, WORDS, dra
 from support.traffic import ADDRESS, answer, said, stream
 from vcr.request import Request
 
-from maxim_gemini._core.token_forms import FORMS
+from maxim_gemini._core.token_forms import forms
 from maxim_gemini.testing._cassette import Cassette, last_scan
 from maxim_gemini.testing._cassette.scrubbing import Scrubber
 from maxim_gemini.testing._http.exchange import Chunk, Response
@@ -233,7 +233,7 @@ def test_what_was_scrubbed_is_refused_by_no_scan_and_changes_no_more() -> None:
 
 
 HOSTILE = (
-    *sorted({mark for form in FORMS for mark in form.marks}),
+    *sorted({mark for form in forms() for mark in form.marks}),
     *(
         "?",
         "a",
