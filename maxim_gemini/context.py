@@ -273,7 +273,7 @@ class _Handle(_Block):
         log, labels = self._work.log, self._work.labels
         ids = ("trace-id", labels.trace_id), ("span-id", labels.span_id), ("session-id", labels.session_id)
         headers = {f"x-maxim-{name}": value for name, value in ids if value}
-        if log.privacy.sample < 1 and labels.trace_id is not None:
+        if log.privacy is not None and log.privacy.sample < 1 and labels.trace_id is not None:
             if log.keeps(labels.trace_id):
                 headers[_SAMPLED] = "1"
             elif not log.privacy.keep_errors:  # with `keep_errors`, the other process holds its part back, too

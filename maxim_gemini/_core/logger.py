@@ -16,7 +16,6 @@ import re
 import threading
 import weakref
 from collections import deque
-from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple, cast
 
@@ -25,20 +24,25 @@ from maxim.logger.components.types import CommitLog, Entity
 from maxim.logger.writer import LogWriter
 
 from .background import Background
-from .maxim_writer import PlainLog, deliver_by_default, delivery_from, delivery_of
-from .privacy import EVERYTHING, Privacy
-from .private_writer import Nowhere, PrivateWriter, Sample, Screened, private_logger
+from .commits import Commits, Methods, Screened, delivery_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .delivery import Delivery
-    from .values import JsonDict
+    from .privacy import Privacy
+    from .private_writer import Sample
 
 __all__ = ["FileDataAttachment", "Ledger", "Log", "Logger", "UrlAttachment", "is_valid_id", "new_id"]
 
 R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
+
+DELIVERY: Final = "MAXIM_GEMINI_DELIVERY"
+"""Environment variable: `off` leaves the delivery of logs to maxim-py."""
+
+POLICY: Final = ("MAXIM_GEMINI_CAPTURE", "MAXIM_GEMINI_SAMPLE")
+"""Environment variables: the privacy policy of clients without one of their own."""
 
 WARNINGS: Final = logging.getLogger("maxim_gemini")
 
@@ -59,7 +63,6 @@ _attaching: Final = threading.RLock()
 # Needed for every commit; looking up a member of an enumeration each time would be slow.
 _GENERATION: Final = Entity.GENERATION
 _TOOL_CALL: Final = Entity.TOOL_CALL
-_TRACE: Final = Entity.TRACE
 _NAMED: Final = (Entity.TRACE, Entity.SESSION)
 
 
@@ -178,81 +181,6 @@ class Ledger:
             return is_new
 
 
-class Methods:
-    """The logs that every call writes, by the public methods of its logger."""
-
-    __slots__ = ("_logger",)
-
-    def __init__(self, logger: Logger) -> None:
-        self._logger = logger
-
-    def begin_trace(self, config: Any) -> None:
-        """Begin a trace."""
-        self._logger.trace(config)
-
-    def begin_generation(self, trace_id: str, config: Any) -> None:
-        """Begin a generation in a trace."""
-        self._logger.trace_add_generation(trace_id, config)
-
-    def end_generation(self, generation_id: str, result: JsonDict, about: JsonDict, at: datetime | None = None) -> None:
-        """Log the metadata and metrics in *about*, the result, and the end of a generation, now or *at* a time."""
-        try:
-            if metadata := about.get("metadata"):
-                self._logger.generation_add_metadata(generation_id, metadata)
-            if hasattr(self._logger, "generation_add_metric"):  # not in maxim-py 3.14.0
-                for name, value in about.get("metrics", {}).items():
-                    self._logger.generation_add_metric(generation_id, name, value)
-        finally:
-            self._logger.generation_result(generation_id, result)
-
-    def end_trace(self, trace_id: str, answered: str, at: datetime | None = None) -> None:
-        """Log the text that the model *answered* as output, and end the trace, now or *at* a time."""
-        try:
-            self._logger.trace_set_output(trace_id, answered)
-        finally:
-            self._logger.trace_end(trace_id)
-
-
-class Commits(Methods):
-    """The same logs, committed directly, as maxim-py's methods would commit them.
-
-    Those methods make objects that nobody needs, check a result twice, and commit each metric separately.
-    """
-
-    __slots__ = ()
-
-    def begin_trace(self, config: Any) -> None:
-        """Begin a trace."""
-        start = config.get("start_timestamp") or datetime.now(UTC)
-        data: JsonDict = {"startTimestamp": start, "tags": config.get("tags", {})}
-        for name, name_in_commit in (("name", "name"), ("session_id", "sessionId"), ("input", "input")):
-            if value := config.get(name):
-                data[name_in_commit] = value
-        self._logger.writer.commit(PlainLog(_TRACE, config["id"], "create", data))
-
-    def begin_generation(self, trace_id: str, config: Any) -> None:
-        """Begin a generation in a trace."""
-        data: JsonDict = {"startTimestamp": datetime.now(UTC), "tags": {}, **config}
-        data["modelParameters"] = data.pop("model_parameters")
-        if start := data.pop("start_timestamp", None):
-            data["startTimestamp"] = start
-        self._logger.writer.commit(PlainLog(_TRACE, trace_id, "add-generation", data))
-
-    def end_generation(self, generation_id: str, result: JsonDict, about: JsonDict, at: datetime | None = None) -> None:
-        """Log the metadata and metrics in *about*, the result, and the end of a generation, now or *at* a time."""
-        commit = self._logger.writer.commit
-        if about:
-            commit(PlainLog(_GENERATION, generation_id, "update", about))
-        commit(PlainLog(_GENERATION, generation_id, "result", {"result": result}))
-        commit(PlainLog(_GENERATION, generation_id, "end", {"endTimestamp": at or datetime.now(UTC)}))
-
-    def end_trace(self, trace_id: str, answered: str, at: datetime | None = None) -> None:
-        """Log the text that the model *answered* as output, and end the trace, now or *at* a time."""
-        commit = self._logger.writer.commit
-        commit(PlainLog(_TRACE, trace_id, "update", {"output": answered}))
-        commit(PlainLog(_TRACE, trace_id, "end", {"endTimestamp": at or datetime.now(UTC)}))
-
-
 _METHODS: Final = (
     "trace",
     "trace_add_generation",
@@ -281,34 +209,59 @@ def is_maxims_own(logger: Any) -> bool:
         return False
 
 
+def _policy(privacy: Privacy | None) -> Privacy | None:
+    """Return *privacy*, or else the policy of the environment; `None` if everything is logged as it is."""
+    if privacy is None:
+        if not any(map(os.environ.get, POLICY)):  # the usual case, which needs no module for policies
+            return None
+        from .privacy import Privacy
+
+        privacy = Privacy.of_environment()
+    return None if privacy.is_open else privacy
+
+
+def _deliver(logger: Logger) -> None:
+    """Deliver the logs of *logger* if it sends to Maxim, unless the environment says `off`."""
+    writer: object = getattr(logger, "writer", None)
+    if type(writer) is LogWriter and os.environ.get(DELIVERY, "").lower() not in ("off", "0", "false", "no"):
+        from .maxim_writer import take_over  # not with this module: the loggers of tests send nothing
+
+        take_over(writer)
+
+
 class Log:
     """One Maxim logger behind a guard: whatever it does, the application's call continues."""
 
-    __slots__ = ("_ledger", "_target", "commits", "logger", "privacy")
+    __slots__ = ("_ledger", "_sample", "_target", "commits", "logger", "privacy")
 
     def __init__(self, logger: Logger, privacy: Privacy | None = None) -> None:
-        self.privacy = Privacy.of_environment() if privacy is None else privacy
+        self.privacy = _policy(privacy)
+        self._sample: Sample | None = None
         self._target = logger
         self._ledger = Ledger.of(logger)
         is_own = is_maxims_own(logger)
-        self.logger = logger if self.privacy.is_open else self._private(logger, is_own=is_own)
+        self.logger = logger if self.privacy is None else self._private(logger, self.privacy, is_own=is_own)
         self.commits = Commits(self.logger) if is_own or self.logger is not logger else Methods(logger)
-        self.attempt("take over the delivery", deliver_by_default, logger)
+        self.attempt("take over the delivery", _deliver, logger)
 
-    def _private(self, logger: Logger, *, is_own: bool) -> Logger:
-        """Return a logger that applies the policy, and writes to the same writer as *logger*."""
+    def _private(self, logger: Logger, policy: Privacy, *, is_own: bool) -> Logger:
+        """Return a logger that applies the *policy*, and writes to the same writer as *logger*."""
+        from .private_writer import Nowhere, PrivateWriter, Sample, private_logger
+
         has_writer = isinstance(getattr(logger, "writer", None), LogWriter)
         if not is_own:
             done = "they are bypassed" if has_writer else "nothing is logged"
             self.warn("privacy", f"Methods of this logger that are not maxim-py's would see private content: {done}")
         writer: Any = logger.writer if has_writer else Nowhere()
-        sample = self._ledger.shared(Sample, self.privacy)
-        return private_logger(logger, PrivateWriter(writer, self.privacy, sample, self._ledger, self.warn))
+        self._sample = self._ledger.shared(Sample, policy)
+        return private_logger(logger, PrivateWriter(writer, policy, self._sample, self._ledger, self.warn))
 
     @property
     def delivery(self) -> Delivery:
-        """The delivery of the logs."""
-        return delivery_of(self._target)
+        """The delivery of the logs; one that is always empty if maxim-py delivers its logs itself."""
+        from .maxim_writer import idle
+
+        return delivery_from(getattr(self._target, "writer", None)) or idle()
 
     def attempt(self, step: str, do: Callable[[*Ts], R], *args: *Ts) -> R | None:
         """Call *do*; if it fails, warn once for each *step* and class of error, and return `None`.
@@ -325,7 +278,7 @@ class Log:
         """Warn once for each *kind* and logger; *args* may hold content, which the policy hides here, too."""
         with contextlib.suppress(Exception):  # not even a broken log handler may fail the application's call
             if self._ledger.is_first(kind):
-                if args and self.privacy.hides_text:
+                if args and self.privacy is not None and self.privacy.hides_text:
                     message, args = "%s (details are withheld by the privacy policy)", (kind,)
                 WARNINGS.warning(message, *args)
 
@@ -368,16 +321,17 @@ class Log:
 
     def keeps(self, trace_id: str) -> bool:
         """Return whether the policy's sample includes the whole trace."""
-        return self.privacy.keeps(trace_id)
+        return self.privacy is None or self.privacy.keeps(trace_id)
 
     def place(self, span_id: str | None, trace_id: str) -> None:
         """Register the trace of a span that was begun elsewhere, so that the sample treats both alike."""
-        if span_id is not None and self.privacy.sample < 1:
-            self._ledger.shared(Sample, self.privacy).place(span_id, trace_id)
+        if span_id is not None and self._sample is not None:
+            self._sample.place(span_id, trace_id)
 
     def keep(self, trace_id: str) -> None:
         """Log the whole trace, whatever the sample, because the process that began it does."""
-        self._ledger.shared(Sample, self.privacy).keep(trace_id)
+        if self._sample is not None:
+            self._sample.keep(trace_id)
 
     def trace_of_span(self, span_id: str) -> str | None:
         """Return the id of the trace of a span that this logger has begun."""
@@ -428,4 +382,6 @@ class _Nothing:
 @cache
 def silent_log() -> Log:
     """Return a log that discards everything, for calls that are not traced but must not send `x-maxim-*` headers."""
+    from .privacy import EVERYTHING
+
     return Log(cast("Any", _Nothing()), EVERYTHING)

@@ -13,7 +13,6 @@ import contextlib
 import email.utils
 import functools
 import json
-import os
 import sys
 import time
 import uuid
@@ -27,43 +26,24 @@ from maxim.logger.components.types import CommitLog, CustomEncoder, Entity
 from maxim.logger.writer import LogWriter
 from pydantic_core import to_json
 
+from .commits import Intake, PlainLog, Screened, delivery_from
 from .delivery import Delivery
 from .outbox import LARGE, CannotBeRead, Item, Limits
-from .private_writer import Screened
 from .sender import Failure
 from .spool import account, default_root
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
 
     from maxim.logger import Logger
 
     from .outbox import WhenFull
 
-SWITCH: Final = "MAXIM_GEMINI_DELIVERY"
-"""Environment variable: `off` leaves the delivery of logs to maxim-py."""
-
 LONGEST_WAIT: Final = 300.0
 """Longest time in seconds that the backend can set by `Retry-After`."""
 
 _ENCODER: Final = CustomEncoder()
-
-
-class PlainLog(CommitLog):
-    """A log whose data are JSON values and times only, which can be serialized faster."""
-
-
-class _Intake:
-    """Replaces both queues of a writer. It looks empty to the writer, which then sends nothing itself."""
-
-    def __init__(self, delivery: Delivery) -> None:
-        self.delivery = delivery
-        self.put = delivery.put
-        # Called on each commit: `int()` returns 0 without a Python frame.
-        self.qsize = int
-
-    def empty(self) -> bool:
-        return True
 
 
 def deliver(
@@ -97,27 +77,10 @@ def deliver(
     return delivery
 
 
-def delivery_of(logger: object) -> Delivery:
-    """Return the delivery of *logger*; one that is always empty if maxim-py delivers its logs itself."""
-    return delivery_from(getattr(logger, "writer", None)) or idle()
-
-
-def delivery_from(writer: object) -> Delivery | None:
-    """Return the delivery of *writer*; `None` if it has its own queues."""
-    intake: object = getattr(writer, "queue", None)
-    return intake.delivery if isinstance(intake, _Intake) else None
-
-
 @functools.cache
 def idle() -> Delivery:
     """Return a delivery that is always empty."""
     return Delivery(cast("Any", None), "", folder=default_root())
-
-
-def deliver_by_default(logger: object) -> None:
-    """Deliver the logs of *logger* if it is maxim-py's own and sends to Maxim, unless the environment says `off`."""
-    if os.environ.get(SWITCH, "").lower() not in ("off", "0", "false", "no"):
-        take_over(getattr(logger, "writer", None))
 
 
 def take_over(writer: object) -> Delivery | None:
@@ -134,7 +97,7 @@ def _take_over(writer: Any) -> Delivery:
     name = account(str(config.base_url), str(config.api_key), str(config.repository_id))
     delivery = Delivery(MaximTransport(writer), name, folder=default_root())
     waiting = (writer.queue, writer.upload_queue)
-    writer.queue = writer.upload_queue = _Intake(delivery)
+    writer.queue = writer.upload_queue = Intake(delivery)
     writer.max_in_memory_logs = sys.maxsize  # so that no commit starts a flush
     for queue in waiting:
         while not queue.empty():

@@ -13,13 +13,16 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from maxim.logger import Logger
-from maxim.logger.components.types import CommitLog, Entity
+from maxim.logger.components.types import Entity
 
+from .commits import ATTACHING, Screened
 from .privacy import Screen
 from .values import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from maxim.logger.components.types import CommitLog
 
     from .privacy import Privacy
 
@@ -28,42 +31,6 @@ REMEMBERED: Final = 65_536
 
 HELD_BYTES: Final = 64 * 1024 * 1024
 """Bytes, roughly, of commits that are held back for traces outside the sample, in case that they fail."""
-
-_ATTACHING: Final = ("upload-attachment", "add-attachment")
-
-
-class Screened(CommitLog):
-    """A commit to whose data the policy is applied when they are first read."""
-
-    def __init__(self, log: CommitLog, screen: Screen) -> None:
-        self._screen: Screen | None = screen
-        self._lock = threading.Lock()
-        self._data: dict[str, Any] | None = None
-        super().__init__(log.entity, log.entity_id, log.action, log.data)
-
-    @property
-    def data(self) -> dict[str, Any] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The data as they may be logged."""
-        with self._lock:
-            if self._screen is not None and self._data is not None:
-                self._data = self._ready(self._screen, self._data)
-            self._screen = None
-            return self._data
-
-    @data.setter
-    def data(self, data: dict[str, Any] | None) -> None:
-        self._data = data
-
-    @property
-    def unscreened(self) -> dict[str, Any] | None:
-        """The data before the mask, for their ids, which are never masked: reading them calls no mask."""
-        return self._data
-
-    def _ready(self, screen: Screen, data: dict[str, Any]) -> dict[str, Any]:
-        if self.action in _ATTACHING:
-            return screen.attachment(data)
-        entity = self.action.removeprefix("add-") if self.action.startswith("add-") else str(self.entity.value)
-        return screen.data(entity.replace("-", "_"), data)
 
 
 class Sink(Protocol):
@@ -92,7 +59,7 @@ class PrivateWriter:
 
     def commit(self, log: CommitLog) -> None:
         """Commit *log* as it may be logged, together with held back commits that it releases."""
-        if log.action in _ATTACHING and not self._policy.logs_attachments:
+        if log.action in ATTACHING and not self._policy.logs_attachments:
             return
         passing = [log]
         if self._policy.sample < 1:

@@ -18,7 +18,6 @@ import sys
 import tempfile
 import threading
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -40,11 +39,13 @@ def default_root() -> Path:
     return Path(tempfile.gettempdir(), f"maxim-gemini-{user}")
 
 
-@dataclass(frozen=True, slots=True)
 class Kept:
     """A file that waits to be sent."""
 
-    path: Path
+    __slots__ = ("path",)
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     def read(self) -> bytes:
         """Return its content; for a file that was never finished, the lines that are complete."""

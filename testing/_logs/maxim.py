@@ -34,7 +34,7 @@ from maxim.logger.logger import Logger
 from maxim.logger.writer import LogWriter, LogWriterConfig
 from maxim.maxim import Maxim
 
-from maxim_gemini._core.maxim_writer import delivery_from
+from maxim_gemini._core.commits import delivery_from
 from maxim_gemini._core.spool import ROOT_VARIABLE
 
 if TYPE_CHECKING:

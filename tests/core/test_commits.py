@@ -9,8 +9,9 @@ from unittest import mock
 import pytest
 from maxim.logger import Logger
 
-from maxim_gemini._core.logger import Commits, Log, Methods
-from maxim_gemini._core.maxim_writer import PlainLog, line_of
+from maxim_gemini._core.commits import Commits, Methods, PlainLog
+from maxim_gemini._core.logger import Log
+from maxim_gemini._core.maxim_writer import line_of
 from maxim_gemini.testing import FakeLogger, MaximApi
 from maxim_gemini.testing._logs.commits import Commit
 

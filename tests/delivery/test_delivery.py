@@ -20,7 +20,7 @@ from support.maxim_backend import LINE, Backend
 
 from maxim_gemini import Delivery, MaximGeminiClient, deliver
 from maxim_gemini._core import delivery as delivery_module
-from maxim_gemini._core.maxim_writer import PlainLog
+from maxim_gemini._core.commits import PlainLog
 from maxim_gemini.testing import FakeLogger
 from maxim_gemini.testing._http.sdk import closing
 

@@ -9,7 +9,7 @@ from maxim.logger import FileDataAttachment
 from maxim.logger.components.types import Entity
 
 from maxim_gemini import deliver
-from maxim_gemini._core.maxim_writer import PlainLog
+from maxim_gemini._core.commits import PlainLog
 from maxim_gemini.testing import MaximApi
 from maxim_gemini.testing.exceptions import NotDelivered
 

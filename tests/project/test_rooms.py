@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import subprocess
 import sys
+import textwrap
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,32 @@ def test_importing_the_wrapper_loads_nothing_of_the_test_kit() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "maxim_gemini.client" in loaded
     assert not [name for name in loaded if name.startswith(("maxim_gemini.testing", "vcr", "pytest"))]
+
+
+LATE = {"delivery", "maxim_writer", "outbox", "patching", "privacy", "private_writer", "process", "sender", "spool"}
+"""Modules of the core that only the delivery of logs, privacy policies and patching need."""
+
+
+def test_a_client_that_sends_nothing_and_hides_nothing_loads_no_more_than_it_needs() -> None:
+    code = f"""
+        import sys
+        from google import genai
+        from maxim_gemini import MaximGeminiClient
+
+        def late():
+            return {{name.rpartition(".")[2] for name in sys.modules if "maxim_gemini._core." in name}} & {LATE}
+
+        class Silent:
+            writer = None
+
+        client = genai.Client(api_key="none")
+        MaximGeminiClient(client, Silent()).models
+        assert not late(), late()
+        from maxim_gemini import Privacy
+        MaximGeminiClient(client, Silent(), privacy=Privacy(capture="no-content"))
+        assert "private_writer" in late()
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
 
 
 KIT = {
