@@ -1,21 +1,21 @@
-"""What the test kit raises.
+"""The errors of the test kit.
 
     TestKitError
-    ├── CassetteError            something is wrong with a cassette
+    ├── CassetteError            a problem with a cassette
     │   ├── CassetteNotFound     there is no such file
     │   ├── CassetteBroken       it can't be read: truncated, merge conflict, wrong version; names file and line
-    │   ├── CassetteMiss         a request that is not in it
+    │   ├── CassetteMiss         a request is not in it
     │   ├── CassetteUnused       strict: it has answers that the test did not use
     │   ├── CassetteDrift        verify: the live answer no longer has the recorded shape
     │   └── SecretFound          it was not saved, because a secret is in it
     ├── RequestRefused           a request to Gemini outside of any recorder or mock; nothing was sent
-    ├── ScriptError              a scripted reply that doesn't fit, an unused reply, a request without one
-    ├── NotTheOnlyOne            `logger.trace` and the like, where there are none or several; lists them
-    ├── NotDelivered             `assert_delivered()`: logs that did not arrive, or arrived twice
-    ├── IncompleteTrace          `assert_complete()`: not ended, never begun, lost; shows the tree, marked
-    └── TextReceived             `assert_no_text()`: Maxim received a text that must not leave the process
+    ├── ScriptError              a reply does not fit or is not used, or a request has no reply
+    ├── NotTheOnlyOne            `logger.trace` and similar: there is none, or more than one; lists them
+    ├── NotDelivered             `assert_delivered()`: logs did not arrive, or arrived twice
+    ├── IncompleteTrace          `assert_complete()`: not ended, never begun, or lost; shows the marked tree
+    └── TextReceived             `assert_no_text()`: Maxim received a forbidden text
 
-    RequestNotCaught             a warning: a request to Gemini went past an open recorder
+    RequestNotCaught             a warning: an open recorder did not record a request to Gemini
 
 Every message names the value and says what to do.
 """
@@ -26,7 +26,7 @@ from ._printable import shown
 
 
 class TestKitError(Exception):
-    """Base of every error of the test kit. Its message shows no key, and nothing in it that a terminal would obey."""
+    """The base of all errors of the test kit. Keys and control characters are removed from its message."""
 
     __test__ = False
 
@@ -36,11 +36,11 @@ class TestKitError(Exception):
 
 
 class CassetteError(TestKitError):
-    """Something is wrong with a cassette."""
+    """There is a problem with a cassette."""
 
 
 class CassetteNotFound(CassetteError):
-    """There is no cassette of that name."""
+    """There is no cassette with that name."""
 
 
 class CassetteBroken(CassetteError):
@@ -48,7 +48,7 @@ class CassetteBroken(CassetteError):
 
 
 class CassetteMiss(CassetteError):
-    """A request that is not in the cassette."""
+    """A request is not in the cassette."""
 
 
 class CassetteUnused(CassetteError):
@@ -56,36 +56,36 @@ class CassetteUnused(CassetteError):
 
 
 class CassetteDrift(CassetteError):
-    """The live answer no longer has the shape of the recorded one."""
+    """A live answer no longer has the shape of the recorded one."""
 
 
 class SecretFound(CassetteError):
-    """A secret was found in what was to be saved; nothing was written."""
+    """A cassette was not saved, or not all of it, because it has a secret in it."""
 
 
 class RequestRefused(TestKitError):
-    """A request to Gemini outside of any recorder or mock; nothing was sent."""
+    """A request to Gemini was refused, outside of any recorder or mock; nothing was sent."""
 
 
 class ScriptError(TestKitError):
-    """A scripted reply doesn't fit, was not used, or is missing."""
+    """A scripted reply does not fit, was not used, or is missing."""
 
 
 class NotTheOnlyOne(TestKitError, LookupError):
-    """`logger.trace` and the like: there is none, or there are several."""
+    """There is not exactly one entity: for `logger.trace` and similar."""
 
 
 class NotDelivered(TestKitError, AssertionError):
-    """Not every log that was given to a real logger arrived once."""
+    """A log of a real logger did not arrive, or arrived more than once."""
 
 
 class IncompleteTrace(TestKitError, AssertionError):
-    """Something that was logged has not ended, was never begun, or never reached Maxim."""
+    """An entity has not ended, was never begun, or did not reach Maxim completely."""
 
 
 class TextReceived(TestKitError, AssertionError):
-    """Something that Maxim received contains a text that must not leave the process."""
+    """Maxim received a text that must not leave the process."""
 
 
 class RequestNotCaught(UserWarning):
-    """A request to Gemini went past an open recorder, from code that is older than its block."""
+    """An open recorder did not record a request to Gemini, because older code than its block sent it."""

@@ -1,4 +1,4 @@
-"""What Gemini answers, in words: one vocabulary for mocks, the loopback server and the strategies.
+"""Functions that make Gemini's replies, for mocks, the server on this machine and the strategies.
 
 ```python
 from maxim_gemini.testing import reply
@@ -9,9 +9,9 @@ reply.text("Let me see.") + reply.function_call("weather", city="Paris")
 reply.error(429)
 ```
 
-Replies add up with `+`. What is left out is filled in as real servers do: counts that add up, ids, finish reason,
-signatures, in the style of the backend and of the model family that is requested. What no real server sends is refused,
-unless `raw` asks for it.
+Add replies with `+`. Fields that you leave out are filled in as real servers do: token counts, ids, finish reason,
+signatures, in the style of the requested backend and model family. Replies that no real server sends are refused; to
+send them, use `raw`.
 """
 
 from __future__ import annotations
@@ -149,12 +149,12 @@ FINISH_REASONS: Final = frozenset(
         "MALFORMED_RESPONSE",
     ]
 )
-"""The finish reasons that servers are known to send."""
+"""The finish reasons that servers send."""
 
 BLOCK_REASONS: Final = frozenset(
     ["SAFETY", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "IMAGE_SAFETY", "MODEL_ARMOR", "JAILBREAK"]
 )
-"""The reasons for which a prompt is known to be blocked."""
+"""The reasons for which a prompt is blocked."""
 
 HARM_CATEGORIES: Final = (
     "HARM_CATEGORY_SEXUALLY_EXPLICIT",
@@ -162,7 +162,7 @@ HARM_CATEGORIES: Final = (
     "HARM_CATEGORY_HARASSMENT",
     "HARM_CATEGORY_DANGEROUS_CONTENT",
 )
-"""The categories in which safety is rated, in the order of real servers."""
+"""The harm categories of safety ratings, in the order of real servers."""
 
 PIXEL: Final = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -173,25 +173,25 @@ INTERACTION_STATUSES: Final = (
     "in_progress", "queued", "requires_action", "completed", "failed", "cancelled", "incomplete", "budget_exceeded",
     "idle", "requires_continuation",
 )  # fmt: skip
-"""The statuses that an interaction is known to have."""
+"""The statuses of an interaction."""
 
 _CUT_OFF: Final = frozenset({"SAFETY", "PROHIBITED_CONTENT", "BLOCKLIST", "SPII", "IMAGE_SAFETY"})
 
 
 def text(text: str, *, signature: str | bytes | None = None) -> Reply:
-    """Answer *text*. A stream cuts it as the requested model family does; `stream` sets the cuts itself."""
+    """Answer with *text*. A stream cuts it as the requested model family does; `stream` sets the cuts itself."""
     return assembly.part({"text": checked_text(text), **_signed(signature)})
 
 
 def stream(*pieces: str) -> Reply:
-    """Answer *pieces*, each in an event of its own; a plain request gets them joined."""
+    """Answer with *pieces*, each in a separate event; a plain request gets them joined."""
     if not pieces:
         raise ScriptError("reply.stream() needs at least one piece: give it the text of each event")
     return assembly.pieces(*pieces)
 
 
 def thought(text: str, *, signature: str | bytes | None = None) -> Reply:
-    """Show a thought, as models do whose config includes them."""
+    """Add a thought, as models do if the config includes thoughts."""
     return assembly.part({"text": checked_text(text), "thought": True, **_signed(signature)})
 
 
@@ -204,7 +204,7 @@ def function_call(
     signature: str | bytes | None = None,
     **more: Any,
 ) -> Reply:
-    """Call the function *name* with *args*, or with keyword arguments; `a + b` is a parallel call."""
+    """Call the function *name* with *args*, or with keyword arguments. Two calls added with `+` are parallel."""
     if args is not None and not isinstance(args, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ScriptError(f"the arguments of {name!r} must be a mapping or keyword arguments, got {args!r}")
     call = {"name": name, "args": checked_json({**(args or {}), **more}), **({"id": call_id} if call_id else {})}
@@ -229,17 +229,17 @@ def _partial(key: str, value: str) -> list[JsonDict]:
 
 
 def image(data: bytes = PIXEL, mime_type: str = "image/png", *, signature: str | bytes | None = None) -> Reply:
-    """Send a picture; a PNG of one pixel, if no *data* are given."""
+    """Send a picture: *data*, or a PNG of one pixel."""
     return blob(data, mime_type, signature=signature)
 
 
 def audio(data: bytes = bytes(480), mime_type: str = "audio/L16;codec=pcm;rate=24000") -> Reply:
-    """Send sound; ten milliseconds of silence, if no *data* are given."""
+    """Send sound: *data*, or ten milliseconds of silence."""
     return blob(data, mime_type)
 
 
 def blob(data: bytes, mime_type: str, *, signature: str | bytes | None = None) -> Reply:
-    """Send *data* inline."""
+    """Send *data* inline, with their MIME type."""
     if not data or "/" not in mime_type:
         raise ScriptError(f"inline data must be bytes with a MIME type, got {data[:20]!r} and {mime_type!r}")
     inline = {"mimeType": mime_type, "data": base64.b64encode(data).decode()}
@@ -249,7 +249,7 @@ def blob(data: bytes, mime_type: str, *, signature: str | bytes | None = None) -
 def code(
     code: str, *, language: str = "PYTHON", code_id: str | None = None, signature: str | bytes | None = None
 ) -> Reply:
-    """Show the code that the model is about to run."""
+    """Send code that the model runs on the server."""
     fields = {"language": language, "code": checked_text(code), **({"id": code_id} if code_id else {})}
     return assembly.part({"executableCode": fields, **_signed(signature)})
 
@@ -257,7 +257,7 @@ def code(
 def code_result(
     output: str | None, *, outcome: str = "OUTCOME_OK", code_id: str | None = None, signature: str | bytes | None = None
 ) -> Reply:
-    """Show what the code gave."""
+    """Send the result of code that ran on the server."""
     fields = {
         "outcome": outcome,
         **({} if output is None else {"output": output}),
@@ -267,19 +267,19 @@ def code_result(
 
 
 def part(fields: Json) -> Reply:
-    """Send a part of any other kind, in the wire's own words: `{"toolCall": {...}}`, `{"fileData": {...}}`."""
+    """Send a part of any other kind, as JSON of the wire: `{"toolCall": {...}}`, `{"fileData": {...}}`."""
     if not fields:
         raise ScriptError("a part without fields has no content: use reply.empty() for a content without parts")
     return assembly.part(checked_json(fields))
 
 
 def empty(role: str | None = "model") -> Reply:
-    """Answer a content without parts; without *role*, too, it is an empty object."""
+    """Answer with a content without parts; without *role*, it is an empty object."""
     return Reply((Event((Candidate(parts=(), role=role),), loose=True),))
 
 
 def candidates(*replies: Reply) -> Reply:
-    """Give several candidates, one for each of *replies*."""
+    """Answer with several candidates, one for each of *replies*."""
     if len(replies) < 2:
         raise ScriptError(f"candidates() needs at least two replies, got {len(replies)}")
     rows = [only_events(reply) for reply in replies]
@@ -296,7 +296,7 @@ def candidates(*replies: Reply) -> Reply:
 
 
 def finish(reason: str = "STOP", message: str | None = None) -> Reply:
-    """End the candidate: completes the event before it, or is an end without content."""
+    """End the candidate with *reason*: in the event before it, or in an event without content."""
     if reason not in FINISH_REASONS:
         known = ", ".join(sorted(FINISH_REASONS))
         raise ScriptError(f"unknown finish reason {reason!r}: choose from {known}; reply.raw sends any")
@@ -304,19 +304,19 @@ def finish(reason: str = "STOP", message: str | None = None) -> Reply:
 
 
 def max_tokens(text: str | None = None) -> Reply:
-    """Break off at the token limit: after *text*, or after thinking alone."""
+    """Stop at the token limit, after *text* or, without text, after thinking."""
     return (empty() if text is None else assembly.part({"text": text})) + finish("MAX_TOKENS")
 
 
 def stopped(reason: str = "SAFETY", text: str | None = None) -> Reply:
-    """Stop the answer for *reason*: `SAFETY`, `RECITATION` ...; *text* is what came before."""
+    """Stop the answer for *reason*: `SAFETY`, `RECITATION` ...; *text* comes before it."""
     content = assembly.part({"text": text}) if text else empty(role=None)
     rated = safety_ratings({HARM_CATEGORIES[3]: "HIGH"}, blocked=True) if reason in _CUT_OFF else Reply(())
     return content + finish(reason) + rated
 
 
 def blocked(reason: str = "SAFETY", message: str | None = None) -> Reply:
-    """Block the prompt: no candidates."""
+    """Block the prompt: the answer has no candidates."""
     if reason not in BLOCK_REASONS:
         raise ScriptError(f"unknown block reason {reason!r}: choose from {', '.join(sorted(BLOCK_REASONS))}")
     feedback: JsonDict = {"blockReason": reason}
@@ -328,7 +328,7 @@ def blocked(reason: str = "SAFETY", message: str | None = None) -> Reply:
 
 
 def safety_ratings(probabilities: Mapping[str, str] | None = None, *, blocked: bool = False) -> Reply:
-    """Rate the candidate's safety: *probabilities* by harm category, `NEGLIGIBLE` for the others."""
+    """Add safety ratings: *probabilities* by harm category; all others are `NEGLIGIBLE`."""
     return beside(safetyRatings=_ratings(probabilities or {}, blocked=blocked))
 
 
@@ -347,9 +347,9 @@ def _ratings(probabilities: Mapping[str, str], *, blocked: bool) -> list[JsonDic
 def grounding(
     *sources: tuple[str, str], queries: Sequence[str] = (), text: str = "", metadata: Json | None = None
 ) -> Reply:
-    """Ground the answer: *sources* are (URI, title) pairs, *queries* what was searched, *text* the supported piece.
+    """Add grounding: *sources* are pairs of URI and title, *queries* the searches, *text* the supported piece of text.
 
-    *metadata* are the wire's own words instead.
+    *metadata*, as JSON of the wire, replace all of these.
     """
     if metadata is not None:
         return beside(groundingMetadata=dict(metadata))
@@ -366,18 +366,18 @@ def grounding(
 
 
 def url_context(*urls: str, metadata: Json | None = None) -> Reply:
-    """List *urls* as read; *metadata* are the wire's own words instead."""
+    """Add the *urls* that were read. *metadata*, as JSON of the wire, replace them."""
     read = [{"retrievedUrl": url, "urlRetrievalStatus": "URL_RETRIEVAL_STATUS_SUCCESS"} for url in urls]
     return beside(urlContextMetadata=dict(metadata) if metadata is not None else {"urlMetadata": read})
 
 
 def citations(*sources: Json) -> Reply:
-    """Cite *sources*: `{"startIndex": 0, "endIndex": 9, "uri": "https://..."}`."""
+    """Add citations of *sources*, such as `{"startIndex": 0, "endIndex": 9, "uri": "https://..."}`."""
     return beside(citationMetadata={"citationSources": [dict(source) for source in sources]})
 
 
 def logprobs(*tokens: tuple[str, float], result: Json | None = None) -> Reply:
-    """Give the log probability of each token; *result* is the wire's own words instead."""
+    """Add the log probability of each token. *result*, as JSON of the wire, replaces them."""
     if result is not None:
         return beside(logprobsResult=dict(result))
     chosen = [
@@ -404,9 +404,9 @@ def usage(
     traffic_type: str | None = None,
     **more: Any,
 ) -> Reply:
-    """Give the token counts; those left out are counted. Details are tokens by modality: `{"TEXT": 7}`.
+    """Set token counts; those that you leave out are estimated. Details are tokens by modality: `{"TEXT": 7}`.
 
-    *more* are the wire's own words.
+    *more* are further fields, by their names on the wire.
     """
     counts = {
         "promptTokenCount": prompt,
@@ -444,7 +444,7 @@ def response(
     backend: Literal["gemini", "vertex"] | None = None,
     **more: Any,
 ) -> Reply:
-    """Set the model version, the response id, the time (RFC 3339) and the style; *more* are the wire's own words."""
+    """Set the model version, the response id, the time (RFC 3339), the style, and *more* fields by their wire names."""
     fields = {"modelVersion": model_version, "createTime": create_time, "responseId": response_id, **more}
     return assembly.described(backend, {name: value for name, value in fields.items() if value is not None})
 
@@ -457,9 +457,9 @@ def error(
     details: Sequence[Json] | None = None,
     retry_after: float | None = None,
 ) -> Reply:
-    """Fail with the HTTP status *code*, in the words of real servers; after `reply.stream(...)`, in mid-stream.
+    """Fail with the HTTP status *code*, with the message of real servers. After `reply.stream(...)` it ends the stream.
 
-    *retry_after* is the delay in seconds that the error's details advise.
+    *retry_after* is the delay before a retry, in seconds, in the details of the error.
     """
     if retry_after is not None:
         delay = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{retry_after:g}s"}
@@ -468,7 +468,7 @@ def error(
 
 
 def raw(*contents: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
-    """Send what no real server would: bytes or text as they are, or JSON values as events; a plain answer is one."""
+    """Send anything, unchanged: bytes or text as the body, or JSON values as events; a plain answer has one."""
     heads = tuple((headers or {}).items())
     if len(contents) == 1 and isinstance(contents[0], bytes | str):
         body = contents[0].encode() if isinstance(contents[0], str) else contents[0]
@@ -484,31 +484,31 @@ def embedding(*vectors: Sequence[float]) -> Reply:
 
 
 def token_count(total: int, *, cached: int | None = None) -> Reply:
-    """Answer a request for the count of tokens."""
+    """Answer a request to count tokens."""
     counts = {"totalTokens": total, **({} if cached is None else {"cachedContentTokenCount": cached})}
     return Reply((Document("tokens", {**counts, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": total}]}),))
 
 
 def resource(value: Json | None, **headers: str) -> Reply:
-    """Answer any other method with *value*: a file, a cache, a list of models."""
+    """Answer any other method with *value*, as JSON of the wire: a file, a cache, a list of models."""
     named = tuple((name.replace("_", "-"), header) for name, header in headers.items())
     return Reply((Document("resource", value, named),))
 
 
 def wait(seconds: float) -> Reply:
-    """Send nothing for *seconds*."""
+    """Pause for *seconds*."""
     if not seconds >= 0:
         raise ScriptError(f"seconds must be 0 or more, got {seconds!r}")
     return Reply((Pause(seconds),))
 
 
 def stall() -> Reply:
-    """Send nothing more, and keep the connection open until the client gives up."""
+    """Stop sending, but keep the connection open until the client gives up."""
     return Reply((Pause(inf),))
 
 
 def hold(gate: Gate) -> Reply:
-    """Send nothing more until the test opens *gate*."""
+    """Wait until the test opens *gate*."""
     return Reply((Hold(gate),))
 
 
@@ -527,11 +527,11 @@ def interaction(
     schema: Schema = "steps",
     **fields: Any,
 ) -> Reply:
-    """Set what only an interaction has; *fields* are the wire's own words, `None` leaves one out.
+    """Set fields of an interaction. *fields* are further ones by their names on the wire; `None` leaves a field out.
 
-    *polls* is how often a background interaction is still in progress when it is polled. With a
-    *continuation_token* the next request goes on where this answer stops. *errors*, `{"code": ..., "message": ...}`,
-    make it a failed one. *schema* `outputs` is how it was written until May 2026.
+    *polls* is how many polls find a background interaction still in progress. With a *continuation_token* the next
+    request continues this answer. *errors*, each `{"code": ..., "message": ...}`, make the interaction a failed one.
+    The *schema* `outputs` is the one until May 2026.
     """
     if status is not None and status not in INTERACTION_STATUSES:
         raise ScriptError(f"unknown status of an interaction {status!r}: choose from {', '.join(INTERACTION_STATUSES)}")
@@ -544,9 +544,9 @@ def interaction(
 
 
 def step(fields: Json, *, deltas: Sequence[Json] | None = None) -> Reply:
-    """Add a step of any kind in the wire's own words: `{"type": "processing_call", "id": "a1"}`.
+    """Add a step of any kind, as JSON of the wire: `{"type": "processing_call", "id": "a1"}`.
 
-    *deltas* are those in which it streams, where they are not to be as real servers cut it.
+    *deltas* set the deltas of its stream; without them, it is cut as by real servers.
     """
     if "type" not in fields:
         raise ScriptError(f"a step must have a type, got {dict(fields)!r}")
@@ -554,9 +554,9 @@ def step(fields: Json, *, deltas: Sequence[Json] | None = None) -> Reply:
 
 
 def google_search(*queries: str, suggestions: str | None = None) -> Reply:
-    """Search the web for *queries*; *suggestions* is the HTML that an application is to show.
+    """Search the web for *queries*; *suggestions* is the HTML that an application has to show.
 
-    `grounding` gives the sources besides, and answers `generate_content`, too.
+    Only for interactions. `grounding` adds sources, and is for `generate_content`, too.
     """
     shown = suggestions if suggestions is not None else f"<div>{', '.join(queries)}</div>"
     arguments = {"queries": list(queries)}
@@ -572,7 +572,7 @@ def server_tool(
     reply.server_tool("mcp_server_tool", {"query": "whales"}, "12 hits", name="find", server_name="library")
     ```
 
-    *named* stands in the call beside its id, `name` and `server_name` in the result, too.
+    *named* are further fields of the call; `name` and `server_name` are also in the result.
     """
     if not kind or kind.endswith(("_call", "_result")):
         raise ScriptError(f"the kind of a server tool must not be empty nor end with _call or _result, got {kind!r}")
@@ -590,9 +590,9 @@ def keep_alive(count: int = 1) -> Reply:
 
 
 def interaction_event(fields: Json) -> Reply:
-    """Add an event to an interaction's stream in the wire's own words; a plain answer is without it.
+    """Add an event to an interaction's stream, as JSON of the wire; a plain answer leaves it out.
 
-    One that a stream begins or ends with takes the place of the usual one.
+    An event of a kind with which streams begin or end replaces the usual one.
     """
     return Reply((InteractionEvent(dict(fields)),))
 
@@ -601,7 +601,7 @@ def interaction_event(fields: Json) -> Reply:
 
 
 def live(*turns: Turn, session_id: str | None = None) -> Reply:
-    """Hold a live session: answer what the user sends with *turns*, in order.
+    """Answer a live session with *turns*, in order.
 
     ```python
     reply.live(
@@ -610,9 +610,9 @@ def live(*turns: Turn, session_id: str | None = None) -> Reply:
     )
     ```
 
-    A turn begins when the user has sent a whole message, the results of all functions, or sound up to its end;
-    `after_audio` begins one while the sound goes on. It ends with `turnComplete` and the token counts. A turn may be a
-    function of the request, whose `messages` hold what was sent so far.
+    A turn begins when the user has sent a whole message, the results of all functions, or the end of the sound;
+    with `after_audio` it begins while sound is still sent. It ends with `turnComplete` and the token counts. A turn may
+    be a function of the request, whose `messages` are those sent so far.
     """
     for turn in turns:
         if not isinstance(turn, Reply) and not callable(turn):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -628,10 +628,10 @@ def speech(
     tone: float = 440.0,
     rate: int = 24_000,
 ) -> Reply:
-    """Speak *text*: sound in pieces of 40 ms, and its transcription between them, where the client asks for it.
+    """Speak *text*: send sound in pieces of 40 ms and, if the client asks for it, the transcription between them.
 
-    The sound is a *tone* of so many hertz that lasts *seconds* (by default as long as the text takes), or that of the
-    file *wav*: PCM, 16 bit, mono.
+    The sound is a *tone* in hertz for *seconds* (by default as long as it takes to say the text), or the file *wav*
+    (PCM, 16 bit, mono).
     """
     if wav is None:
         length = int((seconds or 0.06 * len(text or "") or 0.4) * rate)
@@ -660,54 +660,54 @@ def _samples(path: str | PathLike[str]) -> tuple[bytes, int]:
 
 
 def input_transcription(text: str) -> Reply:
-    """Transcribe what the user says."""
+    """Send a transcription of the user's speech."""
     return Reply((Transcription(checked_text(text), is_input=True, if_requested=False),))
 
 
 def output_transcription(text: str) -> Reply:
-    """Transcribe what the model says; `speech` does so by itself."""
+    """Send a transcription of the model's speech; `speech` already does."""
     return Reply((Transcription(checked_text(text), is_input=False, if_requested=False),))
 
 
 def after_audio(seconds: float) -> Reply:
-    """Begin a live turn when the user has spoken for *seconds*, without waiting for the end."""
+    """Begin a live turn when the user has spoken for *seconds*, without waiting for the end of the sound."""
     if not seconds > 0:
         raise ScriptError(f"seconds must be more than 0, got {seconds!r}")
     return Reply((AfterAudio(seconds),))
 
 
 def interrupted() -> Reply:
-    """Wait until the user speaks or writes, and break the turn off, as a live server does."""
+    """Wait until the user speaks or writes, and then break off the turn, as live servers do."""
     return Reply((Interruption(),))
 
 
 def live_message(fields: Json) -> Reply:
-    """Send a message of a live server in the wire's own words: `{"voiceActivity": {...}}`."""
+    """Send any message of a live server, as JSON of the wire: `{"voiceActivity": {...}}`."""
     if not fields:
         raise ScriptError("a message without fields has no content: {'serverContent': {...}}")
     return Reply((LiveMessage(checked_json(fields)),))
 
 
 def cancel_calls(*call_ids: str) -> Reply:
-    """Cancel function calls of a live session, by their ids."""
+    """Cancel function calls of a live session, by id."""
     return live_message({"toolCallCancellation": {"ids": list(call_ids)}})
 
 
 def go_away(seconds: float) -> Reply:
-    """Announce that a live connection ends in *seconds*."""
+    """Announce that the server will close a live connection in *seconds*."""
     return live_message({"goAway": {"timeLeft": f"{seconds:g}s"}})
 
 
 def resumption(handle: str | None = None, *, resumable: bool = True) -> Reply:
-    """Give the *handle* with which a live session can be resumed."""
+    """Send the *handle* with which a live session can be resumed."""
     named = {"newHandle": handle} if handle else {}
     return live_message({"sessionResumptionUpdate": {**named, **({"resumable": True} if resumable else {})}})
 
 
 def refuse(code: int, message: str | None = None, *, status: str | None = None) -> Reply:
-    """Answer the handshake of a websocket with the HTTP status *code*: no connection is opened.
+    """Refuse the handshake of a websocket with the HTTP status *code*: no connection is opened.
 
-    It is chosen before the client has sent anything: a rule that asks for a model or a text does not match yet.
+    The reply is chosen before the client has sent a message, so a rule with a model or a text does not match yet.
     """
     if not 400 <= code <= 599:
         raise ScriptError(f"a handshake is refused with a status from 400 to 599, got {code!r}")

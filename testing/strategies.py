@@ -1,8 +1,7 @@
-"""Hypothesis strategies for what is sent to Gemini and for its answers.
+"""Hypothesis strategies for requests to Gemini, and for its answers.
 
-Answers are replies of the scripted vocabulary, so that they can be played by `GeminiMock` and by `GeminiServer`. They
-lean to the nasty shapes: no candidates, no content, no parts, unknown reasons and fields, thoughts, several candidates,
-events that only count.
+Answers are replies as made by `reply`, for `GeminiMock` and `GeminiServer`. Unusual ones are frequent: no candidates,
+no content, no parts, unknown reasons and fields, thoughts, several candidates, events with counts only.
 
 ```python
 @given(strategies.responses())
@@ -45,10 +44,10 @@ __all__ = [
 ]
 
 NEW_REASON: Final = "A_REASON_OF_TOMORROW"
-"""A finish reason that no SDK knows yet."""
+"""A finish reason that no SDK knows."""
 
 NEW_STATUS: Final = "status_of_tomorrow"
-"""A status of an interaction that no SDK knows yet."""
+"""A status of an interaction that no SDK knows."""
 
 _SERVER_TOOLS: Final = (
     "file_search",
@@ -78,7 +77,7 @@ _ODD_DELTAS: Final[tuple[JsonDict, ...]] = (
     {"arguments": '{"a', "type": "arguments_delta"},
     {"signature": "", "type": "thought_signature"},
 )
-"""Deltas of an unknown kind, or of a kind of another step."""
+"""Deltas of an unknown kind, or of the kind of another step."""
 _ODD_EVENTS: Final[tuple[JsonDict, ...]] = (
     {"event_type": "interaction.danced"},
     {"index": 99, "event_type": "step.stop"},
@@ -101,7 +100,7 @@ class Turn(NamedTuple):
 
 
 def contents() -> st.SearchStrategy[Any]:
-    """Generate what `generate_content(contents=...)` takes: text, parts, contents, files, dicts, and lists of them."""
+    """Generate contents for `generate_content`: text, parts, contents, files, dicts, and lists of them."""
     from google.genai import types
 
     uri = "https://generativelanguage.googleapis.com/v1beta/files/file-1"
@@ -113,7 +112,7 @@ def contents() -> st.SearchStrategy[Any]:
 
 
 def configs(backend: Backend = "gemini") -> st.SearchStrategy[types.GenerateContentConfig]:
-    """Generate what `generate_content(config=...)` takes and *backend* accepts."""
+    """Generate configs for `generate_content` that *backend* accepts."""
     from google.genai import types
 
     names = st.from_regex(r"[a-z][a-z_]{0,9}", fullmatch=True)
@@ -148,14 +147,14 @@ def configs(backend: Backend = "gemini") -> st.SearchStrategy[types.GenerateCont
 
 
 def responses() -> st.SearchStrategy[Reply]:
-    """Generate the answer to one plain request."""
+    """Generate answers to a plain request."""
     several = st.lists(_candidates(), min_size=2, max_size=3).map(lambda each: reply.candidates(*each))
     answers = st.one_of(_candidates(), _candidates(), several, several, _hollow(), _blocked())
     return st.builds(add, answers, _rest())
 
 
 def streams(*, broken: bool = False) -> st.SearchStrategy[Reply]:
-    """Generate the answer to one streaming request; with *broken*, it ends in an error or breaks off."""
+    """Generate answers to a streaming request; with *broken*, they end in an error or break off."""
     event = st.one_of(
         _parts().map(reply.event),
         _parts().map(reply.event),
@@ -174,7 +173,7 @@ def streams(*, broken: bool = False) -> st.SearchStrategy[Reply]:
 
 
 def errors() -> st.SearchStrategy[Reply]:
-    """Generate answers that are errors."""
+    """Generate errors."""
     code = st.sampled_from(sorted(STATUSES))
     message = st.one_of(st.none(), _texts())
     detail = st.fixed_dictionaries({"@type": st.just("type.googleapis.com/google.rpc.DebugInfo"), "detail": _texts()})
@@ -186,12 +185,12 @@ def errors() -> st.SearchStrategy[Reply]:
 
 
 def interactions() -> st.SearchStrategy[Reply]:
-    """Generate the answer to one plain request for an interaction."""
+    """Generate answers to a plain request for an interaction."""
     return st.builds(add, _few(_steps()).map(combined), _interaction_settings())
 
 
 def interaction_streams(*, broken: bool = False) -> st.SearchStrategy[Reply]:
-    """Generate the stream of one interaction; with *broken*, it ends in an event of an error or breaks off."""
+    """Generate streams of an interaction; with *broken*, they end in an error event or break off."""
     pieces = st.lists(_texts(), min_size=1, max_size=8).map(lambda texts: reply.stream(*texts))
     ahead = st.integers(0, 3).map(reply.keep_alive)
     odd_deltas = st.lists(st.sampled_from(_ODD_DELTAS), min_size=1, max_size=4).map(
@@ -205,7 +204,7 @@ def interaction_streams(*, broken: bool = False) -> st.SearchStrategy[Reply]:
 
 
 def conversations(*, streaming: bool = False) -> st.SearchStrategy[list[Turn]]:
-    """Generate chats of one to four turns: what the user sends and what Gemini says, as streams with *streaming*."""
+    """Generate chats of one to four turns: messages of the user and replies; with *streaming*, replies are streams."""
     message = st.one_of(_texts(min_size=1), _sent_parts(), _few(st.one_of(_texts(min_size=1), _sent_parts())))
     answer = streams() if streaming else responses()
     return st.lists(st.builds(Turn, message, answer), min_size=1, max_size=4)
@@ -269,7 +268,7 @@ def _outcomes() -> st.SearchStrategy[str]:
 
 @cache
 def _ends() -> st.SearchStrategy[Reply]:
-    """Generate the end of a candidate: a reason, known or not, and what else may stand beside the content."""
+    """Generate the end of a candidate: a reason, known or not, and other fields beside the content."""
     unknown = [*[NEW_REASON] * 4, "FINISH_REASON_UNSPECIFIED"]
     reason = st.sampled_from([*sorted(FINISH_REASONS), *unknown]).map(lambda name: beside(finishReason=name))
     message = _maybe(_texts()).map(lambda text: Reply(()) if text is None else beside(finishMessage=text))
@@ -310,7 +309,7 @@ def _blocked() -> st.SearchStrategy[Reply]:
 
 @cache
 def _rest() -> st.SearchStrategy[Reply]:
-    """Generate counts and names of an answer's own, or nothing."""
+    """Generate token counts and names for an answer, or nothing."""
     named = st.builds(reply.response, model_version=_maybe(_names()), response_id=_maybe(_names()))
     unknown = _json().map(lambda value: reply.response(fieldOfTomorrow=value))
     return st.one_of(st.just(Reply(())), _counts(), named, unknown)
@@ -318,7 +317,7 @@ def _rest() -> st.SearchStrategy[Reply]:
 
 @cache
 def _steps() -> st.SearchStrategy[Reply]:
-    """Generate steps of an interaction of every kind; hollow and unknown ones, too."""
+    """Generate steps of an interaction, of every kind, also empty and unknown ones."""
     signature = _maybe(_BYTES)
     args = st.dictionaries(_texts(), _json(), max_size=3)
     hollow: list[JsonDict] = [
@@ -359,7 +358,7 @@ def _server_tools(kind: str) -> st.SearchStrategy[Reply]:
 
 @cache
 def _interaction_settings() -> st.SearchStrategy[Reply]:
-    """Generate the settings of an interaction; half of the time nothing that is out of the ordinary."""
+    """Generate the settings of an interaction; half of the time, usual ones."""
     status = st.sampled_from([*INTERACTION_STATUSES, *[NEW_STATUS] * 6]).map(lambda name: {"status": name})
     less = st.sampled_from(["usage", "usage", "model", "object", "created"]).map(lambda name: {name: None})
     more = _json().map(lambda value: {"fieldOfTomorrow": value})
@@ -393,7 +392,7 @@ def _sent_parts() -> st.SearchStrategy[types.Part]:
 
 
 def _calls_and_results() -> st.SearchStrategy[list[types.Content]]:
-    """Generate a function call and its result, as they stand in a history."""
+    """Generate a function call and its result, as in a history."""
     from google.genai import types
 
     def exchange(name: str, args: JsonDict, result: object, call_id: str | None) -> list[types.Content]:

@@ -1,4 +1,4 @@
-"""The commands and what they take. What they do is in the module of each, imported when it is called."""
+"""The commands and their options. Each command has a module of its own, imported when the command is called."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LOOK: dict[str, Any] = {
 
 
 def _examples(*lines: str) -> str:
-    """Lay out examples under a command's help, in the way of each of typer's two formatters."""
+    """Return the examples below a command's help, in the format that typer uses here."""
     shown = "\n".join(f"  {line}" for line in lines)
     if _ON_A_TERMINAL:
         return "[bold]Examples:[/bold]\n" + shown.replace("[", r"\[")
@@ -42,9 +42,9 @@ app = typer.Typer(
     epilog=_examples(
         "maxim-gemini demo                       see a traced chat, offline, without a key",
         "maxim-gemini cassettes list             the bundled cassettes",
-        "maxim-gemini cassettes check tests      is every cassette readable, free of secrets, not too old?",
+        "maxim-gemini cassettes check tests      find cassettes that are broken, old, or have secrets in them",
         "maxim-gemini serve --cassette chat      a Gemini server on this machine, for any program",
-        "maxim-gemini report traces.json         what a test run logged, as one HTML page",
+        "maxim-gemini report traces.json         an HTML page of the traces that a test run logged",
     ),
     pretty_exceptions_enable=False,
     **_LOOK,
@@ -54,13 +54,13 @@ app.add_typer(cassettes, name="cassettes")
 
 
 class Pace(StrEnum):
-    """How fast a cassette is played."""
+    """The speed at which a cassette is played."""
 
     INSTANT = "instant"
     RECORDED = "recorded"
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a script.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def _version(wanted: bool) -> None:
@@ -86,20 +86,20 @@ def root(
 @app.command(
     epilog=_examples(
         "maxim-gemini demo                  replay a bundled cassette",
-        "maxim-gemini demo --json | jq      what Maxim would have received, as data",
+        "maxim-gemini demo --json | jq      the data that Maxim would have received",
         "GEMINI_API_KEY=... maxim-gemini demo --live",
     )
 )
 def demo(
     live: Annotated[bool, typer.Option("--live", help="Call the real API; needs GEMINI_API_KEY.")] = False,
-    model: Annotated[str | None, typer.Option(help="The model for --live.", metavar="NAME")] = None,
+    __A__: Annotated[str | None, typer.Option(help="The model for --live.", metavar="NAME")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show a chat and the trace that Maxim gets of it.
+    """Run a chat, and show the trace of it in Maxim.
 
-    A function is called, and the answer streams in.
+    The model calls a function, and streams its answer.
 
-    Offline: the answers come from a cassette, through the real google-genai client, wrapped as in production.
+    Offline: the answers come from a cassette. The google-genai client is real, and wrapped as in production.
     """
     from .demo import run_demo
 
@@ -118,7 +118,7 @@ def list_cassettes(
     paths: Annotated[list[Path] | None, typer.Argument(help="Files or folders; without any, the bundled ones.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List cassettes: source, date, what each shows."""
+    """List cassettes: source, date and description."""
     from .cassettes import list_all
 
     list_all(paths or [], as_json=as_json)
@@ -133,7 +133,7 @@ def list_cassettes(
 )
 def show_cassette(
     name: Annotated[str, typer.Argument(help="The name of a bundled cassette, or a file.")],
-    full: Annotated[bool, typer.Option("--full", help="Print whole bodies, not their beginnings.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Print whole bodies, not only the beginning.")] = False,
     as_json: Json = False,
 ) -> None:
     """Print the requests and answers of a cassette."""
@@ -146,7 +146,7 @@ def show_cassette(
     "check",
     epilog=_examples(
         "maxim-gemini cassettes check                      the bundled ones",
-        "maxim-gemini cassettes check tests --max-age 90d  in CI: exit code 1 if anything is wrong",
+        "maxim-gemini cassettes check tests --max-age 90d  in CI: exit code 1 if there is a problem",
     ),
 )
 def check_cassettes(
@@ -157,7 +157,7 @@ def check_cassettes(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Find cassettes that are broken, hold secrets or are too old.
+    """Find cassettes that are broken, too old, or have secrets in them.
 
     Exit code 1 if there is one.
     """
@@ -174,9 +174,9 @@ def check_cassettes(
 )
 def rename_cassette(
     old: Annotated[Path, typer.Argument(help="The file.")],
-    new: Annotated[Path, typer.Argument(help="Its new name; there must be no such file yet.")],
+    new: Annotated[Path, typer.Argument(help="The new name; the file must not exist yet.")],
 ) -> None:
-    """Rename a cassette, with the files beside it: its test was renamed."""
+    """Rename a cassette and its attachments, when its test was renamed."""
     from .cassettes import rename
 
     rename(old, new)
@@ -191,12 +191,12 @@ def rename_cassette(
 )
 def diff_cassettes(
     old: Annotated[str, typer.Argument(help="The name of a bundled cassette, or a file.")],
-    new: Annotated[str, typer.Argument(help="Another one.")],
+    new: Annotated[str, typer.Argument(help="Another bundled cassette, or a file.")],
     as_json: Json = False,
 ) -> None:
-    """Compare two cassettes: which requests and answers changed.
+    """Compare the requests and answers of two cassettes.
 
-    Exit code 1 if any did. Times, ids of answers and the layout of the files don't count.
+    Exit code 1 if they differ. Times, ids of answers and the layout of the files are ignored.
     """
     from .comparing import diff
 
@@ -207,12 +207,12 @@ def diff_cassettes(
     "scrub",
     epilog=_examples(
         "maxim-gemini cassettes scrub tests           remove secrets, rewrite old files in the current format",
-        "maxim-gemini cassettes scrub tests --dry-run only print what would change; exit code 1 if anything would",
+        "maxim-gemini cassettes scrub tests --dry-run print what would change; exit code 1 if anything would",
     ),
 )
 def scrub_cassettes(
     paths: Annotated[list[Path], typer.Argument(help="Files or folders.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would change.")] = False,
     as_json: Json = False,
 ) -> None:
     """Rewrite cassettes without secrets, in the current format."""
@@ -224,23 +224,23 @@ def scrub_cassettes(
 @cassettes.command(
     "record",
     epilog=_examples(
-        "maxim-gemini cassettes record                  all bundled flows, from the loopback server",
+        "maxim-gemini cassettes record                  all bundled flows, from the server on this machine",
         "maxim-gemini cassettes record chat chat_stream --folder tests/cassettes",
         "GEMINI_API_KEY=... maxim-gemini cassettes record --live",
     ),
 )
 def record_cassettes(
-    names: Annotated[list[str] | None, typer.Argument(help="The flows; without any, all.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="The names of flows; without any, all.")] = None,
     live: Annotated[bool, typer.Option("--live", help="Call the real API; needs GEMINI_API_KEY.")] = False,
     folder: Annotated[
-        Path | None, typer.Option(help="Where to write them; without it, where the bundled ones are.")
+        Path | None, typer.Option(help="The folder to write to; by default that of the bundled cassettes.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Record the bundled cassettes anew.
+    """Record the bundled cassettes again.
 
-    From the loopback server, or with --live from the real API.
-    A file whose content has not changed is left as it is.
+    From the server on this machine or, with --live, from the real API.
+    A file whose content has not changed is not written.
     """
     from .record import record
 
@@ -250,7 +250,7 @@ def record_cassettes(
 @app.command(
     epilog=_examples(
         "maxim-gemini serve                             answers every request with a short text",
-        "maxim-gemini serve --cassette chat_stream      gives each request the answer recorded for it",
+        "maxim-gemini serve --cassette chat_stream      answers requests with the recorded answers",
         "maxim-gemini serve --script replies.py         plays the `replies = [reply.text('hi'), ...]` of a Python file",
         "GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:8484 GEMINI_API_KEY=any python app.py",
     )
@@ -262,16 +262,20 @@ def serve(
     script: Annotated[
         Path | None, typer.Option("--script", "-s", help="A Python file with `replies = [...]`.", metavar="FILE")
     ] = None,
-    text: Annotated[str | None, typer.Option(help="The text of every answer, without a cassette or script.")] = None,
-    pace: Annotated[Pace | None, typer.Option(help="How fast a cassette is played; by default instant.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="The text of every answer, if there is no cassette or script.")
+    ] = None,
+    pace: Annotated[
+        Pace | None, typer.Option(help="The speed at which a cassette is played; by default instant.")
+    ] = None,
     host: Annotated[
         str, typer.Option(help="The address to listen on; by default 127.0.0.1.", show_default=False)
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(help="The port; by default 8484; 0 takes a free one.", min=0, max=65535, show_default=False)
+        int, typer.Option(help="The port; by default 8484; 0 takes a free port.", min=0, max=65535, show_default=False)
     ] = 8484,
     tls: Annotated[
-        bool, typer.Option("--tls", help="Speak TLS; prints SSL_CERT_FILE, which makes programs trust it.")
+        bool, typer.Option("--tls", help="Use TLS; prints SSL_CERT_FILE, with which programs trust the server.")
     ] = False,
 ) -> None:
     """Run a Gemini server on this machine, for any program, until Ctrl-C.
@@ -292,12 +296,13 @@ def serve(
 def report(
     data: Annotated[list[Path], typer.Argument(help="JSON files that `pytest --maxim-gemini-report=x.json` wrote.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The page; by default the first file's name with .html.")
+        Path | None,
+        typer.Option("--output", "-o", help="The HTML file; by default the name of the first file with .html."),
     ] = None,
-    open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+    open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make one HTML page of what test runs logged."""
+    """Make one HTML page of the traces that test runs logged."""
     from .report import build
 
     build(data, output=output, open_it=open_it, as_json=as_json)

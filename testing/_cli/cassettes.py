@@ -59,7 +59,7 @@ def cassette_files(paths: Sequence[Path]) -> list[Path]:
 
 
 def named(name: str) -> Path:
-    """Return the file *name*, else the bundled cassette of that name."""
+    """Return the file *name*, or the bundled cassette with that name."""
     path = Path(name)
     return path if path.suffix in checking.SUFFIXES or path.is_file() else bundled.path(name)
 
@@ -78,7 +78,7 @@ def _shown_name(path: Path) -> str:
 
 
 def list_all(paths: Sequence[Path], *, as_json: bool) -> None:
-    """Print what there is, one line for each; a file that can't be read is named and fails the command at the end."""
+    """Print one line for each cassette; return 1 if a file can't be read."""
     rows: list[Row] = []
     broken: list[CassetteError] = []
     for path in cassette_files(paths):
@@ -212,7 +212,7 @@ def _beginning(text: str, limit: int = 300) -> str:
 
 
 def rename(old: Path, new: Path) -> None:
-    """Rename the cassette *old*, with the files beside it."""
+    """Rename the cassette *old*, with its attachments."""
     target = new if new.suffix in {".yaml", ".yml"} else new.with_name(f"{new.name}.yaml")
     Shelf(old).rename(target)
     console.out().print(f"{old} is now {target}", soft_wrap=True)
@@ -242,7 +242,7 @@ def check(paths: Sequence[Path], *, max_age: str | None, as_json: bool) -> int:
 
 
 def _problems(path: Path, oldest: datetime | None) -> Iterator[str]:
-    """Yield what is wrong with a cassette, its age included."""
+    """Yield the problems of a cassette, including its age."""
     yield from checking.problems(path)
     with suppress(CassetteError):
         recorded = _recorded(Cassette.load(path)) if oldest else None
@@ -251,7 +251,7 @@ def _problems(path: Path, oldest: datetime | None) -> Iterator[str]:
 
 
 def _none_in(paths: Sequence[Path]) -> int:
-    """Report that there is no cassette, which is no success: the folder is the wrong one, or its files were lost."""
+    """Report that there is no cassette. It is a failure: the folder is wrong, or its files are lost."""
     console.error(f"no cassettes in {', '.join(map(str, paths))}: name the folder or the file")
     return 1
 
@@ -268,7 +268,7 @@ def _recorded(cassette: Cassette) -> datetime | None:
 
 
 def scrub(paths: Sequence[Path], *, dry_run: bool, as_json: bool) -> int:
-    """Rewrite cassettes without secrets; return 1 where one can't be, or where a dry run finds something to do."""
+    """Rewrite cassettes without secrets; return 1 if one can't be rewritten, or if a dry run would change one."""
     files = cassette_files(paths)
     if not files:
         return _none_in(paths)
@@ -301,7 +301,7 @@ def _scrubbed(path: Path, *, dry_run: bool) -> str:
 
 
 def _copy(cassette: Cassette, target: Path) -> None:
-    """Write all of *cassette* to *target*, as if it were recorded now."""
+    """Write all interactions of *cassette* to *target*, as if they were recorded now."""
     copy = Cassette(target)
     copy.head = cassette.head
     for interaction in cassette.interactions:
@@ -313,7 +313,7 @@ def _copy(cassette: Cassette, target: Path) -> None:
 
 
 def age(text: str) -> timedelta:
-    """Read an age as the pytest plugin does: `90d`, `12w`, `1y`."""
+    """Return an age such as `90d`, `12w` or `1y`, in the syntax of the pytest plugin."""
     from maxim_gemini.testing._pytest.options import duration
 
     try:

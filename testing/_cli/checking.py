@@ -1,4 +1,4 @@
-"""What is wrong with a cassette: unreadable, a secret in it or beside it, a file beside it that is missing or idle."""
+"""Problems of a cassette: it can't be read, has secrets in it, or its attachments are missing or not needed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _COMMENT: Final = re.compile(r"(?:^|[ \t])#(.*)$", re.MULTILINE)
 
 
 def is_cassette(path: Path) -> bool:
-    """Return whether *path* is a cassette, or was one before something happened to it."""
+    """Return whether *path* is a cassette, or looks like one that is damaged."""
     if not path.name.endswith(SUFFIXES):
         return False
     try:
@@ -42,7 +42,7 @@ def is_cassette(path: Path) -> bool:
 
 
 def problems(path: Path) -> Iterator[str]:
-    """Yield what is wrong with the cassette at *path*, a line each."""
+    """Yield the problems of the cassette at *path*, one line each."""
     shelf = Shelf(path)
     try:
         text = shelf.read()
@@ -65,11 +65,11 @@ def _lines(findings: Iterator[Finding] | list[Finding]) -> Iterator[str]:
     """Yield a line for each path with a finding."""
     by_path = {finding.where: finding for finding in reversed([*findings])}
     for finding in reversed(by_path.values()):
-        yield f"{finding}: take it out of use, then run `maxim-gemini cassettes scrub`"
+        yield f"{finding}: revoke it, then run `maxim-gemini cassettes scrub`"
 
 
 def _in_values(cassette: Cassette) -> Iterator[Finding]:
-    """Yield the secrets in what is played, and in the head."""
+    """Yield the secrets in the interactions, and in the head."""
     for number, interaction in enumerate(cassette.interactions, 1):
         for part, values in interaction.values._asdict().items():
             yield from _by_both(values, f"interaction {number}, {part}", cassette.scrubber)
@@ -81,7 +81,7 @@ def _in_values(cassette: Cassette) -> Iterator[Finding]:
 
 
 def _in_rest(text: str, name: str, scrubber: Scrubber, known: set[str]) -> Iterator[Finding]:
-    """Yield the secrets of other kinds than the *known* in what is never played: comments, unknown members."""
+    """Yield secrets of kinds other than the *known* in parts that are never played: comments, unknown members."""
     for comment in _COMMENT.finditer(text):
         line = text.count("\n", 0, comment.start()) + 1
         yield from (one for one in _by_both(comment[1], f"line {line}", scrubber) if one.kind not in known)
@@ -90,7 +90,7 @@ def _in_rest(text: str, name: str, scrubber: Scrubber, known: set[str]) -> Itera
 
 
 def _by_both(value: object, where: str, scrubber: Scrubber) -> Iterator[Finding]:
-    """Yield what would be replaced in a recording, and what the last scan would refuse."""
+    """Yield secrets that the scrubber would replace, and those that the last scan would refuse."""
     yield from scrubber.replaceable(value, where)
     yield from scrubber.remaining(value, where)
 

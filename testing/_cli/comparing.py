@@ -1,4 +1,4 @@
-"""`maxim-gemini cassettes diff`: what changed in requests and answers."""
+"""`maxim-gemini cassettes diff`: changes in requests and answers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Pair(NamedTuple):
 
 
 def diff(old: str, new: str, *, as_json: bool) -> int:
-    """Print what changed from *old* to *new*; return 1 where anything did."""
+    """Print the changes from *old* to *new*; return 1 if there are any."""
     cassettes = [Cassette.load(named(name)) for name in (old, new)]
     pairs = _pairs(*(cassette.interactions for cassette in cassettes))
     pairs += _pairs(*(cassette.websockets for cassette in cassettes))
@@ -57,7 +57,7 @@ def diff(old: str, new: str, *, as_json: bool) -> int:
 
 
 def _pairs(old: Sequence[R], new: Sequence[R]) -> list[Pair]:
-    """Pair what asks the same, then what is most alike; in the order of the new cassette, then what is gone."""
+    """Pair equal requests, then the most similar ones; in the order of the new cassette, then those that are gone."""
     waiting: defaultdict[str, deque[R]] = defaultdict(deque)
     for interaction in old:
         waiting[interaction.key].append(interaction)
@@ -87,7 +87,7 @@ def _question(recorded: Recorded) -> Meaning:
 
 
 def _answer(interaction: Recorded) -> JsonDict:
-    """Return what counts of an answer: its whole body, or the texts of a stream, however it was cut into events."""
+    """Return the parts of an answer to compare: the whole body, or the texts of a stream, however it was cut."""
     if not isinstance(interaction, Interaction):
         return session_describing.answer(interaction)
     response = interaction.response
@@ -102,7 +102,7 @@ def _answer(interaction: Recorded) -> JsonDict:
 
 
 def _lasting(value: object, name: str = "") -> Any:
-    """Return *value*, the member *name* of an answer, without what is another in every answer."""
+    """Return *value*, the member *name* of an answer, without fields that differ in every answer."""
     if name in _ARGUMENTS:
         return value  # the application's own names
     if is_list(value):

@@ -1,4 +1,4 @@
-"""Output of the command line: styled on a terminal, plain where it is piped or `NO_COLOR` is set."""
+"""Output of the command line: styled on a terminal, plain if it is piped or `NO_COLOR` is set."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ T = TypeVar("T")
 
 @cache
 def out() -> Console:
-    """Return what prints results."""
+    """Return the console for results."""
     return _console(stderr=False)
 
 
 @cache
 def err() -> Console:
-    """Return what prints notes, progress and errors: never in the way of a pipe."""
+    """Return the console for notes, progress and errors: standard error, so that pipes only get results."""
     return _console(stderr=True)
 
 
@@ -38,7 +38,7 @@ def _console(*, stderr: bool) -> Console:
     from rich.console import Console, ConsoleDimensions
 
     class Safe(Console):
-        """A console that shows what it is given, and obeys nothing in it."""
+        """A console that shows text without interpreting markup or control characters in it."""
 
         def render(self, renderable: Any, options: ConsoleOptions | None = None) -> Iterable[Segment]:
             for segment in super().render(renderable, options):
@@ -53,7 +53,7 @@ def _console(*, stderr: bool) -> Console:
 
 
 def wrapped(pieces: Iterable[str], *, indent: int, width: int) -> Iterator[str]:
-    """Yield the text of *pieces* as it comes, broken between words where a line behind *indent* columns is full."""
+    """Yield the text of *pieces* as it arrives, wrapped between words; continuation lines begin at column *indent*."""
     column, pending = indent, ""
     for piece in chain(pieces, [None]):
         *words, pending = [pending, ""] if piece is None else re.split(r"(?=\s)", pending + piece)
@@ -66,7 +66,7 @@ def wrapped(pieces: Iterable[str], *, indent: int, width: int) -> Iterator[str]:
 
 
 def error(message: object) -> None:
-    """Print an error on a line of its own."""
+    """Print an error on a separate line."""
     err().print("maxim-gemini:", style="bold red", end=" ", soft_wrap=True)
     err().print(str(message), soft_wrap=True)
 
@@ -77,7 +77,7 @@ def note(message: str) -> None:
 
 
 def show_states(states: dict[str, str], place: str = "") -> None:
-    """Print what became of each cassette, but for those that are unchanged, and how many there are of each state."""
+    """Print the new state of each cassette that has changed, and the number of cassettes in each state."""
     for name, state in states.items():
         if state != "unchanged":
             out().print(f"{name}: {state}", style="red" if state.startswith("failed") else "", soft_wrap=True)
@@ -86,7 +86,7 @@ def show_states(states: dict[str, str], place: str = "") -> None:
 
 
 def progress(items: Iterable[T], doing: str, total: int) -> Iterable[T]:
-    """Yield *items*, and show on a terminal how many of the *total* are done."""
+    """Yield *items*, and show on a terminal how many of *total* are done."""
     if not err().is_terminal:
         return items
     from rich.progress import track
@@ -95,7 +95,7 @@ def progress(items: Iterable[T], doing: str, total: int) -> Iterable[T]:
 
 
 def plain(line: str) -> None:
-    """Print *line* for a program that reads it, tabs and all, and that may be waiting for it."""
+    """Print *line* unchanged and at once, for a program that may be waiting for it."""
     print(shown(line), flush=True)  # noqa: T201  # the one place that prints for programs
 
 

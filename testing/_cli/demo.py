@@ -38,7 +38,7 @@ get_weather.__annotations__ = {"city": str, "return": dict[str, Any]}
 
 
 def conversation(client: MaximGeminiClient, *, model: str = MODEL) -> Iterator[str]:
-    """Ask in a chat with a tool and yield the answer's text as it streams in."""
+    """Send a question in a chat with a tool, and yield the text of the answer as it arrives."""
     config: Any = {"system_instruction": _INSTRUCTION, "tools": [get_weather], "temperature": 0.2}
     chat = client.chats.create(model=model, config=config)
     for chunk in chat.send_message_stream(QUESTION):
@@ -49,7 +49,7 @@ def conversation(client: MaximGeminiClient, *, model: str = MODEL) -> Iterator[s
 
 
 def run_demo(*, live: bool, model: str | None, as_json: bool) -> None:
-    """Run the conversation and show it, then its trace."""
+    """Run the conversation, and show it and its trace."""
     # Most of the time goes into importing google-genai, and an eighth of that into looking for garbage.
     gc.disable()
     try:
@@ -68,7 +68,7 @@ def _run(*, live: bool, model: str | None, as_json: bool) -> None:
     summary = (
         "this is what your Maxim repository would show" if live else "nothing was sent: the trace went to a FakeLogger"
     )
-    console.note(f"{summary}; `maxim-gemini --help` shows what else there is")
+    console.note(f"{summary}; `maxim-gemini --help` lists the other commands")
 
 
 def _replayed(*, as_json: bool) -> FakeLogger:
@@ -110,7 +110,7 @@ def _show(answer: Iterator[str], *, as_json: bool) -> None:
 
 
 def _say(who: str, what: str | Iterator[str], *, as_json: bool) -> None:
-    """Print *what*, as it comes, in a column of its own."""
+    """Print *what* in a column, as it arrives."""
     pieces = [what] if isinstance(what, str) else what
     if as_json:
         for _ in pieces:

@@ -1,4 +1,4 @@
-"""An interaction in a few lines: its messages and its answer. Pure."""
+"""Describe an interaction in a few lines: its messages and its answer. Pure."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Json = Any
 
 
 def target(request: Request) -> str:
-    """Return what was called, without host and version: `gemini-2.5-flash:generateContent`."""
+    """Return the called method, without host and version: `gemini-2.5-flash:generateContent`."""
     path = urlsplit(request.uri).path
     _, models, name = path.rpartition("/models/")
     return name if models else path
 
 
 def outcome(interaction: Interaction) -> str:
-    """Return the status, and for a stream its events and how it ended."""
+    """Return the status and, for a stream, the number of events and how it ended."""
     response = interaction.response
     parts = [str(response.status)]
     if is_stream(interaction):
@@ -46,7 +46,7 @@ def is_stream(interaction: Interaction) -> bool:
 
 
 def events(interaction: Interaction) -> list[Json]:
-    """Return the answer's JSON values: one for each event, or the only one."""
+    """Return the JSON values of the answer: one for each event, or a single one."""
     body = interaction.response.body
     if not is_stream(interaction):
         return [] if (value := loaded(body)) is None else [value]
@@ -55,7 +55,7 @@ def events(interaction: Interaction) -> list[Json]:
 
 
 def loaded(body: bytes | str | None) -> Json:
-    """Return a body as a JSON value; as text where it is not JSON; `None` where there is none."""
+    """Return a body as a JSON value, or as text if it is not JSON; `None` if there is none."""
     if not body:
         return None
     try:

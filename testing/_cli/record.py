@@ -1,4 +1,4 @@
-"""`maxim-gemini cassettes record`: every flow from the loopback server, or from the real API."""
+"""`maxim-gemini cassettes record`: record flows from the server on this machine, or from the real API."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ _NOT_AT_WILL: Final = frozenset(
         *("live_resumption", "live_closed", "live_interruption", "interaction_live"),
     }
 )
-"""Flows that can't be had from the real API on request."""
+"""Flows that the real API can't be made to do."""
 
 _SLOW: Final = frozenset({"interaction_agent", "interaction_background"})
-"""Flows that the real API takes minutes for, while they poll it."""
+"""Flows that take minutes on the real API, because they poll it."""
 
 _BETWEEN_PIECES: Final = 0.03
-"""Seconds, so that one sees the demo's answer come in."""
+"""Seconds between the pieces of the demo's answer, so that you see it arrive."""
 
 _AT_ONCE: Final = 4
-"""Flows that are recorded at once; the real API gets them one by one, because it counts requests per minute."""
+"""Flows that are recorded at the same time; on the real API one by one, because it limits requests per minute."""
 
 _LOOPBACK_PORT: Final = re.compile(r"(?<=://127\.0\.0\.1):\d+")
 
 
 class _Portless(Scrubber):
-    """Also takes out the server's port, which is another one each time."""
+    """A scrubber that also removes the server's port, which differs each time."""
 
     def address(self, uri: str) -> str:
         """Return *uri* without secrets and port."""
@@ -57,7 +57,7 @@ class _Portless(Scrubber):
 
 
 def flows() -> dict[str, Flow]:
-    """Return every flow that is recorded, by name: those of the table, and the demo."""
+    """Return all flows to record, by name: those of the table, and the demo."""
     pieces = (reply.stream(piece) + reply.wait(_BETWEEN_PIECES) for piece in demo.PIECES)
     script = (reply.function_call("get_weather", city="Kyiv"), reduce(add, pieces))
 
@@ -73,7 +73,7 @@ def flows() -> dict[str, Flow]:
 
 
 def record(names: Sequence[str], *, live: bool, folder: Path | None, as_json: bool) -> int:
-    """Record the flows *names* into *folder* and print what became of each; return 1 where one failed."""
+    """Record the flows *names* into *folder* and print the state of each; return 1 if one failed."""
     known = flows()
     if unknown := [name for name in names if name not in known]:
         raise TestKitError(f"there is no flow {unknown[0]!r}; choose from {', '.join(sorted(known))}")
@@ -143,9 +143,9 @@ def _recorder(flow: Flow, path: Path, base_url: str | None) -> GeminiRecorder:
 
 def _not_live(flow: Flow) -> str:
     if flow.name.removeprefix("vertex_") in _NOT_AT_WILL:
-        return "the real API does not do this on request"
+        return "the real API can't be made to do this"
     if flow.name.removeprefix("vertex_") in _SLOW:
-        return "the real API takes minutes for this"
+        return "it takes minutes on the real API"
     if (flow.backend == "vertex") != _on_vertex():
         return "the environment is set for the other backend"
     return ""

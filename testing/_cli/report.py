@@ -1,4 +1,4 @@
-"""`maxim-gemini report`: JSON files of test runs into one HTML page."""
+"""`maxim-gemini report`: make one HTML page of the JSON files of test runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`maxim-gemini serve`: the loopback server for programs in any language."""
+"""`maxim-gemini serve`: a Gemini server on this machine for programs in any language."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from maxim_gemini.testing._json_types import JsonDict
 
 _LOOK = 0.1
-"""Seconds between two looks at the requests."""
+"""Seconds between two checks for new requests."""
 
 
 TEXT: Final = "Hello from maxim-gemini."
-"""What is answered without a cassette, a script or a text."""
+"""The answer if there is no cassette, script or text."""
 
 
 def run_server(
@@ -34,7 +34,7 @@ def run_server(
     sources = {"--cassette": cassette, "--script": script, "--text": text}
     given = [option for option, value in sources.items() if value is not None]
     if len(given) > 1:
-        raise TestKitError(f"{' and '.join(given)} can't be used together: the server answers from one of them")
+        raise TestKitError(f"{' and '.join(given)} can't be used together: choose one source of answers")
     if pace is not None and cassette is None:
         raise TestKitError(f"--pace {pace} needs a --cassette: only a cassette has a pace")
     server = _server(cassette=cassette, script=script, text=text, pace=pace, host=host, port=port, tls=tls)
@@ -82,7 +82,7 @@ def _replies(script: Path) -> list[Any]:
 
 
 def _log_errors(server: GeminiServer, seen: int) -> int:
-    """Print the errors after the first *seen*, whole: a websocket is closed with a few words only."""
+    """Print the errors after the first *seen* completely: the close of a websocket only has room for a few words."""
     errors = server.errors
     for error in errors[seen:]:
         console.note(str(error))
@@ -90,7 +90,7 @@ def _log_errors(server: GeminiServer, seen: int) -> int:
 
 
 def _log(server: GeminiServer, seen: int) -> int:
-    """Print the requests after the first *seen*; return how many there are now."""
+    """Print the requests after the first *seen*; return the number of all."""
     log = server.log
     count = log.count
     for request in log.since(seen):

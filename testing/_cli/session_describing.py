@@ -1,4 +1,4 @@
-"""A websocket session in a few lines: what the client and the server sent, in order."""
+"""Describe a websocket session in a few lines: the messages of client and server, in order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NORMAL: Final = (1000, 1001)
 
 
 def outcome(session: WebsocketSession) -> str:
-    """Return how many messages there are, and how the session ended."""
+    """Return the number of messages, and how the session ended."""
     if session.refused is not None:
         return f"refused with {session.refused.status} {session.refused.reason}".rstrip()
     sent = sum(session.sides())
@@ -39,7 +39,7 @@ def is_broken(session: WebsocketSession) -> bool:
 
 
 def messages(session: WebsocketSession) -> Iterator[Line]:
-    """Yield every message as it is stored."""
+    """Yield all messages, as they are stored."""
     yield from _refusal(session)
     for index in range(len(session)):
         frame = session.frame(index)
@@ -64,7 +64,7 @@ def lines(session: WebsocketSession) -> list[Line]:
 
 
 def answer(session: WebsocketSession) -> dict[str, Any]:
-    """Return what counts of what a server sent: texts, transcriptions, calls, how much sound, and the end."""
+    """Return the parts of the server's messages to compare: texts, transcriptions, calls, amount of sound, the end."""
     texts: dict[str, str] = {}
     sound = 0
     for index, is_sent in enumerate(session.sides()):

@@ -1,9 +1,9 @@
-"""The HTTP edge: where requests of google-genai are answered from memory, or go out and are watched on their way back.
+"""The HTTP edge: requests of google-genai are answered from memory, or sent while their answers are recorded.
 
     with routed(route):              # this task or thread, and the tasks and threads it starts
         client.models.generate_content(...)     # route.answer(request) decides
 
-`routing` opens and closes routes, and patches the libraries, `routes` says which one a request belongs to. One file for
+`routing` opens and closes routes, and patches the libraries; `routes` finds the route of a request. One file for
 each library: `httpx` (and httpx2), `aiohttp`, `websockets`, `requests`, `threads`; `memory_websocket` is the connection
 that a replay gives in place of one of websockets' own; `sdk` holds what google-genai does besides HTTP. `delivery` says
 how an answer travels. Nothing but this folder touches the private names of those libraries.

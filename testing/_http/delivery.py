@@ -1,7 +1,7 @@
-"""How an answer travels: out of memory piece by piece, or from the network past a watcher.
+"""Deliver answers: from memory piece by piece, or from the network while they are recorded.
 
-A recorded answer is cut into pieces, paced, and damaged as a test wishes: torn bytes, silence, a broken connection.
-Pure but for the clock: no HTTP library is known here.
+A recorded answer is cut into pieces, delayed, and damaged as the test needs it: torn bytes, pauses, a broken
+connection. Pure except for the clock, and independent of HTTP libraries.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from .websocket import Close
 
 LEFT_BY_READER: Final = "closed by the reader"
-"""How an answer ended whose reader closed it, dropped it or was cancelled."""
+"""The end of an answer whose reader closed it, dropped it, or was cancelled."""
 
 Breakage = Literal["disconnect", "reset", "timeout"]
-"""The ways in which a connection fails under a reader, common to all HTTP libraries."""
+"""The ways in which a connection fails, for all HTTP libraries."""
 
 _READERS_OWN: Final = frozenset({LEFT_BY_READER, "CancelledError", "GeneratorExit", "KeyboardInterrupt"})
 _RESETS: Final = frozenset({"ReadError", "ClientOSError", "ClientConnectionResetError", "ConnectionResetError"})
@@ -35,19 +35,19 @@ Headers = tuple[tuple[str, str], ...]
 Decoder = Callable[[Headers, Iterable[Chunk]], tuple[Chunk, ...]]
 
 Pace = Literal["instant", "recorded"] | float
-"""How fast pieces follow each other: at once, as recorded, or as recorded times a factor."""
+"""The speed of a replay: `instant`, `recorded`, or a factor by which recorded times are multiplied."""
 
 Chunking = Literal["events", "recorded", "whole", "torn"] | Sequence[int]
-"""Where a body is cut: after each event, as when it was recorded, nowhere, everywhere, or to pieces of these sizes."""
+"""Where a body is cut: after each event, as recorded, nowhere, at awkward places, or at these sizes in bytes."""
 
 TORN: Final = (1, 2, 3, 5, 7, 11, 13, 1, 17, 19, 23)
-"""Sizes in bytes that cut through prefixes, escapes, characters of several bytes and line ends."""
+"""Sizes in bytes at which prefixes, escapes, multi-byte characters and line ends are cut."""
 
 DISCONNECTED: Final = "disconnected on demand"
 
 
 async def sleep(seconds: float) -> None:
-    """Wait, in any event loop, for *seconds* of real time: a test may have frozen the clock of its loop."""
+    """Wait *seconds* of real time, in any event loop: a test may have frozen the clock of its loop."""
     import anyio.lowlevel  # not with this module: a block of a whole process loads no library
     import anyio.to_thread
 
@@ -61,7 +61,7 @@ async def sleep(seconds: float) -> None:
 
 
 def text_of(header: bytes) -> str:
-    """Return the text of a header's name or value, or of a reason: UTF-8, as servers of today write it, or Latin-1."""
+    """Return the text of a header or a reason: decoded from UTF-8, as today's servers write it, or from Latin-1."""
     try:
         return header.decode("utf-8")
     except UnicodeDecodeError:
@@ -69,7 +69,7 @@ def text_of(header: bytes) -> str:
 
 
 class Piece(NamedTuple):
-    """Bytes that reach the reader at once, *wait* seconds after the piece before."""
+    """Bytes that arrive together, *wait* seconds after the piece before."""
 
     data: bytes
     wait: float = 0.0
@@ -77,7 +77,7 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An answer from memory, cut into the pieces in which it will arrive."""
+    """An answer from memory, cut into pieces."""
 
     status: int
     headers: Headers
@@ -85,21 +85,21 @@ class Delivery:
     reason: str = ""
     ended: str = COMPLETE
     overrun: Callable[[], NoReturn] | None = None
-    """Called where a reader goes on past the end of an answer that its recorded reader had left."""
+    """Called if more is read than was recorded, because reading stopped earlier then."""
 
     @classmethod
     def of(cls, response: Response) -> Delivery:
-        """Deliver *response* at once, in the pieces that it has."""
+        """Deliver *response* at once, in its own pieces."""
         pieces = tuple(Piece(chunk.data) for chunk in response.chunks)
         return cls(response.status, response.headers, pieces, response.reason, response.ended)
 
     @property
     def headers_sent(self) -> Headers:
-        """The headers without those that describe how the body was packed: it is no longer."""
+        """The headers, without those of an encoding: the body is decoded."""
         return tuple((name, value) for name, value in self.headers if name.lower() not in _FRAMING)
 
     def breakage(self) -> Breakage | None:
-        """Return how the connection fails in the end, or `None`; raise where the recording goes no further."""
+        """Return the way in which the connection fails at the end, or `None`; raise if the recording ends earlier."""
         if self.ended == COMPLETE:
             return None
         if self.ended in _READERS_OWN:
@@ -110,9 +110,9 @@ class Delivery:
 
 
 class Live:
-    """A request that goes to the network; what comes back is kept as it passes, and handed to *keep* when it ends.
+    """A request to the network. Its answer is recorded while it is read, and passed to *keep* at its end.
 
-    The edge calls `head` once, `piece` for each read, and `end`, of which the first call counts.
+    The HTTP edge calls `head` once, `piece` for each read, and `end`; only the first `end` counts.
     """
 
     def __init__(self, keep: Callable[[Response], None]) -> None:
@@ -125,24 +125,24 @@ class Live:
         self._lock = threading.Lock()
 
     def head(self, status: int, headers: Iterable[tuple[str, str]], reason: str, decode: Decoder | None = None) -> None:
-        """Take the answer's head; *decode* undoes the encoding of a body that arrives encoded."""
+        """Record the head of the answer; *decode* decodes a body that is encoded."""
         self._head = (status, tuple(headers), reason)
         self._decode = decode
 
     def piece(self, data: bytes) -> None:
-        """Take the next bytes of the body."""
+        """Record the next bytes of the body."""
         if data:
             self._pieces.append(Chunk(bytes(data), monotonic() - self._sent_at))
 
     def end(self, how: str = COMPLETE) -> None:
-        """Take the end of the answer: whole, left by its reader, or the name of what broke it."""
+        """Record the end of the answer: complete, left by its reader, or the name of an error."""
         with self._lock:
             first, self._ended = not self._ended, True
         if first and self._head is not None:
             self._keep(self._response(*self._head, how))
 
     def end_with(self, error: BaseException) -> None:
-        """Take *error* as the end: what a reader does to itself is its leaving."""
+        """Record *error* as the end; an error of the reader itself counts as leaving."""
         name = type(error).__name__
         self.end(LEFT_BY_READER if name in _READERS_OWN else name)
 
@@ -156,7 +156,7 @@ class Live:
         return Response(status, kept, chunks, reason, ended)
 
     def _was_whole(self, headers: Headers, chunks: tuple[Chunk, ...]) -> bool:
-        """Return whether there was nothing left to read: many readers don't wait for the end of what they know."""
+        """Return whether the whole body was read: many readers stop before the end is signalled."""
         named = {name.lower(): value for name, value in headers}
         if "content-encoding" not in named and named.get("content-length") == str(sum(len(c.data) for c in chunks)):
             return True
@@ -169,20 +169,20 @@ class Live:
 
 @dataclass(slots=True)
 class Faults:
-    """What is done to an answer on its way to the client."""
+    """The faults of one answer."""
 
     disconnect_after: int | None = None
-    """Events delivered before the connection breaks."""
+    """Number of events before the connection breaks."""
     disconnect_bytes: int = 0
-    """Bytes of the event after those that are still delivered."""
+    """Bytes of the next event that still arrive."""
     stall: dict[int, float] = field(default_factory=dict[int, float])
-    """Seconds of silence before an event, by its index."""
+    """Seconds of a pause before an event, by the event's index."""
     corrupt: frozenset[int] = frozenset()
-    """Indexes of events whose bytes are damaged."""
+    """Indexes of events with damaged JSON."""
     close: Close | None = None
-    """How a websocket is closed where the connection breaks; `None`: it is not, it breaks."""
+    """The close of a websocket at that point; `None`: the connection breaks without one."""
     torn: Iterable[int] | None = None
-    """Sizes in bytes of the pieces in which the body arrives, repeated as needed."""
+    """Sizes in bytes of the pieces, repeated as needed."""
 
 
 def deliver(
@@ -193,7 +193,7 @@ def deliver(
     faults: Faults | None = None,
     overrun: Callable[[], NoReturn] | None = None,
 ) -> Delivery:
-    """Cut *response* into the pieces in which it arrives, with what *faults* do to them."""
+    """Cut *response* into pieces, and apply *faults* to them."""
     faults = faults or Faults()
     events = events_of(response)
     body, broken = _broken_off([damaged(e) if i in faults.corrupt else e for i, e in enumerate(events)], faults)
@@ -208,7 +208,7 @@ def deliver(
 
 
 def check(pace: Pace, chunking: Chunking) -> None:
-    """Raise `ValueError` where the one or the other makes no sense."""
+    """Raise `ValueError` if *pace* or *chunking* is wrong."""
     is_factor = isinstance(pace, int | float) and pace >= 0  # pyright: ignore[reportUnnecessaryIsInstance]
     if pace not in ("instant", "recorded") and not is_factor:
         raise ValueError(f"pace must be 'instant', 'recorded', or a factor such as 0.5, got {pace!r}")
@@ -222,9 +222,9 @@ def check(pace: Pace, chunking: Chunking) -> None:
 
 
 def events_of(response: Response) -> list[bytes]:
-    """Return the body's events, or the whole body as the only one where it is no stream.
+    """Return the events of the body; if it is no stream, the whole body as one event.
 
-    A comment, such as one that keeps the connection alive, belongs to the event after it.
+    A comment, such as one that keeps the connection open, belongs to the event after it.
     """
     events: list[bytes] = []
     silent = b""
@@ -242,7 +242,7 @@ def _blocks_of(response: Response) -> list[bytes]:
 
 
 def is_stream(response: Response) -> bool:
-    """Return whether *response* is a stream of server-sent events (of a failed call it is plain JSON)."""
+    """Return whether *response* is a stream of server-sent events; a failed streaming call returns plain JSON."""
     return response.status == 200 and response.header("content-type").lower().startswith("text/event-stream")
 
 
@@ -282,7 +282,7 @@ def _no_chunking(chunking: object) -> ValueError:
 
 
 class _Clock:
-    """When each byte of the recording arrived, at the wanted pace."""
+    """The arrival times of a recording, at the requested pace."""
 
     def __init__(self, chunks: tuple[Chunk, ...], pace: Pace) -> None:
         self._ends = list(accumulate(len(chunk.data) for chunk in chunks))
@@ -295,7 +295,7 @@ class _Clock:
 
 
 def factor(pace: Pace) -> float:
-    """Return by what recorded times are multiplied."""
+    """Return the factor for recorded times."""
     return {"instant": 0.0, "recorded": 1.0}[pace] if isinstance(pace, str) else float(pace)
 
 
@@ -310,7 +310,7 @@ def _pieces(body: bytes, cuts: list[int], silences: dict[int, float], clock: _Cl
 
 
 class Fault:
-    """A fault that replayed answers have as long as it is in force."""
+    """A fault of replayed answers. As a context manager, it ends with the block."""
 
     def __init__(self, *, least_events: int, times: int | None, **changes: Any) -> None:
         self._least_events = least_events
@@ -325,11 +325,11 @@ class Fault:
         self.end()
 
     def end(self) -> None:
-        """Let later answers pass unharmed."""
+        """End the fault: later answers are not affected."""
         self._left = 0
 
     def apply(self, faults: Faults, events: int) -> None:
-        """Add this fault to *faults* of an answer with so many *events*, if it is large enough."""
+        """Add this fault to the *faults* of an answer, if that has enough *events*."""
         if events < self._least_events:
             return
         with self._lock:

@@ -1,4 +1,4 @@
-"""Which requests are Gemini traffic: by host, and by the header that google-genai signs its requests with."""
+"""Recognize Gemini traffic: by host, and by the header in which google-genai names itself."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ _PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
 def host_of(url: str) -> str:
-    """Return the host that *url* names, in small letters and without the final dot of an absolute name."""
+    """Return the host of *url*, in lower case and without the final dot of an absolute name."""
     return _authority(url)[0]
 
 
 def is_gemini_host(host: str) -> bool:
-    """Return whether *host* is one of Google's own for Gemini: the Developer API's or Vertex AI's."""
+    """Return whether *host* is one of Google's for Gemini: of the Developer API or of Vertex AI."""
     return compiled(_HOSTS).fullmatch(host.lower().removesuffix(".")) is not None
 
 
 def is_gemini_traffic(url: str, headers: Mapping[str, str]) -> bool:
-    """Return whether a request is Gemini's: it goes to Google's hosts, or google-genai sent it to the user's base URL.
+    """Return whether a request is Gemini traffic: to Google's hosts, or of google-genai to the user's base URL.
 
-    *headers* are looked up by lower-case names. The uploads of google-genai 1 and 2 don't sign, but are recognized
-    by their own header.
+    *headers* have names in lower case. Uploads of google-genai 1 and 2 do not name it, and are recognized by another
+    header.
     """
     return (
         is_gemini_host(host_of(url))
@@ -51,14 +51,14 @@ def is_gemini_traffic(url: str, headers: Mapping[str, str]) -> bool:
 
 
 def is_token_exchange(url: str) -> bool:
-    """Return whether *url* is where Google gives tokens for credentials: recorded by others, never replayed here."""
+    """Return whether Google exchanges credentials for tokens at *url*. Other tools record that; this one never does."""
     return host_of(url) in _TOKEN_HOSTS
 
 
 def is_among(url: str, hosts: Iterable[str]) -> bool:
     """Return whether *url* is at one of *hosts*: `example.com`, `example.com:8080`, `::1`, `[::1]:8080` or a URL.
 
-    Without a port, a host is meant with all of its ports; the port of a URL is known.
+    A host without a port matches all of its ports; a URL has the port of its scheme.
     """
     host, port = _authority(url)
     return any(host == wanted and wanted_port in (None, port) for wanted, wanted_port in map(_authority, hosts))

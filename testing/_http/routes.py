@@ -1,6 +1,6 @@
-"""Whose request is it? Routes are bound to contexts, blocks hold for the whole process.
+"""Find the route of a request. Routes belong to contexts; blocks apply to the whole process.
 
-A lane is a route that is open, in the context where it was opened. The patched functions ask here.
+A lane is an open route, together with the context in which it was opened. The patched functions call this module.
 """
 
 from __future__ import annotations
@@ -29,32 +29,32 @@ class Route:
     """Decides what happens to the requests of a context."""
 
     libraries: frozenset[str] = frozenset({"httpx2", "httpx", "aiohttp", "websockets"})
-    """The libraries whose requests it takes."""
+    """The libraries whose requests it handles."""
 
     def covers(self, url: str, headers: Mapping[str, str]) -> bool:
-        """Return whether the request is this route's business; any other passes untouched."""
+        """Return whether the route handles the request; all others pass unchanged."""
         return is_gemini_traffic(url, headers)
 
     def answer(self, request: Request) -> Response | Delivery | Live:
-        """Answer *request* from memory, or let it go live and watch; what is raised here reaches the caller."""
+        """Answer *request* from memory, or let it go live and record it; an error reaches the caller."""
         raise NotImplementedError
 
     def skips_wait(self, seconds: float) -> bool:
-        """Return whether google-genai may go on without waiting *seconds* before it tries again."""
+        """Return whether google-genai skips the wait of *seconds* before it tries again."""
         return True
 
     def hides_credentials(self) -> bool:
-        """Return whether google-genai gets made-up Google credentials instead of looking for real ones."""
+        """Return whether google-genai gets made-up credentials, and does not look for real ones."""
         return True
 
     def opens_websocket(self, url: str, headers: Mapping[str, str], network: Network) -> Peer | Tap | Response | None:
-        """Return who answers on a websocket, or who watches it go to the network, if anybody does.
+        """Return a peer that answers on a websocket, a tap that watches it in the network, or `None`.
 
-        A response refuses the handshake. What is raised here prevents it. A peer may need *network* later.
+        A response refuses the handshake. An error prevents it. A peer may need *network* later.
         """
 
     def passed_by(self, url: str) -> None:
-        """Take note of a request of Gemini's that went out past this open route, from code older than its block."""
+        """Note that a Gemini request did not use this open route, because older code than its block sent it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -65,22 +65,22 @@ class Lane:
 
 
 OUTSIDE: Final = Lane(None, None)
-"""The lane of work that was handed over from where there is none."""
+"""The lane of work that was passed on from code without a lane."""
 
 THREAD: Final = "_maxim_gemini_lane"
-"""The attribute of a thread that holds its lane: that of its starter, or of a block that it has opened."""
+"""The attribute of a thread with its lane: that of the thread that started it, or of a block that it opened."""
 
 lane_of_context: ContextVar[Lane | None] = ContextVar("maxim_gemini_lane", default=None)
 _detour: ContextVar[bool] = ContextVar("maxim_gemini_detour", default=False)
 _lane_of_native: dict[int, Lane] = {}
-"""The lane of a thread of the operating system, which its greenlets share: each of them has a context of its own."""
+"""The lane of an operating system thread, for its greenlets: each greenlet has a context of its own."""
 
 _open: list[Lane] = []
 _everywhere: list[Lane] = []
 
 
 def open_lane(lane: Lane, *, thread: threading.Thread | None, everywhere: bool) -> None:
-    """Put *lane* in force in this context, and for all of *thread*."""
+    """Set *lane* in this context, and for the whole *thread*."""
     _open.append(lane)
     lane_of_context.set(lane)
     if thread:
@@ -91,7 +91,7 @@ def open_lane(lane: Lane, *, thread: threading.Thread | None, everywhere: bool) 
 
 
 def close_lane(lane: Lane, thread: threading.Thread | None) -> None:
-    """Undo `open_lane`, wherever and whenever; may be called again."""
+    """Undo `open_lane`, from any context. May be called twice."""
     # Blocks may end in another order than they began in, and in another context: what is not ours is left alone, and
     # a closed lane is passed over.
     lane.is_open = False
@@ -115,7 +115,7 @@ def _still_open(lane: Lane | None) -> Lane | None:
 
 
 def current_lane() -> Lane | None:
-    """Return the lane of the present context, else that of the present thread."""
+    """Return the lane of the current context, or else that of the current thread."""
     # A context goes before its thread: the tasks of one loop may belong to several blocks.
     return (
         _still_open(lane_of_context.get())
@@ -125,7 +125,7 @@ def current_lane() -> Lane | None:
 
 
 def current_route() -> Route | None:
-    """Return the route of the present context."""
+    """Return the route of the current context."""
     if _detour.get() or not _open:
         return None
     lane = current_lane()
@@ -135,7 +135,7 @@ def current_route() -> Route | None:
 
 
 def route_for(library: str, url: str, headers: Mapping[str, str]) -> Route | None:
-    """Return the route that decides about this request, sent by *library* from the present context."""
+    """Return the route for this request, sent by *library* from the current context."""
     if _detour.get() or not _open:
         return None
     route = current_route()
@@ -151,7 +151,7 @@ def route_for(library: str, url: str, headers: Mapping[str, str]) -> Route | Non
 
 @contextmanager
 def detour() -> Generator[None]:
-    """Go round every route and block: what a library does inside a request that is already taken care of."""
+    """Bypass all routes and blocks, for what a library does inside a request that was handled already."""
     token = _detour.set(True)
     try:
         yield
@@ -160,17 +160,17 @@ def detour() -> Generator[None]:
 
 
 class Block:
-    """Refuses requests to Gemini's hosts that went through no route; *advice* says what to do instead."""
+    """Refuses requests to Gemini's hosts that no route has handled; *advice* says what to do instead."""
 
     def __init__(self, advice: str) -> None:
         self._advice = advice
         self._lifted: list[frozenset[str] | None] = []
         self.refused: list[RequestRefused] = []
-        """What was raised so far, in order."""
+        """The errors raised so far, in order."""
 
     @contextmanager
     def lifted(self, hosts: Iterable[str] | None = None) -> Generator[None]:
-        """Let requests pass meanwhile: all, or those to *hosts*."""
+        """Let requests pass in a block: all, or those to *hosts*."""
         lifted = None if hosts is None else frozenset(hosts)
         self._lifted.append(lifted)  # a list, not a stack: blocks of several threads end in any order
         try:
@@ -185,7 +185,7 @@ class Block:
         return not any(hosts is None or is_among(url, hosts) for hosts in self._lifted)
 
     def check(self, url: str, doing: str) -> None:
-        """Raise `RequestRefused` if requests to *url* are; *doing* says what was about to happen."""
+        """Raise `RequestRefused` if requests to *url* are refused; *doing* begins the message."""
         if self.refuses(url):
             error = RequestRefused(f"{doing} {host_of(url)} was refused before anything was sent.\n{self._reason()}")
             self.refused.append(error)
@@ -204,18 +204,18 @@ _plain_servers: list[int] = []
 
 
 def add_plain_server(port: int) -> None:
-    """Note that what listens on *port* of this machine has no TLS."""
+    """Note that the server on *port* of this machine has no TLS."""
     _plain_servers.append(port)
 
 
 def remove_plain_server(port: int) -> None:
-    """Undo `add_plain_server`; may be called again."""
+    """Undo `add_plain_server`. May be called twice."""
     if port in _plain_servers:
         _plain_servers.remove(port)
 
 
 def is_plain_server(port: int | None) -> bool:
-    """Return whether what listens on *port* of this machine is known to have no TLS."""
+    """Return whether the server on *port* of this machine is known to have no TLS."""
     return port in _plain_servers
 
 
@@ -223,17 +223,17 @@ _blocks: list[Block] = []
 
 
 def add_block(block: Block) -> None:
-    """Put *block* in force."""
+    """Add *block*."""
     _blocks.append(block)
 
 
 def remove_block(block: Block) -> None:
-    """Undo `add_block`; may be called again."""
+    """Undo `add_block`. May be called twice."""
     _blocks[:] = [other for other in _blocks if other is not block]
 
 
 def check_blocks(url: str, doing: str = "A request to") -> None:
-    """Raise what an open block says about *url*, unless the present request is taken care of by a route."""
+    """Let all blocks check *url*, unless a route has handled the current request."""
     if _blocks and not _detour.get():
         for block in tuple(_blocks):
             block.check(url, doing)

@@ -1,15 +1,15 @@
-"""Whose request is it? Routes are bound to contexts; the libraries are patched while there is any route or block.
+"""Open and close routes and blocks; the HTTP libraries are patched while there is any.
 
-A route holds for the code inside its `with`, for the tasks that this code starts (they copy the context), for the
-threads that it starts and for what it hands to a `ThreadPoolExecutor`, whoever's workers run it. A route that begins
-outside of any event loop also holds for loops that run in its thread meanwhile, however old the contexts of their
-tasks are: nothing but the code in the `with` can have started them. Other code is not touched, even at the same time
-on another task or thread. One route can be given to everything that has none of its own (*everywhere*): a test
-runner's routes, whose tests may have servers and workers that began before the test.
+A route applies to the code inside its `with`, to the tasks that this code starts (they copy the context), to the
+threads that it starts, and to work that it passes to a `ThreadPoolExecutor`. A route that begins outside of any event
+loop also applies to event loops that run in its thread in the meantime, even if their tasks have older contexts: only
+the code in the `with` can have started them. Other code is not affected, even at the same time in another task or
+thread. A route with *everywhere* applies to all code without a route of its own: a test runner needs that, because
+tests may use servers and workers that are older than the test.
 
-Below the routes there can be a block for the whole process: `blocked` refuses what would leave for Gemini's hosts and
-went through no route. It acts below what other mocks replace (respx, vcrpy, pytest-httpx, responses), which go on
-answering, and before the first byte:
+Below the routes there can be a block for the whole process: `blocked` refuses requests to Gemini's hosts that no route
+has handled. It is below the functions that other mocks replace (respx, vcrpy, pytest-httpx, responses), so those still
+answer, and it refuses before the first byte is sent:
 
     block = Block("use the fixture maxim_gemini_recorder")
     with blocked(block):                     # costs next to nothing until an HTTP library is loaded
@@ -41,7 +41,7 @@ __all__ = ["PATCHES", "Block", "Route", "blocked", "plainly_served", "routed"]
 
 @contextmanager
 def routed(route: Route, *, everywhere: bool = False) -> Generator[Route]:
-    """Send the requests of this context through *route*; with *everywhere*, those of contexts without a route, too."""
+    """Use *route* for the requests of this context; with *everywhere*, for those of contexts without a route, too."""
     lane = Lane(route, routes.current_lane())
     thread = None if _in_event_loop() else threading.current_thread()
     try:
@@ -70,7 +70,7 @@ def _in_event_loop() -> bool:
 
 @contextmanager
 def blocked(block: Block) -> Generator[Block]:
-    """Have *block* check what would leave this process for Gemini's hosts."""
+    """Let *block* check all requests of this process to Gemini's hosts."""
     try:
         PATCHES.acquire(block, strict=False)
         routes.add_block(block)
@@ -84,7 +84,7 @@ def blocked(block: Block) -> Generator[Block]:
 
 @contextmanager
 def plainly_served(port: int) -> Generator[None]:
-    """Let websockets to *port* of this machine go without TLS, which google-genai always asks for."""
+    """Open websockets to *port* of this machine without TLS, although google-genai always asks for TLS."""
     user = object()
     try:
         PATCHES.acquire(user, strict=False)
@@ -120,4 +120,4 @@ PATCHES: Final = Patches(
     },
     unsupported=TestKitError,
 )
-"""All that is patched, by the module that it is in."""
+"""The patches, by module."""

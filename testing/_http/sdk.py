@@ -1,11 +1,11 @@
-"""What google-genai does besides HTTP: it waits before it tries again, and it looks for Google credentials.
+"""What google-genai does besides HTTP: it waits before retries, and it looks for Google credentials.
 
-Private names of google-genai, each the only handle on its matter: `_api_client` with its `time` and `asyncio` (the
-fixed waits of uploads and of aiohttp calls), `load_auth` and `refresh_auth`, `_load_auth` and `_refresh_auth` in old
-versions (tokens, which come over a library of their own), `BaseApiClient` (which can't be made without a key), and
-`_use_google_auth_*` (requests with a client certificate, which go over another library, too); `_gaos.utils.retries`
-(the waits of interactions and agents). The waits of `HttpRetryOptions` are tenacity's, a public class; they are the
-SDK's if the function retried is.
+Private names of google-genai, for which there is no public way: `_api_client` with its `time` and `asyncio` (fixed
+waits of uploads and of aiohttp calls), `load_auth` and `refresh_auth`, in old versions `_load_auth` and `_refresh_auth`
+(tokens, which another library gets), `BaseApiClient` (which can't be made without a key), `_use_google_auth_*`
+(requests with a client certificate, which another library sends), and `_gaos.utils.retries` (waits of interactions and
+agents). The waits of `HttpRetryOptions` are those of tenacity, a public class; they belong to the SDK
+if it retries one of the SDK's functions.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 _PROJECT = "replayed-project"
 _TOKEN = "replayed-token"
 MADE_UP_KEY = "replayed-key"
-"""The API key of a client that never sends anything."""
+"""The API key of clients that never send anything."""
 
 
 def patches(module: ModuleType) -> Iterable[Patch]:
-    """Return what is patched in `google.genai._api_client`."""
+    """Return the patches of `google.genai._api_client`."""
     client: Any = module.BaseApiClient
     yield Patch(module, "time", _unhurried_time)
     yield Patch(module, "asyncio", _unhurried_asyncio)
@@ -53,7 +53,7 @@ def patches(module: ModuleType) -> Iterable[Patch]:
 
 
 def retry_patches(module: ModuleType) -> Iterable[Patch]:
-    """Return what is patched in the part that google-genai loads with the first use of interactions and agents."""
+    """Return the patches of the module that google-genai loads at the first use of interactions or agents."""
     return (Patch(module, "time", _unhurried_time), Patch(module, "asyncio", _unhurried_asyncio))
 
 
@@ -72,7 +72,7 @@ def _unhurried_retries(wait: Callable[..., float]) -> Callable[..., float]:
 
 
 class _Unhurried(ModuleType):
-    """A module of the standard library as google-genai sees it, with a `sleep` that asks the route."""
+    """A module of the standard library as google-genai sees it, with a `sleep` that the route may skip."""
 
     def __init__(self, module: ModuleType, sleep: Callable[..., Any]) -> None:
         super().__init__(module.__name__)
@@ -99,7 +99,7 @@ def _unhurried_asyncio(module: ModuleType) -> ModuleType:
 
 
 class ReplayedCredentials(Credentials):
-    """Google credentials that need no Google: a token that no server has given and none will take."""
+    """Made-up Google credentials: a token that no server accepts."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -110,7 +110,7 @@ class ReplayedCredentials(Credentials):
 
 
 def options_without_tls() -> dict[str, Any]:
-    """Return HTTP options for a client that never connects: it need not read all certificates, most of its making."""
+    """Return HTTP options for a client that never connects: reading certificates takes most of the time to make one."""
     return options_with_tls(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
 
@@ -124,13 +124,13 @@ def options_with_tls(context: ssl.SSLContext) -> dict[str, Any]:
 
 
 def close(client: Any) -> None:
-    """Close *client*'s sync side, also where google-genai has no way to do so yet (before 1.45)."""
+    """Close the sync side of *client*, also before google-genai 1.45, which has no method for it."""
     getattr(client, "close", client._api_client._httpx_client.close)()
 
 
 @contextmanager
 def closing(client: Client) -> Generator[Client]:
-    """Hold *client* for sync calls, and close it."""
+    """Close *client* at the end of the block."""
     try:
         yield client
     finally:
@@ -138,13 +138,13 @@ def closing(client: Client) -> Generator[Client]:
 
 
 def base_url_of(client: object) -> str | None:
-    """Return where *client* sends to, which google-genai keeps to itself; `None` for what is not its client."""
+    """Return the base URL of *client*, which is private in google-genai; `None` if it is not one of its clients."""
     options = getattr(getattr(client, "_api_client", None), "_http_options", None)
     return getattr(options, "base_url", None)
 
 
 async def aclose(client: Any) -> None:
-    """Close *client*'s async side, also where google-genai has no way to do so yet (before 1.45)."""
+    """Close the async side of *client*, also before google-genai 1.45, which has no method for it."""
     if hasattr(client.aio, "aclose"):
         await client.aio.aclose()
     else:
@@ -165,12 +165,12 @@ def _hides_credentials() -> bool:
 
 
 def is_made_up(headers: Mapping[str, str]) -> bool:
-    """Return whether a request is signed with what is made up to replay, and no server takes."""
+    """Return whether a request has the made-up credentials of a replay, which no server accepts."""
     return headers.get("x-goog-api-key") == MADE_UP_KEY or headers.get("authorization") == f"Bearer {_TOKEN}"
 
 
 def finds_credentials() -> bool:
-    """Return whether google-genai finds in the environment what it needs: a key, or that Vertex is meant."""
+    """Return whether google-genai finds credentials in the environment: a key, or the setting for Vertex."""
     return any(map(os.environ.get, ("GOOGLE_API_KEY", "GEMINI_API_KEY"))) or any(
         os.environ.get(name, "").lower() in ("true", "1")
         for name in ("GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_ENTERPRISE")

@@ -1,1 +1,1 @@
-"""The rooms behind `maxim_gemini.testing.plugin`. None of them imports anything heavy until a fixture is used."""
+"""The modules of `maxim_gemini.testing.plugin`. None imports anything heavy until a fixture is used."""

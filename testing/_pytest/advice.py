@@ -1,4 +1,4 @@
-"""What to do where a cassette has no answer: the command that records it, or why there is none."""
+"""Advice for a missing answer: the command that records it, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
     from .cassette_paths import CassettePath
 
 MOST_TESTS: Final = 20
-"""Node ids in one command."""
+"""Most node ids in one command."""
 
 
 @dataclass(frozen=True, slots=True)
 class Adviser:
-    """Advises what to do where the cassette of a test has no answer."""
+    """Gives advice if the cassette of a test has no answer."""
 
     item: pytest.Item
     cassette: CassettePath
     name: str | None
-    """The cassette that was named for the test."""
+    """The name of the test's cassette in its marker; empty if it has its own."""
     tests: Sequence[str]
     """The ids of the tests that use the cassette."""
     target: str
-    """What to run so that the whole cassette is recorded again."""
+    """The tests to run to record the whole cassette again."""
     folder: str
     shown: Callable[[Path], str]
 
     def __call__(self, request: Request | None) -> str:
-        """Return what to do where *request*, or the whole file, is missing."""
+        """Return advice for a missing *request*, or for a missing file."""
         if self.cassette.bundled:
             return (
                 f"The cassette {self.name!r} comes with maxim-gemini: nothing can be recorded into it. "
@@ -86,7 +86,7 @@ class Adviser:
 
 
 def command(mode: str, targets: Iterable[str], config: pytest.Config) -> str:
-    """Return the command that records *targets*: node ids, files or folders; only files where they are many."""
+    """Return the command that records *targets*: node ids, files or folders; if there are many, only their files."""
     tests = set(targets)
     if len(tests) > MOST_TESTS:
         tests = {target.partition("::")[0] for target in tests}
@@ -101,15 +101,15 @@ def command(mode: str, targets: Iterable[str], config: pytest.Config) -> str:
 
 
 def from_here(target: str, config: pytest.Config) -> str:
-    """Return *target*, a path or node id from the root folder of the run, from the folder where pytest was called."""
+    """Return *target*, a path or node id given from the root folder, relative to the folder where pytest was called."""
     path, colons, test = target.partition("::")
     return Path(os.path.relpath(config.rootpath / path, config.invocation_params.dir)).as_posix() + colons + test
 
 
 def target_of(nodeid: str, cassette: Path, module_folder: Path, *, is_shared: bool) -> str:
-    """Return what to run so that all of *cassette* is recorded again: the test, its file or the folder of the file.
+    """Return what to run to record all of *cassette* again: the test, its file, or the folder of the file.
 
-    An answer that no test uses any more leaves a shared cassette only where all tests that use it are known.
+    Answers that no test uses any more are only removed from a shared cassette if all tests that use it are known.
     """
     if not is_shared:
         return nodeid

@@ -1,13 +1,13 @@
-"""Where the cassettes of tests are, and which tests use which.
+"""The paths of cassettes, and the tests that use them.
 
     tests/test_chat.py::TestTools::test_weather[a/b]
     tests/cassettes/test_chat/TestTools.test_weather[a-b].yaml
 
-A name given in the marker is looked up in the module's folder, then in the folder of all modules beside the test, then
-among the cassettes that come with this package. A new cassette of that name goes to the module's folder.
+A name in the marker is searched in the module's folder, then in the folder of all modules beside the test, then among
+the cassettes that come with this package. A new cassette with that name is written to the module's folder.
 
 Plugins such as pytest-repeat, pytest-flakefinder and anyio add parameters to tests, to run them several times. Such a
-parameter is part of a test's id, and not of its cassette's name. To tell them apart, this module uses private names of
+parameter is part of a test's id, but not of its cassette's name. To recognize them, this module uses private names of
 pytest's parametrization; no other module does.
 """
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 SUFFIX: Final = ".yaml"
 SUFFIXES: Final = frozenset({SUFFIX, ".yml"})
 LONGEST: Final = 120
-"""Bytes of a file's name without its suffix: every file system takes it, with room for a temporary file's suffix."""
+"""Bytes of a file name without its suffix: every file system accepts it, even with a temporary file's suffix."""
 
 _KEY_VARIABLE: Final = r"(?i)KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL"
 _SHORTEST_SECRET: Final = 8
@@ -47,7 +47,7 @@ _PARAMETRIZATIONS: Final = pytest.StashKey[dict[str, list[bool]]]()
 
 
 class CassettePath(NamedTuple):
-    """A cassette's file. One that came with this package is only ever read."""
+    """The file of a cassette. One that comes with this package is never written."""
 
     path: Path
     bundled: bool = False
@@ -104,7 +104,7 @@ class Collected:
         }
 
     def add_from_wire(self, data: Mapping[str, Any]) -> None:
-        """Add what another process has collected."""
+        """Add the data that another process has collected."""
         self.modules.update(data["modules"])
         self.partial.update(data["partial"])
         self.of_other_plugins.update(data["of_other_plugins"])
@@ -118,7 +118,7 @@ def _user(item: pytest.Item, folder: str, name: str | None) -> CassetteUser:
 
 
 def selected_in_part(config: pytest.Config, modules: Iterable[str]) -> set[str]:
-    """Return those of *modules* of which the command line selects only some tests."""
+    """Return the *modules* of which the command line selects only some tests."""
     args = [arg.partition("::") for arg in config.args]
     of_modules = [path for path, colons, _ in args if colons]
     # Only pytest knows which file belongs to the name of a package. What failed last is selected while a file is read.
@@ -143,9 +143,9 @@ test_name.__test__ = False  # type: ignore[attr-defined]  # pytest would collect
 
 
 def node_id(item: pytest.Item) -> str:
-    """Return the id by which pytest finds *item*, without the groups that pytest-xdist adds, and without secrets.
+    """Return the id of *item* for pytest, without the groups that pytest-xdist adds, and without secrets.
 
-    Where a parameter has a key in its id, that is the test with all its parameters.
+    If a parameter has a key in its id, it is the id of the test with all its parameters.
     """
     nodeid = f"{item.parent.nodeid}::{item.name}" if item.parent is not None else item.nodeid
     return nodeid if nodeid == without_secrets(nodeid) else nodeid.partition("[")[0]
@@ -160,7 +160,7 @@ def without_secrets(text: str) -> str:
 
 
 def file_name(name: str) -> str:
-    """Return *name* as a file's name, without the suffix: safe on every file system, cut with a hash where too long."""
+    """Return *name* as a file name without suffix: valid on every file system; if too long, cut, with a hash."""
     name = without_secrets(name)
     safe = compiled(_UNSAFE).sub("-", name)
     if len(safe.encode()) <= LONGEST:
@@ -172,12 +172,12 @@ def file_name(name: str) -> str:
 
 
 def own_cassette(test_file: Path, name: str, folder: str) -> CassettePath:
-    """Return the path of the own cassette of the test *name*."""
+    """Return the path of the cassette of the test *name*."""
     return CassettePath(module_folder(test_file, folder) / (file_name(name) + SUFFIX))
 
 
 def named_cassette(test_file: Path, name: str, folder: str) -> CassettePath:
-    """Return the path of the cassette *name*, which may be new; `ValueError` where it would leave the folders."""
+    """Return the path of the cassette *name*, which may be new; raise `ValueError` if it is outside the folders."""
     relative = inside(name)
     module = module_folder(test_file, folder)
     for path in candidates(test_file, name, folder):
@@ -189,24 +189,24 @@ def named_cassette(test_file: Path, name: str, folder: str) -> CassettePath:
 
 
 def candidates(test_file: Path, name: str, folder: str) -> list[Path]:
-    """Return the paths where the tests in *test_file* look for the cassette *name*, the first one first."""
+    """Return the paths at which the tests in *test_file* search the cassette *name*, in order."""
     module = module_folder(test_file, folder)
     return [module / inside(name), module.parent / inside(name)]
 
 
 def bundled_names() -> list[str]:
-    """Return the names of the cassettes that came with this package."""
+    """Return the names of the cassettes that come with this package."""
     return sorted(path.stem for path in _bundled().glob(f"*{SUFFIX}"))
 
 
 def bundled_name(path: Path) -> str:
-    """Return the name of a cassette that came with this package; empty where *path* is none."""
+    """Return the name of a cassette that comes with this package; empty if *path* is none."""
     folder = _bundled()
     return path.relative_to(folder).with_suffix("").as_posix() if path.is_relative_to(folder) else ""
 
 
 def inside(name: str) -> Path:
-    """Return *name* as a relative path with its suffix; `ValueError` where it would leave its folder."""
+    """Return *name* as a relative path with its suffix; raise `ValueError` if it is outside its folder."""
     parts = re.split(r"[/\\]", name)
     if not name.strip() or "\0" in name or ".." in parts or "" in parts or ":" in parts[0]:
         raise ValueError(
@@ -217,7 +217,7 @@ def inside(name: str) -> Path:
 
 
 def clashing(names: Iterable[tuple[Path, str, str]]) -> dict[str, str]:
-    """Return which tests would share a cassette by accident: node id to the node id of the other one.
+    """Return tests that would share a cassette by accident: a node id, with the node id of the other test.
 
     *names* holds the file, name and node id of every test with a cassette of its own. Names that differ only in case
     clash, too: on some machines they are the same file.
@@ -239,7 +239,7 @@ def _bundled() -> Path:
 
 
 def note_parameters(metafunc: pytest.Metafunc) -> None:
-    """Note which parametrizations of a test are its own, when they are added."""
+    """Note whether a parametrization, when it is added, is the test's own or a plugin's."""
     definition: pytest.Function = metafunc.definition
     parent: Any = definition.parent
     added = parent.stash.setdefault(_PARAMETRIZATIONS, {})[definition.name] = list[bool]()
@@ -255,7 +255,7 @@ def note_parameters(metafunc: pytest.Metafunc) -> None:
 
 
 def is_repeated(item: pytest.Item) -> bool:
-    """Return whether a plugin may run the test several times, under other ids."""
+    """Return whether a plugin may run the test several times, with different ids."""
     return any(_parametrizations(item))
 
 

@@ -1,4 +1,4 @@
-"""The fixtures. Each imports what it needs when it is used.
+"""The fixtures. Each imports its modules when it is used.
 
 A client is closed in the event loop that used it. The sync fixture of the recorder can't do that, so there is an async
 fixture for each kind of event loop.
@@ -46,13 +46,13 @@ _SCOPES: Final[tuple[Literal["function", "class", "module", "package", "session"
 
 @pytest.fixture(scope="session")
 def maxim_gemini_config() -> Mapping[str, Any]:
-    """Default marker options as a dict. Override in a module or conftest, in any scope."""
+    """Default marker options as a dict. Override it in a module or conftest, with any scope."""
     return {}
 
 
 @pytest.fixture
 def maxim_fake_logger(request: pytest.FixtureRequest) -> FakeLogger:
-    """A Maxim logger in memory. It shows what Maxim would have received."""
+    """A Maxim logger in memory, which shows what Maxim would have received."""
     with _needing("maxim_fake_logger"):
         from maxim_gemini.testing._logs.fake_logger import FakeLogger
     logger = FakeLogger()
@@ -64,7 +64,7 @@ def maxim_fake_logger(request: pytest.FixtureRequest) -> FakeLogger:
 def maxim_gemini_recorder(
     request: pytest.FixtureRequest, maxim_gemini_config: Mapping[str, Any], maxim_fake_logger: FakeLogger
 ) -> Iterator[GeminiRecorder]:
-    """The test's recorder: records its Gemini traffic once, and replays it from then on."""
+    """The test's recorder: records its Gemini traffic once, and replays it afterwards."""
     with _needing(RECORDER_FIXTURE):
         from maxim_gemini.testing._recorder.recorder import GeminiRecorder
     from .marker import keywords, plan_of
@@ -104,7 +104,7 @@ def maxim_gemini_recorder(
 
 @pytest.fixture
 def gemini_client(maxim_gemini_recorder: GeminiRecorder) -> Client:
-    """The client that `maxim_gemini_recorder.client` wraps. Override to use your own."""
+    """The client that `maxim_gemini_recorder.client` wraps. Override it to use your own."""
     return maxim_gemini_recorder.default_client
 
 
@@ -130,7 +130,7 @@ def gemini_server(request: pytest.FixtureRequest) -> Iterator[GeminiServer]:
 
 @pytest.fixture
 def maxim_api(request: pytest.FixtureRequest) -> Iterator[MaximApi]:
-    """A mock of Maxim's ingestion API. Real loggers post to it, and it shows what they posted."""
+    """A mock of Maxim's ingestion API. Real loggers post to it, and it shows what it received."""
     with _needing("maxim_api"):
         from maxim_gemini.testing._logs.maxim_api import MaximApi
     with MaximApi() as api:
@@ -203,7 +203,7 @@ def _override_of_client(request: pytest.FixtureRequest) -> Client | Callable[[],
 
 
 def _clients_to_close(request: pytest.FixtureRequest) -> list[Client]:
-    """Return a list whose clients are closed when the test is over: in its event loop, if it has one."""
+    """Return a list whose clients are closed after the test, in its event loop if it has one."""
     marker = request.node.get_closest_marker("asyncio")
     if "anyio_backend" in request.fixturenames:
         name = _ANYIO

@@ -1,4 +1,4 @@
-"""The options of the marker `maxim_gemini` and of the fixture `maxim_gemini_config`, and a test's plan by both."""
+"""The options in the marker `maxim_gemini` and in the fixture `maxim_gemini_config`, and a test's plan by both."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """What a test, a class, a module or a suite chooses; `None` where it leaves that to others."""
+    """The options of a test, a class, a module or a suite; `None` if an option is not set."""
 
     cassette: str | None = None
     record: str | None = None
@@ -60,11 +60,11 @@ class Choices:
             as_mode(self.record)
 
     def over(self, other: Choices) -> Choices:
-        """Return these choices, and those of *other* where there is none here."""
+        """Return these options, with those of *other* for the ones that are not set here."""
         return Choices(**{**other.made(), **self.made()})
 
     def made(self) -> JsonDict:
-        """Return what was chosen."""
+        """Return the options that are set."""
         return {name: value for name in NAMES if (value := getattr(self, name)) is not None}
 
 
@@ -72,7 +72,7 @@ NAMES: Final = tuple(field.name for field in fields(Choices))
 
 
 def from_marker(mark: pytest.Mark) -> Choices:
-    """Return the options of a marker; a `TypeError` names the marker where they are wrong."""
+    """Return the options of a marker; raise a `TypeError` that names the marker if they are wrong."""
     source = f"@pytest.mark.{MARKER}"
     if len(mark.args) > 1:
         raise TypeError(
@@ -84,7 +84,7 @@ def from_marker(mark: pytest.Mark) -> Choices:
 
 
 def from_config(value: object) -> Choices:
-    """Return the options of the fixture `maxim_gemini_config`; a `TypeError` names it where they are wrong."""
+    """Return the options of the fixture `maxim_gemini_config`; raise a `TypeError` that names it if they are wrong."""
     source = "the fixture maxim_gemini_config"
     if not isinstance(value, Mapping):
         raise TypeError(f"{source} must return a mapping, such as {{'pace': 'recorded'}}, got {value!r}")
@@ -94,7 +94,7 @@ def from_config(value: object) -> Choices:
 
 
 def choices_of(item: pytest.Item, config: object = ()) -> Choices:
-    """Return what holds for *item*: the closest marker wins, and any marker over *config*."""
+    """Return the options of *item*: the closest marker has precedence, and all markers over *config*."""
     chosen = Choices()
     for mark in item.iter_markers(MARKER):
         chosen = chosen.over(from_marker(mark))
@@ -102,7 +102,7 @@ def choices_of(item: pytest.Item, config: object = ()) -> Choices:
 
 
 def sends_freely(item: pytest.Item) -> bool | None:
-    """Return whether the markers of *item* let it send to Gemini, or forbid it; `None` where they do neither."""
+    """Return whether the markers of *item* allow it to send to Gemini, or forbid it; `None` if they do neither."""
     try:
         blocks = choices_of(item).block_network
     except (TypeError, ValueError):  # an error of its test, when it runs
@@ -111,7 +111,7 @@ def sends_freely(item: pytest.Item) -> bool | None:
 
 
 def cassette_named_for(item: pytest.Item) -> str | None:
-    """Return the cassette that the markers of *item* name; `None` also where a marker is wrong."""
+    """Return the name of the cassette in the markers of *item*; `None` also if a marker is wrong."""
     for mark in item.iter_markers(MARKER):
         try:
             name = from_marker(mark).cassette
@@ -123,7 +123,7 @@ def cassette_named_for(item: pytest.Item) -> str | None:
 
 
 def wants_recorder(item: pytest.Item) -> bool:
-    """Return whether *item* is marked to be recorded, and not only to send freely."""
+    """Return whether *item* is marked to be recorded, and not only to be allowed to send."""
     marks = list(item.iter_markers(MARKER))
     return bool(marks) and not all(not mark.args and set(mark.kwargs) == {"block_network"} for mark in marks)
 
@@ -148,7 +148,7 @@ def _expect(choices: Choices, name: str, kind: type) -> None:
 
 
 class Plan(NamedTuple):
-    """What a test's recorder is made from."""
+    """The settings from which a test's recorder is made."""
 
     path: Path
     record: Mode
@@ -157,7 +157,7 @@ class Plan(NamedTuple):
     """Further keywords of the recorder."""
     strict: bool = False
     is_shared: bool = False
-    """Other tests of the run may use the cassette, too."""
+    """Whether other tests of the run may use the cassette, too."""
     ignore: tuple[str, ...] = ()
 
 
@@ -169,7 +169,7 @@ def plan_of(
     collected: Collected,
     shown: Callable[[Path], str],
 ) -> Plan:
-    """Return the plan for *item*, by its markers, the fixture `maxim_gemini_config` and the run's settings."""
+    """Return the plan of *item*, by its markers, the fixture `maxim_gemini_config` and the settings of the run."""
     try:
         choices = choices_of(item, config)
         cassette = _cassette(item, choices, settings.folder)
@@ -200,10 +200,10 @@ def plan_of(
 
 
 def keywords(plan: Plan, fresh: Mapping[str, int]) -> JsonDict:
-    """Return the keywords of the recorder for *plan*, where other tests of the run have recorded *fresh* answers.
+    """Return the recorder's arguments for *plan*; *fresh* are answers that other tests of the run have recorded.
 
-    A cassette that this run has made is added to. What this run has recorded is replayed, so that the tests see what
-    a replay will give them; and a shared cassette is not emptied by its first test: the others may fail, or not run.
+    A cassette made in this run is extended. Answers recorded in this run are replayed, so that tests see the same as in
+    a replay. A shared cassette is not emptied by its first test, because the others may fail, or not run.
     """
     mode, options = plan.record, JsonDict()
     if mode == "once" and fresh:

@@ -1,4 +1,4 @@
-"""The settings of a run, from the command line, the environment and the ini file."""
+"""The settings of a run: from the command line, the environment and the ini file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _UNITS: Final = "h (hours), d (days), w (weeks), m (months of 30 days) or y (yea
 MARKER_DECLARATION: Final = (
     "maxim_gemini(cassette=None, *, record=None, strict=None, pace=None, chunking=None, base_url=None, hosts=None, "
     "description=None, source=None, ignore=None, block_network=None, instrument=None): record the Gemini traffic of "
-    "the test once, and replay it from then on. "
+    "the test once, and replay it afterwards. "
     "cassette: the name of a cassette, instead of the test's own; record: a record mode; strict: fail if a recorded "
     "answer is not used; block_network: False lets the test send to Gemini without a recorder; the others are those "
     "of GeminiRecorder."
@@ -39,9 +39,9 @@ class Settings(NamedTuple):
     """The settings of the whole run."""
 
     forced: Mode | None = None
-    """The record mode of the command line or the environment, which wins over markers."""
+    """The record mode of the command line or the environment, which has precedence over markers."""
     usual: Mode = "none"
-    """The record mode of the ini file: markers win over it."""
+    """The record mode of the ini file; markers have precedence over it."""
     in_ci: bool = False
     allow_ci: bool = False
     strict: bool = False
@@ -49,14 +49,14 @@ class Settings(NamedTuple):
     report: Path | None = None
     folder: str = "cassettes"
     ignore: tuple[str, ...] = ()
-    """JSON paths of what is ignored in the bodies of requests."""
+    """JSON paths that are ignored in the bodies of requests."""
     block_network: bool = True
-    """Requests to Gemini that no recorder and no mock takes are refused."""
+    """Refuse requests to Gemini that use neither a recorder nor a mock."""
 
     def mode(self, wanted: str | None) -> Mode:
-        """Return the record mode of a test whose marker or config has *wanted*.
+        """Return the record mode of a test; *wanted* is the one in its marker or config.
 
-        In CI, neither a marker nor the ini file makes a test record: a miss there is an error, not a live call.
+        In CI, a marker or the ini file can't make a test record: a miss is an error there, not a live call.
         """
         if self.forced is not None:
             return self.forced
@@ -65,7 +65,7 @@ class Settings(NamedTuple):
 
 def add_options(parser: pytest.Parser) -> None:
     """Declare the options and the ini values."""
-    group = parser.getgroup("maxim-gemini", "Gemini traffic, recorded and replayed")
+    group = parser.getgroup("maxim-gemini", "record and replay Gemini traffic")
     group.addoption(
         "--maxim-gemini-record",
         metavar="MODE",
@@ -119,7 +119,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def settings_of(config: pytest.Config, environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings of a run; `pytest.UsageError` where they are wrong, or not allowed in CI."""
+    """Read the settings of a run; raise `pytest.UsageError` if they are wrong, or not allowed in CI."""
     forced: Mode | None = config.getoption("maxim_gemini_record")
     source = "--maxim-gemini-record"
     if not forced and (variable := environment.get(VARIABLE)):
@@ -144,8 +144,8 @@ def settings_of(config: pytest.Config, environment: Mapping[str, str] = os.envir
 def blocks_network(config: pytest.Config, options: Namespace, environment: Mapping[str, str] = os.environ) -> bool:
     """Return whether requests to Gemini that use neither a recorder nor a mock are refused.
 
-    *options* are those known so far: conftest files are read before pytest has parsed all of them, and what they send
-    when they are imported is refused, too.
+    *options* are those known so far: conftest files are imported before pytest has parsed all options, and requests
+    that they send then are refused, too.
     """
     option: bool | None = options.maxim_gemini_block_network
     if option is not None:
@@ -157,14 +157,14 @@ def blocks_network(config: pytest.Config, options: Namespace, environment: Mappi
 
 
 def as_mode(text: str) -> Mode:
-    """Return *text* as a record mode; `ValueError` where it is none."""
+    """Return *text* as a record mode; raise `ValueError` if it is none."""
     if text not in MODES:
         raise ValueError(f"unknown record mode {text!r}; choose from {', '.join(MODES)}")
     return cast("Mode", text)
 
 
 def duration(text: str) -> timedelta:
-    """Return *text* such as `90d`, `12w`, `6m` or `1y` as a span of time; a plain number means days."""
+    """Return *text*, such as `90d`, `12w`, `6m` or `1y`, as a time span; a number without a unit means days."""
     match = _DURATION.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{text!r} is not an age; write a number and a unit: {_UNITS}")
@@ -175,7 +175,7 @@ def duration(text: str) -> timedelta:
 
 
 def is_ci(environment: Mapping[str, str]) -> bool:
-    """Return whether this runs in a CI job, by the variable `CI` that all of them set."""
+    """Return whether this is a CI job: all CI systems set the variable `CI`."""
     return environment.get("CI", "").strip().lower() not in {"", "0", "false", "no"}
 
 

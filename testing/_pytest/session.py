@@ -1,8 +1,8 @@
-"""The run: what each test does is noted when it happens, and sent along with its report.
+"""The session: notes what each test does, and adds it to the test's report.
 
-Requests to Gemini that no recorder and no mock takes are refused meanwhile, before anything is sent.
+Requests to Gemini that use neither a recorder nor a mock are refused, before anything is sent.
 
-What is needed only where a cassette is used is imported there: this module is loaded in every run of pytest.
+Modules that are only needed for cassettes are imported there, because this one is loaded in every run of pytest.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from .usage import Shared, Use
 
 ATTRIBUTE: Final = "maxim_gemini"
-"""The attribute of a test's report, and of a worker's output, with our data for the controller of pytest-xdist."""
+"""The attribute of a test's report, and of a worker's output, with data for the controller of pytest-xdist."""
 
 _NO_RECORDER: Final = """\
-To record the traffic of the test once, and replay it from then on: use the fixture maxim_gemini_recorder, or mark the \
+To record the traffic of the test once, and replay it afterwards: use the fixture maxim_gemini_recorder, or mark the \
 test with @pytest.mark.maxim_gemini.
 To answer with scripted replies: use the fixture gemini_mock.
 To let one test send requests: @pytest.mark.maxim_gemini(block_network=False). To let all of them: \
@@ -54,7 +54,7 @@ _LIBRARIES: Final = frozenset(
 
 
 class Network:
-    """Whether requests to Gemini may leave during one run."""
+    """The block of requests to Gemini during one run."""
 
     def __init__(self) -> None:
         self._block = Block(_NO_RECORDER)
@@ -62,7 +62,7 @@ class Network:
 
     @property
     def refused(self) -> list[RequestRefused]:
-        """The errors of the requests refused so far."""
+        """The errors of the requests that were refused so far."""
         return self._block.refused
 
     @contextmanager
@@ -92,13 +92,13 @@ class TestState:
 
     def __init__(self) -> None:
         self.recorders: list[GeminiRecorder] = []
-        """Those made for the test. One that the test makes itself reports misses when it ends."""
+        """The recorders made for the test. A recorder that the test makes itself reports misses at its end."""
         self.scripts: list[Scripted] = []
         """The mocks and servers of the test."""
         self.uses: list[Use] = []
         self.loggers: list[Received] = []
         self.settling: list[Callable[[bool], None]] = []
-        """Functions that save or drop what the recorders have recorded, once it is known whether the test passed."""
+        """Functions that save or drop recordings, called when it is known whether the test passed."""
         self.closing = ExitStack()
         """Contexts that end with the test."""
         self.outcomes: dict[str, str] = {}
@@ -113,18 +113,18 @@ class TestState:
 
     @property
     def outcome(self) -> str:
-        """The result of the test: `passed`, `failed`, `skipped`, or `error` where it failed before or after itself."""
+        """The result of the test: `passed`, `failed`, `skipped`, or `error` if its setup or teardown failed."""
         if self.outcomes.get("call") == "failed":
             return "failed"
         return "error" if "failed" in self.outcomes.values() else self.outcomes.get("call", "skipped")
 
     def log_to(self, logger: Received) -> None:
-        """Show what *logger* receives in the report."""
+        """Show the traces of *logger* in the report."""
         if all(logger is not known for known in self.loggers):
             self.loggers.append(logger)
 
     def unreported(self, raised: Sequence[BaseException]) -> list[str]:
-        """Return the errors of requests without an answer that neither *raised* nor an earlier report shows."""
+        """Return errors of requests without an answer that are neither in *raised* nor in an earlier report."""
         self._reported.update(map(str, raised))
         errors = dict.fromkeys(str(error) for recorder in self.recorders for error in recorder.errors)
         new = [error for error in errors if error not in self._reported]
@@ -132,7 +132,7 @@ class TestState:
         return new
 
     def check(self) -> None:
-        """Fail where a reply function failed, a request had no reply, or a reply was not used."""
+        """Fail if a reply function failed, a request had no reply, or a reply was not used."""
         for script in self.scripts:
             try:
                 script.check()
@@ -141,11 +141,11 @@ class TestState:
 
     @property
     def duration(self) -> float:
-        """The seconds that the test took, with its fixtures."""
+        """The seconds that the test took, including its fixtures."""
         return sum(self._durations.values())
 
     def take(self, report: pytest.TestReport) -> None:
-        """Note the result of a phase of the test; where a part of it (a subtest) failed, all of it failed."""
+        """Note the result of a phase of the test; if a subtest failed, the whole phase failed."""
         phase = report.when or ""
         if self.outcomes.get(phase) != "failed":
             self.outcomes[phase] = report.outcome
@@ -154,7 +154,7 @@ class TestState:
             self.message = report.longreprtext
 
     def settle(self, keep: bool) -> None:
-        """Save what the test has recorded, if it is to be kept; the first error is raised when all is done."""
+        """Save the test's recordings, or drop them; raise the first error when all are done."""
         with self.closing:
             waiting, self.settling = self.settling, []
             for settle in waiting:
@@ -172,7 +172,7 @@ class Session:
         # Made before this plugin: conftest files are imported, and may send, before there is a session.
         self.network = network_of(config)
         self.refusals = 0
-        """Requests to Gemini that were refused before the present test."""
+        """The number of requests that were refused before the current test."""
         self.ledger = Ledger(getattr(config, "workerinput", {}).get(ATTRIBUTE, ""))
         self.records: list[JsonDict] = []
         self._report: WrittenReport | None = None
@@ -181,7 +181,7 @@ class Session:
         self._closing = ExitStack()
 
     def shown(self, path: Path) -> str:
-        """Return *path* as it is shown: from the root folder of the run where it is inside of it."""
+        """Return *path* for messages: relative to the root folder of the run if it is inside of it."""
         root = self.config.rootpath
         return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
@@ -197,18 +197,18 @@ class Session:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Give a worker of pytest-xdist the folder of the run's notes."""
+        """Pass the folder of the run's notes to a worker of pytest-xdist."""
         node.workerinput[ATTRIBUTE] = str(self.ledger.folder)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> Generator[None, Any, Any]:
-        """Note which parameters are the test's own."""
+        """Note which parameters are the test's own, and not a plugin's."""
         note_parameters(metafunc)
         return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, Any, Any]:
-        """Note the modules of which tests are left out."""
+        """Note the modules of which some tests are deselected."""
         before = list(items)
         result = yield
         kept = set(items)
@@ -233,7 +233,7 @@ class Session:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Begin a test, and let it send to Gemini if its marker allows that."""
+        """Begin a test, and allow it to send to Gemini if its marker does."""
         self.current = TestState()
         self.refusals = len(self.network.refused)
         if item.get_closest_marker(MARKER) is not None:
@@ -244,7 +244,7 @@ class Session:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self) -> Generator[None, Any, Any]:
-        """Fail a test whose scripts failed; add their errors to those of a test that failed for another reason."""
+        """Fail a test whose scripts failed; if it failed for another reason, add the errors of its scripts."""
         try:
             result = yield
         except BaseException as error:
@@ -256,7 +256,7 @@ class Session:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self) -> Generator[None, Any, Any]:
-        """Keep what a test has recorded if it passed, and its fixtures ended without an error."""
+        """Save the recordings of a test if it passed, and its fixtures ended without an error."""
         try:
             result = yield
         except BaseException:
@@ -267,7 +267,7 @@ class Session:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Add to the last report of a test what it did."""
+        """Add the test's record to its last report."""
         report = yield
         if self.settings.report:
             _escape_surrogates(report)
@@ -279,19 +279,19 @@ class Session:
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take what a test did, here or in a worker."""
+        """Collect the test's record, from this process or from a worker."""
         if data := getattr(report, ATTRIBUTE, None):
             self.records.append(data)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: object) -> None:
-        """Take what a worker of pytest-xdist has collected."""
+        """Collect the data of a worker of pytest-xdist."""
         if output := getattr(node, "workeroutput", {}).get(ATTRIBUTE):
             self.collected.add_from_wire(output)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Send what this worker has collected, or look for orphans and write the report."""
+        """In a worker, send the collected data; otherwise search for unused cassettes, and write the report."""
         if (output := getattr(self.config, "workeroutput", None)) is not None:
             output[ATTRIBUTE] = self.collected.to_wire()
             return
@@ -315,7 +315,7 @@ class Session:
         return f"maxim-gemini: record={mode}{', but CI is set: replaying only' if is_overruled else ''}"
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Write what was replayed, recorded, sent live, not used and missed."""
+        """Write the numbers of replayed, recorded, live, unused and missed answers."""
         if self.records or self._orphaned or self._report:
             from .terminal import write_summary
 
@@ -329,7 +329,7 @@ class Session:
             )
 
     def ended(self, recorder: EndedRecorder, plan: Plan | None = None) -> None:
-        """Count what *recorder* did."""
+        """Add the use of *recorder* to the test's record."""
         # Recorders that a test makes in a temporary folder don't belong to the run.
         if recorder in self.current.recorders or recorder.path.resolve().is_relative_to(self.config.rootpath):
             self.current.uses.append(use_of(recorder, self.shown(recorder.path.resolve()), plan))
@@ -369,16 +369,17 @@ class Session:
 
 
 class UnansweredRequests:
-    """The plugin that fails a test whose requests had no answer, before the report of each phase is made.
+    """A plugin that fails a test whose requests had no answer, before the report of each phase is made.
 
-    Only then is known what happened: the errors of unittest's classes go past the hooks that run a test.
+    Earlier it is not known whether the test has failed: the hooks that run a test do not see errors of unittest's
+    classes.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[Any]) -> None:
-        """Fail a test whose requests had no answer, even where the application swallowed the error."""
+        """Fail a test whose requests had no answer, even if the application swallowed the error."""
         error = call.excinfo.value if call.excinfo else None
         if call.when == "setup" and error is None:
             return  # the test will run: what its fixtures swallowed is reported with it
@@ -405,12 +406,12 @@ def session_of(config: pytest.Config) -> Session:
 
 
 def network_of(config: pytest.Config) -> Network:
-    """Return the network of the run, also before there is a session."""
+    """Return the network of the run, even before there is a session."""
     return config.stash.setdefault(_NETWORK, Network())
 
 
 def _escape_surrogates(report: pytest.TestReport) -> None:
-    """Write what UTF-8 lacks as escapes: one such test ends a whole run of pytest-xdist, and our report with it."""
+    """Escape lone surrogates: a single one in a report stops a whole run of pytest-xdist."""
     report.sections = [(name, _escaped(text)) for name, text in report.sections]
     text = report.longreprtext
     if text != _escaped(text):

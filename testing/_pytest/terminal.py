@@ -1,4 +1,4 @@
-"""The end of a run: the summary on the terminal, and the report of what was logged."""
+"""The end of a run: the summary on the terminal, and the report of the traces."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
     from .usage import Shared, Use
 
 ORDER: Final = ("missed", "refused", "not saved", "unused", "recorded", "old", "orphaned")
-"""The subjects of lines, the most urgent first."""
+"""The subjects of lines, in order of urgency."""
 SHOWN: Final = 10
-"""Lines on each subject, without -v."""
+"""Most lines on one subject, without -v."""
 
 
 _COLOURS: Final = {"missed": "red", "refused": "red", "recorded": "green"}
 
 
 class Line(NamedTuple):
-    """One line of the summary: its subject, and the rest."""
+    """One line of the summary: its subject and its text."""
 
     word: str
     text: str
 
 
 class WrittenReport(NamedTuple):
-    """The line about the report, and whether it could not be written."""
+    """The line about the report, and whether writing it failed."""
 
     text: str
     failed: bool = False
@@ -53,7 +53,7 @@ def write_summary(
     max_age: timedelta | None,
     report: WrittenReport | None,
 ) -> None:
-    """Write the summary, if there is anything in it."""
+    """Write the summary, unless it is empty."""
     tests = [TestRecord.from_wire(data) for data in records]
     lines = details(tests, orphaned, unused, max_age=max_age)
     if not lines and not report and not any(totals(tests).values()):
@@ -70,7 +70,7 @@ def write_summary(
 
 
 def write_report(path: Path, records: Iterable[Mapping[str, Any]], shown: str) -> WrittenReport:
-    """Write what the tests logged to *path*, which the returned line calls *shown*."""
+    """Write the traces of the tests to *path*, and return a line about it, with *shown* as its name."""
     from maxim_gemini.testing._report import TestTraces, write
 
     tests = [TestRecord.from_wire(data) for data in records]
@@ -106,12 +106,12 @@ def details(
     max_age: timedelta | None,
     now: datetime | None = None,
 ) -> list[Line]:
-    """Return a line for each fact that a reader may want to act on."""
+    """Return the lines of the summary, one for each problem or result."""
     records = list(records)
     uses = [(record.nodeid, use) for record in records for use in record.uses]
     lines = [line for nodeid, use in uses for line in _use(nodeid, use)]
     lines += [
-        Line("refused", f"{plural(record.refused, 'request')} of {record.nodeid}: it uses no recorder and no mock")
+        Line("refused", f"{plural(record.refused, 'request')} of {record.nodeid}: it uses neither recorder nor mock")
         for record in records
         if record.refused
     ]
@@ -131,7 +131,7 @@ def next_command(
     max_age: timedelta | None,
     now: datetime | None = None,
 ) -> str:
-    """Return the one command after which nothing is missed, unused or old; empty where nothing is now."""
+    """Return the command that records missing, unused and old answers again; empty if there are none."""
     uses = [
         (record.nodeid, use)
         for record in records
@@ -151,7 +151,7 @@ def next_command(
 
 
 def shortened(lines: Sequence[Line]) -> Iterator[Line]:
-    """Yield the first lines on each subject, and how many more there are."""
+    """Yield the first lines on each subject, and the number of further ones."""
     counts = Counter(line.word for line in lines)
     for word, count in counts.items():
         lines_of_word = [line for line in lines if line.word == word]
@@ -161,12 +161,12 @@ def shortened(lines: Sequence[Line]) -> Iterator[Line]:
 
 
 def plural(count: int, noun: str) -> str:
-    """Return *count* and *noun*, in the plural where it is not one."""
+    """Return *count* and *noun*, in the plural unless *count* is 1."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def age(recorded_at: str, now: datetime) -> timedelta | None:
-    """Return how long ago *recorded_at* was; `None` where it is no date."""
+    """Return the time since *recorded_at*; `None` if that is no date."""
     try:
         then = datetime.fromisoformat(recorded_at)
     except ValueError:
@@ -186,7 +186,7 @@ def _use(nodeid: str, use: Use) -> Iterator[Line]:
     if unused := use.counts.get("unused"):
         yield Line("unused", f"{use.cassette}: {plural(unused, 'answer')} not used by {nodeid}")
     if use.kept:
-        yield Line("not saved", f"{use.cassette}: {nodeid} did not pass; the file is as it was")
+        yield Line("not saved", f"{use.cassette}: {nodeid} did not pass; the file was not changed")
 
 
 def _recorded(uses: Iterable[Use]) -> Iterator[Line]:

@@ -1,8 +1,8 @@
-"""What the tests of a run use of their cassettes.
+"""The use of cassettes by the tests of a run.
 
-It is noted for each test, as plain data that the processes of pytest-xdist exchange, and put together at the end of the
-run. What several tests share counts as unused only where every test that may use it is known. Other plugins keep their
-cassettes in the same folders: those are left alone.
+It is noted for each test as plain data, which the processes of pytest-xdist exchange, and combined at the end of the
+run. Answers of a shared cassette only count as unused if all tests that may use it are known. Cassettes of other
+plugins in the same folders are ignored.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 COUNTS: Final = ("replayed", "recorded", "live", "unused", "missed")
 LONGEST_TURN: Final = 600
-"""Seconds that a test waits for another one that records into the same cassette."""
+"""Seconds for which a test waits for another one that records into the same cassette."""
 
 _OURS: Final = b"# Recorded by maxim-gemini"
 
@@ -46,33 +46,33 @@ class Use:
     """One use of one cassette by one test."""
 
     cassette: str
-    """The file, from the root folder of the run where it is inside of it."""
+    """The file, relative to the root folder of the run if it is inside of it."""
     record: str = "none"
     counts: Mapping[str, int] = field(default_factory=dict[str, int])
-    """How many answers were replayed, recorded, live, unused; how many requests were missed."""
+    """The numbers of replayed, recorded, live, unused and missed answers."""
     recorded_at: str = ""
-    """ISO 8601; empty where the file has no date."""
+    """The date of the recording, in ISO 8601; empty if the file has none."""
     kept: bool = False
-    """The test failed, so what it recorded was dropped and the file stayed as it was."""
+    """Whether the test failed, so that its recording was dropped and the file was not changed."""
     exists: bool = True
-    """There is a file, now that the test is over."""
+    """Whether there is a file after the test."""
     target: str = ""
-    """What to run to record the cassette again; empty where that is not known."""
+    """The tests to run to record the cassette again; empty if that is not known."""
     bundled: bool = False
-    """It came with this package: nothing can be recorded into it."""
+    """Whether it comes with this package, so that nothing can be recorded into it."""
     shared: bool = False
-    """Other tests of the run may use it, too: what is unused is judged when all are done."""
+    """Whether other tests of the run may use it, too: unused answers are only known at the end of the run."""
     strict: bool = False
     requested: Mapping[str, int] = field(default_factory=dict[str, int])
-    """How often each request was replayed or recorded, by fingerprint; of a shared cassette."""
+    """For a shared cassette: how often each request was replayed or recorded, by fingerprint."""
     unplayed: Mapping[str, int] = field(default_factory=dict[str, int])
-    """How many further answers to each request there are."""
+    """For a shared cassette: the number of unused answers to each request, by fingerprint."""
     ignore: Sequence[str] = ()
 
 
 @dataclass(slots=True)
 class TestRecord:
-    """What one test did with cassettes, and what it logged."""
+    """The record of one test: its use of cassettes, and its traces."""
 
     __test__ = False
 
@@ -80,9 +80,9 @@ class TestRecord:
     uses: list[Use] = field(default_factory=list[Use])
     traces: list[JsonDict] = field(default_factory=list[JsonDict])
     logged: bool = False
-    """The test had a logger of ours, so it belongs in the report even without a trace."""
+    """Whether the test had a `FakeLogger`, so that it is in the report even without a trace."""
     refused: int = 0
-    """Requests to Gemini that no recorder and no mock took, and that were not sent."""
+    """The number of refused requests: they used neither a recorder nor a mock."""
     outcome: str = "passed"
     duration: float = 0.0
     message: str = ""
@@ -108,7 +108,7 @@ def totals(records: Iterable[TestRecord]) -> dict[str, int]:
 
 
 def use_of(recorder: EndedRecorder, shown: str, plan: Plan | None = None) -> Use:
-    """Return what *recorder* did, whose file is shown as *shown*; a bundled one has its name, and no age."""
+    """Return the use of *recorder*'s cassette, with *shown* as its name; a bundled one has its own name, no date."""
     counts = {name: getattr(recorder.outcome, name) for name in COUNTS}
     mode = plan.record if plan else recorder.record
     use = Use(shown, mode, counts, exists=recorder.path.exists())
@@ -132,7 +132,7 @@ def use_of(recorder: EndedRecorder, shown: str, plan: Plan | None = None) -> Use
 
 
 def of_test(use: Use, *, passed: bool) -> Use:
-    """Return *use* as it counts for the run: a test that did not pass may have stopped before its other requests."""
+    """Return *use* as it counts for the run: a test that did not pass may have stopped before further requests."""
     return use if passed else replace(use, counts={**use.counts, "unused": 0})
 
 
@@ -144,7 +144,7 @@ def logged_traces(loggers: Iterable[Received]) -> list[JsonDict]:
 
 
 class Ledger:
-    """What the tests of a run have recorded, in all its processes: how many answers to each request of a cassette."""
+    """The answers recorded in a run, in all its processes: their number for each request of a cassette."""
 
     def __init__(self, folder: str = "") -> None:
         self.folder = Path(folder or Path(tempfile.gettempdir()) / f"maxim-gemini-run-{uuid4().hex}")
@@ -152,7 +152,7 @@ class Ledger:
 
     @contextmanager
     def turn(self, path: Path) -> Generator[None]:
-        """Wait until no other test records into the cassette *path*."""
+        """Wait until no other test records into the cassette *path*; hold that turn in the block."""
         from filelock import Timeout
 
         from maxim_gemini.testing._cassette.store import lock_of
@@ -169,7 +169,7 @@ class Ledger:
             lock.release()
 
     def fresh(self, path: Path) -> dict[str, int]:
-        """Return what was recorded into the cassette *path*."""
+        """Return the numbers of answers recorded into the cassette *path*, by fingerprint."""
         try:
             counts: dict[str, int] = json.loads(self._page(path).read_text())
         except FileNotFoundError:
@@ -177,12 +177,12 @@ class Ledger:
         return counts
 
     def note(self, path: Path, counts: Mapping[str, int]) -> None:
-        """Note what a test has recorded into the cassette *path*, or replayed of what others recorded, in its turn."""
+        """Note the answers that a test has recorded into the cassette *path*, or used of other tests' recordings."""
         self.folder.mkdir(mode=0o700, exist_ok=True)
         self._page(path).write_text(json.dumps(Counter(self.fresh(path)) | Counter(counts)))
 
     def close(self) -> None:
-        """Remove the notes, unless they are another process's."""
+        """Remove the notes, unless another process owns them."""
         if self._owner == os.getpid():
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -193,7 +193,7 @@ class Ledger:
 
 
 class Shared(NamedTuple):
-    """A cassette that several tests may use, and what they left unused together."""
+    """A cassette that several tests may use, and the answers that none of them has used."""
 
     cassette: str
     tests: list[str]
@@ -204,9 +204,9 @@ class Shared(NamedTuple):
 
 
 def unused_of_shared(records: Iterable[TestRecord], is_whole: Callable[[str], bool]) -> list[Shared]:
-    """Return the shared cassettes of which the tests of this run left something unused.
+    """Return the shared cassettes with answers that no test of this run has used.
 
-    Only those count for which *is_whole* is true: all their tests have run and passed.
+    Only cassettes for which *is_whole* is true are returned: all their tests have run and passed.
     """
     return [
         Shared(
@@ -223,7 +223,7 @@ def unused_of_shared(records: Iterable[TestRecord], is_whole: Callable[[str], bo
 
 
 def rewritten(records: Iterable[TestRecord], is_whole: Callable[[str], bool]) -> dict[str, tuple[dict[str, int], Use]]:
-    """Return how often each request was sent, by shared cassette that all its tests have recorded again."""
+    """Return how often each request was sent, for shared cassettes that all their tests have recorded again."""
     return {
         cassette: (dict(_most(use.requested for _, use in uses)), uses[0][1])
         for cassette, uses in _by_cassette(records).items()
@@ -264,7 +264,7 @@ def _most(counts: Iterable[Mapping[str, int]]) -> Counter[str]:
 
 
 class Coverage:
-    """What a run has seen of the tests of each module, folder and cassette."""
+    """The part of each module, folder and cassette's tests that a run has collected."""
 
     def __init__(
         self,
@@ -284,10 +284,10 @@ class Coverage:
         for record in records:
             self._used.setdefault(record.nodeid, set()).update(str(root / use.cassette) for use in record.uses)
         self.whole = collected.modules - collected.partial
-        """The files of which every test was collected."""
+        """The files of which all tests were collected."""
 
     def knows_cassettes_of(self, module: str) -> bool:
-        """Return whether the cassette of every test of *module* is known."""
+        """Return whether the cassettes of all tests in *module* are known."""
         unknown = (
             nodeid not in self._used and not test.named and not Path(test.own).exists()
             for nodeid, test in self._tests.items()
@@ -301,7 +301,7 @@ class Coverage:
         return all(self.knows_cassettes_of(str(path)) for path in files)
 
     def is_whole(self, cassette: str) -> bool:
-        """Return whether every test that uses *cassette* has run in this run, and passed."""
+        """Return whether all tests that use *cassette* have run in this run, and passed."""
         modules = {self._tests[n].module for n, used in self._used.items() if cassette in used and n in self._tests}
         return all(
             module in self.whole
@@ -323,7 +323,7 @@ class Coverage:
         return test.named == cassette if test.named else not Path(test.own).exists()
 
     def orphans(self, used: Container[Path]) -> list[Path]:
-        """Return the cassettes beside the test files that are not *used*, as far as that can be known."""
+        """Return the cassettes beside the test files that are certain not to be *used*."""
         cassettes: list[Path] = []
         for home in {Path(module).parent for module in self._collected.modules}:
             for folder in (path for path in (home / self._folder).glob("*") if path.is_dir()):

@@ -48,7 +48,7 @@ _claiming = threading.Lock()
 
 
 class GeminiRecorder:
-    """Records the Gemini traffic of a `with` block once, and replays it offline from then on.
+    """Records the Gemini traffic of a `with` block once, and replays it offline afterwards.
 
     It records all requests that google-genai sends in the block, whichever client sends them.
 

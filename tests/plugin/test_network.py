@@ -63,7 +63,7 @@ def test_what_no_recorder_takes_is_refused(plain: pytest.Pytester, where: str) -
     result = plain.runpytest_inprocess()
     result.assert_outcomes(passed=1)
     assert tail(result).splitlines()[-1] == (
-        "refused   1 request of test_it.py::test_it: it uses no recorder and no mock"
+        "refused   1 request of test_it.py::test_it: it uses neither recorder nor mock"
     )
 
 

@@ -207,7 +207,7 @@ def test_a_recording_of_a_test_that_failed_is_not_kept(suite: pytest.Pytester, g
     assert file.read_bytes() == before
     assert tail(result).splitlines() == [
         "0 replayed, 0 recorded, 1 live, 0 unused, 0 missed (1 cassette)",
-        "not saved cassettes/test_chat/test_hi.yaml: test_chat.py::test_hi did not pass; the file is as it was",
+        "not saved cassettes/test_chat/test_hi.yaml: test_chat.py::test_hi did not pass; the file was not changed",
     ]
 
 
@@ -332,7 +332,7 @@ def test_a_recording_that_is_refused_is_not_counted(suite: pytest.Pytester, gemi
     result.stdout.fnmatch_lines(["*test_hi.yaml was not saved, because secrets are in it:", "*a Google API key in *"])
     assert tail(result).splitlines() == [
         "0 replayed, 0 recorded, 1 live, 0 unused, 0 missed (1 cassette)",
-        "not saved cassettes/test_chat/test_hi.yaml: test_chat.py::test_hi did not pass; the file is as it was",
+        "not saved cassettes/test_chat/test_hi.yaml: test_chat.py::test_hi did not pass; the file was not changed",
     ]
 
 

@@ -35,7 +35,7 @@ def test_each_line_names_the_file_and_the_test() -> None:
     ]
     assert details([test_of("test_x.py::test_y", *uses)], ["d.yaml"], max_age=None) == [
         Line("missed", "a.yaml: no answer to 1 request of test_x.py::test_y"),
-        Line("not saved", "c.yaml: test_x.py::test_y did not pass; the file is as it was"),
+        Line("not saved", "c.yaml: test_x.py::test_y did not pass; the file was not changed"),
         Line("unused", "a.yaml: 2 answers not used by test_x.py::test_y"),
         Line("recorded", "b.yaml: 3 answers"),
         Line("orphaned", "d.yaml: no test uses it"),
