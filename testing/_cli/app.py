@@ -92,7 +92,7 @@ def root(
 )
 def demo(
     live: Annotated[bool, typer.Option("--live", help="Call the real API; needs GEMINI_API_KEY.")] = False,
-    __A__: Annotated[str | None, typer.Option(help="The model for --live.", metavar="NAME")] = None,
+    model: Annotated[str | None, typer.Option(help="The model for --live.", metavar="NAME")] = None,
     as_json: Json = False,
 ) -> None:
     """Run a chat, and show the trace of it in Maxim.
