@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from maxim_gemini.testing._http import wire
-from maxim_gemini.testing._json_types import is_list, is_object
+from maxim_gemini.testing._json_types import JsonDict, is_list, is_object
 
 from . import interaction_describing
 from .lines import Line, call_text, json_text, media_text, merged
@@ -146,5 +146,5 @@ def _listed(value: Json) -> list[Json]:
     return [value] if value else []
 
 
-def _get(members: dict[str, Json], *names: str) -> Json:
+def _get(members: JsonDict, *names: str) -> Json:
     return next((members[name] for name in names if name in members), None)

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from maxim_gemini.testing._cassette.messages import size_of
-from maxim_gemini.testing._json_types import is_object, mapping
+from maxim_gemini.testing._json_types import JsonDict, is_object, mapping
 
 from .lines import Line, call_text
 
@@ -63,7 +63,7 @@ def lines(session: WebsocketSession) -> list[Line]:
     ]
 
 
-def answer(session: WebsocketSession) -> dict[str, Any]:
+def answer(session: WebsocketSession) -> JsonDict:
     """Return the parts of the server's messages to compare: texts, transcriptions, calls, amount of sound, the end."""
     texts: dict[str, str] = {}
     sound = 0
@@ -94,7 +94,7 @@ def _lines(frame: StoredFrame) -> Iterator[tuple[Line, int]]:
         yield from _received(value, frame)
 
 
-def _received(value: dict[str, Any], frame: StoredFrame) -> Iterator[tuple[Line, int]]:
+def _received(value: JsonDict, frame: StoredFrame) -> Iterator[tuple[Line, int]]:
     content = value.get("serverContent")
     for name, member in value.items():
         if name == "toolCall":
@@ -116,7 +116,7 @@ def _received(value: dict[str, Any], frame: StoredFrame) -> Iterator[tuple[Line,
             yield Line(name, "" if member is True else _json(member)), 0
 
 
-def _part(part: dict[str, Any], slices: Iterator[int]) -> tuple[Line, int]:
+def _part(part: JsonDict, slices: Iterator[int]) -> tuple[Line, int]:
     if "text" in part:
         return Line("thought" if part.get("thought") else "model", str(part["text"])), 0
     if is_object(blob := part.get("inlineData")):

@@ -20,15 +20,23 @@ from .exchange import COMPLETE, Chunk, Response
 from .routes import check_blocks, detour, route_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+    from types import ModuleType
 
+    # httpx2 has the same names: httpx's types stand for those of both, as httpcore's do for those of httpcore2.
+    import httpcore
+    import httpx
     from vcr.request import Request
 
-Library = Any
-"""`httpx` or `httpx2`: two modules with the same names."""
+    Handle = Callable[[httpx.HTTPTransport, httpx.Request], httpx.Response]
+    AsyncHandle = Callable[[httpx.AsyncHTTPTransport, httpx.Request], Awaitable[httpx.Response]]
+    Send = Callable[..., httpx.Response]
+    AsyncSend = Callable[..., Awaitable[httpx.Response]]
+    Pool = Callable[[httpcore.ConnectionPool, httpcore.Request], httpcore.Response]
+    AsyncPool = Callable[[httpcore.AsyncConnectionPool, httpcore.Request], Awaitable[httpcore.Response]]
 
 
-def patches(library: Library) -> Iterable[Patch]:
+def patches(library: ModuleType) -> Iterable[Patch]:
     """Return what is patched in *library*."""
     return (
         Patch(library.HTTPTransport, "handle_request", functools.partial(_routing, library)),
@@ -38,23 +46,23 @@ def patches(library: Library) -> Iterable[Patch]:
     )
 
 
-def _refusing(library: Library, send: Callable[..., Any]) -> Callable[..., Any]:
-    def send_unless_refused(self: object, request: object, **options: Any) -> Any:
+def _refusing(library: ModuleType, send: Send) -> Send:
+    def send_unless_refused(self: httpx.Client, request: httpx.Request, **options: Any) -> httpx.Response:
         _check_closed(library, self, request)
         return send(self, request, **options)
 
     return send_unless_refused
 
 
-def _async_refusing(library: Library, send: Callable[..., Any]) -> Callable[..., Any]:
-    async def send_unless_refused(self: object, request: object, **options: Any) -> Any:
+def _async_refusing(library: ModuleType, send: AsyncSend) -> AsyncSend:
+    async def send_unless_refused(self: httpx.AsyncClient, request: httpx.Request, **options: Any) -> httpx.Response:
         _check_closed(library, self, request)
         return await send(self, request, **options)
 
     return send_unless_refused
 
 
-def _check_closed(library: Library, client: Any, request: Any) -> None:
+def _check_closed(library: ModuleType, client: httpx.Client | httpx.AsyncClient, request: httpx.Request) -> None:
     """Refuse what a closed client is to send to Gemini: its own error would hide that the test lacks a recorder.
 
     google-genai closes its client when it is collected, as in `genai.Client().models.generate_content(...)`.
@@ -63,7 +71,7 @@ def _check_closed(library: Library, client: Any, request: Any) -> None:
         check_blocks(str(request.url))
 
 
-def core_patches(core: Library) -> Iterable[Patch]:
+def core_patches(core: ModuleType) -> Iterable[Patch]:
     """Return what is patched in httpcore, or httpcore2."""
     return (
         Patch(core.ConnectionPool, "handle_request", _checking, below_others=True),
@@ -71,29 +79,31 @@ def core_patches(core: Library) -> Iterable[Patch]:
     )
 
 
-def _checking(handle_request: Callable[..., Any]) -> Callable[..., Any]:
-    def handle_checked_request(self: object, request: object) -> Any:
+def _checking(handle_request: Pool) -> Pool:
+    def handle_checked_request(self: httpcore.ConnectionPool, request: httpcore.Request) -> httpcore.Response:
         check_blocks(_address(request))
         return handle_request(self, request)
 
     return handle_checked_request
 
 
-def _async_checking(handle_async_request: Callable[..., Any]) -> Callable[..., Any]:
-    async def handle_checked_request(self: object, request: object) -> Any:
+def _async_checking(handle_async_request: AsyncPool) -> AsyncPool:
+    async def handle_checked_request(
+        self: httpcore.AsyncConnectionPool, request: httpcore.Request
+    ) -> httpcore.Response:
         check_blocks(_address(request))
         return await handle_async_request(self, request)
 
     return handle_checked_request
 
 
-def _address(request: Any) -> str:
+def _address(request: httpcore.Request) -> str:
     host = request.url.host.decode("ascii")
     return f"{request.url.scheme.decode('ascii')}://{f'[{host}]' if ':' in host else host}"
 
 
-def _routing(library: Library, handle_request: Callable[..., Any]) -> Callable[..., Any]:
-    def handle_routed_request(self: object, request: Any) -> Any:
+def _routing(library: ModuleType, handle_request: Handle) -> Handle:
+    def handle_routed_request(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
         route = route_for(library.__name__, str(request.url), request.headers)
         if route is None:
             return handle_request(self, request)
@@ -107,8 +117,8 @@ def _routing(library: Library, handle_request: Callable[..., Any]) -> Callable[.
     return handle_routed_request
 
 
-def _async_routing(library: Library, handle_async_request: Callable[..., Any]) -> Callable[..., Any]:
-    async def handle_routed_request(self: object, request: Any) -> Any:
+def _async_routing(library: ModuleType, handle_async_request: AsyncHandle) -> AsyncHandle:
+    async def handle_routed_request(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
         route = route_for(library.__name__, str(request.url), request.headers)
         if route is None:
             return await handle_async_request(self, request)
@@ -122,7 +132,7 @@ def _async_routing(library: Library, handle_async_request: Callable[..., Any]) -
     return handle_routed_request
 
 
-def _sent(request: Any, body: bytes) -> Request:
+def _sent(request: httpx.Request, body: bytes) -> Request:
     from vcr.request import Request  # not with this module: it is loaded with httpx, in runs without any recording
 
     return Request(request.method.upper(), str(request.url), body or None, dict(request.headers.items()))
@@ -131,22 +141,25 @@ def _sent(request: Any, body: bytes) -> Request:
 # From memory
 
 
-def _played(library: Library, answer: Response | Delivery, request: Any, base: object, kind: object) -> Any:
+def _played(
+    library: ModuleType, answer: Response | Delivery, request: httpx.Request, base: type, kind: type
+) -> httpx.Response:
     delivery = answer if isinstance(answer, Delivery) else Delivery.of(answer)
     timeouts: dict[str, float | None] = request.extensions.get("timeout") or {}
     reason = {"reason_phrase": delivery.reason.encode()} if delivery.reason else {}
-    return library.Response(
+    response: httpx.Response = library.Response(
         delivery.status,
         headers=[(name.encode(), value.encode()) for name, value in delivery.headers_sent],
         stream=_as(base, kind)(library, delivery, timeouts.get("read")),
         extensions={"http_version": b"HTTP/1.1", **reason},
     )
+    return response
 
 
 class _Body:
     """A body out of memory, read by one who has *patience* for so many seconds of silence."""
 
-    def __init__(self, library: Library, delivery: Delivery, patience: float | None) -> None:
+    def __init__(self, library: ModuleType, delivery: Delivery, patience: float | None) -> None:
         self._library = library
         self._delivery = delivery
         self._patience = patience
@@ -182,7 +195,7 @@ class _AsyncPlayed(_Body):
         self._finish()
 
 
-def _error(library: Library, breakage: Breakage) -> Exception:
+def _error(library: ModuleType, breakage: Breakage) -> Exception:
     error: Exception
     match breakage:
         case "timeout":
@@ -199,7 +212,7 @@ def _error(library: Library, breakage: Breakage) -> Exception:
 # Live
 
 
-def _watched(library: Library, response: Any, live: Live, base: Any, kind: Any) -> Any:
+def _watched(library: ModuleType, response: httpx.Response, live: Live, base: type, kind: type) -> httpx.Response:
     headers = tuple((text_of(name), text_of(value)) for name, value in response.headers.raw)
     reason: bytes | None = response.extensions.get("reason_phrase")
     reason_phrase = response.reason_phrase if reason is None else text_of(reason)
@@ -209,7 +222,7 @@ def _watched(library: Library, response: Any, live: Live, base: Any, kind: Any) 
 
 
 class _Watched:
-    def __init__(self, stream: Any, live: Live) -> None:
+    def __init__(self, stream: httpx.SyncByteStream, live: Live) -> None:
         self._stream = stream
         self._live = live
 
@@ -229,7 +242,7 @@ class _Watched:
 
 
 class _AsyncWatched:
-    def __init__(self, stream: Any, live: Live) -> None:
+    def __init__(self, stream: httpx.AsyncByteStream, live: Live) -> None:
         self._stream = stream
         self._live = live
 
@@ -248,7 +261,7 @@ class _AsyncWatched:
         await self._stream.aclose()
 
 
-def _decoded(library: Library, headers: Headers, chunks: Iterable[Chunk]) -> tuple[Chunk, ...]:
+def _decoded(library: ModuleType, headers: Headers, chunks: Iterable[Chunk]) -> tuple[Chunk, ...]:
     """Undo the body's encoding with the library's own decoders, as far as the body goes."""
     arrived = [0.0]
 
@@ -267,6 +280,6 @@ def _decoded(library: Library, headers: Headers, chunks: Iterable[Chunk]) -> tup
 
 
 @functools.cache
-def _as(base: Any, kind: Any) -> Any:
+def _as(base: type, kind: type) -> Any:
     # The clients insist on streams of their library's own class.
     return type(kind.__name__, (kind, base), {})

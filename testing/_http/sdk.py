@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
 
     from google.genai import Client
+    from tenacity import RetryCallState
 
 _PROJECT = "replayed-project"
 _TOKEN = "replayed-token"
@@ -38,7 +39,7 @@ MADE_UP_KEY = "replayed-key"
 
 def patches(module: ModuleType) -> Iterable[Patch]:
     """Return the patches of `google.genai._api_client`."""
-    client: Any = module.BaseApiClient
+    client = module.BaseApiClient
     yield Patch(module, "time", _unhurried_time)
     yield Patch(module, "asyncio", _unhurried_asyncio)
     for names in (("load_auth", "_load_auth"), ("refresh_auth", "_refresh_auth")):
@@ -63,7 +64,7 @@ def _skips_wait(seconds: float) -> bool:
 
 
 def _unhurried_retries(wait: Callable[..., float]) -> Callable[..., float]:
-    def seconds_to_wait(self: object, retry_state: Any) -> float:
+    def seconds_to_wait(self: object, retry_state: RetryCallState) -> float:
         seconds = wait(self, retry_state)
         owner = getattr(retry_state.fn, "__module__", "")
         return 0.0 if owner == "google.genai._api_client" and _skips_wait(seconds) else seconds
@@ -151,7 +152,7 @@ async def aclose(client: Any) -> None:
         await client._api_client._async_httpx_client.aclose()
 
 
-def _without_client_certificate(uses_google_auth: Callable[[Any], bool]) -> Callable[[Any], bool]:
+def _without_client_certificate(uses_google_auth: Callable[[object], bool]) -> Callable[[object], bool]:
     # With a client certificate requests go over google-auth's own session, past every library that is patched.
     def uses_google_auth_live(self: object) -> bool:
         return not _hides_credentials() and uses_google_auth(self)
@@ -187,8 +188,8 @@ def _made_up_key(make: Callable[..., None]) -> Callable[..., None]:
     return make_with_a_key
 
 
-def _made_up_credentials(load_auth: Callable[..., Any]) -> Callable[..., Any]:
-    def load_or_make_up(*, project: str | None) -> Any:
+def _made_up_credentials(load_auth: Callable[..., tuple[Credentials, str]]) -> Callable[..., tuple[Credentials, str]]:
+    def load_or_make_up(*, project: str | None) -> tuple[Credentials, str]:
         if _hides_credentials():
             return ReplayedCredentials(), project or _PROJECT
         return load_auth(project=project)
@@ -196,8 +197,8 @@ def _made_up_credentials(load_auth: Callable[..., Any]) -> Callable[..., Any]:
     return load_or_make_up
 
 
-def _made_up_token(refresh_auth: Callable[..., Any]) -> Callable[..., Any]:
-    def refresh_or_make_up(credentials: Any) -> Any:
+def _made_up_token(refresh_auth: Callable[[Credentials], Credentials]) -> Callable[[Credentials], Credentials]:
+    def refresh_or_make_up(credentials: Any) -> Any:  # google-auth is not typed: its `token` is `None`
         if _hides_credentials():
             credentials.token = _TOKEN
             return credentials

@@ -57,7 +57,7 @@ class Flow:
             return Client(api_key=api_key, http_options=options)
         from google.oauth2.credentials import Credentials
 
-        token: Any = Credentials(token="any-token")  # type: ignore[no-untyped-call]
+        token = Credentials(token="any-token")  # type: ignore[no-untyped-call]
         return Client(
             vertexai=True, project="any-project", location="us-central1", credentials=token, http_options=options
         )

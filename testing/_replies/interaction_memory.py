@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from .interaction_steps import compact
 from .interaction_writing import (
@@ -20,6 +20,8 @@ from .interaction_writing import (
 from .model import Document, Failure, InteractionSettings, InteractionStep, Reply
 
 if TYPE_CHECKING:
+    from maxim_gemini.testing._json_types import JsonDict
+
     from .render import Answer
     from .request import GeminiRequest
 
@@ -32,7 +34,7 @@ class _Kept:
     """One interaction."""
 
     reply: Reply
-    input_steps: list[dict[str, Any]]
+    input_steps: list[JsonDict]
     """Its input, as steps."""
     size: int
     is_running: bool

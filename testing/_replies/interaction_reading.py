@@ -11,7 +11,7 @@ from operator import add
 from typing import TYPE_CHECKING, Any, Final
 
 from maxim_gemini.testing._http import wire
-from maxim_gemini.testing._json_types import is_list, is_object
+from maxim_gemini.testing._json_types import JsonDict, is_list, is_object
 from maxim_gemini.testing.exceptions import ScriptError
 
 from . import assembly
@@ -142,16 +142,16 @@ def _stream(data: bytes, backend: Backend) -> Reply:
     return reduce(add, replies, settings)
 
 
-def _by_name(event: Json, expected: list[dict[str, Any]]) -> Json:
+def _by_name(event: Json, expected: list[JsonDict]) -> Json:
     """Return *event* with its names in the order of the *expected* one that equals it: some are sorted."""
     return next((one for one in expected if one == event), event)
 
 
-def _events_of(data: bytes) -> tuple[int, list[dict[str, Any]], bool]:
+def _events_of(data: bytes) -> tuple[int, list[JsonDict], bool]:
     """Return how many comments come first, the events, and whether the stream ends with [DONE]."""
     blocks = wire.split_events(data)
     ahead = next((position for position, block in enumerate(blocks) if block != b": keep-alive\n\n"), len(blocks))
-    events: list[dict[str, Any]] = []
+    events: list[JsonDict] = []
     for block in blocks[ahead:]:
         text = wire.event_data(block) or ""
         if text == "[DONE]":
@@ -163,7 +163,7 @@ def _events_of(data: bytes) -> tuple[int, list[dict[str, Any]], bool]:
     return ahead, events, False
 
 
-def _groups(events: list[dict[str, Any]], word: str, schema: Schema, backend: Backend, index: int) -> list[Reply]:
+def _groups(events: list[JsonDict], word: str, schema: Schema, backend: Backend, index: int) -> list[Reply]:
     """Return the steps among *events*, numbered from *index*, in words; what has none stays an event."""
     replies: list[Reply] = []
     before: Json = {}
@@ -191,9 +191,7 @@ def _groups(events: list[dict[str, Any]], word: str, schema: Schema, backend: Ba
     return replies
 
 
-def _group(
-    group: list[dict[str, Any]], start: Json, index: int, word: str, schema: Schema, backend: Backend
-) -> Reply | None:
+def _group(group: list[JsonDict], start: Json, index: int, word: str, schema: Schema, backend: Backend) -> Reply | None:
     """Return the events of one step in words, where those stream exactly so."""
     deltas = [event.get("delta") for event in group[1:-1]]
     name = "step" if word == "step" else "content"

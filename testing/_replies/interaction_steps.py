@@ -18,7 +18,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from maxim_gemini.testing._json_types import is_object
+from maxim_gemini.testing._json_types import JsonDict, is_object
 
 from .model import NOTHING, Event, InteractionStep
 
@@ -196,7 +196,7 @@ def streamed(step: Json, *, on_vertex: bool = False, sizes: tuple[int, ...] | No
         return Streamed({"type": kind}, tuple(_thought_deltas(step)))
     signature = {} if on_vertex and kind == "function_call" else {"signature": ""}
     head = {name: value for name, value in ({**step, **signature}).items() if name in _HEAD}
-    start: dict[str, Any] = {name: head[name] for name in _HEAD if name in head}
+    start: JsonDict = {name: head[name] for name in _HEAD if name in head}
     if kind == "function_call" and "arguments" in step:
         signed = ({"signature": step["signature"], "type": "thought_signature"},) if step.get("signature") else ()
         arguments = {"arguments": compact(step["arguments"]), "type": "arguments_delta"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from .interaction_steps import whole
 from .model import NOTHING, Event
@@ -10,6 +10,8 @@ from .usage import IMAGE_TOKENS, text_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from maxim_gemini.testing._json_types import JsonDict
 
     from .model import Json, Step
     from .request import GeminiRequest
@@ -36,7 +38,7 @@ _ORDER: Final = (
 )  # fmt: skip
 
 
-def interaction_usage(steps: tuple[Step, ...], request: GeminiRequest, style: Style) -> dict[str, Any]:
+def interaction_usage(steps: tuple[Step, ...], request: GeminiRequest, style: Style) -> JsonDict:
     """Return what *steps* and *request* count: as the reply's own `usage` has it, else estimated."""
     own = _own(steps)
     parts = _made(steps)
@@ -44,7 +46,7 @@ def interaction_usage(steps: tuple[Step, ...], request: GeminiRequest, style: St
     prompt["text"] = (
         prompt.get("text", 0) + text_tokens(request.system) + text_tokens(str(request.field("tools") or ""))
     )
-    counted: dict[str, Any] = {
+    counted: JsonDict = {
         "total_input_tokens": max(1, sum(prompt.values())),
         **({} if style.on_vertex else {"total_cached_tokens": 0}),
         "total_output_tokens": sum(_by_modality(parts["output"]).values()),
@@ -60,13 +62,13 @@ def interaction_usage(steps: tuple[Step, ...], request: GeminiRequest, style: St
         counted.setdefault("output_tokens_by_modality", _listed(pictures or {"text": counted["total_output_tokens"]}))
     added = ("total_input_tokens", "total_output_tokens", "total_thought_tokens", "total_tool_use_tokens")
     counted.setdefault("total_tokens", sum(counted.get(name, 0) for name in added))
-    known: dict[str, Any] = {name: counted[name] for name in _ORDER if name in counted}
+    known: JsonDict = {name: counted[name] for name in _ORDER if name in counted}
     return {**known, **{name: value for name, value in counted.items() if name not in known}}
 
 
-def _own(steps: tuple[Step, ...]) -> dict[str, Any]:
+def _own(steps: tuple[Step, ...]) -> JsonDict:
     usages = [step.usage for step in steps if isinstance(step, Event) and step.usage]
-    own: dict[str, Any] = {}
+    own: JsonDict = {}
     for name, value in (usages[-1] if usages else NOTHING).items():
         if name in _COUNTS:
             own[_COUNTS[name]] = value
@@ -97,5 +99,5 @@ def _by_modality(contents: Iterable[Json]) -> dict[str, int]:
     return counts
 
 
-def _listed(counts: dict[str, int]) -> list[dict[str, Any]]:
+def _listed(counts: dict[str, int]) -> list[JsonDict]:
     return [{"modality": modality, "tokens": tokens} for modality, tokens in counts.items()]

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from maxim_gemini.testing._http import wire
-from maxim_gemini.testing._json_types import is_list, is_object
+from maxim_gemini.testing._json_types import JsonDict, is_list, is_object
 from maxim_gemini.testing.exceptions import ScriptError
 
 from .failures import error_body
@@ -119,7 +119,7 @@ def finished(reply: Reply, request: GeminiRequest, ordinal: int) -> Reply:
     seed = hashlib.sha256(request.resource.encode() + request.body + str(ordinal).encode()).digest()
     steps = _with_thought(reply.steps, seed) if request.model else reply.steps
     moment = (_EPOCH + timedelta(seconds=ordinal)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    made: dict[str, Any] = {
+    made: JsonDict = {
         "id": _id(seed, request, style),
         "status": _status(replace(reply, interaction=settings)),
         "usage": interaction_usage(steps, request, style),
@@ -231,7 +231,7 @@ def _phrase(status: int) -> str:
     return http.HTTPStatus(status).phrase if status in set(http.HTTPStatus) else "Unknown"
 
 
-def error_fields(failure: Failure) -> dict[str, Any]:
+def error_fields(failure: Failure) -> JsonDict:
     """Return an error as an interaction has it: its code is a name."""
     phrase = _phrase(failure.code)
     code = failure.status or code_of(failure.code)
@@ -263,16 +263,16 @@ def _plain(reply: Reply, request: GeminiRequest) -> Iterator[Sent]:
         yield Disconnect()
 
 
-def interaction_json(reply: Reply, request: GeminiRequest) -> dict[str, Any]:
+def interaction_json(reply: Reply, request: GeminiRequest) -> JsonDict:
     """Return a finished *reply* as a plain answer's JSON."""
     settings = reply.interaction or InteractionSettings()
     steps = steps_of(reply)
-    shown: dict[str, Any] = {settings.schema: outputs(steps) if settings.schema == "outputs" else steps}
+    shown: JsonDict = {settings.schema: outputs(steps) if settings.schema == "outputs" else steps}
     shown = shown if steps else {}
     return ordered({**_shown_fields(reply, request), **shown}, _ORDER)
 
 
-def _shown_fields(reply: Reply, request: GeminiRequest) -> dict[str, Any]:
+def _shown_fields(reply: Reply, request: GeminiRequest) -> JsonDict:
     fields = dict(reply.interaction.fields) if reply.interaction else {}
     if request.field("store") is False and not reply.exact:
         fields.pop("id", None)
@@ -315,7 +315,7 @@ def _events(reply: Reply, request: GeminiRequest, style: Style) -> Iterator[Sent
     yield DONE
 
 
-def opening_events(fields: Json, schema: Schema) -> list[dict[str, Any]]:
+def opening_events(fields: Json, schema: Schema) -> list[JsonDict]:
     """Return the two events with which the stream of an interaction of these *fields* begins."""
     begun = {**fields, "status": "in_progress"}
     named = {"interaction_id": fields["id"]} if "id" in fields else {}
@@ -325,7 +325,7 @@ def opening_events(fields: Json, schema: Schema) -> list[dict[str, Any]]:
     ]
 
 
-def ending_event(fields: Json, schema: Schema) -> dict[str, Any]:
+def ending_event(fields: Json, schema: Schema) -> JsonDict:
     """Return the event with which it ends: it has no steps."""
     ended = {name: value for name, value in fields.items() if name not in ("steps", "outputs", "input")}
     return {"interaction": ordered(ended, _ORDER), "event_type": EVENTS[schema][2]}

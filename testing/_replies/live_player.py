@@ -140,7 +140,7 @@ class _Conversation:
                 return
             self._news.set()
 
-    async def _until(self, happened: Callable[[], Any]) -> None:
+    async def _until(self, happened: Callable[[], object]) -> None:
         while not happened():
             self._news.clear()
             await self._news.wait()
@@ -163,7 +163,7 @@ class _Conversation:
             if left := list(session.turns)[self._begun :]:
                 self._script.left_over(left, self._request)
 
-    async def _turn(self, turn: Any, number: int) -> bool:
+    async def _turn(self, turn: Turn, number: int) -> bool:
         """Answer the user's next prompt; return whether the connection goes on."""
         starts_by_sound = isinstance(turn, Reply) and bool(turn.steps) and isinstance(turn.steps[0], AfterAudio)
         if not starts_by_sound:
