@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
     from types import ModuleType
 
-    # httpx2 has the same names: httpx's types stand for those of both, as httpcore's do for those of httpcore2.
-    import httpcore
+    # httpx2 has the same names: httpx's types stand for those of both.
     import httpx
     from vcr.request import Request
 
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     AsyncHandle = Callable[[httpx.AsyncHTTPTransport, httpx.Request], Awaitable[httpx.Response]]
     Send = Callable[..., httpx.Response]
     AsyncSend = Callable[..., Awaitable[httpx.Response]]
-    Pool = Callable[[httpcore.ConnectionPool, httpcore.Request], httpcore.Response]
-    AsyncPool = Callable[[httpcore.AsyncConnectionPool, httpcore.Request], Awaitable[httpcore.Response]]
 
 
 def patches(library: ModuleType) -> Iterable[Patch]:
@@ -79,25 +76,23 @@ def core_patches(core: ModuleType) -> Iterable[Patch]:
     )
 
 
-def _checking(handle_request: Pool) -> Pool:
-    def handle_checked_request(self: httpcore.ConnectionPool, request: httpcore.Request) -> httpcore.Response:
+def _checking(handle_request: Callable[..., Any]) -> Callable[..., Any]:
+    def handle_checked_request(self: object, request: object) -> Any:
         check_blocks(_address(request))
         return handle_request(self, request)
 
     return handle_checked_request
 
 
-def _async_checking(handle_async_request: AsyncPool) -> AsyncPool:
-    async def handle_checked_request(
-        self: httpcore.AsyncConnectionPool, request: httpcore.Request
-    ) -> httpcore.Response:
+def _async_checking(handle_async_request: Callable[..., Any]) -> Callable[..., Any]:
+    async def handle_checked_request(self: object, request: object) -> Any:
         check_blocks(_address(request))
         return await handle_async_request(self, request)
 
     return handle_checked_request
 
 
-def _address(request: httpcore.Request) -> str:
+def _address(request: Any) -> str:
     host = request.url.host.decode("ascii")
     return f"{request.url.scheme.decode('ascii')}://{f'[{host}]' if ':' in host else host}"
 

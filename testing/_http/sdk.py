@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
 
     from google.genai import Client
-    from tenacity import RetryCallState
 
 _PROJECT = "replayed-project"
 _TOKEN = "replayed-token"
@@ -64,7 +63,7 @@ def _skips_wait(seconds: float) -> bool:
 
 
 def _unhurried_retries(wait: Callable[..., float]) -> Callable[..., float]:
-    def seconds_to_wait(self: object, retry_state: RetryCallState) -> float:
+    def seconds_to_wait(self: object, retry_state: Any) -> float:
         seconds = wait(self, retry_state)
         owner = getattr(retry_state.fn, "__module__", "")
         return 0.0 if owner == "google.genai._api_client" and _skips_wait(seconds) else seconds
