@@ -12,7 +12,7 @@ import json
 import re
 from functools import lru_cache
 from itertools import pairwise
-from json.encoder import encode_basestring
+from json.encoder import encode_basestring, encode_basestring_ascii
 from math import isfinite
 from typing import Any, Final, cast
 
@@ -20,10 +20,10 @@ BOM: Final = b"\xef\xbb\xbf"
 EVENT_END: Final = b"\r\n\r\n"
 """What ends a server-sent event of Gemini."""
 
-# What protobuf's JSON writer escapes beyond the standard: `<`, `>`, and what is invisible or ends a line. Clients that
-# cut a stream into lines as Python's `splitlines` does depend on it.
-_ESCAPED: Final = re.compile(
-    "[<>\x7f-\x9f\xad\u0600-\u0603\u06dd\u070f\u17b4\u17b5\u200b-\u200f\u2028-\u202e\u2060-\u2064\u206a-\u206f"
+# What protobuf's JSON writer escapes beyond the standard, and beside `<` and `>`: what is invisible or ends a line.
+# Clients that cut a stream into lines as Python's `splitlines` does depend on it.
+_INVISIBLE: Final = re.compile(
+    "[\x7f-\x9f\xad\u0600-\u0603\u06dd\u070f\u17b4\u17b5\u200b-\u200f\u2028-\u202e\u2060-\u2064\u206a-\u206f"
     "\ufeff\ufff9-\ufffb\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f]"
 )
 _CONTAINERS: Final = (dict, list, tuple)
@@ -121,7 +121,11 @@ def _scalar(value: object) -> str:
 
 
 def _text(value: str) -> str:
-    return _ESCAPED.sub(
-        lambda match: json.dumps(match[0])[1:-1] if ord(match[0]) > 0x7F else f"\\u{ord(match[0]):04x}",
-        encode_basestring(value),
-    )
+    # Answers are full of these two, and calling Python for each of them is slow.
+    text = encode_basestring(value).replace("<", "\\u003c").replace(">", "\\u003e")
+    return _INVISIBLE.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    # DEL is ASCII, so Python's JSON leaves it alone.
+    return "\\u007f" if match[0] == "\x7f" else encode_basestring_ascii(match[0])[1:-1]
