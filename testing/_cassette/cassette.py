@@ -301,7 +301,7 @@ class Cassette(VcrCassette):
             if dropped:
                 files = _Files(self._origin.shelf)
                 blocks = [recorded.block(files.attach) for recorded in kept]
-                self._origin.shelf.write(_text(self._origin.head, blocks), files)
+                self._origin.shelf.write(_content(self._origin.head, blocks), files)
             return dropped
 
     def explain_miss(self, request: Request) -> str:
@@ -422,7 +422,7 @@ class Cassette(VcrCassette):
             return False
         if head.recorded_at and is_date_kept:
             self.head.recorded_at = head.recorded_at
-        self._origin.shelf.write(_text(self.head.metadata(), blocks), files)
+        self._origin.shelf.write(_content(self.head.metadata(), blocks), files)
         if problems:
             self.dirty = False
             raise _refusal(f"{self.path} was saved without {lost} of its interactions", problems)
@@ -431,10 +431,10 @@ class Cassette(VcrCassette):
     def _looked_through(
         self, interaction: Recorded, files: _Files, number: int
     ) -> tuple[Block | SessionBlock | None, list[str]]:
-        """Return the text of *interaction*, or why it can't be kept: what no file can hold, and secrets."""
+        """Return *interaction* as it stands in a file, or why it can't be kept: what no file can hold, and secrets."""
         try:
             block = interaction.block(files.attach)
-            block.text.encode()
+            block.whole.decode()
             secrets = [
                 str(secret)
                 for part, values in interaction.values._asdict().items()
@@ -551,7 +551,7 @@ class _Files(dict[str, bytes]):
         return name
 
 
-def _text(head: Mapping[str, Any], blocks: Sequence[Block | SessionBlock]) -> str:
+def _content(head: Mapping[str, Any], blocks: Sequence[Block | SessionBlock]) -> bytes:
     interactions = (block for block in blocks if isinstance(block, Block))
     return yaml_format.write(head, interactions, (block for block in blocks if isinstance(block, SessionBlock)))
 

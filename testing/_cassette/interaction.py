@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from .store import Shelf
 
-_TAG: Final = " !"
+_TAG: Final = b" !"
 """Before every value that is a file, or binary."""
 _LONGEST_SPELLED: Final = 4096
 """Characters of a meaning up to which the bytes of the request are held beside it."""
@@ -90,7 +90,7 @@ class Interaction:
         return bodies.digest(self.key.encode(errors="surrogatepass"))
 
     def block(self, attach: bodies.Attach) -> Block:
-        """Return its text in a file, large binaries kept by *attach*."""
+        """Return it as it stands in a file, large binaries kept by *attach*."""
         if isinstance(self._content, Block):
             return self._content
         return Block.of(*(bodies.detached(part, attach) for part in self._content))
@@ -106,9 +106,9 @@ class Interaction:
     def _response(self) -> dict[str, Any]:
         return self._attached(self._content.response)
 
-    def _attached(self, half: str | dict[str, Any]) -> dict[str, Any]:
-        values = yaml_reader.load(half, INDENT) if isinstance(half, str) else half
-        if isinstance(half, str) and _TAG not in half:
+    def _attached(self, half: bytes | dict[str, Any]) -> dict[str, Any]:
+        values = yaml_reader.load(half, INDENT) if isinstance(half, bytes) else half
+        if isinstance(half, bytes) and _TAG not in half:
             return values
         attached: dict[str, Any] = bodies.attached(values, self._origin.shelf.fetch)
         return attached
@@ -202,9 +202,9 @@ Spelling = tuple[str, str, bytes]
 def spelling_of(values: Mapping[str, Any]) -> Spelling | None:
     """Return how the SDK spells a request of these stored values; `None` where its headers count, too."""
     uri, body = values["uri"], values.get("body")
-    if "upload" in uri or not is_object(body) or body.keys() != {"json"}:
+    if "upload" in uri or not is_object(body) or "json" not in body or len(body) > 1:
         return None
-    return values["method"], uri, bodies.raw(body, json_text.REQUEST)
+    return values["method"], uri, json_text.write(body["json"], json_text.REQUEST)
 
 
 def response_of(values: Mapping[str, Any]) -> Response:

@@ -83,9 +83,9 @@ class Meaning(NamedTuple):
 def meaning(method: str, uri: str, headers: Mapping[str, str], body: object) -> Meaning:
     """Return what a request means, whose *body* is a JSON value or bytes."""
     path, query = _address(uri)
-    boundary = _BOUNDARY.search(headers.get("content-type", ""))  # another in every request
-    if isinstance(body, bytes) and body.startswith(b"--") and boundary is not None:
-        body = body.replace(boundary[1].encode(), b"boundary")
+    if isinstance(body, bytes) and body.startswith(b"--"):
+        boundary = _BOUNDARY.search(headers.get("content-type", ""))  # another in every request
+        body = body.replace(boundary[1].encode(), b"boundary") if boundary else body
     return Meaning(method.upper(), path, query, _upload(headers) if "upload" in uri else (), body_meaning(body))
 
 
@@ -136,7 +136,7 @@ def _count_calls(value: object, calls: dict[str, str]) -> None:
             _count_calls(item, calls)
     elif is_object(value):
         for key, item in sorted(value.items()):
-            if key not in _OWN:
+            if key not in _OWN and not isinstance(item, str):
                 _count_calls(item, calls)
             if key == "id" and _is_call_step(value):
                 calls.setdefault(item, f"(call {len(calls) + 1})")

@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from .scrubbing import Scrubber
 
 _USUAL: Final = {"sent": {"json": json_text.REQUEST, "type": "text"}, "received": {"json": "pretty", "type": "binary"}}
-_SIDE: Final = re.compile(r'\{?"?at"?: [\d.e+-]+,?\s+"?(sent|received)')
-_FRAMES: Final = "\n  frames:"
+_SIDE: Final = re.compile(rb'\{?"?at"?: [\d.e+-]+,?\s+"?(sent|received)')
+_FRAMES: Final = b"\n  frames:"
 _FRAME: Final = re.compile(re.escape(FRAME))
 
 
@@ -109,7 +109,7 @@ class WebsocketSession:
         """All values but the messages."""
         if isinstance(self._content, SessionBlock):
             above = self._content.body.partition(_FRAMES)[0]
-            return yaml_reader.load(f"  {above[2:]}", 2)
+            return yaml_reader.load(b"  " + above[2:], 2)
         return {name: value for name, value in self._content.items() if name != "frames"}
 
     @property
@@ -167,9 +167,9 @@ class WebsocketSession:
     @cached_property
     def call_ids(self) -> frozenset[str]:
         """The ids of all function calls of the server."""
-        words = ("toolCall", "tool_call", "step")  # without one, the message need not be read, which takes long
+        words = (b"toolCall", b"tool_call", b"step")  # without one, the message need not be read, which takes long
         pieces = enumerate(map(self._piece, range(len(self))))
-        calls = [i for i, piece in pieces if not isinstance(piece, str) or any(word in piece for word in words)]
+        calls = [i for i, piece in pieces if not isinstance(piece, bytes) or any(word in piece for word in words)]
         return frozenset(name for index in calls for name in given_ids(self.frame(index).value))
 
     # What an interaction has, too
@@ -211,7 +211,7 @@ class WebsocketSession:
         return SessionValues(self._content)
 
     def block(self, attach: bodies.Attach) -> SessionBlock:
-        """Return its text in a file, its media kept by *attach*."""
+        """Return it as it stands in a file, its media kept by *attach*."""
         if isinstance(self._content, SessionBlock):
             return self._content
         content = dict(self._content)
@@ -261,17 +261,17 @@ class WebsocketSession:
 
 
 def _is_sent(piece: Any) -> bool:
-    if isinstance(piece, str):
+    if isinstance(piece, bytes):
         match = _SIDE.match(piece)
         if match is None:
             raise ValueError(f"{piece!r:.60} is no message")
-        return match[1] == "sent"
+        return match[1] == b"sent"
     return "sent" in piece
 
 
 def _read(piece: Any) -> StoredFrame:
-    if isinstance(piece, str):
-        values: dict[str, Any] = json.loads(piece) if piece.startswith("{") else yaml_reader.load(f"      {piece}", 6)
+    if isinstance(piece, bytes):
+        values: dict[str, Any] = json.loads(piece) if piece.startswith(b"{") else yaml_reader.load(b"      " + piece, 6)
     else:
         values = dict(piece)
     if ("sent" in values) == ("received" in values):

@@ -24,7 +24,8 @@ from maxim_gemini.testing import _clock
 from maxim_gemini.testing.exceptions import CassetteBroken, CassetteError, CassetteNotFound
 
 from .bodies import digest, digest_of
-from .yaml_reader import broken
+from .yaml_format import seal, seal_of
+from .yaml_reader import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -54,12 +55,11 @@ class Shelf:
     def __repr__(self) -> str:
         return f"Shelf({str(self.path)!r})"
 
-    def read(self) -> str:
-        """Return the text of the cassette.
+    def read(self) -> bytes:
+        """Return the content of the cassette, with the line ends and the start that this project writes.
 
         Raises:
             CassetteNotFound: there is no such file.
-            CassetteBroken: it is not UTF-8.
             CassetteError: it can't be opened.
         """
         try:
@@ -68,11 +68,17 @@ class Shelf:
             raise CassetteNotFound(f"there is no cassette {self.name}") from None
         except OSError as error:
             raise CassetteError(f"the cassette {self.name} can't be read: {error.strerror}") from None
-        try:
-            return (data.replace(b"\r\n", b"\n") if b"\r" in data else data).removeprefix(b"\xef\xbb\xbf").decode()
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            raise broken(self.name, line, "it is not UTF-8. Restore the file, or record again") from None
+        # One byte is searched in a tenth of the time that two take.
+        return (data.replace(b"\r\n", b"\n") if b"\r" in data else data).removeprefix(b"\xef\xbb\xbf")
+
+    def text(self) -> str:
+        """Return the content as text.
+
+        Raises:
+            CassetteBroken: it is not UTF-8.
+            CassetteError: as `read` raises it.
+        """
+        return text_of(self.read(), self.name)
 
     def stamp(self) -> tuple[int, ...]:
         """Return what changes whenever the file is replaced; nothing where there is none."""
@@ -82,12 +88,19 @@ class Shelf:
             return ()
         return (status.st_mtime_ns, status.st_size, status.st_ino)
 
-    def write(self, text: str, attachments: Mapping[str, bytes]) -> None:
-        """Replace the cassette by *text* in one step, with *attachments* beside it; others that it does not name go.
+    def write(self, content: bytes, attachments: Mapping[str, bytes]) -> None:
+        """Replace the cassette by *content* in one step, with *attachments* beside it; others that it does not name go.
 
         Raises:
-            CassetteError: the folder or the file can't be written; the old cassette is still there.
+            CassetteError: the folder or the file can't be written, or what is in it is no Unicode; the old cassette is
+                still there.
         """
+        try:
+            content.decode()
+        except UnicodeDecodeError as error:
+            near = content[max(error.start - 30, 0) : error.start].decode(errors="replace")
+            problem = f"what follows {near!r} is half a surrogate pair, which no file can hold"
+            raise CassetteError(f"the cassette {self.name} can't be saved: {problem}") from None
         with self._writing():
             path = self._real_path
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,10 +110,10 @@ class Shelf:
                     if not beside.exists():
                         undo.callback(beside.unlink, missing_ok=True)
                     _replace(beside, data)
-                _replace(path, text.encode())
+                _replace(path, content)
                 undo.pop_all()
             for name in self.attachments():
-                if json.dumps(name, ensure_ascii=False) not in text:
+                if _quoted(name) not in content:
                     (path.parent / name).unlink(missing_ok=True)
             now = _clock.now().timestamp()
             for unfinished in path.parent.glob(f".*{_UNFINISHED}"):  # a killed process left it
@@ -115,16 +128,19 @@ class Shelf:
             CassetteNotFound: there is no cassette.
             CassetteError: there is one at *path* already, or it can't be written; the old one is still there.
         """
-        text, target = self.read(), Shelf(path)
+        content, target = self.read(), Shelf(path)
         if path.exists():
             raise CassetteError(f"there is a cassette {path} already: delete it first if it is not needed")
+        sealed = seal_of(content)
+        content = content[:sealed]
         attachments, old = dict[str, bytes](), self.attachments()
         for name in old:
             data = self.fetch(name)
             renamed = target.name_for(data, name.rpartition(".")[2])
             attachments[renamed] = data
-            text = text.replace(json.dumps(name, ensure_ascii=False), json.dumps(renamed, ensure_ascii=False))
-        target.write(text, attachments)
+            content = content.replace(_quoted(name), _quoted(renamed))
+        # A name in the text is another now: without a new seal the file would count as edited.
+        target.write(content if sealed is None else content + seal(content), attachments)
         for path_of in (self.path, *map(self._beside, old)):
             path_of.unlink()
 
@@ -206,6 +222,11 @@ class Shelf:
         except OSError as error:
             path = error.filename or self.path
             raise CassetteError(f"the cassette {self.name} can't be saved: {path}: {error.strerror}") from error
+
+
+def _quoted(name: str) -> bytes:
+    """Return *name* as it stands in a cassette."""
+    return json.dumps(name, ensure_ascii=False).encode()
 
 
 def content_of(path: Path) -> bytes:

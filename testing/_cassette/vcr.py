@@ -40,13 +40,13 @@ def read(origin: Origin) -> tuple[list[Interaction], list[WebsocketSession]]:
     Raises:
         CassetteError: there is none, or it can't be read; the message names file and line.
     """
-    text, name = origin.shelf.read(), origin.shelf.name
-    document = yaml_reader.read(text, name)
+    data, name = origin.shelf.read(), origin.shelf.name
+    document = yaml_reader.read(data, name)
     origin.head, origin.is_edited = document.head, not document.is_sealed
-    contents = document.blocks or _values_of(document, text, name)
+    contents = document.blocks or _values_of(document, data, name)
     interactions = [
         yaml_reader.tried(
-            partial(Interaction, origin, index), content, name, partial(yaml_reader.line_of_item, text, index)
+            partial(Interaction, origin, index), content, name, partial(yaml_reader.line_of_item, data, index)
         )
         for index, content in enumerate(contents)
     ]
@@ -55,18 +55,18 @@ def read(origin: Origin) -> tuple[list[Interaction], list[WebsocketSession]]:
             partial(checked_session, origin, index, is_sealed=document.is_sealed),
             content,
             name,
-            partial(yaml_reader.line_of_item, text, index, "websockets"),
+            partial(yaml_reader.line_of_item, data, index, "websockets"),
         )
         for index, content in enumerate(document.sessions)
     ]
     return interactions, sessions
 
 
-def _values_of(document: Document, text: str, name: str) -> list[Stored]:
+def _values_of(document: Document, data: bytes, name: str) -> list[Stored]:
     """Return the stored values of a *document* that was read as YAML."""
     form = checked if document.ours else partial(from_vcr, room=Room())
     return [
-        yaml_reader.tried(form, item, name, partial(yaml_reader.line_of_item, text, index))
+        yaml_reader.tried(form, item, name, partial(yaml_reader.line_of_item, data, index))
         for index, item in enumerate(document.items)
     ]
 
@@ -131,14 +131,15 @@ def vcr_response(response: Response) -> JsonDict:
 def serialize(data: Mapping[str, Any]) -> str:
     """Write vcrpy's version-1 *data* as a cassette; large binaries stay inside."""
     blocks = [Block.of(*from_vcr(item)) for item in data["interactions"]]
-    return yaml_format.write(data.get("metadata") or {}, blocks)
+    return yaml_format.write(data.get("metadata") or {}, blocks).decode()
 
 
 def deserialize(text: str) -> JsonDict:
     """Return the version-1 data that vcrpy works on, bodies as bytes."""
-    document = yaml_reader.read(text)
+    content = text.encode(errors="surrogatepass")
+    document = yaml_reader.read(content)
     blocks = [Stored(*(yaml_reader.load(half, yaml_format.INDENT) for half in block)) for block in document.blocks]
-    items = blocks or _values_of(document, text, "the cassette")
+    items = blocks or _values_of(document, content, "the cassette")
     data: JsonDict = {"version": yaml_format.VERSION, "interactions": [_item(item) for item in items]}
     return data | ({"metadata": document.head} if document.head else {})
 
@@ -170,7 +171,7 @@ class Persister:
     def load_cassette(cls, cassette_path: str | os.PathLike[str], serializer: object) -> Any:
         """Return requests and responses."""
         try:
-            text = Shelf(Path(cassette_path)).read()
+            text = Shelf(Path(cassette_path)).text()
         except CassetteNotFound as error:
             raise CassetteNotFoundError(str(error)) from None
         return vcr_serialize.deserialize(text, serializer)
@@ -178,4 +179,4 @@ class Persister:
     @staticmethod
     def save_cassette(cassette_path: str | os.PathLike[str], cassette_dict: object, serializer: object) -> None:
         """Write requests and responses."""
-        Shelf(Path(cassette_path)).write(vcr_serialize.serialize(cassette_dict, serializer), {})
+        Shelf(Path(cassette_path)).write(vcr_serialize.serialize(cassette_dict, serializer).encode(), {})

@@ -5,7 +5,8 @@ plain where that is unambiguous, a literal block where it has lines of its own, 
 there is no rule of YAML's that a value could fall victim to (`no`, `1e3`, dates, spaces at the end of a line).
 
 The last line has a seal, the hash of the text above it. While the seal fits, the file was not edited, and it can be
-read by its layout alone, without a YAML parser. Pure: text and values.
+read by its layout alone, without a YAML parser. Pure: values and bytes, since a large file is costly to decode, and
+most of it is never looked at.
 """
 
 from __future__ import annotations
@@ -23,26 +24,26 @@ if TYPE_CHECKING:
 
 VERSION: Final = 1
 SIGNATURE: Final = "# Recorded by maxim-gemini; `maxim-gemini cassettes check` verifies it.\n"
-START: Final = f"{SIGNATURE}version: {VERSION}\n"
-REQUEST: Final = "- request:\n"
-RESPONSE: Final = "\n  response:\n"
-WEBSOCKETS: Final = "websockets:\n"
-SESSION: Final = "- uri: "
+START: Final = f"{SIGNATURE}version: {VERSION}\n".encode()
+REQUEST: Final = b"- request:\n"
+RESPONSE: Final = b"\n  response:\n"
+WEBSOCKETS: Final = b"websockets:\n"
+SESSION: Final = b"- uri: "
 """How every websocket session begins."""
-FRAME: Final = "\n    - "
+FRAME: Final = b"\n    - "
 """Before every message of a websocket session, whose continuation lines are further to the right."""
 INDENT: Final = 4
 """Columns before the members of a request and of a response."""
 _LAYOUT: Final = b"1"
 """Changes whenever the layout does: the seals of older files no longer fit, and they are read as YAML."""
-_SEAL: Final = "... # seal "
+_SEAL: Final = b"... # seal "
 
 WIDTH: Final = 100
 """Columns that a container on one line may reach."""
 
 _WORDS: Final = r"""[\w ./,;!?'"()\[\]{}+*=%&@$<>~^|-]*"""
 _PLAIN: Final = re.compile(rf"[^\W\d_]{_WORDS}(?::(?=\S){_WORDS})*(?<! )")
-_AT: Final = re.compile(r'(?m)(?<=^    - )(?:\{"at": [\d.]+|at: [\d.]+)')
+_AT: Final = re.compile(rb'(?m)(?<=^    - )(?:\{"at": [\d.]+|at: [\d.]+)')
 _KEY: Final = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
 _NOT_PRINTABLE: Final = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _NOT_LITERAL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
@@ -59,71 +60,81 @@ class Attachment(NamedTuple):
 
 
 class Block(NamedTuple):
-    """The text of one interaction, without the last line end of either half."""
+    """One interaction as it stands in the file, without the last line end of either half."""
 
-    request: str
-    response: str
+    request: bytes
+    response: bytes
 
     @classmethod
     def of(cls, request: JsonDict, response: JsonDict) -> Block:
-        """Return the text of an interaction."""
-        return cls(dump(request, INDENT), dump(response, INDENT))
+        """Return the block of an interaction."""
+        return cls(_encoded(dump(request, INDENT)), _encoded(dump(response, INDENT)))
 
     @property
-    def text(self) -> str:
-        """The interaction as it stands in the file."""
-        return f"{REQUEST}{self.request}{RESPONSE}{self.response}\n"
+    def whole(self) -> bytes:
+        """Both halves, and what stands around them."""
+        return b"".join((REQUEST, self.request, RESPONSE, self.response, b"\n"))
 
     @property
     def timeless(self) -> Block:
         """The same without the times at which its parts arrived."""
-        before, _, after = self.response.partition("\n    times: [")
-        return self._replace(response=before + after.partition("]")[2]) if after else self
+        before, _, after = self.response.partition(b"\n    times: [")
+        return self._replace(response=before + after.partition(b"]")[2]) if after else self
 
 
 class SessionBlock(NamedTuple):
-    """The text of one websocket session, from `- uri: ` on, without the last line end."""
+    """One websocket session as it stands in the file, from `- uri: ` on, without the last line end."""
 
-    body: str
+    body: bytes
 
     @classmethod
     def of(cls, head: dict[str, Any], frames: Iterable[dict[str, Any]]) -> SessionBlock:
-        """Return the text of a session whose first value is its `uri`."""
+        """Return the block of a session whose first value is its `uri`."""
         lines = [line for frame in frames for line in _item(frame, "    ")]
-        return cls("\n".join([f"- {dump(head, 2)[2:]}", *(["  frames:", *lines] if lines else ["  frames: []"])]))
+        above = f"- {dump(head, 2)[2:]}"
+        return cls(_encoded("\n".join([above, *(["  frames:", *lines] if lines else ["  frames: []"])])))
 
     @property
-    def text(self) -> str:
-        """The session as it stands in the file."""
-        return f"{self.body}\n"
+    def whole(self) -> bytes:
+        """The session, and the line end behind it."""
+        return self.body + b"\n"
 
     @property
     def timeless(self) -> SessionBlock:
         """The same without the times at which its messages passed."""
-        return self._replace(body=_AT.sub("", self.body))
+        return self._replace(body=_AT.sub(b"", self.body))
 
 
-def write(head: Mapping[str, Any], blocks: Iterable[Block], sessions: Iterable[SessionBlock] = ()) -> str:
-    """Return the text of a file."""
-    metadata = f"metadata:\n{dump(dict(head), 2)}\n" if head else "metadata: {}\n"
-    body = "".join(block.text for block in blocks)
-    text = f"{START}{metadata}interactions:\n{body}" if body else f"{START}{metadata}interactions: []\n"
-    if websockets := "".join(session.text for session in sessions):
-        text += f"{WEBSOCKETS}{websockets}"
-    return text + seal(text)
+def _encoded(text: str) -> bytes:
+    # Half a surrogate pair is refused when the file is saved: by then it is known what it is a part of.
+    return text.encode(errors="surrogatepass")
 
 
-def seal(text: str) -> str:
-    """Return the last line of a file that has *text* above it."""
+def write(head: Mapping[str, Any], blocks: Iterable[Block], sessions: Iterable[SessionBlock] = ()) -> bytes:
+    """Return the content of a file."""
+    metadata = _encoded(f"metadata:\n{dump(dict(head), 2)}\n" if head else "metadata: {}\n")
+    interactions = [block.whole for block in blocks]
+    websockets = [session.whole for session in sessions]
+    above = b"".join(
+        (
+            *(START, metadata, b"interactions:\n" if interactions else b"interactions: []\n", *interactions),
+            *((WEBSOCKETS, *websockets) if websockets else ()),
+        )
+    )
+    return above + seal(above)
+
+
+def seal(above: bytes | memoryview) -> bytes:
+    """Return the last line of a file that has *above* in front of it."""
     sealed = hashlib.sha256(_LAYOUT)
-    sealed.update(text.encode(errors="surrogatepass"))
-    return f"{_SEAL}{sealed.hexdigest()[:32]}\n"
+    sealed.update(above)
+    return _SEAL + sealed.hexdigest()[:32].encode() + b"\n"
 
 
-def unsealed(text: str) -> str | None:
-    """Return what is above the last line of a file whose seal fits; `None` where the file was edited."""
-    above, _, _ = text.rpartition(_SEAL)
-    return above if text[len(above) :] == seal(above) else None
+def seal_of(data: bytes) -> int | None:
+    """Return where the seal of a file starts, if it fits; `None` where the file was edited."""
+    start = data.rfind(_SEAL)
+    return start if start >= 0 and data[start:] == seal(memoryview(data)[:start]) else None
 
 
 # Values

@@ -1,7 +1,7 @@
 """Cassette files read: by their layout where they were not edited, else by a safe YAML parser.
 
 Whoever wrote the file, reading takes memory and time in proportion to its size, makes data and nothing else, and ends
-in values or in one error that names file and line. Pure: text and values.
+in values or in one error that names file and line. Pure: bytes and values.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .requests import as_bytes
 from .yaml_format import Attachment, Block
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     _SafeLoader = yaml.SafeLoader
 else:  # a PyYAML that was built without libyaml has no fast loader
@@ -43,26 +43,27 @@ class Document(NamedTuple):
 
     head: JsonDict
     blocks: list[Block]
-    """The interactions of a file that was not edited, as text."""
+    """The interactions of a file that was not edited, as they stand there."""
     items: list[Any]
     """The interactions of any other, as values."""
     ours: bool
     """Whether this project wrote it, so that bodies are in their stored forms; else it is as vcrpy writes it."""
     sessions: list[Any]
-    """The websocket sessions: as text of a file that was not edited, as values of any other."""
+    """The websocket sessions: as they stand in a file that was not edited, as values of any other."""
     is_sealed: bool
     """Whether it was not edited since this project wrote it."""
 
 
-def read(text: str, name: str = "the cassette") -> Document:
-    """Return what is in *text*, the content of the file *name*.
+def read(data: bytes, name: str = "the cassette") -> Document:
+    """Return what is in *data*, the content of the file *name*.
 
     Raises:
         CassetteBroken: it is no version-1 cassette, or not a whole one; the message names file and line.
     """
-    above = yaml_format.unsealed(text)
-    if above is not None:
-        return _by_layout(above, name)
+    seal = yaml_format.seal_of(data)
+    if seal is not None:
+        return _by_layout(data, seal, name)
+    text = text_of(data, name)
     if not text or text.isspace():
         raise broken(name, None, "the file is empty. Delete it, then record it again")
     if "<<<<<<< " in text and (match := _CONFLICT.search(text)):
@@ -72,6 +73,19 @@ def read(text: str, name: str = "the cassette") -> Document:
         problem = "the file ends too early: its last line should start with '...'. Restore it, or record again"
         raise broken(name, text.count("\n") + 1, problem)
     return _by_yaml(text, name)
+
+
+def text_of(data: bytes, name: str) -> str:
+    """Return *data*, the content of the file *name*, as text.
+
+    Raises:
+        CassetteBroken: it is not UTF-8.
+    """
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise broken(name, line, "it is not UTF-8. Restore the file, or record again") from None
 
 
 def broken(name: str, line: int | None, problem: str) -> CassetteBroken:
@@ -104,105 +118,58 @@ def tried(reader: Callable[[Any], T], values: object, name: str, line: Callable[
 # By its layout
 
 
-def _by_layout(above: str, name: str) -> Document:
-    above, _, sockets = above.partition(f"\n{yaml_format.WEBSOCKETS}{yaml_format.SESSION}")
-    if sockets:
-        above += "\n"
-    start, _, body = above.partition(f"interactions:\n{yaml_format.REQUEST}")
-    # The beginning alone is cut: each cut copies the text, and there may be many megabytes of it.
-    head = tried(load, start.removeprefix(yaml_format.START).removesuffix("interactions: []\n"), name, lambda: 3)
-    blocks = body[:-1].split(f"\n{yaml_format.REQUEST}") if body else []
-    halves = (piece.partition(yaml_format.RESPONSE) for piece in blocks)
-    sessions = (
-        [yaml_format.SESSION + piece for piece in sockets[:-1].split(f"\n{yaml_format.SESSION}")] if sockets else []
-    )
-    interactions = [Block(request, response) for request, _, response in halves]
-    return Document(head["metadata"], interactions, [], ours=True, sessions=sessions, is_sealed=True)
+def _by_layout(data: bytes, end: int, name: str) -> Document:
+    """Return what is in *data* up to *end*. Only halves of interactions are copied: there may be many megabytes."""
+    request, session = b"\n" + yaml_format.REQUEST, b"\n" + yaml_format.WEBSOCKETS + yaml_format.SESSION
+    end -= 1  # the last line end
+    sockets = data.find(session, 0, end)
+    below = end if sockets < 0 else sockets
+    first = data.find(b"interactions:" + request, 0, below)
+    start = data[: below if first < 0 else first].removeprefix(yaml_format.START).removesuffix(b"interactions: []")
+    head = tried(load, start.removesuffix(b"\n"), name, lambda: 3)
+    blocks: list[Block] = []
+    for begin, stop in (
+        _between(data, request, first + len(b"interactions:") + len(request), below) if first >= 0 else ()
+    ):
+        middle = data.find(yaml_format.RESPONSE, begin, stop)
+        middle = stop if middle < 0 else middle
+        blocks.append(Block(data[begin:middle], data[middle + len(yaml_format.RESPONSE) : stop]))
+    pieces = _between(data, b"\n" + yaml_format.SESSION, sockets + len(session), end) if sockets >= 0 else ()
+    sessions = [data[begin - len(yaml_format.SESSION) : stop] for begin, stop in pieces]
+    return Document(head["metadata"], blocks, [], ours=True, sessions=sessions, is_sealed=True)
 
 
-def load(text: str, indent: int = 0) -> JsonDict:
+def _between(data: bytes, mark: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield where each of the pieces that *mark* separates begins and ends."""
+    while (stop := data.find(mark, start, end)) >= 0:
+        yield start, stop
+        start = stop + len(mark)
+    yield start, end
+
+
+def load(data: bytes, indent: int = 0) -> JsonDict:
     """Return what `yaml_format.dump` has written.
 
     Raises:
         ValueError, LookupError, RecursionError: it has not.
     """
-    return _Lines(text.removesuffix("\n")).members(indent)
-
-
-class _Lines:
-    __slots__ = ("at", "lines")
-
-    def __init__(self, text: str) -> None:
-        self.lines = text.split("\n")
-        self.lines.append("\0")
-        self.at = 0
-
-    def members(self, indent: int) -> JsonDict:
-        members: JsonDict = {}
-        pad = " " * indent
-        lines, inner = self.lines, indent + 2
-        while (line := lines[self.at]).startswith(pad) and line != "\0":
-            key, rest = (_cut if len(line) > yaml_format.WIDTH else _cut_before)(line[indent:])
-            self.at += 1
-            members[key] = self.block(inner) if rest is None else self.value(rest, inner)
-        return members
-
-    def block(self, indent: int) -> Any:
-        return self.items(indent) if self.lines[self.at].startswith("- ", indent) else self.members(indent)
-
-    def items(self, indent: int) -> list[Any]:
-        items: list[Any] = []
-        pad = " " * indent
-        mark = pad + "- "
-        while (line := self.lines[self.at]).startswith(mark):
-            rest = line[indent + 2 :]
-            if rest.startswith("- ") or _KEY.match(rest):
-                # The mark is two columns wide: without it this is the first line of an inner block.
-                self.lines[self.at] = f"{pad}  {rest}"
-                items.append(self.block(indent + 2))
-            else:
-                self.at += 1
-                items.append(self.value(rest, indent + 2))
-        return items
-
-    def value(self, rest: str, indent: int) -> Any:
-        first = rest[0]
-        if first in '"{-0123456789':
-            return _decode(rest)[0]
-        if first == "[":
-            return _decode(rest if rest.endswith("]") else self.joined(rest))[0]
-        if first == "|":
-            return self.literal(rest, " " * indent)
-        if first == "!":
-            tag, _, text = rest.partition(" ")
-            value = _decode(text)[0]
-            return base64.b64decode(value) if tag == "!!binary" else Attachment(value, tag[1:])
-        return _CONSTANTS.get(rest, rest)
-
-    def joined(self, first: str) -> str:
-        pieces = [first]
-        while not pieces[-1].endswith("]"):
-            pieces.append(self.lines[self.at])
-            self.at += 1
-        return "".join(pieces)
-
-    def literal(self, head: str, pad: str) -> str:
-        lines: list[str] = []
-        while not (line := self.lines[self.at]) or line.startswith(pad):
-            lines.append(line[len(pad) :])
-            self.at += 1
-        text = "\n".join(lines).rstrip("\n")
-        return text if head == "|-" else text + "\n"
+    text = data.decode()
+    layout = _Layout(text, indent)
+    members = layout.members(indent)
+    if layout.at <= len(text):
+        raise ValueError(f"{text[layout.at :]!r:.60} is not where it belongs")
+    return members
 
 
 _decode: Final = json.JSONDecoder().raw_decode
 _CONSTANTS: Final[dict[str, bool | None]] = {"true": True, "false": False, "null": None}
-_KEY: Final = re.compile(r"""\A(?:([A-Za-z_][\w-]*)|("(?:[^"\\]|\\.)+")):(?: |$)""", re.ASCII)
+# For matching alone: searching with it would take quadratic time.
+_key: Final = re.compile(r"""(?:([A-Za-z_][\w-]*)|("(?:[^"\\]|\\.)+")):(?: |\n|\Z)""", re.ASCII).match
 
 
 def _cut(line: str) -> tuple[str, str | None]:
     """Return the key of *line*, and what stands behind it, if anything does."""
-    match = _KEY.match(line)
+    match = _key(line)
     if match is None:
         raise ValueError(f"{line!r:.60} has no key")
     plain, quoted = match.groups()
@@ -211,6 +178,83 @@ def _cut(line: str) -> tuple[str, str | None]:
 
 # Every interaction of a cassette has many lines in common with the others. Long ones are not: they would only be held.
 _cut_before: Final = lru_cache(maxsize=1024)(_cut)
+
+
+@lru_cache
+def _below(column: int) -> Callable[[str, int], re.Match[str] | None]:
+    """Return what finds the first line end behind which a line starts left of *column*."""
+    return re.compile(rf"\n(?!\n| {{{column}}})").search
+
+
+class _Layout:
+    """A position in a text: where a line starts, or behind its indentation and the marks of lists."""
+
+    __slots__ = ("at", "text")
+
+    def __init__(self, text: str, indent: int) -> None:
+        self.text = text
+        self.at = indent
+
+    def line(self) -> str:
+        """Return the rest of the line, and go to the next."""
+        end = self.text.find("\n", self.at)
+        line = self.text[self.at : end if end >= 0 else None]
+        self.at += len(line) + 1
+        return line
+
+    def members(self, column: int) -> JsonDict:
+        members: JsonDict = {}
+        pad = " " * column
+        while True:
+            line = self.line()
+            key, rest = (_cut if len(line) > yaml_format.WIDTH else _cut_before)(line)
+            members[key] = self.block(column + 2) if rest is None else self.value(rest, column + 2)
+            if not self.text.startswith(pad, self.at):
+                return members
+            self.at += column
+
+    def block(self, column: int) -> Any:
+        self.at += column
+        return self.inner(column)
+
+    def inner(self, column: int) -> Any:
+        return self.items(column) if self.text.startswith("- ", self.at) else self.members(column)
+
+    def items(self, column: int) -> list[Any]:
+        items: list[Any] = []
+        mark = " " * column + "- "
+        while True:
+            self.at += 2
+            # The mark is two columns wide, and behind it a block may begin.
+            is_block = self.text.startswith("- ", self.at) or _key(self.text, self.at)
+            items.append(self.inner(column + 2) if is_block else self.value(self.line(), column + 2))
+            if not self.text.startswith(mark, self.at):
+                return items
+            self.at += column
+
+    def value(self, rest: str, column: int) -> Any:
+        first = rest[0]
+        if first in '"{-0123456789':
+            return _decode(rest)[0]
+        if first == "[":
+            return _decode(rest if rest.endswith("]") else rest + self.up_to(self.text.index("]", self.at) + 1))[0]
+        if first == "|":
+            self.at += column
+            end = _below(column)(self.text, self.at)
+            # All lines are moved at once: there may be a hundred thousand of them.
+            lines = self.up_to(end.start() if end else len(self.text)).replace("\n" + " " * column, "\n")
+            return lines if rest == "|-" else lines + "\n"
+        if first == "!":
+            tag, _, text = rest.partition(" ")
+            value = _decode(text)[0]
+            return base64.b64decode(value) if tag == "!!binary" else Attachment(value, tag[1:])
+        return _CONSTANTS.get(rest, rest)
+
+    def up_to(self, end: int) -> str:
+        """Return the text up to *end*, where a line ends, and go to the next."""
+        text = self.text[self.at : end]
+        self.at = end + 1
+        return text
 
 
 # As YAML
@@ -385,10 +429,10 @@ def _line_with(text: str, key: str) -> int | None:
     return line_of(text, match.start()) if match else None
 
 
-def line_of_item(text: str, index: int, within: str = "interactions") -> int | None:
+def line_of_item(data: bytes, index: int, within: str = "interactions") -> int | None:
     """Return the line where the item of the list *within* with that index starts."""
     try:
-        document: Any = yaml.compose(text, Loader=VcrLoader)
+        document: Any = yaml.compose(data, Loader=VcrLoader)
         for key, value in document.value:
             if key.value == within:
                 return int(value.value[index].start_mark.line) + 1

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from maxim_gemini.testing._cassette import Cassette, last_scan
 from maxim_gemini.testing._cassette.store import Shelf, content_of
-from maxim_gemini.testing._cassette.yaml_format import unsealed
-from maxim_gemini.testing._cassette.yaml_reader import VcrLoader, parsed
+from maxim_gemini.testing._cassette.yaml_format import seal_of
+from maxim_gemini.testing._cassette.yaml_reader import VcrLoader, parsed, text_of
 from maxim_gemini.testing.exceptions import CassetteError
 
 if TYPE_CHECKING:
@@ -45,16 +45,18 @@ def problems(path: Path) -> Iterator[str]:
     """Yield the problems of the cassette at *path*, one line each."""
     shelf = Shelf(path)
     try:
-        text = shelf.read()
+        content = shelf.read()
         cassette = Cassette.load(path)
         findings = [*_in_values(cassette)]
     except CassetteError as error:
         yield str(error).removeprefix(f"{path}: ")
         yield from _lines(_in_bytes(path, "the file", Cassette(path).scrubber))
         return
-    if unsealed(text) is None:
-        findings += _in_rest(text, str(path), cassette.scrubber, {finding.kind for finding in findings})
-    needed = {name for name in shelf.attachments() if name in text}
+    if seal_of(content) is None:
+        findings += _in_rest(
+            text_of(content, str(path)), str(path), cassette.scrubber, {finding.kind for finding in findings}
+        )
+    needed = {name for name in shelf.attachments() if name.encode() in content}
     for name in sorted(shelf.attachments() - needed):
         findings += _in_bytes(path.parent / name, f"the file {name!r} beside it", cassette.scrubber)
         yield f"the file {name!r} beside it is not needed: `maxim-gemini cassettes scrub` removes it"

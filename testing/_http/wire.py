@@ -20,10 +20,10 @@ BOM: Final = b"\xef\xbb\xbf"
 EVENT_END: Final = b"\r\n\r\n"
 """What ends a server-sent event of Gemini."""
 
-# What protobuf's JSON writer escapes beyond the standard, and beside `<` and `>`: what is invisible or ends a line.
+# What protobuf's JSON writer escapes beyond the standard and `<`, `>` and DEL: what is invisible or ends a line.
 # Clients that cut a stream into lines as Python's `splitlines` does depend on it.
 _INVISIBLE: Final = re.compile(
-    "[\x7f-\x9f\xad\u0600-\u0603\u06dd\u070f\u17b4\u17b5\u200b-\u200f\u2028-\u202e\u2060-\u2064\u206a-\u206f"
+    "[\x80-\x9f\xad\u0600-\u0603\u06dd\u070f\u17b4\u17b5\u200b-\u200f\u2028-\u202e\u2060-\u2064\u206a-\u206f"
     "\ufeff\ufff9-\ufffb\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f]"
 )
 _CONTAINERS: Final = (dict, list, tuple)
@@ -35,7 +35,7 @@ _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 
 def dump_json(value: Any, *, end: bytes = b"\n") -> bytes:
     """Write *value* as the body of a plain answer: indented by 2, UTF-8 as itself, ended by *end*."""
-    return _written(value, "\n").encode() + end
+    return _written(value, "\n") + end
 
 
 def dump_event(value: Any) -> bytes:
@@ -45,7 +45,7 @@ def dump_event(value: Any) -> bytes:
 
 def dump_line(value: object) -> bytes:
     """Write *value* as one line of JSON, as it stands in an event."""
-    return _written(value, None).encode()
+    return _written(value, None)
 
 
 def split_events(body: bytes) -> list[bytes]:
@@ -72,10 +72,14 @@ def is_event(block: bytes) -> bool:
     return any(line.partition(b":")[0] not in _SILENT for line in lines)
 
 
-def _written(value: object, newline: str | None) -> str:
+def _written(value: object, newline: str | None) -> bytes:
     pieces: list[str] = []
     _write(value, newline, pieces)
-    return "".join(pieces)
+    text = "".join(pieces)
+    if not text.isascii():
+        text = _INVISIBLE.sub(lambda match: encode_basestring_ascii(match[0])[1:-1], text)
+    # In the whole at once, as bytes: answers are full of these, and all of them are in strings.
+    return text.encode().replace(b"<", b"\\u003c").replace(b">", b"\\u003e").replace(b"\x7f", b"\\u007f")
 
 
 def _write(value: Any, newline: str | None, pieces: list[str]) -> None:
@@ -105,12 +109,12 @@ def _write(value: Any, newline: str | None, pieces: list[str]) -> None:
 
 @lru_cache(maxsize=2048, typed=True)
 def _name(key: object) -> str:
-    return _text(str(key))
+    return encode_basestring(str(key))
 
 
 def _scalar(value: object) -> str:
     if isinstance(value, str):
-        return _text(value)
+        return encode_basestring(value)
     if isinstance(value, float):
         if not isfinite(value):
             raise ValueError(f"JSON has no number for {value}: real servers send it as a string")
@@ -118,14 +122,3 @@ def _scalar(value: object) -> str:
         return short if float(short) == value else f"{value:.17g}"
     # A whole number is the most frequent of the rest, and the encoder is slow to start.
     return str(value) if type(value) is int else json.dumps(value)
-
-
-def _text(value: str) -> str:
-    # Answers are full of these two, and calling Python for each of them is slow.
-    text = encode_basestring(value).replace("<", "\\u003c").replace(">", "\\u003e")
-    return _INVISIBLE.sub(_escaped, text)
-
-
-def _escaped(match: re.Match[str]) -> str:
-    # DEL is ASCII, so Python's JSON leaves it alone.
-    return "\\u007f" if match[0] == "\x7f" else encode_basestring_ascii(match[0])[1:-1]

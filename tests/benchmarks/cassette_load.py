@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from support.traffic import answer, asked
 from vcr.cassette import Cassette as VcrCassette
@@ -51,12 +51,13 @@ def best(open_it: Callable[[], object], runs: int = 7) -> float:
 
 
 class Opened(NamedTuple):
-    """Seconds that it takes to open the same traffic; *cassetter* is `None` where it is not installed."""
+    """Seconds that it takes to open the same traffic; `None` for cassetter where it is not installed."""
 
     ours: float
     with_an_answer: float
     vcrpy: float
     cassetter: float | None
+    cassetter_with_an_answer: float | None
 
 
 def main() -> None:
@@ -83,26 +84,29 @@ def _measured(folder: Path, fill: Callable[[Cassette], object]) -> Opened:
         best(lambda: Cassette.load(folder / "ours.yaml")),
         best(lambda: Cassette.load(folder / "ours.yaml").interactions[0].response),
         best(lambda: VcrCassette.load(path=folder / "theirs.yaml", serializer=yamlserializer), 2),
-        _cassetter(folder / "cassetter.yaml", ours),
+        *_cassetter(folder / "cassetter.yaml", ours),
     )
 
 
-def _cassetter(path: Path, ours: Cassette) -> float | None:
+def _cassetter(path: Path, ours: Cassette) -> tuple[float | None, float | None]:
     try:
         import cassetter
+        from cassetter.compare import body_to_bytes
     except ImportError:
-        return None
+        return None, None
     written = cassetter.Cassette(path, record_mode=cassetter.RecordMode.ALL)
-    for request, response in ours.data:
+    data = ours.data
+    for request, response in data:
         written.record("POST", request.uri, _JSON, request.body, 200, _JSON, response["body"]["string"])
     written.save()
 
-    def open_it() -> None:
-        opened = cassetter.Cassette(path, record_mode=cassetter.RecordMode.NONE)
-        opened.load()
-        assert len(opened) == len(ours.data)
+    def opened() -> Any:
+        cassette = cassetter.Cassette(path, record_mode=cassetter.RecordMode.NONE)
+        cassette.load()
+        return cassette
 
-    return best(open_it)
+    assert len(opened()) == len(data)
+    return best(opened), best(lambda: body_to_bytes(opened().interactions[0].response.body))
 
 
 if __name__ == "__main__":

@@ -161,11 +161,27 @@ def test_an_edited_line_that_moves_a_body_out_of_its_answer_is_noticed(tmp_path:
         Cassette.load(tmp_path / "a.yaml")
 
 
+@pytest.mark.parametrize(
+    "interactions",
+    [
+        b"- request:\n    uri: \xff\n  response:\n    body: x\n",
+        b"- request:\n    uri: https://h/p\n" * 1_000,
+        b"- request:\n    method: POST\n      uri: https://h/p\n  response:\n    body: x\n",
+        b"- request:\n    method: POST\n  uri: https://h/p\n    body: x\n  response:\n    body: x\n",
+        b"- request:\n    method: POST\n    uri: https://h/p\n    headers: [1, 2\n  response:\n    body: x\n",
+    ],
+)
+def test_what_is_no_interaction_under_a_seal_that_fits_is_refused(tmp_path: Path, interactions: bytes) -> None:
+    above = yaml_format.START + b"metadata: {}\ninteractions:\n" + interactions
+    (tmp_path / "a.yaml").write_bytes(above + yaml_format.seal(above))
+    with pytest.raises(CassetteBroken, match=r"a\.yaml:.* this interaction can't be read: "):
+        Cassette.load(tmp_path / "a.yaml")
+
+
 def test_a_file_of_another_layout_whose_seal_fits_is_still_read_or_refused(tmp_path: Path) -> None:
     """Whoever writes a seal by hand can't make more of the reader than an error."""
     rnd = random.Random(8)
     for _ in range(EDITS // 4):
-        above = at_random(rnd).rpartition("... #")[0]
-        sealed = above + yaml_format.seal(above)
-        (tmp_path / "a.yaml").write_text(sealed, "utf-8", errors="surrogatepass")
+        above = at_random(rnd).rpartition("... #")[0].encode(errors="surrogatepass")
+        (tmp_path / "a.yaml").write_bytes(above + yaml_format.seal(above))
         as_cassette(tmp_path / "a.yaml")

@@ -102,7 +102,7 @@ def test_any_stream_is_stored_and_read_with_its_times(stream: bytes, sizes: list
             chunks.append(Chunk(piece, number / 10))
         start += size
     text = write({}, [Block.of(*stored_of(asked("x"), Response(200, (), tuple(chunks))))])
-    (item,) = read(text.replace("seal", "edited")).items
+    (item,) = read(text.replace(b"seal", b"edited")).items
     again = response_of(checked(item).response)
     assert again.body == stream
     ends, arrived = 0, []

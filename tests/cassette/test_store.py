@@ -14,6 +14,7 @@ from vcr.serializers import yamlserializer
 from maxim_gemini.testing._cassette import Cassette
 from maxim_gemini.testing._cassette.store import Shelf
 from maxim_gemini.testing._cassette.vcr import Persister
+from maxim_gemini.testing._cassette.yaml_format import seal_of
 from maxim_gemini.testing._http.exchange import Chunk, Response
 from maxim_gemini.testing.exceptions import CassetteBroken, CassetteError
 
@@ -129,8 +130,8 @@ def test_long_names_leave_room_for_those_of_binaries(tmp_path: Path) -> None:
     one, two = Shelf(tmp_path / f"{'x' * 240}a.yaml"), Shelf(tmp_path / f"{'x' * 240}b.yaml")
     assert len(one.name_for(b"", "png")) < 120
     assert one.name_for(b"", "png") != two.name_for(b"", "png")
-    one.write(f'"{one.name_for(b"", "png")}"', {one.name_for(b"", "png"): b""})
-    two.write("", {})
+    one.write(f'"{one.name_for(b"", "png")}"'.encode(), {one.name_for(b"", "png"): b""})
+    two.write(b"", {})
     assert one.attachments() == {one.name_for(b"", "png")}
 
 
@@ -214,6 +215,20 @@ def test_a_failed_write_leaves_no_new_binaries_and_all_old_ones(
     assert Cassette.load(path).play(asked("old")) is not None
 
 
+def test_what_no_file_can_hold_is_refused_and_the_old_file_stays(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    save(path, "old")
+    before = path.read_bytes()
+    cassette = Cassette.load(path, record_mode="new_episodes")
+    cassette.record(asked("new"), answer("new"))
+    cassette.head.description = "half a pair: \ud83d"
+    with pytest.raises(
+        CassetteError, match=r"a\.yaml can't be saved: what follows .*half a pair: .* is half a surrogate"
+    ):
+        cassette.save()
+    assert path.read_bytes() == before
+
+
 def test_the_mask_of_new_files_is_never_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def forbidden(_: int) -> int:
         raise AssertionError("another thread would see it")
@@ -248,6 +263,7 @@ def test_a_cassette_is_renamed_with_the_files_beside_it(tmp_path: Path) -> None:
     response = Cassette.load(new).play(asked("picture"))
     assert response is not None
     assert response.body == bytes(range(256)) * 64
+    assert seal_of(new.read_bytes()) is not None
     save(old, "other")
     with pytest.raises(CassetteError, match=r"there is a cassette .*new\.yaml already"):
         Shelf(old).rename(new)

@@ -28,7 +28,7 @@ mappings = st.dictionaries(keys, values, min_size=1, max_size=4)
 @example({"a": "x\n\n", "b": "x\n", "c": "x\n\ny", "d": "\nx"}, 0)
 @example({"a": "true", "b": "null", "c": "False", "d": "No", "e": [["y", "on"]] * 20, "true": 1, "off": 2}, 2)
 def test_reads_what_it_wrote(value: dict[str, object], indent: int) -> None:
-    assert load(dump(value, indent), indent) == value
+    assert load(dump(value, indent).encode(), indent) == value
 
 
 @given(mappings)

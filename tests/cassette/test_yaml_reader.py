@@ -12,7 +12,7 @@ from vcr.serialize import deserialize, serialize
 from maxim_gemini.testing._cassette import vcr as serializer
 from maxim_gemini.testing._cassette.interaction import Stored, checked, request_of, response_of, stored_of
 from maxim_gemini.testing._cassette.vcr import from_vcr
-from maxim_gemini.testing._cassette.yaml_format import SIGNATURE, Block, seal, unsealed, write
+from maxim_gemini.testing._cassette.yaml_format import SIGNATURE, Block, seal, seal_of, write
 from maxim_gemini.testing._cassette.yaml_reader import load, read
 from maxim_gemini.testing._http.exchange import Chunk, Response
 from maxim_gemini.testing.exceptions import CassetteBroken
@@ -25,12 +25,13 @@ EXCHANGES = [
     stored_of(asked("Hi"), answer("Hello 你好")),
     stored_of(asked("Count"), stream("1", "2", ended="ReadTimeout")),
 ]
-TEXT = write(HEAD, [Block.of(*exchange) for exchange in EXCHANGES])
+DATA = write(HEAD, [Block.of(*exchange) for exchange in EXCHANGES])
+TEXT = DATA.decode()
 
 
 def values(text: str, name: str = "a.yaml") -> list[Stored]:
     """Return the interactions in *text*, whoever wrote it."""
-    document = read(text, name)
+    document = read(text.encode(), name)
     form = checked if document.ours else from_vcr
     return [Stored(*(load(half, 4) for half in block)) for block in document.blocks] or list(map(form, document.items))
 
@@ -110,7 +111,7 @@ interactions:
 
 
 def test_is_read_by_its_layout_or_as_yaml_to_the_same_effect() -> None:
-    by_layout, by_yaml = read(TEXT), read(edited(TEXT))
+    by_layout, by_yaml = read(DATA), read(edited(TEXT).encode())
     assert (len(by_layout.blocks), by_layout.items) == (2, [])
     assert (by_yaml.blocks, len(by_yaml.items)) == ([], 2)
     assert by_layout.head == by_yaml.head == HEAD
@@ -118,13 +119,14 @@ def test_is_read_by_its_layout_or_as_yaml_to_the_same_effect() -> None:
 
 
 def test_a_seal_fits_the_text_above_it_alone() -> None:
-    above = unsealed(TEXT)
-    assert above is not None
-    assert above + seal(above) == TEXT
-    for at in range(0, len(TEXT), 7):
-        assert unsealed(TEXT[:at] + chr(ord(TEXT[at]) ^ 1) + TEXT[at + 1 :]) is None
-    assert unsealed(above) is None
-    assert unsealed("") is None
+    start = seal_of(DATA)
+    assert start is not None
+    above = DATA[:start]
+    assert above + seal(above) == DATA
+    for at in range(0, len(DATA), 7):
+        assert seal_of(DATA[:at] + bytes([DATA[at] ^ 1]) + DATA[at + 1 :]) is None
+    assert seal_of(above) is None
+    assert seal_of(b"") is None
 
 
 def test_keeps_how_and_when_a_stream_came() -> None:
@@ -152,7 +154,7 @@ def test_a_file_without_interactions_is_one() -> None:
 @pytest.mark.parametrize("path", cassettes(), ids=lambda path: path.stem)
 def test_real_cassettes_come_back_byte_for_byte(path: Path) -> None:
     found = values(path.read_text(encoding="utf-8"), path.name)
-    again = values(write({}, [Block.of(*exchange) for exchange in found]))
+    again = values(write({}, [Block.of(*exchange) for exchange in found]).decode())
     assert again == found
     for old, new in zip(found, again, strict=True):
         assert response_of(new.response).body == response_of(old.response).body
@@ -227,9 +229,9 @@ def test_vcrpy_reads_and_writes_them_with_this_as_its_serializer() -> None:
     assert responses[1]["body"]["string"] == stream("1", "2").body
     assert metadata in ([], [HEAD])
     again = serialize({"requests": requests, "responses": responses}, serializer)
-    assert [found.timeless for found in read(again).blocks] == [
-        found.timeless._replace(response=found.timeless.response.replace("    ended: ReadTimeout\n", ""))
-        for found in read(TEXT).blocks
+    assert [found.timeless for found in read(again.encode()).blocks] == [
+        found.timeless._replace(response=found.timeless.response.replace(b"    ended: ReadTimeout\n", b""))
+        for found in read(DATA).blocks
     ]
 
 
@@ -239,7 +241,7 @@ def test_vcrpy_opens_them_by_itself() -> None:
 
     plain = stored_of(asked("Hi"), Response(200, (), (Chunk(b"text"),), "OK"))
     text = write(HEAD, [Block.of(*exchange) for exchange in (plain, *EXCHANGES)])
-    requests, responses, *_ = deserialize(text, yamlserializer)
+    requests, responses, *_ = deserialize(text.decode(), yamlserializer)
     assert [request.method for request in requests] == ["POST"] * 3
     assert responses[0]["body"] == {"string": b"text"}
 

@@ -250,7 +250,7 @@ def test_a_secret_in_a_file_beside_it_is_found_and_mended(tmp_path: Path) -> Non
     whole.record(asked(base64.b64encode(bytes(range(256)) * 64).decode()), answer())
     whole.save()
     (old,) = shelf.attachments()
-    shelf.write(path.read_text().replace(old, name), {name: data})
+    shelf.write(path.read_bytes().replace(old.encode(), name.encode()), {name: data})
     assert run(["cassettes", "check", str(path)]) == 1
     assert run(["cassettes", "scrub", str(path)]) == 0
     assert run(["cassettes", "check", str(path)]) == 0
