@@ -22,8 +22,6 @@ Every message names the value and says what to do.
 
 from __future__ import annotations
 
-from ._printable import shown
-
 
 class TestKitError(Exception):
     """The base of all errors of the test kit. Keys and control characters are removed from its message."""
@@ -32,6 +30,8 @@ class TestKitError(Exception):
 
     def __str__(self) -> str:
         """Return the message."""
+        from ._printable import shown  # not with this module, which every run of pytest loads
+
         return shown(super().__str__())
 
 

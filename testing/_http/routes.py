@@ -8,15 +8,13 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from maxim_gemini.testing.exceptions import RequestRefused
-
-from .gemini_hosts import host_of, is_among, is_gemini_host, is_gemini_traffic
+from .blocking import open_blocks
+from .gemini_hosts import is_gemini_traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping
+    from collections.abc import Generator, Mapping
 
     from vcr.request import Request
 
@@ -57,11 +55,13 @@ class Route:
         """Note that a Gemini request did not use this open route, because older code than its block sent it."""
 
 
-@dataclass(slots=True, eq=False)
 class Lane:
-    route: Route | None
-    outer: Lane | None
-    is_open: bool = True
+    __slots__ = ("is_open", "outer", "route")
+
+    def __init__(self, route: Route | None, outer: Lane | None) -> None:
+        self.route = route
+        self.outer = outer
+        self.is_open = True
 
 
 OUTSIDE: Final = Lane(None, None)
@@ -141,7 +141,7 @@ def route_for(library: str, url: str, headers: Mapping[str, str]) -> Route | Non
     route = current_route()
     if route is not None:
         return route if library in route.libraries and route.covers(url, headers) else None
-    if not any(block.refuses(url) for block in _blocks):  # else the request does not get out
+    if not any(block.refuses(url) for block in open_blocks):  # else the request does not get out
         # A copy: another thread may open or close a route meanwhile.
         for lane in tuple(_open):
             if lane.route is not None and lane.route.covers(url, headers):
@@ -157,47 +157,6 @@ def detour() -> Generator[None]:
         yield
     finally:
         _detour.reset(token)
-
-
-class Block:
-    """Refuses requests to Gemini's hosts that no route has handled; *advice* says what to do instead."""
-
-    def __init__(self, advice: str) -> None:
-        self._advice = advice
-        self._lifted: list[frozenset[str] | None] = []
-        self.refused: list[RequestRefused] = []
-        """The errors raised so far, in order."""
-
-    @contextmanager
-    def lifted(self, hosts: Iterable[str] | None = None) -> Generator[None]:
-        """Let requests pass in a block: all, or those to *hosts*."""
-        lifted = None if hosts is None else frozenset(hosts)
-        self._lifted.append(lifted)  # a list, not a stack: blocks of several threads end in any order
-        try:
-            yield
-        finally:
-            self._lifted.remove(lifted)
-
-    def refuses(self, url: str) -> bool:
-        """Return whether a request to *url* would be refused."""
-        if not is_gemini_host(host_of(url)):
-            return False
-        return not any(hosts is None or is_among(url, hosts) for hosts in self._lifted)
-
-    def check(self, url: str, doing: str) -> None:
-        """Raise `RequestRefused` if requests to *url* are refused; *doing* begins the message."""
-        if self.refuses(url):
-            error = RequestRefused(f"{doing} {host_of(url)} was refused before anything was sent.\n{self._reason()}")
-            self.refused.append(error)
-            raise error
-
-    def _reason(self) -> str:
-        if not _open:
-            return self._advice
-        return (
-            "A recorder or mock is in use, but this request came from code that is older than its block (a thread, a "
-            "task or a context from before): use the fixture, or everywhere=True.\n" + self._advice
-        )
 
 
 _plain_servers: list[int] = []
@@ -219,21 +178,8 @@ def is_plain_server(port: int | None) -> bool:
     return port in _plain_servers
 
 
-_blocks: list[Block] = []
-
-
-def add_block(block: Block) -> None:
-    """Add *block*."""
-    _blocks.append(block)
-
-
-def remove_block(block: Block) -> None:
-    """Undo `add_block`. May be called twice."""
-    _blocks[:] = [other for other in _blocks if other is not block]
-
-
 def check_blocks(url: str, doing: str = "A request to") -> None:
     """Let all blocks check *url*, unless a route has handled the current request."""
-    if _blocks and not _detour.get():
-        for block in tuple(_blocks):
-            block.check(url, doing)
+    if open_blocks and not _detour.get():
+        for block in tuple(open_blocks):
+            block.check(url, doing, past_a_route=bool(_open))

@@ -5,21 +5,14 @@
 
 A name in the marker is searched in the module's folder, then in the folder of all modules beside the test, then among
 the cassettes that come with this package. A new cassette with that name is written to the module's folder.
-
-Plugins such as pytest-repeat, pytest-flakefinder and anyio add parameters to tests, to run them several times. Such a
-parameter is part of a test's id, but not of its cassette's name. To recognize them, this module uses private names of
-pytest's parametrization; no other module does.
 """
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
-from dataclasses import dataclass, field
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 
@@ -27,10 +20,12 @@ from maxim_gemini._core import token_forms
 from maxim_gemini._core.patterns import compiled
 from maxim_gemini.testing._printable import REDACTED
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+from .collected import CassetteUser, name_without_plugins
 
-    from maxim_gemini.testing._json_types import JsonDict
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from .collected import Collected
 
 SUFFIX: Final = ".yaml"
 SUFFIXES: Final = frozenset({SUFFIX, ".yml"})
@@ -42,10 +37,6 @@ _SHORTEST_SECRET: Final = 8
 _UNSAFE: Final = r"""[<>?%*:|"'/\\\s\x00-\x1f\x7f]"""
 
 
-_PARAMETRIZATIONS: Final = pytest.StashKey[dict[str, list[bool]]]()
-"""On a collector, by the name of a test: for each parametrization, in order, whether a plugin added it."""
-
-
 class CassettePath(NamedTuple):
     """The file of a cassette. One that comes with this package is never written."""
 
@@ -53,62 +44,22 @@ class CassettePath(NamedTuple):
     bundled: bool = False
 
 
-class CassetteUser(NamedTuple):
-    """A test that uses a recorder."""
+def add_users(
+    collected: Collected, items: Sequence[pytest.Item], folder: str, name_of: Callable[[pytest.Item], str | None]
+) -> None:
+    """Add the tests *items*, which use a recorder; *name_of* returns the cassette that a test's marker names."""
+    names = {item: name_of(item) for item in items}
+    collected.users |= {node_id(item): _user(item, folder, name) for item, name in names.items()}
+    collected.clashes = clashing((item.path, test_name(item), item.nodeid) for item in items if names[item] is None)
 
-    module: str
-    own: str
-    """The path of its own cassette."""
-    named: str = ""
-    """The path of the cassette that its marker names. A fixture may name another: that is known when the test runs."""
 
-
-@dataclass(slots=True)
-class Collected:
-    """What a run has collected: its test files, and the tests that use cassettes."""
-
-    modules: set[str] = field(default_factory=set[str])
-    """Test files with a test in this run."""
-    partial: set[str] = field(default_factory=set[str])
-    """Those of which tests were left out."""
-    users: dict[str, CassetteUser] = field(default_factory=dict[str, CassetteUser])
-    """The tests that use a recorder, by node id."""
-    of_other_plugins: set[str] = field(default_factory=set[str])
-    """Cassettes of tests that another plugin records."""
-    clashes: dict[str, str] = field(default_factory=dict[str, str])
-    """Tests that would share a cassette by accident: node id to the other one's."""
-
-    def add_users(
-        self, items: Sequence[pytest.Item], folder: str, name_of: Callable[[pytest.Item], str | None]
-    ) -> None:
-        """Add the tests *items*, which use a recorder; *name_of* returns the cassette that a test's marker names."""
-        names = {item: name_of(item) for item in items}
-        self.users |= {node_id(item): _user(item, folder, name) for item, name in names.items()}
-        self.clashes = clashing((item.path, test_name(item), item.nodeid) for item in items if names[item] is None)
-
-    def add_users_of_other_plugins(self, items: Iterable[pytest.Item], folder: str) -> None:
-        """Add the tests *items*, which another plugin records: into their own cassettes or those that are named."""
-        for item in items:
-            marks = [mark for name in ("vcr", "default_cassette") for mark in item.iter_markers(name)]
-            named = [f"{str(name).removesuffix(SUFFIX)}{SUFFIX}" for mark in marks for name in mark.args]
-            own = own_cassette(item.path, test_name(item), folder).path
-            self.of_other_plugins.update(str(own.parent / name) for name in (own.name, *named))
-
-    def to_wire(self) -> JsonDict:
-        """Return what the other processes of the run need, as plain data."""
-        return {
-            "modules": sorted(self.modules),
-            "partial": sorted(self.partial),
-            "of_other_plugins": sorted(self.of_other_plugins),
-            "users": {nodeid: list(user) for nodeid, user in self.users.items()},
-        }
-
-    def add_from_wire(self, data: Mapping[str, Any]) -> None:
-        """Add the data that another process has collected."""
-        self.modules.update(data["modules"])
-        self.partial.update(data["partial"])
-        self.of_other_plugins.update(data["of_other_plugins"])
-        self.users.update({nodeid: CassetteUser(*user) for nodeid, user in data["users"].items()})
+def add_users_of_other_plugins(collected: Collected, items: Iterable[pytest.Item], folder: str) -> None:
+    """Add the tests *items*, which another plugin records: into their own cassettes or those that are named."""
+    for item in items:
+        marks = [mark for name in ("vcr", "default_cassette") for mark in item.iter_markers(name)]
+        named = [f"{str(name).removesuffix(SUFFIX)}{SUFFIX}" for mark in marks for name in mark.args]
+        own = own_cassette(item.path, test_name(item), folder).path
+        collected.of_other_plugins.update(str(own.parent / name) for name in (own.name, *named))
 
 
 def _user(item: pytest.Item, folder: str, name: str | None) -> CassetteUser:
@@ -136,7 +87,7 @@ def module_folder(test_file: Path, folder: str) -> Path:
 def test_name(item: pytest.Item) -> str:
     """Return the name of a test in its module: classes, and the parameters that are its own, included."""
     classes = [node.name for node in item.listchain() if isinstance(node, pytest.Class)]
-    return ".".join([*classes, _name_without_plugins(item)])
+    return ".".join([*classes, name_without_plugins(item)])
 
 
 test_name.__test__ = False  # type: ignore[attr-defined]  # pytest would collect it where a test file imports it
@@ -236,65 +187,3 @@ def _bundled() -> Path:
     from maxim_gemini.testing import cassettes
 
     return Path(cassettes.__path__[0]).resolve()
-
-
-def note_parameters(metafunc: pytest.Metafunc) -> None:
-    """Note whether a parametrization, when it is added, is the test's own or a plugin's."""
-    definition: pytest.Function = metafunc.definition
-    parent: Any = definition.parent
-    added = parent.stash.setdefault(_PARAMETRIZATIONS, {})[definition.name] = list[bool]()
-    parametrize = metafunc.parametrize
-
-    @wraps(parametrize)
-    def parametrize_and_note(argnames: str | Sequence[str], *args: Any, **kwargs: Any) -> None:
-        parametrize(argnames, *args, **kwargs)
-        names = argnames.split(",") if isinstance(argnames, str) else argnames
-        added.append(not any(_is_own(metafunc, name.strip()) for name in names))
-
-    metafunc.parametrize = parametrize_and_note  # type: ignore[method-assign]
-
-
-def is_repeated(item: pytest.Item) -> bool:
-    """Return whether a plugin may run the test several times, with different ids."""
-    return any(_parametrizations(item))
-
-
-def _name_without_plugins(item: pytest.Item) -> str:
-    added = _parametrizations(item)
-    if not any(added):
-        return item.name
-    # pytest has no public way to tell the ids of single parameters, which may have dashes in them.
-    ids: Sequence[str] = getattr(getattr(item, "callspec", None), "_idlist", ())
-    if len(ids) != len(added):  # some are hidden
-        return item.name
-    own = [text for text, is_added in zip(ids, added, strict=True) if not is_added]
-    name: str = getattr(item, "originalname", item.name)
-    return f"{name}[{'-'.join(own)}]" if own else name
-
-
-def _parametrizations(item: pytest.Item) -> list[bool]:
-    by_name: dict[str, list[bool]] = {}
-    if item.parent is not None:
-        by_name = item.parent.stash.get(_PARAMETRIZATIONS, by_name)
-    return by_name.get(getattr(item, "originalname", None) or item.name, [])
-
-
-def _is_own(metafunc: pytest.Metafunc, name: str) -> bool:
-    definition: pytest.Function = metafunc.definition
-    if name in inspect.signature(metafunc.function).parameters:
-        return True
-    if any(name in _names(mark) for mark in definition.iter_markers("parametrize")):
-        return True
-    manager: Any = metafunc.config.pluginmanager.get_plugin("funcmanage")
-    fixtures: Sequence[pytest.FixtureDef[Any]] = manager.getfixturedefs(name, definition) or ()
-    return bool(fixtures) and "site-packages" not in _file(fixtures[-1].func)
-
-
-def _names(mark: pytest.Mark) -> list[str]:
-    names: Any = mark.args[0] if mark.args else mark.kwargs.get("argnames", "")
-    return [name.strip() for name in (names.split(",") if isinstance(names, str) else names)]
-
-
-def _file(function: Any) -> str:
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    return str(getattr(code, "co_filename", ""))

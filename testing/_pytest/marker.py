@@ -13,7 +13,6 @@ from maxim_gemini.testing._json_types import JsonDict
 from .advice import Adviser, target_of
 from .cassette_paths import (
     inside,
-    is_repeated,
     module_folder,
     named_cassette,
     node_id,
@@ -21,13 +20,15 @@ from .cassette_paths import (
     test_name,
     without_secrets,
 )
+from .collected import is_repeated
 from .options import MARKER, as_mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from .cassette_paths import CassettePath, Collected
+    from .cassette_paths import CassettePath
+    from .collected import Collected
     from .options import Mode, Settings
 
 

@@ -22,7 +22,7 @@ MARKER: Final = "maxim_gemini"
 RECORDER_FIXTURE: Final = "maxim_gemini_recorder"
 CLIENT_FIXTURE: Final = "gemini_client"
 
-_DURATION = re.compile(r"(\d+)\s*([hdwmy]?)")
+_DURATION: Final = r"(\d+)\s*([hdwmy]?)"
 _HOURS: Final = {"h": 1, "d": 24, "": 24, "w": 24 * 7, "m": 24 * 30, "y": 24 * 365}
 _UNITS: Final = "h (hours), d (days), w (weeks), m (months of 30 days) or y (years of 365 days), such as 90d"
 MARKER_DECLARATION: Final = (
@@ -165,7 +165,7 @@ def as_mode(text: str) -> Mode:
 
 def duration(text: str) -> timedelta:
     """Return *text*, such as `90d`, `12w`, `6m` or `1y`, as a time span; a number without a unit means days."""
-    match = _DURATION.fullmatch(text.strip())
+    match = re.fullmatch(_DURATION, text.strip())
     if match is None:
         raise ValueError(f"{text!r} is not an age; write a number and a unit: {_UNITS}")
     try:

@@ -8,33 +8,33 @@ Modules that are only needed for cassettes are imported there, because this one 
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from maxim_gemini.testing._http.routing import Block, blocked
-from maxim_gemini.testing._recorder import watchers as _watchers
+from maxim_gemini.testing._http.blocking import Block, blocked
+from maxim_gemini.testing._recorder import watching
 from maxim_gemini.testing.exceptions import TestKitError
 
-from .cassette_paths import Collected, node_id, note_parameters, selected_in_part, without_secrets
+from .collected import Collected, note_parameters
 from .options import MARKER, RECORDER_FIXTURE
-from .usage import Coverage, Ledger, TestRecord, logged_traces, of_test, rewritten, unused_of_shared, use_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
     from maxim_gemini.testing._json_types import JsonDict
     from maxim_gemini.testing._logs.received import Received
+    from maxim_gemini.testing._recorder import EndedRecorder
     from maxim_gemini.testing._recorder.recorder import GeminiRecorder
-    from maxim_gemini.testing._recorder.watchers import EndedRecorder
     from maxim_gemini.testing._replies.script import Scripted
     from maxim_gemini.testing.exceptions import RequestRefused
 
     from .marker import Plan
     from .options import Settings
     from .terminal import WrittenReport
-    from .usage import Shared, Use
+    from .usage import Ledger, Shared, TestRecord, Use
 
 ATTRIBUTE: Final = "maxim_gemini"
 """The attribute of a test's report, and of a worker's output, with data for the controller of pytest-xdist."""
@@ -173,12 +173,20 @@ class Session:
         self.network = network_of(config)
         self.refusals = 0
         """The number of requests that were refused before the current test."""
-        self.ledger = Ledger(getattr(config, "workerinput", {}).get(ATTRIBUTE, ""))
         self.records: list[JsonDict] = []
         self._report: WrittenReport | None = None
         self._orphaned: list[str] = []
         self._unused: list[Shared] = []
         self._closing = ExitStack()
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """What the tests of the run have recorded."""
+        from .usage import Ledger
+
+        ledger = Ledger(getattr(self.config, "workerinput", {}).get(ATTRIBUTE, ""))
+        self._closing.callback(ledger.close)
+        return ledger
 
     def shown(self, path: Path) -> str:
         """Return *path* for messages: relative to the root folder of the run if it is inside of it."""
@@ -187,8 +195,7 @@ class Session:
 
     def pytest_configure(self) -> None:
         """Begin to watch the recorders."""
-        self._closing.enter_context(_watchers.watching(self.ended))
-        self._closing.callback(self.ledger.close)
+        self._closing.enter_context(watching(self.ended))
 
     def pytest_unconfigure(self) -> None:
         """Stop watching."""
@@ -224,12 +231,13 @@ class Session:
             if RECORDER_FIXTURE in getattr(item, "fixturenames", ()) or item.get_closest_marker(MARKER) is not None
         ]
         if users:
+            from .cassette_paths import add_users, add_users_of_other_plugins, selected_in_part
             from .marker import cassette_named_for
 
             self.collected.partial |= selected_in_part(self.config, self.collected.modules)
-            self.collected.add_users(users, self.settings.folder, cassette_named_for)
+            add_users(self.collected, users, self.settings.folder, cassette_named_for)
             of_others = [item for item in session.items if item.get_closest_marker("vcr")]
-            self.collected.add_users_of_other_plugins(of_others, self.settings.folder)
+            add_users_of_other_plugins(self.collected, of_others, self.settings.folder)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -275,7 +283,7 @@ class Session:
         state.take(report)
         refused = len(self.network.refused) - self.refusals
         if report.when == "teardown" and (state.uses or state.loggers or refused):
-            setattr(report, ATTRIBUTE, self._record(node_id(item), state, refused).to_wire())
+            setattr(report, ATTRIBUTE, self._record(item, state, refused).to_wire())
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -332,11 +340,16 @@ class Session:
         """Add the use of *recorder* to the test's record."""
         # Recorders that a test makes in a temporary folder don't belong to the run.
         if recorder in self.current.recorders or recorder.path.resolve().is_relative_to(self.config.rootpath):
+            from .usage import use_of
+
             self.current.uses.append(use_of(recorder, self.shown(recorder.path.resolve()), plan))
 
-    def _record(self, nodeid: str, state: TestState, refused: int) -> TestRecord:
+    def _record(self, item: pytest.Item, state: TestState, refused: int) -> TestRecord:
+        from .cassette_paths import node_id, without_secrets
+        from .usage import TestRecord, logged_traces, of_test
+
         return TestRecord(
-            nodeid=nodeid,
+            nodeid=node_id(item),
             uses=[of_test(use, passed=state.outcome == "passed") for use in state.uses],
             traces=logged_traces(state.loggers) if self.settings.report else [],
             logged=bool(state.loggers),
@@ -350,6 +363,8 @@ class Session:
         root, folder, collected = self.config.rootpath, self.settings.folder, self.collected
         if not self.records and not any((Path(module).parent / folder).is_dir() for module in collected.modules):
             return
+        from .usage import Coverage, TestRecord, rewritten, unused_of_shared
+
         records = [TestRecord.from_wire(data) for data in self.records]
         patterns = self.config.getini("python_files")
         coverage = Coverage(collected, records, root=root, folder=folder, patterns=patterns)

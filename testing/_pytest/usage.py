@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Generator, Iterable, Mapping, Sequence
 
     from maxim_gemini.testing._logs.received import Received
-    from maxim_gemini.testing._recorder.watchers import EndedRecorder
+    from maxim_gemini.testing._recorder import EndedRecorder
 
-    from .cassette_paths import CassetteUser, Collected
+    from .collected import CassetteUser, Collected
     from .marker import Plan
 
 COUNTS: Final = ("replayed", "recorded", "live", "unused", "missed")

@@ -27,7 +27,7 @@ from maxim_gemini.testing._replies.live_user import LiveRequest
 from maxim_gemini.testing._replies.request import GeminiRequest
 from maxim_gemini.testing.exceptions import CassetteError, CassetteMiss, RequestNotCaught
 
-from . import watchers as _watchers
+from . import ended as _ended
 from .decorating import decorate_tests, decorated
 from .traffic import Outcome, RecordMode, Settings, Traffic
 
@@ -160,7 +160,7 @@ class GeminiRecorder:
             self._conclude(error)
         finally:
             if self.autosave:
-                _watchers.ended(self)
+                _ended(self)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()

@@ -23,7 +23,7 @@ ALLOWED = {
     "testing/_http/aiohttp.py": "aiohttp",
     "testing/_http/event_loops.py": "asyncio",
     "testing/_cassette/cassette.py": "vcrpy",
-    "testing/_pytest/cassette_paths.py": "pytest",
+    "testing/_pytest/collected.py": "pytest",
 }
 """The one file of each product that may, and whose names those are."""
 

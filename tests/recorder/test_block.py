@@ -16,7 +16,7 @@ from support.loopback import Asked, Loopback, Reply, loopback
 from support.recordings import call, cassette, says
 
 from maxim_gemini.testing import GeminiMock, GeminiRecorder, reply
-from maxim_gemini.testing._http.routing import Block, blocked
+from maxim_gemini.testing._http.blocking import Block, blocked
 from maxim_gemini.testing._http.sdk import ReplayedCredentials, closing
 from maxim_gemini.testing.exceptions import RequestNotCaught, RequestRefused, TestKitError
 

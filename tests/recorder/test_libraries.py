@@ -13,7 +13,7 @@ from support.clients import LIBRARIES, SDK_MAJOR
 
 from maxim_gemini.testing._http import httpx as httpx_edge
 from maxim_gemini.testing._http import sdk
-from maxim_gemini.testing._http.routing import PATCHES
+from maxim_gemini.testing._http.blocking import PATCHES, THREADS
 
 
 def parameters(function: Any) -> list[str]:
@@ -151,10 +151,10 @@ def test_the_late_part_of_google_genai() -> None:
     assert "asyncio.sleep(" in inspect.getsource(retries)
 
 
-@pytest.mark.parametrize("module", PATCHES._libraries)
-def test_what_is_patched_is_where_it_was(module: str) -> None:
+@pytest.mark.parametrize(("module", "patches_of"), [*PATCHES._libraries.items(), *THREADS._libraries.items()])
+def test_what_is_patched_is_where_it_was(module: str, patches_of: Any) -> None:
     library = pytest.importorskip(module, reason="not part of this version, or not installed")
-    patches = [*PATCHES._libraries[module](library)]
+    patches = [*patches_of(library)]
     assert patches
     for patch in patches:
         inspect.getattr_static(patch.owner, patch.name)

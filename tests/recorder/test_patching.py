@@ -340,7 +340,7 @@ def test_a_block_loads_no_library_by_itself() -> None:
 
     program = (
         "import sys\n"
-        "from maxim_gemini.testing._http.routing import Block, blocked\n"
+        "from maxim_gemini.testing._http.blocking import Block, blocked\n"
         "with blocked(Block('...')):\n"
         "    heavy = {'vcr', 'httpx', 'httpx2', 'aiohttp', 'requests', 'websockets', 'google.genai', 'anyio', 'yaml'}\n"
         "    print(sorted(heavy & set(sys.modules)))\n"

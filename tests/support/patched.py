@@ -7,16 +7,16 @@ import inspect
 from contextlib import suppress
 from typing import Any
 
-from maxim_gemini.testing._http import routing
+from maxim_gemini.testing._http.blocking import PATCHES, THREADS
 
 
 def patched() -> list[tuple[str, str, Any, Any, Any]]:
     """Return for each patch of a library that can be imported: what stands there, and the code and keywords of it."""
     state: list[tuple[str, str, Any, Any, Any]] = []
-    for module in routing.PATCHES._libraries:
+    for module, patches in [*PATCHES._libraries.items(), *THREADS._libraries.items()]:
         with suppress(ImportError):
             importlib.import_module(module)
-            state += map(_state, routing.PATCHES._libraries[module](importlib.import_module(module)))
+            state += map(_state, patches(importlib.import_module(module)))
     return state
 
 
