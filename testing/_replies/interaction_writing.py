@@ -248,7 +248,7 @@ def _verbatim(verbatim: Verbatim, heads: Heads, waits: tuple[Sent, ...], request
     elif request.streams:
         bodies = [_event(event, InteractionSettings()) for event in verbatim.events]
     else:
-        bodies = [compact(event).encode() for event in verbatim.events]
+        bodies = [compact(verbatim.only_value(request)).encode()]
     return Answer(verbatim.status, heads, (*waits, *bodies))
 
 

@@ -150,6 +150,14 @@ class Verbatim:
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
 
+    def only_value(self, request: object) -> Any:
+        """Return the one event that a plain answer to *request* can be."""
+        if len(self.events) != 1:
+            raise ScriptError(
+                f"{len(self.events)} raw events can't answer {request!r}: a plain answer is one JSON value"
+            )
+        return self.events[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -412,7 +420,7 @@ def _shown(step: Step) -> str:
         case Refusal(failure=failure):
             return f"refuse {failure.code}"
         case LiveSession(turns=turns):
-            return f"live session of {len(turns)} turns"
+            return f"live session of {len(turns)} turn{'s' * (len(turns) != 1)}"
         case _:
             return type(step).__name__.lower()
 

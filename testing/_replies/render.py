@@ -24,7 +24,7 @@ from .ordering import answer_json
 from .style import Style
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from maxim_gemini.testing._json_types import JsonDict
 
@@ -172,7 +172,12 @@ def _in_style_of(request: GeminiRequest, style: Style) -> GeminiRequest:
 def _verbatim(reply: Reply, verbatim: Verbatim, request: GeminiRequest, style: Style) -> Answer:
     heads = _events_headers(style) if request.streams and verbatim.status == 200 else json_headers(style)
     heads = _overridden(heads, verbatim.headers)
-    bodies = [verbatim.body] if verbatim.body is not None else _dumped(verbatim.events, request)
+    if verbatim.body is not None:
+        bodies = [verbatim.body]
+    elif request.streams:
+        bodies = [wire.dump_event(event) for event in verbatim.events]
+    else:
+        bodies = [wire.dump_json(verbatim.only_value(request))]
     return Answer(verbatim.status, heads, (*_waits(reply), *bodies))
 
 
@@ -217,15 +222,6 @@ def _array(written: list[Any]) -> Iterator[Sent]:
         elif isinstance(step, Pause | Hold | Disconnect):
             yield step
     yield b"]"
-
-
-def _dumped(events: Iterable[Any], request: GeminiRequest) -> list[bytes]:
-    if request.streams:
-        return [wire.dump_event(event) for event in events]
-    values = list(events)
-    if len(values) != 1:
-        raise ScriptError(f"{len(values)} raw events can't answer {request!r}: a plain answer is one JSON value")
-    return [wire.dump_json(values[0])]
 
 
 def _identity(reply: Reply, request: GeminiRequest, style: Style, ordinal: int) -> JsonDict:

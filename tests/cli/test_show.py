@@ -94,7 +94,7 @@ def test_no_bundled_interaction_is_printed_as_json(prefix: str, capsys: pytest.C
             assert "answer" not in [line[0] for line in shown(name, capsys)]
 
 
-def saved(path: Path, request: dict[str, Any], answer: dict[str, Any] | list[dict[str, Any]]) -> str:
+def saved(path: Path, request: Any, answer: Any) -> str:
     is_stream = isinstance(answer, list)
     body = "".join(f"data: {json.dumps(event)}\n\n" for event in answer) if is_stream else json.dumps(answer)
     kind = "text/event-stream" if is_stream else "application/json"
@@ -153,3 +153,24 @@ def test_the_arguments_of_a_streamed_call_are_put_together(
     ]
     path = saved(tmp_path / "a.yaml", {"model": "gemini-3.8-flash", "input": "Hi", "stream": True}, events)
     assert shown(path, capsys)[1:] == [["model", "Hi"], ["model", expected]]
+
+
+@pytest.mark.parametrize(
+    ("request_body", "answer", "expected"),
+    [
+        ("plain text", "Sorry", [["request", "plain text"], ["answer", "Sorry"]]),
+        (
+            {"contents": ["Hi", {"parts": ["Ho", {"text": "He"}]}]},
+            {"candidates": [{"content": {"parts": [7, {"executableCode": {"code": "1"}}]}}]},
+            [
+                *(["user", "Hi"], ["user", "Ho"], ["user", "He"]),
+                *(["model", "7"], ["model", '{"executableCode": {"code": "1"}}']),
+            ],
+        ),
+    ],
+)
+def test_bodies_of_other_forms_are_printed_as_they_are(
+    request_body: Any, answer: Any, expected: Lines, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = saved(tmp_path / "a.yaml", request_body, answer)
+    assert shown(path, capsys) == expected

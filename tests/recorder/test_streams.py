@@ -175,6 +175,25 @@ def test_the_message_about_an_answer_that_was_left_holds_no_key_and_no_project(t
 
 
 @pytest.mark.parametrize(("library", "is_async"), EDGES, ids=EDGE_IDS)
+@pytest.mark.parametrize(
+    ("ended", "errors"),
+    [("ReadTimeout", {"ReadTimeout", "SocketTimeoutError"}), ("ReadError", {"ReadError", "ClientOSError"})],
+)
+def test_a_stream_fails_in_a_replay_as_it_failed_whatever_library_recorded_it(
+    tmp_path: Path, library: str, is_async: bool, ended: str, errors: set[str]
+) -> None:
+    path = tmp_path / "failed.yaml"
+    with loopback(dropping) as server, GeminiRecorder(path, record="once"):
+        asyncio.run(read(client_over(library, server.url), is_async))
+    text = path.read_text()
+    path.write_text(text.replace(f"ended: {BROKEN[library]}", f"ended: {ended}"))
+    with GeminiRecorder(path):
+        texts, error = asyncio.run(read(client_over(library, server.url), is_async))
+    assert texts == ["0 ", "1 ", "2 "]
+    assert error in errors
+
+
+@pytest.mark.parametrize(("library", "is_async"), EDGES, ids=EDGE_IDS)
 def test_a_stream_that_broke_is_kept_and_breaks_again(tmp_path: Path, library: str, is_async: bool) -> None:
     path = tmp_path / "broken.yaml"
     with loopback(dropping) as server, GeminiRecorder(path, record="once") as recorder:

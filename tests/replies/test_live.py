@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import wave
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from google import genai
 from google.genai import errors, types
 from support.live_clients import LIVE_MODEL as MODEL
 from support.live_clients import client_of, contents, session_of, spoken, texts, turn
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from maxim_gemini.testing import GeminiMock, GeminiServer, ScriptError, reply
 
@@ -313,3 +316,49 @@ def test_codes_that_no_server_closes_with(code: int) -> None:
 def test_turns_are_replies_or_functions() -> None:
     with pytest.raises(ScriptError, match="a turn must be a Reply or a function, got 'hi'"):
         reply.live("hi")  # type: ignore[arg-type]
+
+
+# Live interactions, which are made of events
+
+
+CONNECT = {"event_type": "interaction.connect", "id": "v1_a"}
+HI = {"event_type": "input", "content": [{"type": "text", "text": "Hi"}]}
+
+
+async def events_of(server: GeminiServer, stops: int) -> list[Any]:
+    """Return the events of a live interaction up to so many stops of a step, or why it was closed."""
+    events: list[Any] = []
+    async with connect(f"{server.url.replace('http', 'ws')}/v1beta/interactions/live?key=any") as socket:
+        for message in (CONNECT, HI):
+            await socket.send(json.dumps(message))
+        while stops:
+            try:
+                events.append(json.loads(await socket.recv()))
+            except ConnectionClosed:
+                return [*events, socket.close_reason]
+            stops -= events[-1]["event_type"] == "step.stop"
+    return events
+
+
+async def test_calls_and_pictures_are_steps_of_a_live_interaction() -> None:
+    spoken_with = reply.image(b"pixel") + reply.function_call("weather", city="Paris", call_id="c1")
+    with GeminiServer(reply.live(spoken_with)) as server:
+        events = await events_of(server, stops=2)
+    picture = {"type": "image", "mime_type": "image/png", "data": "cGl4ZWw="}
+    call = {"type": "function_call", "id": "c1", "name": "weather", "arguments": {"city": "Paris"}}
+    assert [event.get("step") or event.get("delta") or event["event_type"] for event in events] == [
+        *("interaction.connected", {"type": "model_output"}, picture, "step.stop"),
+        *(call, "step.stop"),
+    ]
+
+
+async def test_what_a_live_interaction_has_not_ends_it_and_fails_the_test() -> None:
+    async def talk() -> list[Any]:
+        with GeminiServer(reply.live(reply.thought("Hm."))) as server:
+            received.extend(await events_of(server, stops=1))
+        return received
+
+    received: list[Any] = []
+    with pytest.raises(ScriptError, match="a live interaction has no text: send it by reply"):
+        await talk()
+    assert "a live interaction has no text" in received[-1]

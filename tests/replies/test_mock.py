@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import threading
+import time
 from typing import Any
 
 import httpx
 import pytest
 import respx
 from google import genai
+from google.genai import types
 from respx.mocks import Mocker
 from support.clients import EDGE_IDS, EDGES, LIBRARIES, opened
 
@@ -98,6 +100,14 @@ def test_other_traffic_passes_through() -> None:
         httpx.get("http://127.0.0.1:9/")
 
 
+async def test_other_traffic_passes_through_async() -> None:
+    async with GeminiMock(strict=False), httpx.AsyncClient() as client:
+        with pytest.raises(httpx.ConnectError):
+            await client.get("http://127.0.0.1:9/")
+        with pytest.raises(ScriptError, match="no reply is left"):
+            await client.post(f"https://generativelanguage.googleapis.com/v1/models/{MODEL}:generateContent", json={})
+
+
 def test_nothing_is_left_patched_and_a_registered_mocker_is_reused() -> None:
     if importlib.util.find_spec("httpcore2") is None:
         pytest.skip("no httpx2 here")
@@ -150,3 +160,26 @@ def test_the_next_reply_answers_only_what_it_fits() -> None:
         assert client.models.get(model=MODEL).display_name == "Tuned"
         assert client.models.get(model=MODEL).name == f"models/{MODEL}"
         assert client.models.count_tokens(model=MODEL, contents="hi").total_tokens == 7
+
+
+@edges
+async def test_a_connection_that_breaks_before_the_answer_is_the_error_of_the_library(
+    library: str, is_async: bool
+) -> None:
+    with GeminiMock(reply.disconnect()):
+        async with opened(library) as client:
+            with pytest.raises(Exception) as broken:  # noqa: PT011
+                await said(client, is_async)
+    assert type(broken.value).__module__.partition(".")[0] == library
+    if library != "aiohttp":
+        assert str(broken.value) == "Server disconnected without sending a response."
+
+
+def test_a_mock_leaves_the_waits_between_retries_alone() -> None:
+    retries = types.HttpRetryOptions(attempts=2, initial_delay=0.3, jitter=0)
+    with GeminiMock(reply.error(503), reply.text("hello")) as mock:
+        client = genai.Client(api_key="any", http_options={"retry_options": retries})
+        began = time.monotonic()
+        assert client.models.generate_content(model="gemini-2.5-flash", contents="hi").text == "hello"
+    assert time.monotonic() - began >= 0.3
+    assert len(mock.requests) == 2

@@ -291,6 +291,35 @@ def test_replies_show_what_they_say() -> None:
     assert (scripted.text, repr(reply.Gate())) == ("hi", "<Gate closed>")
 
 
+@pytest.mark.parametrize(
+    ("scripted", "shown"),
+    [
+        (reply.raw("x", status=418), "raw 418"),
+        (reply.token_count(3), "tokens"),
+        (reply.step({"type": "mcp_server_tool_call", "name": "look_up"}), "mcp_server_tool_call look_up"),
+        (reply.interaction_event({"event_type": "a.b"}), "event a.b"),
+        (reply.live_message({"goAway": {}}), "goAway"),
+        (reply.output_transcription("hi"), "transcription 'hi'"),
+        (reply.close(1011), "close 1011"),
+        (reply.refuse(403), "refuse 403"),
+        (reply.live(reply.text("hi")), "live session of 1 turn"),
+    ],
+)
+def test_every_kind_of_reply_shows_what_it_is(scripted: reply.Reply, shown: str) -> None:
+    assert repr(scripted) == f"<Reply {shown}>"
+
+
+def test_the_text_of_a_step_is_that_of_its_outputs() -> None:
+    assert reply.step({"type": "model_output", "content": [{"type": "text", "text": "hi"}]}).text == "hi"
+    assert reply.step({"type": "thought", "summary": [{"type": "text", "text": "hm"}]}).text == ""
+
+
+def test_a_reply_is_added_to_replies_only() -> None:
+    later: Any = "hi"
+    with pytest.raises(TypeError, match="unsupported operand"):
+        reply.text("a") + later
+
+
 def test_a_gate_that_stays_closed_is_an_error() -> None:
     with pytest.raises(ScriptError, match=r"closed gate: call gate.open\(\)"):
         reply.Gate().pass_through(0.01)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -455,6 +456,7 @@ def test_an_error_in_a_stream_is_its_last_event(server: GeminiServer) -> None:
         (reply.part({"toolCall": {}}), "an interaction has no part 'toolCall'"),
         (reply.part({"text": "a", "fieldOfTomorrow": 1}), "an interaction has no part with 'fieldOfTomorrow'"),
         (reply.logprobs(("a", -1.0)), "an interaction has no logprobsResult"),
+        (reply.partial_call("f", a="1"), "an interaction has no arguments of a call piece by piece"),
         (reply.text("a") + reply.interaction(polls=1), "polls=1 is for a request with background=True"),
         (reply.text("a") + reply.error(503), "an error after content can only come in a stream"),
         (reply.token_count(3), "it answers tokens, and an interaction was requested"),
@@ -509,3 +511,80 @@ def test_a_request_without_a_reply_fails_at_once_and_says_why(is_async: bool) ->
         ):
             interactions.create(model=MODEL, input="hi")
         assert len(server.requests) == 1
+
+
+# What is sent as it is, what waits, and what breaks off
+
+
+CREATED = {"event_type": "interaction.created", "interaction": {"id": "v1_a"}}
+
+
+@pytest.mark.parametrize(
+    ("scripted", "streams", "body"),
+    [
+        (reply.raw("<html>", status=502, headers={"content-type": "text/html"}), False, "<html>"),
+        (reply.raw({"id": "v1_a"}), False, '{"id":"v1_a"}'),
+        (
+            reply.raw(CREATED, {"event_type": "x"}),
+            True,
+            'event: interaction.created\ndata: {"event_type":"interaction.created","interaction":{"id":"v1_a"}}\n\n'
+            'event: x\ndata: {"event_type":"x"}\n\n',
+        ),
+    ],
+)
+def test_raw_contents_are_sent_unchanged(server: GeminiServer, scripted: Reply, streams: bool, body: str) -> None:
+    answer = answered(server, scripted, stream=streams)
+    assert answer.text == body
+    if "html" in body:
+        assert (answer.status_code, answer.headers["content-type"]) == (502, "text/html")
+
+
+def test_several_raw_values_are_no_plain_answer() -> None:
+    with pytest.raises(ScriptError, match="2 raw events can't answer"), GeminiMock(reply.raw({}, {}), strict=False):
+        httpx.post("https://generativelanguage.googleapis.com/v1/interactions", json={"model": MODEL, "input": "hi"})
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_an_answer_waits_and_breaks_off(server: GeminiServer, streams: bool) -> None:
+    for late in (reply.text("Late."), reply.raw("Late.")):
+        began = time.monotonic()
+        assert "Late." in answered(server, reply.wait(0.2) + late, stream=streams).text
+        assert time.monotonic() - began >= 0.2
+    server.reply(reply.text("Lost.") + reply.disconnect())
+    with (
+        httpx.stream("POST", f"{server.url}/v1/interactions", json={"input": "hi", "stream": streams}) as answer,
+        pytest.raises(httpx.RemoteProtocolError),
+    ):
+        answer.read()
+
+
+@pytest.mark.parametrize("previous", ["v1_a", "v1_é", "v1_", "elsewhere"])
+def test_an_id_that_holds_no_chain_begins_one(server: GeminiServer, previous: str) -> None:
+    answered(server, reply.text("a") + reply.interaction(interaction_id=previous))
+    name = answered(server, reply.text("b"), previous_interaction_id=previous).json()["id"]
+    packed = base64.urlsafe_b64decode(name.removeprefix("v1_") + "==")
+    assert packed[2:25] == packed[27:]
+
+
+def test_counts_of_the_script_s_own_are_those_of_the_interaction(server: GeminiServer) -> None:
+    own = reply.usage(
+        7, 3, cached=2, prompt_details={"TEXT": 5, "IMAGE": 2}, countOfTomorrow=1, traffic_type="ON_DEMAND"
+    )
+    usage = answered(server, reply.text("a") + own).json()["usage"]
+    assert (usage["total_input_tokens"], usage["total_output_tokens"], usage["total_cached_tokens"]) == (7, 3, 2)
+    assert usage["input_tokens_by_modality"] == [{"modality": "text", "tokens": 5}, {"modality": "image", "tokens": 2}]
+    assert usage["countOfTomorrow"] == 1
+    assert "trafficType" not in usage
+
+
+def test_a_file_is_an_output_by_its_address(server: GeminiServer) -> None:
+    part = reply.part({"fileData": {"mimeType": "application/pdf", "fileUri": "gs://a/b.pdf"}})
+    content = {"mime_type": "application/pdf", "uri": "gs://a/b.pdf", "type": "document"}
+    assert steps(server, part) == [{"content": [content], "type": "model_output"}]
+
+
+def test_turns_of_the_older_schema_are_the_input(server: GeminiServer) -> None:
+    said = [{"role": "user", "content": "one"}, {"role": "model", "content": [{"type": "text", "text": "two"}]}]
+    answered(server, reply.text("a"), input=[*said, {"role": "user", "content": "three"}])
+    assert [step["type"] for step in server.requests[-1].input_steps] == ["user_input", "model_output", "user_input"]
+    assert server.requests[-1].text == "three"

@@ -10,6 +10,7 @@ import time
 from importlib.abc import MetaPathFinder
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from google.genai import errors, types
 from support.clients import EDGE_IDS, EDGES, asking, opened
@@ -345,3 +346,67 @@ def test_a_port_in_use_is_named_with_brackets() -> None:
 def test_replies_and_a_cassette_are_too_much() -> None:
     with pytest.raises(ScriptError, match="either replies or a cassette"):
         GeminiServer(reply.text("hi"), cassette=cassettes.path("text"))
+
+
+@pytest.mark.parametrize(
+    ("ended", "error"), [("RemoteProtocolError", httpx.RemoteProtocolError), ("ReadTimeout", httpx.ReadTimeout)]
+)
+def test_a_cassette_is_played_at_its_pace_and_ends_as_it_ended(
+    tmp_path: Path, ended: str, error: type[Exception]
+) -> None:
+    path = f"/v1beta/models/{MODEL}:streamGenerateContent?alt=sse"
+    body = b'{"contents": [{"parts": [{"text": "hi"}], "role": "user"}]}'
+    pieces = (Chunk(b'data: {"a": 1}\n\n', 0.1), Chunk(b'data: {"a": 2}\n\n', 0.4))
+    cassette = Cassette.load(tmp_path / "paced.yaml", allow_missing=True)
+    sent = Request("POST", f"https://generativelanguage.googleapis.com{path}", body, {})
+    cassette.record(sent, Response(200, (("content-type", "text/event-stream"),), pieces, ended=ended))
+    cassette.save()
+    got: list[bytes] = []
+    with GeminiServer(cassette=tmp_path / "paced.yaml", pace="recorded", strict=False) as server:
+        began = time.monotonic()
+        with httpx.stream("POST", server.url + path, content=body, timeout=1) as answer, pytest.raises(error):
+            got.extend(answer.iter_raw())
+    assert got == [piece.data for piece in pieces]
+    assert time.monotonic() - began >= 0.4
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "text"),
+    [
+        ("POST", "/upload/v1beta/files?upload_id=upload-9", b"x", 404, "Requested upload was not found."),
+        ("GET", "/v1beta/files/none:download?alt=media", None, 403, "the File none"),
+        ("PATCH", "/v1beta/cachedContents/none", b'{"ttl": "60s"}', 403, "CachedContent not found"),
+        ("GET", "/v1beta/tunedModels", None, 200, "{}"),
+        ("GET", "/v1beta1/publishers/google/models/gemini-2.5-flash", None, 200, '"versionId"'),
+        (
+            "POST",
+            "/v1beta1/publishers/google/models/e:predict",
+            b'{"instances": [{"content": "a"}]}',
+            200,
+            "statistics",
+        ),
+    ],
+)
+def test_what_the_server_answers_by_itself(
+    server: GeminiServer, method: str, path: str, body: bytes | None, status: int, text: str
+) -> None:
+    answer = httpx.request(method, server.url + path, content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == status
+    assert text in answer.text
+
+
+def test_a_stream_without_events_waits_too(server: GeminiServer) -> None:
+    server.reply(reply.text("a") + reply.wait(0.2) + reply.text("b"))
+    began = time.monotonic()
+    url = f"{server.url}/v1beta/models/{MODEL}:streamGenerateContent"
+    answer = httpx.post(url, json={"contents": [{"parts": [{"text": "hi"}]}]}).json()
+    assert time.monotonic() - began >= 0.2
+    assert [chunk["candidates"][0]["content"]["parts"][0]["text"] for chunk in answer] == ["a", "b"]
+
+
+def test_an_error_written_for_the_other_backend_speaks_of_its_models(server: GeminiServer) -> None:
+    server.reply(reply.error(404) + reply.response(backend="vertex"))
+    url = f"{server.url}/v1beta/models/{MODEL}:generateContent"
+    answer = httpx.post(url, json={"contents": [{"parts": [{"text": "hi"}]}]})
+    assert answer.status_code == 404
+    assert "publishers/google/models" in answer.text.lower()
