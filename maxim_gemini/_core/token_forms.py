@@ -344,13 +344,13 @@ def _armored(text: str) -> list[Secret]:
         return []
     starts = list(compiled(_ARMOR).finditer(text))
     limits = [start.start() for start in starts[1:]]
-    found: list[Secret] = []
+    secrets: list[Secret] = []
     for start, limit in zip(starts, [*limits, len(text)], strict=False):
         last = compiled(_ARMOR_END).search(text, start.end(), limit)
         end = last.end() if last else _cut(text, start.end(), limit)
         if compiled(_MATERIAL).search(text, start.end(), end):
-            found.append(Secret(start.start(), end, "a private key"))
-    return found
+            secrets.append(Secret(start.start(), end, "a private key"))
+    return secrets
 
 
 def _cut(text: str, at: int, limit: int) -> int:

@@ -94,10 +94,10 @@ def _finished(value: object) -> Any:
     if isinstance(value, _Text):
         return "".join(value)
     # A path like `$.items[999999]` must not make a list of a million gaps.
-    if isinstance(value, _Items) and all(isinstance(place, int) for place in value):
+    if isinstance(value, _Items) and all(isinstance(index, int) for index in value):
         length = max(value, default=-1) + 1
         if length <= 2 * len(value) + _GAPS:
-            return [_finished(value.get(place)) for place in range(length)]
+            return [_finished(value.get(index)) for index in range(length)]
     if isinstance(value, dict):
         return {str(name): _finished(item) for name, item in cast("dict[str | int, Any]", value).items()}
     return value

@@ -64,12 +64,12 @@ class Pieces:
         subject = _SUBJECTS.get(name)
         known = self._places.setdefault(id(items), {})
         if not known:
-            known.update((_key(item, subject), place) for place, item in reversed(list(enumerate(items))))
+            known.update((_key(item, subject), index) for index, item in reversed(list(enumerate(items))))
         places: list[int] = []
         for item in more:
-            place = known.setdefault(_key(item, subject), len(items))
-            items[place : place + 1] = [item]
-            places.append(place)
+            index = known.setdefault(_key(item, subject), len(items))
+            items[index : index + 1] = [item]
+            places.append(index)
         return places
 
 

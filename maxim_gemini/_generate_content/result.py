@@ -108,10 +108,10 @@ class ContentAnswer:
             if feedback.safety_ratings:
                 self._metadata["prompt_safety_ratings"] = dumped(feedback.safety_ratings)
         requested: list[RequestedCall] = []
-        for place, candidate in enumerate(response.candidates or ()):
-            index = place if candidate.index is None else candidate.index
+        for position, candidate in enumerate(response.candidates or ()):
+            index = position if candidate.index is None else candidate.index
             calls = self._add_candidate(index, candidate)
-            if place == 0:
+            if position == 0:
                 requested = calls
         return requested
 

@@ -146,8 +146,8 @@ def text_of(interaction: Interaction) -> str:
 
 def attachments_of(interaction: Interaction) -> list[Attachment]:
     """Return the images, sounds, videos and documents of the model's outputs."""
-    found = (attachment_of(item) for item in _contents(interaction))
-    return [attachment for attachment in found if attachment is not None]
+    attachments = (attachment_of(item) for item in _contents(interaction))
+    return [attachment for attachment in attachments if attachment is not None]
 
 
 def attachment_of(content: JsonDict) -> Attachment | None:

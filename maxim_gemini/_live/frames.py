@@ -58,8 +58,8 @@ def members_of(message: object, name: str) -> Iterator[JsonDict]:
     """Yield the objects in the list *name*, or the single object."""
     value: object = member(message, name)
     for item in cast("list[object]", value) if isinstance(value, list) else [value]:
-        if (found := mapping(item)) is not None:
-            yield found
+        if (members := mapping(item)) is not None:
+            yield members
 
 
 def blob(value: object) -> tuple[str, bytes] | None:

@@ -227,7 +227,7 @@ _WEAK: Final = frozenset({"secret", "token", "credential", "credentials"})
 
 
 def _schemes(text: str, lower: str) -> Iterator[Secret]:
-    for start in (found for scheme in _SCHEMES for found in re.finditer(scheme, lower)):
+    for start in (scheme_match for scheme in _SCHEMES for scheme_match in re.finditer(scheme, lower)):
         match = _SCHEME.match(text, start.start())
         if match and (_is_basic(match[2]) if match[1].lower() == "basic" else looks_random(match[2], 16)):
             yield Secret(*match.span(2), f"the value of {match[1].lower()} authorization")

@@ -124,10 +124,10 @@ class Media:
 
     def place(self, frame: dict[str, Any]) -> None:
         """Write into *frame* where its media are: in a file, or after all in itself."""
-        found = frame.pop("media", None)
-        if found is None:
+        media = frame.pop("media", None)
+        if media is None:
             return
-        slices = [found[at : at + 3] for at in range(0, len(found), 3)]
+        slices = [media[at : at + 3] for at in range(0, len(media), 3)]
         side = "sent" if "sent" in frame else "received"
         placed: list[int] = []
         frame[side] = self._placed(frame[side], iter(slices), placed)

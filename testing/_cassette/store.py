@@ -182,12 +182,12 @@ class Shelf:
         if hash_of is None or Path(name).name != name or _NOT_IN_NAMES.search(name):
             raise CassetteBroken(f"{self.name}: {name!r} is not the name of a file beside it")
         try:
-            value, found = read(self._beside(name))
+            value, hash_found = read(self._beside(name))
         except OSError:
             raise CassetteBroken(
                 f"{self.name}: the file {name!r} beside it is missing. Restore it, or record again"
             ) from None
-        if found != hash_of[1]:
+        if hash_found != hash_of[1]:
             raise CassetteBroken(f"{self.name}: the file {name!r} beside it was changed. Restore it, or record again")
         return value
 

@@ -76,13 +76,13 @@ def note(message: str) -> None:
     err().print(message, style="dim")
 
 
-def show_states(states: dict[str, str], place: str = "") -> None:
+def show_states(states: dict[str, str], prefix: str = "") -> None:
     """Print the new state of each cassette that has changed, and the number of cassettes in each state."""
     for name, state in states.items():
         if state != "unchanged":
             out().print(f"{name}: {state}", style="red" if state.startswith("failed") else "", soft_wrap=True)
     counts = Counter(state.partition(":")[0] for state in states.values())
-    note(place + (", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "no cassettes here"))
+    note(prefix + (", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "no cassettes here"))
 
 
 def progress(items: Iterable[T], doing: str, total: int) -> Iterable[T]:

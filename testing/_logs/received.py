@@ -91,8 +91,8 @@ class Received(TraceHolder):
         __tracebackhide__ = True
         if not texts or not all(texts):
             raise ValueError("assert_no_text needs one or more texts, none of them empty")
-        if found := list(dict.fromkeys(occurrences(self._tree().commits, texts))):
-            raise TextReceived("Maxim received what it should not:\n" + "\n".join(f"  {one}" for one in found))
+        if matches := list(dict.fromkeys(occurrences(self._tree().commits, texts))):
+            raise TextReceived("Maxim received what it should not:\n" + "\n".join(f"  {one}" for one in matches))
 
     def snapshot(self) -> JsonDict:
         """Return everything as plain data with stable ids (`trace-1`) and without times, to compare runs."""

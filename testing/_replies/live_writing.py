@@ -81,10 +81,10 @@ def ending(turn: Reply, request: GeminiRequest) -> Iterator[JsonDict]:
     yield {"serverContent": {"turnComplete": True}, "usageMetadata": _usage(turn, request)}
 
 
-def _actions(step: Step, request: GeminiRequest, place: str) -> Iterator[Action]:
+def _actions(step: Step, request: GeminiRequest, seed: str) -> Iterator[Action]:
     match step:
         case Event():
-            yield from _content(step, request, place)
+            yield from _content(step, request, seed)
         case LiveMessage(fields=fields) | InteractionEvent(fields=fields):
             yield dict(fields)
         case Transcription():
@@ -104,7 +104,7 @@ def _actions(step: Step, request: GeminiRequest, place: str) -> Iterator[Action]
             raise ScriptError(f"a live session has no {type(step).__name__.lower()}: {step!r}")
 
 
-def _content(event: Event, request: GeminiRequest, place: str) -> Iterator[Action]:
+def _content(event: Event, request: GeminiRequest, seed: str) -> Iterator[Action]:
     if event.candidates[1:] or "promptFeedback" in event.fields:
         raise ScriptError(f"a live session has one candidate, and blocks no prompt: {event!r}")
     candidate = event.candidates[0] if event.candidates else Candidate()
@@ -120,7 +120,7 @@ def _content(event: Event, request: GeminiRequest, place: str) -> Iterator[Actio
         yield {"serverContent": content}
     if calls:
         numbered = enumerate(calls)
-        yield {"toolCall": {"functionCalls": [_with_id(call, request, f"{place}.{i}") for i, call in numbered]}}
+        yield {"toolCall": {"functionCalls": [_with_id(call, request, f"{seed}.{i}") for i, call in numbered]}}
 
 
 def is_live_interaction(request: GeminiRequest) -> bool:
@@ -140,9 +140,9 @@ def _interaction_step(event: Event, request: GeminiRequest, number: int, positio
         yield {"event_type": "step.stop", **at}
 
 
-def _step_of(part: Json, request: GeminiRequest, place: str) -> tuple[JsonDict, JsonDict | None]:
+def _step_of(part: Json, request: GeminiRequest, seed: str) -> tuple[JsonDict, JsonDict | None]:
     if call := part.get("functionCall"):
-        named = _with_id(call, request, place)
+        named = _with_id(call, request, seed)
         return {"type": "function_call", "id": named["id"], "name": named["name"], "arguments": named["args"]}, None
     if blob := part.get("inlineData"):
         kind = str(blob["mimeType"])
@@ -153,8 +153,8 @@ def _step_of(part: Json, request: GeminiRequest, place: str) -> tuple[JsonDict, 
     raise ScriptError(f"a live interaction has no {next(iter(part), 'empty part')}: send it by reply.interaction_event")
 
 
-def _with_id(call: Any, request: GeminiRequest, place: str) -> JsonDict:
-    digits = int.from_bytes(hashlib.sha256(request.body + place.encode()).digest()[:8], "big")
+def _with_id(call: Any, request: GeminiRequest, seed: str) -> JsonDict:
+    digits = int.from_bytes(hashlib.sha256(request.body + seed.encode()).digest()[:8], "big")
     return {"name": call["name"], "args": call.get("args", {}), "id": call.get("id") or f"function-call-{digits}"}
 
 

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from support.traffic import answer, asked
+from support.traffic import answer, sent_request
 from vcr.cassette import Cassette as VcrCassette
 from vcr.serializers import yamlserializer
 
@@ -31,11 +31,11 @@ TEN_MEGABYTES = ("All work and no play makes Jack a dull boy. <b>中文</b>\n" *
 _JSON = {"content-type": ["application/json"]}
 CASES: dict[str, Callable[[Cassette], object]] = {
     "1,000 small interactions": lambda cassette: [
-        cassette.record(asked(f"Say {n}"), answer(f"{n}")) for n in range(1000)
+        cassette.record(sent_request(f"Say {n}"), answer(f"{n}")) for n in range(1000)
     ],
-    "10 MB of text": lambda cassette: cassette.record(asked("Say much"), answer(TEN_MEGABYTES)),
+    "10 MB of text": lambda cassette: cassette.record(sent_request("Say much"), answer(TEN_MEGABYTES)),
     "1 MB embedding": lambda cassette: cassette.record(
-        asked("Embed"), answer("", values=[n / 1_000_003 for n in range(50_000)])
+        sent_request("Embed"), answer("", values=[n / 1_000_003 for n in range(50_000)])
     ),
 }
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from google import genai
-from support.traffic import answer, asked
+from support.traffic import answer, sent_request
 from vcr.cassette import Cassette as VcrCassette
 from vcr.matchers import body, host, method, path, query
 from vcr.request import Request
@@ -127,7 +127,7 @@ def _recorded(path: Path, size: int) -> Cassette:
     """Return a recording, loaded, that gives an answer again when asked again."""
     recording = Cassette(path)
     for number in range(size):
-        recording.record(asked(f"Say {number}"), answer("Hello."))
+        recording.record(sent_request(f"Say {number}"), answer("Hello."))
     recording.save()
     return Cassette.load(path, allow_playback_repeats=True)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.traffic import ADDRESS, answer, asked
+from support.traffic import ADDRESS, answer, sent_request
 from vcr.request import Request
 
 from maxim_gemini.testing._cassette import Cassette
@@ -83,7 +83,7 @@ def kept(*exchanges: tuple[Request, Response], **options: Any) -> tuple[list[tup
 @example('{"": 1}', "a named event")
 def test_any_json_comes_back_byte_for_byte(document: str, form: str) -> None:
     data = FORMS[form](document.encode(errors="surrogatepass"))
-    good = (asked("good"), answer("good"))
+    good = (sent_request("good"), answer("good"))
     found, error = kept(good, (Request("POST", ADDRESS, data, {}), plain(data)), good)
     assert error is None
     assert found == [(good[0].body, good[1].body), (data, data), (good[0].body, good[1].body)]
@@ -92,8 +92,8 @@ def test_any_json_comes_back_byte_for_byte(document: str, form: str) -> None:
 @given(words, st.sampled_from([dump_json, dump_event]))
 def test_any_text_of_a_value_comes_back(text: str, dump: Callable[[Any], bytes]) -> None:
     text = text.encode(errors="replace").decode()
-    found, error = kept((asked(text), plain(dump({"text": text}))))
-    assert (found, error) == ([(asked(text).body, dump({"text": text}))], None)
+    found, error = kept((sent_request(text), plain(dump({"text": text}))))
+    assert (found, error) == ([(sent_request(text).body, dump({"text": text}))], None)
 
 
 class Blind(Scrubber):
@@ -107,7 +107,7 @@ def test_an_answer_with_a_secret_takes_no_other_with_it(tmp_path: Path) -> None:
     scrubber = Blind({"hunter2-hunter2": "a password"})
     cassette = Cassette(tmp_path / "a.yaml", scrubber=scrubber)
     for text in ("one", "two hunter2-hunter2", "three"):
-        cassette.record(asked(text), answer(text))
+        cassette.record(sent_request(text), answer(text))
     with pytest.raises(
         SecretFound, match=r"a\.yaml was saved without 1 of its interactions, .*\n  a password in interaction 2"
     ):
@@ -120,12 +120,12 @@ def test_an_answer_with_a_secret_takes_no_other_with_it(tmp_path: Path) -> None:
 def test_what_the_file_held_stays_where_its_successor_has_a_secret(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     first = Cassette(path)
-    first.record(asked("a"), answer("old"))
-    first.record(asked("b"), answer("old"))
+    first.record(sent_request("a"), answer("old"))
+    first.record(sent_request("b"), answer("old"))
     first.save()
     again = Cassette(path, scrubber=Blind({"hunter2-hunter2": "a password"}))
-    again.record(asked("a"), answer("hunter2-hunter2"))
-    again.record(asked("b"), answer("new"))
+    again.record(sent_request("a"), answer("hunter2-hunter2"))
+    again.record(sent_request("b"), answer("new"))
     with pytest.raises(SecretFound, match="without 1 of its"):
         again.save()
     assert [i.response.body for i in Cassette.load(path).interactions] == [answer("old").body, answer("new").body]
@@ -136,7 +136,7 @@ def test_what_no_file_can_hold_takes_no_other_with_it(place: str) -> None:
     odd = "\ud800x"
     request = Request("POST", f"{ADDRESS}/{odd}" if place == "address" else ADDRESS, b"{}", {})
     response = Response(200, (("x-odd", odd),) if place == "header" else (), (), odd if place == "reason" else "")
-    found, error = kept((asked("a"), answer("a")), (request, response), (asked("b"), answer("b")))
+    found, error = kept((sent_request("a"), answer("a")), (request, response), (sent_request("b"), answer("b")))
     assert [body for _, body in found] == [answer("a").body, answer("b").body]
     assert "interaction 2 can't be" in str(error)
     assert str(error).count("a.yaml") == 1
@@ -147,7 +147,7 @@ def test_a_picture_with_a_secret_is_never_written(tmp_path: Path, monkeypatch: p
 
     path = tmp_path / "a.yaml"
     first = Cassette(path)
-    first.record(asked("a"), answer("old"))
+    first.record(sent_request("a"), answer("old"))
     first.save()
     written: list[str] = []
     replace = Path.replace
@@ -159,8 +159,8 @@ def test_a_picture_with_a_secret_is_never_written(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(Path, "replace", noted)
     again = Cassette(path, scrubber=Blind({"hunter2-hunter2": "a password"}))
     picture = base64.b64encode(bytes(9000)).decode()
-    again.record(asked("a"), answer("hunter2-hunter2", image=picture))
-    again.record(asked("b"), answer("new"))
+    again.record(sent_request("a"), answer("hunter2-hunter2", image=picture))
+    again.record(sent_request("b"), answer("new"))
     with pytest.raises(SecretFound, match="without 1 of its"):
         again.save()
     assert written == ["a.yaml"]

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.traffic import ADDRESS, answer, asked, said, stream
+from support.traffic import ADDRESS, answer, answer_json, sent_request, stream
 from vcr.cassette import Cassette as VcrCassette
 from vcr.errors import UnhandledHTTPRequestError
 from vcr.request import Request
@@ -50,8 +50,10 @@ def text_of(response: Response | None) -> bytes:
 
 
 def test_plays_what_was_recorded(path: Path) -> None:
-    cassette = recorded(path, (asked("Hi"), answer("Hello")), (asked("Count"), stream("1", "2", ended="ReadError")))
-    one, two = cassette.play(asked("Hi")), cassette.play(asked("Count"))
+    cassette = recorded(
+        path, (sent_request("Hi"), answer("Hello")), (sent_request("Count"), stream("1", "2", ended="ReadError"))
+    )
+    one, two = cassette.play(sent_request("Hi")), cassette.play(sent_request("Count"))
     assert one is not None
     assert two is not None
     assert (one.status, one.reason, one.header("Content-Type")) == (200, "OK", "application/json; charset=UTF-8")
@@ -60,30 +62,38 @@ def test_plays_what_was_recorded(path: Path) -> None:
 
 
 def test_identical_requests_play_in_recorded_order_each_once(path: Path) -> None:
-    cassette = recorded(path, *((asked("Hi"), answer(f"{n}")) for n in range(3)))
-    assert [text_of(cassette.play(asked("Hi"))) for _ in range(4)] == [*(answer(f"{n}").body for n in range(3)), b""]
+    cassette = recorded(path, *((sent_request("Hi"), answer(f"{n}")) for n in range(3)))
+    assert [text_of(cassette.play(sent_request("Hi"))) for _ in range(4)] == [
+        *(answer(f"{n}").body for n in range(3)),
+        b"",
+    ]
 
 
 def test_the_last_answer_can_be_repeated(path: Path) -> None:
-    recorded(path, *((asked("Hi"), answer(f"{n}")) for n in range(2)))
+    recorded(path, *((sent_request("Hi"), answer(f"{n}")) for n in range(2)))
     cassette = Cassette.load(path, allow_playback_repeats=True)
-    assert [text_of(cassette.play(asked("Hi"))) for _ in range(4)] == [answer(f"{n}").body for n in (0, 1, 1, 1)]
+    assert [text_of(cassette.play(sent_request("Hi"))) for _ in range(4)] == [answer(f"{n}").body for n in (0, 1, 1, 1)]
 
 
 def test_counts_what_was_played(path: Path) -> None:
-    cassette = recorded(path, (asked("a"), answer()), (asked("b"), answer()), (asked("c"), answer()))
-    cassette.play(asked("b"))
-    assert [interaction.request.body for interaction in cassette.unplayed] == [asked("a").body, asked("c").body]
+    cassette = recorded(
+        path, (sent_request("a"), answer()), (sent_request("b"), answer()), (sent_request("c"), answer())
+    )
+    cassette.play(sent_request("b"))
+    assert [interaction.request.body for interaction in cassette.unplayed] == [
+        sent_request("a").body,
+        sent_request("c").body,
+    ]
     assert (cassette.play_count, cassette.all_played, len(cassette)) == (1, False, 3)
     cassette.rewind()
     assert (cassette.play_count, len(cassette.unplayed)) == (0, 3)
-    assert cassette.play(asked("b")) is not None
+    assert cassette.play(sent_request("b")) is not None
 
 
 def test_places_can_be_left_out_of_matching(path: Path) -> None:
-    recorded(path, (asked("Hi", seed=1), answer("Hello")))
-    assert Cassette.load(path).play(asked("Hi", seed=2)) is None
-    assert Cassette.load(path, ignore=["generationConfig.seed"]).play(asked("Hi", seed=2)) is not None
+    recorded(path, (sent_request("Hi", seed=1), answer("Hello")))
+    assert Cassette.load(path).play(sent_request("Hi", seed=2)) is None
+    assert Cassette.load(path, ignore=["generationConfig.seed"]).play(sent_request("Hi", seed=2)) is not None
 
 
 def _restyled(request: Request) -> Request:
@@ -92,18 +102,27 @@ def _restyled(request: Request) -> Request:
 
 
 def test_a_request_plays_in_recorded_order_however_it_is_spelled(path: Path) -> None:
-    recorded(path, *((asked("Hi"), answer(f"{n}")) for n in range(4)))
+    recorded(path, *((sent_request("Hi"), answer(f"{n}")) for n in range(4)))
     cassette = Cassette.load(path, allow_playback_repeats=True)
-    spelled = (asked("Hi"), _restyled(asked("Hi")), asked("Hi"), _restyled(asked("Hi")), asked("Hi"))
+    spelled = (
+        sent_request("Hi"),
+        _restyled(sent_request("Hi")),
+        sent_request("Hi"),
+        _restyled(sent_request("Hi")),
+        sent_request("Hi"),
+    )
     assert [text_of(cassette.play(request)) for request in spelled] == [answer(f"{n}").body for n in (0, 1, 2, 3, 3)]
-    assert asked("Hi") in cassette
-    assert asked("Ho") not in cassette
+    assert sent_request("Hi") in cassette
+    assert sent_request("Ho") not in cassette
 
 
 def test_requests_that_differ_in_an_ignored_place_alone_share_their_answers(path: Path) -> None:
-    recorded(path, *((asked("Hi", seed=seed), answer(f"{seed}")) for seed in (1, 2)))
+    recorded(path, *((sent_request("Hi", seed=seed), answer(f"{seed}")) for seed in (1, 2)))
     cassette = Cassette.load(path, ignore=["generationConfig.seed"])
-    assert [text_of(cassette.play(asked("Hi", seed=2))) for _ in range(2)] == [answer("1").body, answer("2").body]
+    assert [text_of(cassette.play(sent_request("Hi", seed=2))) for _ in range(2)] == [
+        answer("1").body,
+        answer("2").body,
+    ]
 
 
 class _SlowToSay(deque[Any]):
@@ -116,18 +135,18 @@ class _SlowToSay(deque[Any]):
 
 
 def test_threads_that_ask_at_once_for_the_last_answer_do_not_both_take_it(path: Path) -> None:
-    cassette = recorded(path, (asked("Hi"), answer("Hello")))
+    cassette = recorded(path, (sent_request("Hi"), answer("Hello")))
     for key, waiting in cassette._waiting.items():
         cassette._waiting[key] = _SlowToSay(waiting)
     with ThreadPoolExecutor(4) as threads:
-        answers = list(threads.map(lambda _: text_of(cassette.play(asked("Hi"))), range(4)))
+        answers = list(threads.map(lambda _: text_of(cassette.play(sent_request("Hi"))), range(4)))
     assert sorted(answers) == sorted([answer("Hello").body, b"", b"", b""])
 
 
 def test_threads_each_get_their_own_answer(path: Path, request: pytest.FixtureRequest) -> None:
     request.addfinalizer(partial(sys.setswitchinterval, sys.getswitchinterval()))
     sys.setswitchinterval(1e-6)
-    exchanges = [(asked(f"{n % 40}"), answer(f"{n % 40} {n // 40}")) for n in range(1000)]
+    exchanges = [(sent_request(f"{n % 40}"), answer(f"{n % 40} {n // 40}")) for n in range(1000)]
     cassette = recorded(path, *exchanges)
     got: dict[int, list[bytes]] = {n: [] for n in range(40)}
     start = threading.Barrier(20)
@@ -136,7 +155,7 @@ def test_threads_each_get_their_own_answer(path: Path, request: pytest.FixtureRe
         start.wait()
         for turn in range(50):
             n = (thread * 50 + turn) % 40
-            got[n].append(text_of(cassette.play(asked(f"{n}"))))
+            got[n].append(text_of(cassette.play(sent_request(f"{n}"))))
 
     with ThreadPoolExecutor(20) as threads:
         list(threads.map(caller, range(20)))
@@ -150,9 +169,11 @@ def test_threads_each_get_their_own_answer(path: Path, request: pytest.FixtureRe
 
 
 def test_says_what_is_nearest_and_how_it_differs(path: Path) -> None:
-    cassette = recorded(path, (asked("Say goodbye"), answer()), (asked("Say hi", temperature=0.2), answer()))
-    cassette.play(asked("Say hi", temperature=0.2))
-    assert cassette.explain_miss(asked("Say hi!", temperature=0.7)) == (
+    cassette = recorded(
+        path, (sent_request("Say goodbye"), answer()), (sent_request("Say hi", temperature=0.2), answer())
+    )
+    cassette.play(sent_request("Say hi", temperature=0.2))
+    assert cassette.explain_miss(sent_request("Say hi!", temperature=0.7)) == (
         f"POST /models/gemini-2.5-flash:generateContent can't be replayed from {path}: it was not recorded.\n"
         "The nearest of 2 recorded requests, number 2 (its answer was given already), differs:\n"
         "  contents[0].parts[0].text: recorded 'Say hi' != sent 'Say hi!'\n"
@@ -161,25 +182,27 @@ def test_says_what_is_nearest_and_how_it_differs(path: Path) -> None:
 
 
 def test_says_that_every_answer_was_given(path: Path) -> None:
-    cassette = recorded(path, (asked("Hi"), answer()))
-    cassette.play(asked("Hi"))
-    assert cassette.explain_miss(asked("Hi")).endswith("it was recorded once, and that answer was given already.")
+    cassette = recorded(path, (sent_request("Hi"), answer()))
+    cassette.play(sent_request("Hi"))
+    assert cassette.explain_miss(sent_request("Hi")).endswith(
+        "it was recorded once, and that answer was given already."
+    )
 
 
 def test_says_that_nothing_is_recorded(path: Path) -> None:
-    assert Cassette(path).explain_miss(asked("Hi")).endswith("nothing is recorded there.")
+    assert Cassette(path).explain_miss(sent_request("Hi")).endswith("nothing is recorded there.")
 
 
 def test_a_miss_tells_no_secret(path: Path) -> None:
-    cassette = recorded(path, (asked("Hi"), answer()))
-    assert "AIza" not in cassette.explain_miss(asked("key AIza" + "k" * 35))
+    cassette = recorded(path, (sent_request("Hi"), answer()))
+    assert "AIza" not in cassette.explain_miss(sent_request("key AIza" + "k" * 35))
 
 
 # Saving
 
 
 def test_unchanged_traffic_leaves_the_file_as_it_is(path: Path) -> None:
-    exchanges = [(asked(f"{n}"), answer(f"{n}")) for n in range(5)] + [(asked("s"), stream("a", "b"))]
+    exchanges = [(sent_request(f"{n}"), answer(f"{n}")) for n in range(5)] + [(sent_request("s"), stream("a", "b"))]
     recorded(path, *exchanges)
     before = path.read_bytes(), path.stat().st_mtime_ns
     again = Cassette(path)
@@ -193,12 +216,12 @@ def test_unchanged_traffic_leaves_the_file_as_it_is(path: Path) -> None:
 
 
 def test_only_what_changed_is_changed(path: Path) -> None:
-    recorded(path, *((asked(f"{n}"), answer(f"{n}")) for n in range(5)))
+    recorded(path, *((sent_request(f"{n}"), answer(f"{n}")) for n in range(5)))
     before = path.read_text().splitlines()
     again = Cassette(path)
     again.head.recorded_at = "2027-01-01"
     for n in range(5):
-        again.record(asked(f"{n}"), answer("new" if n == 3 else f"{n}", at=9))
+        again.record(sent_request(f"{n}"), answer("new" if n == 3 else f"{n}", at=9))
     assert again.save()
     after = path.read_text().splitlines()
     changed = [(old.strip(), new.strip()) for old, new in zip(before[:-1], after[:-1], strict=True) if old != new]
@@ -213,36 +236,41 @@ def test_only_what_changed_is_changed(path: Path) -> None:
 
 
 def test_new_episodes_are_added_and_the_oldest_rules_the_date(path: Path) -> None:
-    cassette = recorded(path, (asked("a"), answer("a")))
+    cassette = recorded(path, (sent_request("a"), answer("a")))
     cassette.head.recorded_at = "2027-01-01"
-    assert cassette.record(asked("b"), answer("b")).played == 1
+    assert cassette.record(sent_request("b"), answer("b")).played == 1
     assert cassette.save()
     again = Cassette.load(path)
-    assert [interaction.request.body for interaction in again.interactions] == [asked("a").body, asked("b").body]
+    assert [interaction.request.body for interaction in again.interactions] == [
+        sent_request("a").body,
+        sent_request("b").body,
+    ]
     assert again.head.recorded_at == "2026-11-22T12:00:00+00:00"
 
 
 def test_mode_all_replaces_what_was_recorded_again_and_keeps_the_rest(path: Path) -> None:
-    recorded(path, (asked("a"), answer("a1")), (asked("a"), answer("a2")), (asked("b"), answer("b")))
+    recorded(
+        path, (sent_request("a"), answer("a1")), (sent_request("a"), answer("a2")), (sent_request("b"), answer("b"))
+    )
     cassette = Cassette.load(path, record_mode="all")
-    cassette.record(asked("c"), answer("c"))
-    cassette.record(asked("a"), answer("new"))
+    cassette.record(sent_request("c"), answer("c"))
+    cassette.record(sent_request("a"), answer("new"))
     cassette.save()
     bodies = [interaction.response.body for interaction in Cassette.load(path).interactions]
     assert bodies == [answer(text).body for text in ("new", "b", "c")]
 
 
 def test_a_cassette_that_was_not_loaded_replaces_the_file(path: Path) -> None:
-    recorded(path, (asked("a"), answer()), (asked("b"), answer()))
-    recorded(path, (asked("b"), answer("new")))
+    recorded(path, (sent_request("a"), answer()), (sent_request("b"), answer()))
+    recorded(path, (sent_request("b"), answer("new")))
     assert [interaction.response.body for interaction in Cassette.load(path).interactions] == [answer("new").body]
 
 
 def test_a_broken_file_can_be_recorded_anew(path: Path) -> None:
     path.parent.mkdir()
     path.write_text("<<<<<<< HEAD\n")
-    recorded(path, (asked("b"), answer("new")))
-    assert Cassette.load(path).play(asked("b")) is not None
+    recorded(path, (sent_request("b"), answer("new")))
+    assert Cassette.load(path).play(sent_request("b")) is not None
 
 
 def test_nothing_recorded_nothing_written(path: Path) -> None:
@@ -253,10 +281,10 @@ def test_nothing_recorded_nothing_written(path: Path) -> None:
 def test_keeps_what_else_the_head_says(path: Path) -> None:
     head = Head("2026-11-22", "google-genai 3.4.0", "live", "what it shows", {"ours": 1})
     assert Head.read(head.metadata()) == head
-    recorded(path, (asked("a"), answer()))
+    recorded(path, (sent_request("a"), answer()))
     path.write_text(path.read_text().replace("metadata:\n", "metadata:\n  owner: team\n"))
     cassette = Cassette.load(path)
-    cassette.record(asked("b"), answer())
+    cassette.record(sent_request("b"), answer())
     cassette.save()
     assert Cassette.load(path).head.others == {"owner": "team"}
 
@@ -269,11 +297,11 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 64
 
 def picture(data: bytes = PNG) -> Response:
     part = {"inlineData": {"mimeType": "image/png", "data": base64.b64encode(data).decode()}}
-    return Response(200, (), (Chunk(dump_json(said("") | {"image": part}), 0.5),), "OK")
+    return Response(200, (), (Chunk(dump_json(answer_json("") | {"image": part}), 0.5),), "OK")
 
 
 def test_a_picture_is_a_file_beside_the_cassette(path: Path) -> None:
-    sent = asked("Draw", image=base64.urlsafe_b64encode(PNG).decode())
+    sent = sent_request("Draw", image=base64.urlsafe_b64encode(PNG).decode())
     cassette = recorded(path, (sent, picture()))
     (file,) = path.parent.glob("*.png")
     assert file.read_bytes() == PNG
@@ -282,43 +310,43 @@ def test_a_picture_is_a_file_beside_the_cassette(path: Path) -> None:
 
 
 def test_old_pictures_go_when_they_are_not_needed(path: Path) -> None:
-    recorded(path, (asked("Draw"), picture()))
+    recorded(path, (sent_request("Draw"), picture()))
     other = path.with_name("a.b.yaml")
-    recorded(other, (asked("Draw"), picture()))
-    recorded(path, (asked("Draw"), picture(PNG + b"!")))
+    recorded(other, (sent_request("Draw"), picture()))
+    recorded(path, (sent_request("Draw"), picture(PNG + b"!")))
     names = sorted(file.name.split(".")[:-2] for file in path.parent.glob("*.png"))
     assert names == [["a"], ["a", "b"]]
     cassette = Cassette.load(path)
-    cassette.record(asked("More"), answer())
+    cassette.record(sent_request("More"), answer())
     cassette.save()
-    assert text_of(Cassette.load(path).play(asked("Draw"))) == picture(PNG + b"!").body
+    assert text_of(Cassette.load(path).play(sent_request("Draw"))) == picture(PNG + b"!").body
 
 
 def test_unchanged_pictures_leave_the_folder_as_it_is(path: Path) -> None:
-    recorded(path, (asked("Draw"), picture()))
+    recorded(path, (sent_request("Draw"), picture()))
     before = {file.name: file.stat().st_mtime_ns for file in path.parent.iterdir()}
-    recorded(path, (asked("Draw"), picture()))
+    recorded(path, (sent_request("Draw"), picture()))
     assert {file.name: file.stat().st_mtime_ns for file in path.parent.iterdir()} == before
 
 
 def test_a_missing_or_changed_picture_is_an_error_that_names_it(path: Path) -> None:
-    cassette = recorded(path, (asked("Draw"), picture()), (asked("Draw"), picture()))
+    cassette = recorded(path, (sent_request("Draw"), picture()), (sent_request("Draw"), picture()))
     (file,) = path.parent.glob("*.png")
     file.write_bytes(b"other")
     with pytest.raises(CassetteBroken, match=f"{file.name}' beside it was changed"):
-        cassette.play(asked("Draw"))
+        cassette.play(sent_request("Draw"))
     file.unlink()
     with pytest.raises(CassetteBroken, match=f"{file.name}' beside it is missing"):
-        cassette.play(asked("Draw"))
+        cassette.play(sent_request("Draw"))
 
 
 @pytest.mark.parametrize("name", ["../a.3f2a9c51b0d47e68.png", "/etc/passwd", "sub/a.3f2a9c51b0d47e68.png", ".."])
 def test_a_name_that_leads_out_of_the_folder_is_refused(path: Path, name: str) -> None:
-    recorded(path, (asked("Draw"), picture()))
+    recorded(path, (sent_request("Draw"), picture()))
     (file,) = path.parent.glob("*.png")
     path.write_text(path.read_text().replace(file.name, name))
     with pytest.raises(CassetteBroken, match="is not the name of a file beside it"):
-        Cassette.load(path).play(asked("Draw"))
+        Cassette.load(path).play(sent_request("Draw"))
 
 
 # Opening
@@ -331,7 +359,7 @@ def test_a_missing_file_is_an_error_unless_it_may_be_missing(path: Path) -> None
 
 
 def test_edits_by_hand_are_read(path: Path) -> None:
-    recorded(path, (asked("Hi"), answer("Hello")), (asked("b"), answer("b")))
+    recorded(path, (sent_request("Hi"), answer("Hello")), (sent_request("b"), answer("b")))
     edited = (
         path.read_text()
         .replace('"text": "Hi"', "text: Hi")
@@ -339,17 +367,17 @@ def test_edits_by_hand_are_read(path: Path) -> None:
     )
     path.write_text(edited)
     cassette = Cassette.load(path)
-    assert text_of(cassette.play(asked("Hi"))) == answer("Hello").body
-    cassette.record(asked("c"), answer("c"))
+    assert text_of(cassette.play(sent_request("Hi"))) == answer("Hello").body
+    cassette.record(sent_request("c"), answer("c"))
     cassette.save()
     assert "# why" not in path.read_text()
-    assert text_of(Cassette.load(path).play(asked("b"))) == answer("b").body
+    assert text_of(Cassette.load(path).play(sent_request("b"))) == answer("b").body
 
 
 def test_an_edited_answer_alone_is_read_when_it_is_played(path: Path) -> None:
-    recorded(path, (asked("a"), answer("a")), (asked("b"), answer("b")))
+    recorded(path, (sent_request("a"), answer("a")), (sent_request("b"), answer("b")))
     path.write_text(path.read_text().replace("finishReason: STOP", "finishReason: 'STOP'"))
-    assert text_of(Cassette.load(path).play(asked("b"))) == answer("b").body
+    assert text_of(Cassette.load(path).play(sent_request("b"))) == answer("b").body
 
 
 @pytest.mark.parametrize(
@@ -363,18 +391,18 @@ def test_an_edited_answer_alone_is_read_when_it_is_played(path: Path) -> None:
     ],
 )
 def test_a_damaged_edit_is_an_error_with_its_line(path: Path, old: str, new: str, line: int, problem: str) -> None:
-    recorded(path, (asked("a"), answer("a")))
+    recorded(path, (sent_request("a"), answer("a")))
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(CassetteBroken) as caught:
-        Cassette.load(path).play(asked("a"))
+        Cassette.load(path).play(sent_request("a"))
     assert str(caught.value).startswith(f"{path}:{line}: "), caught.value
     assert problem in str(caught.value)
 
 
 def test_line_ends_of_windows_don_t_matter(path: Path) -> None:
-    recorded(path, (asked("a"), answer("two\nlines")))
+    recorded(path, (sent_request("a"), answer("two\nlines")))
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
-    assert text_of(Cassette.load(path).play(asked("a"))) == answer("two\nlines").body
+    assert text_of(Cassette.load(path).play(sent_request("a"))) == answer("two\nlines").body
 
 
 def test_a_file_in_another_encoding_is_an_error_with_its_line(path: Path) -> None:
@@ -404,11 +432,11 @@ def test_vcrpy_s_own_cassettes_are_opened_and_saved_without_their_secrets(path: 
     path.parent.mkdir()
     theirs = VcrCassette(path)
     secret = {"X-Goog-Api-Key": "AIza" + "k" * 35}
-    theirs.append(Request("POST", asked("a").uri, asked("a").body, secret), _vcr(answer("a")))
+    theirs.append(Request("POST", sent_request("a").uri, sent_request("a").body, secret), _vcr(answer("a")))
     theirs._save()
     cassette = Cassette.load(path)
-    assert text_of(cassette.play(asked("a"))) == answer("a").body
-    cassette.record(asked("b"), answer("b"))
+    assert text_of(cassette.play(sent_request("a"))) == answer("a").body
+    cassette.record(sent_request("b"), answer("b"))
     cassette.save()
     assert "AIza" not in path.read_text()
     assert [interaction.played for interaction in Cassette.load(path).interactions] == [0, 0]
@@ -421,19 +449,19 @@ def _vcr(response: Response) -> dict[str, Any]:
 
 
 def test_it_is_vcrpy_s_cassette(path: Path) -> None:
-    cassette = recorded(path, (asked("a"), answer("a")))
+    cassette = recorded(path, (sent_request("a"), answer("a")))
     assert isinstance(cassette, VcrCassette)
-    assert asked("a") in cassette
-    assert asked("b") not in cassette
-    assert [request.uri for request in cassette.requests] == [asked("a").uri]
+    assert sent_request("a") in cassette
+    assert sent_request("b") not in cassette
+    assert [request.uri for request in cassette.requests] == [sent_request("a").uri]
     assert cassette.responses[0]["body"]["string"] == answer("a").body
-    assert cassette.play_response(asked("a"))["status"] == {"code": 200, "message": "OK"}
-    assert asked("a") not in cassette
+    assert cassette.play_response(sent_request("a"))["status"] == {"code": 200, "message": "OK"}
+    assert sent_request("a") not in cassette
     with pytest.raises(UnhandledHTTPRequestError):
-        cassette.play_response(asked("a"))
-    cassette.append(asked("b"), _vcr(answer("b")))
+        cassette.play_response(sent_request("a"))
+    cassette.append(sent_request("b"), _vcr(answer("b")))
     cassette._save()
-    assert text_of(Cassette.load(path).play(asked("b"))) == answer("b").body
+    assert text_of(Cassette.load(path).play(sent_request("b"))) == answer("b").body
 
 
 def test_vcrpy_s_stubs_can_use_it(path: Path) -> None:

@@ -8,7 +8,7 @@ import freezegun
 import pytest
 import time_machine
 from support.gemini import ASK, event
-from support.loopback import SSE, Asked, Reply, loopback
+from support.loopback import SSE, ReceivedRequest, Reply, loopback
 
 from maxim_gemini.testing import GeminiRecorder, _clock
 
@@ -43,7 +43,7 @@ def test_goes_on_where_a_test_has_stopped_the_clock(stopped: Callable[[], Any]) 
 
 @CLOCKS
 def test_a_recording_says_when_it_was_made(tmp_path: Path, stopped: Callable[[], Any]) -> None:
-    def serve(request: Asked, reply: Reply) -> None:
+    def serve(request: ReceivedRequest, reply: Reply) -> None:
         reply.head(200, SSE)
         for word in ("a", "b"):
             pause.wait(0.05)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.traffic import ADDRESS, asked
+from support.traffic import ADDRESS, sent_request
 from vcr.request import Request
 
 from maxim_gemini.testing._cassette.differences import between, describe, differences, nearest
@@ -63,8 +63,8 @@ def test_there_is_a_difference_exactly_where_values_differ(recorded: Any, sent: 
 
 
 def test_compares_addresses_too() -> None:
-    recorded = meaning_of(asked("hi"))
-    sent = meaning_of(asked("hi", uri=f"{ADDRESS}-lite:streamGenerateContent?alt=sse"))
+    recorded = meaning_of(sent_request("hi"))
+    sent = meaning_of(sent_request("hi", uri=f"{ADDRESS}-lite:streamGenerateContent?alt=sse"))
     assert [str(difference) for difference in between(recorded, sent)] == [
         "path: recorded '/models/gemini-2.5-flash:generateContent' != "
         "sent '/models/gemini-2.5-flash-lite:streamGenerateContent'",
@@ -78,10 +78,10 @@ def test_compares_requests_without_a_body() -> None:
 
 
 def test_finds_the_nearest() -> None:
-    meanings = [meaning_of(asked(text)) for text in ("What is the weather in Rome?", "Write a poem", "Say hi")]
-    assert nearest(meaning_of(asked("What is the weather in Paris?")), meanings) == 0
-    assert nearest(meaning_of(asked("Say hi", temperature=0.5)), meanings) == 2
-    assert nearest(meaning_of(asked("Say hi")), []) is None
+    meanings = [meaning_of(sent_request(text)) for text in ("What is the weather in Rome?", "Write a poem", "Say hi")]
+    assert nearest(meaning_of(sent_request("What is the weather in Paris?")), meanings) == 0
+    assert nearest(meaning_of(sent_request("Say hi", temperature=0.5)), meanings) == 2
+    assert nearest(meaning_of(sent_request("Say hi")), []) is None
 
 
 def test_many_differences_are_counted() -> None:

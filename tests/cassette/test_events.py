@@ -10,7 +10,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support.corpus import needs_corpus, streams_of
-from support.traffic import asked
+from support.traffic import sent_request
 
 from maxim_gemini.testing._cassette import Cassette
 from maxim_gemini.testing._cassette.bodies import pieces, raw, stored_answer
@@ -101,7 +101,7 @@ def test_any_stream_is_stored_and_read_with_its_times(stream: bytes, sizes: list
         if piece := stream[start : start + size]:
             chunks.append(Chunk(piece, number / 10))
         start += size
-    text = write({}, [Block.of(*stored_of(asked("x"), Response(200, (), tuple(chunks))))])
+    text = write({}, [Block.of(*stored_of(sent_request("x"), Response(200, (), tuple(chunks))))])
     (item,) = read(text.replace(b"seal", b"edited")).items
     again = response_of(checked(item).response)
     assert again.body == stream
@@ -210,7 +210,7 @@ def test_every_recorded_stream_of_the_interactions_api_is_readable() -> None:
     ],
 )
 def test_an_edited_stream_that_makes_no_sense_is_refused(tmp_path: Path, body: Any) -> None:
-    text = write({}, [Block.of(*stored_of(asked("x"), Response(200, (), (Chunk(DONE),))))])
+    text = write({}, [Block.of(*stored_of(sent_request("x"), Response(200, (), (Chunk(DONE),))))])
     document: Any = yaml.safe_load(text)
     document["interactions"][0]["response"]["body"] = body
     (tmp_path / "a.yaml").write_text(SIGNATURE + yaml.safe_dump(document) + "...\n")

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from support.traffic import answer, asked
+from support.traffic import answer, sent_request
 
 from maxim_gemini.testing import cassettes
 from maxim_gemini.testing._cassette import Cassette, yaml_format
@@ -183,7 +183,7 @@ def test_wrong_types_anywhere_are_read_or_one_error(
             assert isinstance(interaction.request.method, str)
             repr(interaction)
         assert cassette.head.metadata() is not None
-        cassette.record(asked("x"), answer("x"))
+        cassette.record(sent_request("x"), answer("x"))
         cassette.save()
     except CassetteError as error:
         assert str(path) in str(error)  # noqa: PT017

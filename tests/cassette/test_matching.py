@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.traffic import ADDRESS, SENT, asked
+from support.traffic import ADDRESS, SENT, sent_request
 from vcr.request import Request
 
 from maxim_gemini.testing._cassette.differences import between, describe
@@ -301,15 +301,15 @@ def test_a_wrong_join_is_shown_by_which_call_it_is() -> None:
 
 
 def test_http_libraries_spell_methods_and_headers_as_they_like() -> None:
-    request = asked("hi")
+    request = sent_request("hi")
     lower = Request("post", request.uri, request.body, {"Content-Type": "application/json"})
     assert meaning_of(lower).key == meaning_of(request).key
 
 
 def test_places_can_be_left_out() -> None:
     places = ["generationConfig.seed", "contents[].role", "labels"]
-    one = meaning_of(asked("hi", seed=1, topK=2))
-    other = meaning_of(asked("hi", seed=2, topK=2))
+    one = meaning_of(sent_request("hi", seed=1, topK=2))
+    other = meaning_of(sent_request("hi", seed=2, topK=2))
     assert one.key != other.key
     assert without(places, one).key == without(places, other).key
     assert without(places, one).body == {"contents": [{"parts": [{"text": "hi"}]}], "generationConfig": {"topK": 2}}

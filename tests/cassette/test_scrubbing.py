@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.traffic import ADDRESS, answer, asked, said, stream
+from support.traffic import ADDRESS, answer, answer_json, sent_request, stream
 from vcr.request import Request
 
 from maxim_gemini.testing._cassette import Cassette
@@ -68,7 +68,7 @@ PLACES: dict[str, Any] = {
     "answer": lambda key: (request(), answer(f"it is {key}.")),
     "escaped answer": lambda key: (request(), plain(json.dumps({"a": f"ä{key}\n"}).encode())),
     "stream": lambda key: (request(), stream("a", f"key={key}", "b")),
-    "torn stream": lambda key: (request(), torn(dump_event(said(f"a {key} b")), 7)),
+    "torn stream": lambda key: (request(), torn(dump_event(answer_json(f"a {key} b")), 7)),
     "answer header": lambda key: (request(), plain(b"x", ("x-note", f"<{key}>"))),
     "set-cookie": lambda key: (request(text="x"), plain(f"sid={key}".encode(), ("Set-Cookie", f"sid={key}; Path=/"))),
     "reason": lambda key: (request(), plain(b"x", reason=f"No {key}")),
@@ -258,7 +258,7 @@ def test_only_headers_that_matter_are_kept() -> None:
 def test_what_has_no_secret_stays_as_it_is() -> None:
     image = base64.b64encode(random.token_bytes(200_000) + b"AIza" + b"x" * 40).decode()
     response = torn(dump_json({"data": "/" + image, "text": "my task-list, a skillet, sk-8 and Bearer of news"}), 5000)
-    assert Scrubber.from_environment().exchange(asked("hi"), response)[1] == response
+    assert Scrubber.from_environment().exchange(sent_request("hi"), response)[1] == response
 
 
 def test_a_secret_that_is_changed_keeps_the_pieces_of_its_stream() -> None:
@@ -300,7 +300,7 @@ def test_a_recording_plays_although_its_secrets_are_gone(tmp_path: Path) -> None
 def test_each_exchange_is_looked_through_for_its_own_key() -> None:
     scrubber, keys = Scrubber(), ("zq4x7b19kd02mv", "w8p3n6c5t1rj9h")
     for key in (keys[0], keys[1], keys[0]):
-        request = asked(f"{keys[0]} {keys[1]}")
+        request = sent_request(f"{keys[0]} {keys[1]}")
         request.headers["x-goog-api-key"] = key
         body = body_of(scrubber.exchange(request, answer("Hello."))[0]) or b""
         assert [known.encode() in body for known in keys] == [known != key for known in keys]

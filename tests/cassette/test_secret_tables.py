@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 from support.secrets import HARMLESS, HEADERS, MEMBERS, PLACED, WORD, WORDS, drawn
-from support.traffic import ADDRESS, answer, said, stream
+from support.traffic import ADDRESS, answer, answer_json, stream
 from vcr.request import Request
 
 from maxim_gemini._core.token_forms import forms
@@ -76,7 +76,7 @@ INSIDE: dict[str, Callable[[str], Exchange]] = {
         request({"contents": [{"parts": [{"text": text[:9]}]}, {"parts": [{"text": text[9:]}, {"text": " ok"}]}]}),
         answer(),
     ),
-    "torn bytes": lambda text: (request(), in_pieces(dump_event(said(f"a {text} b")), 7)),
+    "torn bytes": lambda text: (request(), in_pieces(dump_event(answer_json(f"a {text} b")), 7)),
     "text": lambda text: (request(f"it is {text}, keep it".encode()), plain(f"it is {text}\n")),
 }
 HIDDEN: dict[str, Callable[[str], Exchange]] = {

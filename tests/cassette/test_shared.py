@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from support.traffic import answer, asked
+from support.traffic import answer, sent_request
 from vcr.record_mode import RecordMode
 
 from maxim_gemini.testing._cassette import Cassette
@@ -24,7 +24,7 @@ def opened(path: Path, mode: RecordMode = RecordMode.NEW_EPISODES) -> Cassette:
 
 def record(cassette: Cassette, *prompts: str) -> None:
     for prompt in prompts:
-        cassette.record(asked(prompt), answer(f"to {prompt}"))
+        cassette.record(sent_request(prompt), answer(f"to {prompt}"))
 
 
 @pytest.mark.parametrize("mode", [RecordMode.ONCE, RecordMode.NEW_EPISODES, RecordMode.ALL])
@@ -95,12 +95,12 @@ def test_processes_that_save_at_once_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "shared.yaml"
     script = (
         "import sys; sys.path.insert(0, sys.argv[3])\n"
-        "from support.traffic import answer, asked\n"
+        "from support.traffic import answer, sent_request\n"
         "from maxim_gemini.testing._cassette import Cassette\n"
         "cassette = Cassette.load(sys.argv[1], allow_missing=True, record_mode='new_episodes')\n"
         "print(flush=True); sys.stdin.readline()\n"
         "for n in range(5):\n"
-        "    cassette.record(asked(f'{sys.argv[2]}{n}'), answer('x'))\n"
+        "    cassette.record(sent_request(f'{sys.argv[2]}{n}'), answer('x'))\n"
         "    cassette.save()\n"
     )
     root = str(Path(__file__).parents[1])
@@ -126,10 +126,10 @@ def test_what_this_run_has_recorded_is_played_and_not_replaced(tmp_path: Path) -
     loaded = Cassette.load(path)
     fresh = {loaded.interactions[0].fingerprint: 1}
     cassette = Cassette.load(path, record_mode=RecordMode.ALL, fresh=fresh)
-    assert cassette.play(asked("fresh")) is not None
-    assert cassette.play(asked("fresh")) is None
-    assert cassette.play(asked("stale")) is None
-    cassette.record(asked("fresh"), answer("anew"))
+    assert cassette.play(sent_request("fresh")) is not None
+    assert cassette.play(sent_request("fresh")) is None
+    assert cassette.play(sent_request("stale")) is None
+    cassette.record(sent_request("fresh"), answer("anew"))
     cassette.save()
     again = Cassette.load(path)
     assert texts(path) == ["fresh", "stale", "fresh"]
@@ -142,8 +142,8 @@ def test_what_nothing_requested_is_dropped_by_count(tmp_path: Path) -> None:
     record(first := Cassette(path), "a", "b", "a", "c")
     first.save()
     first = Cassette.load(path)
-    first.play(asked("a"))
-    first.play(asked("c"))
+    first.play(sent_request("a"))
+    first.play(sent_request("c"))
     assert Cassette.load(path).prune(first.requested()) == 2
     assert texts(path) == ["a", "c"]
     assert Cassette.load(path).prune(first.requested()) == 0

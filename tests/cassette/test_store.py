@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.leftovers import open_files
-from support.traffic import answer, asked
+from support.traffic import answer, sent_request
 from vcr.serializers import yamlserializer
 
 from maxim_gemini.testing._cassette import Cassette
@@ -22,7 +22,7 @@ from maxim_gemini.testing.exceptions import CassetteBroken, CassetteError
 def save(path: Path, *texts: str) -> bool:
     cassette = Cassette(path)
     for text in texts:
-        cassette.record(asked(text), answer(text))
+        cassette.record(sent_request(text), answer(text))
     return cassette.save()
 
 
@@ -45,7 +45,7 @@ def test_a_process_killed_at_any_time_leaves_a_whole_file(tmp_path: Path) -> Non
     script = (
         "import sys; sys.path.insert(0, sys.argv[2])\n"
         "from pathlib import Path\n"
-        "from support.traffic import answer, asked\n"
+        "from support.traffic import answer, sent_request\n"
         "from maxim_gemini.testing._cassette import Cassette\n"
         "for n in range(10**6):\n"
         "    cassette = Cassette(Path(sys.argv[1]))\n"
@@ -61,7 +61,7 @@ def test_a_process_killed_at_any_time_leaves_a_whole_file(tmp_path: Path) -> Non
             timer.start()
             process.wait(60)
             timer.join()
-        response = Cassette.load(path).play(asked("x"))
+        response = Cassette.load(path).play(sent_request("x"))
         assert response is not None
         assert b"long long" in response.body
 
@@ -140,7 +140,9 @@ def test_vcrpy_can_write_any_serializer_s_files_atomically(tmp_path: Path) -> No
 
     path = tmp_path / "a.yaml"
     theirs = VcrCassette(path, persister=Persister, serializer=yamlserializer)
-    theirs.append(asked("a"), {"status": {"code": 200, "message": "OK"}, "headers": {}, "body": {"string": b"x"}})
+    theirs.append(
+        sent_request("a"), {"status": {"code": 200, "message": "OK"}, "headers": {}, "body": {"string": b"x"}}
+    )
     theirs._save()
     assert len(VcrCassette.load(path=path, persister=Persister, serializer=yamlserializer)) == 1
     assert len(VcrCassette.load(path=tmp_path / "none.yaml", persister=Persister)) == 0
@@ -153,7 +155,7 @@ def picture(path: Path, text: str) -> bool:
     import base64
 
     cassette = Cassette(path)
-    cassette.record(asked(text), answer(text, image=base64.b64encode(text.encode() * 9000).decode()))
+    cassette.record(sent_request(text), answer(text, image=base64.b64encode(text.encode() * 9000).decode()))
     return cassette.save()
 
 
@@ -165,7 +167,7 @@ def test_a_cassette_that_is_a_link_is_written_through(tmp_path: Path) -> None:
         picture(link, text)
         assert link.is_symlink()
         for path in (link, real):
-            response = Cassette.load(path).play(asked(text))
+            response = Cassette.load(path).play(sent_request(text))
             assert response is not None
             assert text.encode() in response.body
     assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["b.yaml"]
@@ -179,7 +181,7 @@ def test_a_cassette_whose_files_are_links_into_a_store_is_read(tmp_path: Path) -
     linked.mkdir()
     for number, file in enumerate(sorted(made.iterdir())):
         (linked / file.name).symlink_to(file.rename(store / f"object-{number}"))
-    assert Cassette.load(linked / "a.yaml").play(asked("x")) is not None
+    assert Cassette.load(linked / "a.yaml").play(sent_request("x")) is not None
 
 
 def test_a_relative_path_does_not_follow_a_change_of_the_folder(
@@ -188,7 +190,7 @@ def test_a_relative_path_does_not_follow_a_change_of_the_folder(
     (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path)
     cassette = Cassette(Path("a.yaml"))
-    cassette.record(asked("x"), answer("x"))
+    cassette.record(sent_request("x"), answer("x"))
     monkeypatch.chdir("other")
     cassette.save()
     assert (tmp_path / "a.yaml").exists()
@@ -212,7 +214,7 @@ def test_a_failed_write_leaves_no_new_binaries_and_all_old_ones(
         picture(path, "new")
     assert sorted(file.name for file in tmp_path.iterdir()) == before
     monkeypatch.undo()
-    assert Cassette.load(path).play(asked("old")) is not None
+    assert Cassette.load(path).play(sent_request("old")) is not None
 
 
 def test_what_no_file_can_hold_is_refused_and_the_old_file_stays(tmp_path: Path) -> None:
@@ -249,18 +251,20 @@ def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path, name: str) -> N
 def test_a_cassette_whose_name_is_no_text_can_have_binaries(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"a\xff.yaml")
     picture(path, "x")
-    assert Cassette.load(path).play(asked("x")) is not None
+    assert Cassette.load(path).play(sent_request("x")) is not None
 
 
 def test_a_cassette_is_renamed_with_the_files_beside_it(tmp_path: Path) -> None:
     old, new = tmp_path / "old.yaml", tmp_path / "further/new.yaml"
     cassette = Cassette(old)
-    cassette.record(asked("picture"), Response(200, (("content-type", "image/png"),), (Chunk(bytes(range(256)) * 64),)))
+    cassette.record(
+        sent_request("picture"), Response(200, (("content-type", "image/png"),), (Chunk(bytes(range(256)) * 64),))
+    )
     cassette.save()
     assert len(list(tmp_path.iterdir())) == 2
     Shelf(old).rename(new)
     assert [path.name for path in tmp_path.iterdir()] == ["further"]
-    response = Cassette.load(new).play(asked("picture"))
+    response = Cassette.load(new).play(sent_request("picture"))
     assert response is not None
     assert response.body == bytes(range(256)) * 64
     assert seal_of(new.read_bytes()) is not None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from support.corpus import cassettes, needs_corpus
-from support.traffic import answer, asked, stream
+from support.traffic import answer, sent_request, stream
 from vcr.serialize import deserialize, serialize
 
 from maxim_gemini.testing._cassette import vcr as serializer
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 HEAD = {"recorded_at": "2026-11-22T12:00:00+00:00", "recorded_from": "loopback"}
 EXCHANGES = [
-    stored_of(asked("Hi"), answer("Hello 你好")),
-    stored_of(asked("Count"), stream("1", "2", ended="ReadTimeout")),
+    stored_of(sent_request("Hi"), answer("Hello 你好")),
+    stored_of(sent_request("Count"), stream("1", "2", ended="ReadTimeout")),
 ]
 DATA = write(HEAD, [Block.of(*exchange) for exchange in EXCHANGES])
 TEXT = DATA.decode()
@@ -137,7 +137,7 @@ def test_keeps_how_and_when_a_stream_came() -> None:
 def test_the_time_of_an_event_is_that_of_its_last_byte() -> None:
     whole = stream("1", "2").body
     torn = tuple(Chunk(whole[at : at + 100], at / 1000) for at in range(0, len(whole), 100))
-    chunks = response_of(stored_of(asked("Hi"), Response(200, (), torn)).response).chunks
+    chunks = response_of(stored_of(sent_request("Hi"), Response(200, (), torn)).response).chunks
     assert b"".join(chunk.data for chunk in chunks) == whole
     assert [chunk.at for chunk in chunks] == [round((len(chunks[0].data) - 1) // 100 / 10, 3), torn[-1].at]
 
@@ -225,7 +225,7 @@ def test_vcrpy_s_json_cassettes_are_read() -> None:
 
 def test_vcrpy_reads_and_writes_them_with_this_as_its_serializer() -> None:
     requests, responses, *metadata = deserialize(TEXT, serializer)  # metadata since vcrpy 9
-    assert [request.uri for request in requests] == [asked("Hi").uri] * 2
+    assert [request.uri for request in requests] == [sent_request("Hi").uri] * 2
     assert responses[1]["body"]["string"] == stream("1", "2").body
     assert metadata in ([], [HEAD])
     again = serialize({"requests": requests, "responses": responses}, serializer)
@@ -239,7 +239,7 @@ def test_vcrpy_opens_them_by_itself() -> None:
     """It can't replay a parsed body, for it knows none, but it reads the file and its texts."""
     from vcr.serializers import yamlserializer
 
-    plain = stored_of(asked("Hi"), Response(200, (), (Chunk(b"text"),), "OK"))
+    plain = stored_of(sent_request("Hi"), Response(200, (), (Chunk(b"text"),), "OK"))
     text = write(HEAD, [Block.of(*exchange) for exchange in (plain, *EXCHANGES)])
     requests, responses, *_ = deserialize(text.decode(), yamlserializer)
     assert [request.method for request in requests] == ["POST"] * 3

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from support.secrets import HARMLESS, PLACED, WORD, WORDS, drawn
-from support.traffic import answer, asked
+from support.traffic import answer, sent_request
 
 from maxim_gemini.testing._cassette import Cassette
 from maxim_gemini.testing._cassette.store import Shelf
@@ -207,7 +207,7 @@ def with_a_file(tmp_path: Path) -> Path:
     path = tmp_path / "a.yaml"
     cassette = Cassette(path)
     picture = base64.b64encode(bytes(range(256)) * 64).decode()
-    cassette.record(asked(picture), answer())
+    cassette.record(sent_request(picture), answer())
     cassette.save()
     return path
 
@@ -247,7 +247,7 @@ def test_a_secret_in_a_file_beside_it_is_found_and_mended(tmp_path: Path) -> Non
     data = bytes(9000) + f" my key is {KEY} ".encode() + bytes(9000)
     name = shelf.name_for(data, "bin")
     whole = Cassette(path)
-    whole.record(asked(base64.b64encode(bytes(range(256)) * 64).decode()), answer())
+    whole.record(sent_request(base64.b64encode(bytes(range(256)) * 64).decode()), answer())
     whole.save()
     (old,) = shelf.attachments()
     shelf.write(path.read_bytes().replace(old.encode(), name.encode()), {name: data})

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from support.interaction_calls import events, function_call, interaction, output
-from support.traffic import SENT, answer, asked, stream
+from support.traffic import SENT, answer, sent_request, stream
 from vcr.request import Request
 
 from maxim_gemini.testing._cassette import Cassette
@@ -28,8 +28,12 @@ def saved(path: Path, *exchanges: tuple[Any, Any]) -> str:
 
 
 def test_what_says_the_same_is_no_difference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    old = saved(tmp_path / "old.yaml", (asked("Hi"), answer("Hello")), (asked("Count"), stream("1 ", "2")))
-    new = saved(tmp_path / "new.yaml", (asked("Count"), stream("1", " 2")), (asked("Hi"), answer("Hello")))
+    old = saved(
+        tmp_path / "old.yaml", (sent_request("Hi"), answer("Hello")), (sent_request("Count"), stream("1 ", "2"))
+    )
+    new = saved(
+        tmp_path / "new.yaml", (sent_request("Count"), stream("1", " 2")), (sent_request("Hi"), answer("Hello"))
+    )
     assert run(["cassettes", "diff", old, new]) == 0
     assert capsys.readouterr() == ("", "no difference\n")
 
@@ -37,16 +41,16 @@ def test_what_says_the_same_is_no_difference(tmp_path: Path, capsys: pytest.Capt
 def test_changed_questions_and_answers_are_paired(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     old = saved(
         tmp_path / "old.yaml",
-        (asked("Hi"), answer("Hello")),
-        (asked("Say one word"), answer("Yes")),
-        (asked("Count"), stream("1 ", "2")),
+        (sent_request("Hi"), answer("Hello")),
+        (sent_request("Say one word"), answer("Yes")),
+        (sent_request("Count"), stream("1 ", "2")),
     )
     new = saved(
         tmp_path / "new.yaml",
-        (asked("Hi"), answer("Good day")),
-        (asked("Say two words"), answer("Yes")),
-        (asked("Count"), stream("1 ", "2", ended="ReadTimeout")),
-        (asked("Something else"), answer("Well")),
+        (sent_request("Hi"), answer("Good day")),
+        (sent_request("Say two words"), answer("Yes")),
+        (sent_request("Count"), stream("1 ", "2", ended="ReadTimeout")),
+        (sent_request("Something else"), answer("Well")),
     )
     assert run(["cassettes", "diff", old, new]) == 1
     printed = capsys.readouterr()
@@ -66,8 +70,8 @@ def test_changed_questions_and_answers_are_paired(tmp_path: Path, capsys: pytest
 
 
 def test_what_is_gone_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    old = saved(tmp_path / "old.yaml", (asked("Hi"), answer("Hello")), (asked("Bye"), answer("Bye")))
-    new = saved(tmp_path / "new.yaml", (asked("Hi"), answer("Hello")))
+    old = saved(tmp_path / "old.yaml", (sent_request("Hi"), answer("Hello")), (sent_request("Bye"), answer("Bye")))
+    new = saved(tmp_path / "new.yaml", (sent_request("Hi"), answer("Hello")))
     assert run(["cassettes", "diff", old, new]) == 1
     assert capsys.readouterr().out == "2  POST gemini-2.5-flash:generateContent\n  removed\n"
 

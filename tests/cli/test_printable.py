@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.secrets import WORDS
-from support.traffic import answer, asked
+from support.traffic import answer, sent_request
 
 from maxim_gemini.testing import GeminiServer, reply
 from maxim_gemini.testing._cassette import Cassette
@@ -35,7 +35,7 @@ def strangers(tmp_path: Path) -> Path:
     path = tmp_path / "strangers.yaml"
     cassette = Cassette(path)
     cassette.head.description = cassette.head.source = HOSTILE
-    cassette.record(asked(HOSTILE), answer(HOSTILE))
+    cassette.record(sent_request(HOSTILE), answer(HOSTILE))
     cassette.save()
     return path
 
@@ -78,7 +78,7 @@ def test_the_log_of_the_server_obeys_no_client(capsys: pytest.CaptureFixture[str
 
 
 def test_no_error_obeys_a_cassette_or_shows_a_key(strangers: Path) -> None:
-    message = str(CassetteMiss(Cassette.load(strangers).explain_miss(asked(f"other {HOSTILE}"))))
+    message = str(CassetteMiss(Cassette.load(strangers).explain_miss(sent_request(f"other {HOSTILE}"))))
     assert not OBEYED.search(message)
     assert "owned" in message
     assert "\n" in message

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.secrets import WORDS
-from support.traffic import answer, asked
+from support.traffic import answer, sent_request
 
 from maxim_gemini.testing._cassette import Cassette
 from maxim_gemini.testing._cli.app import run
@@ -98,7 +98,7 @@ def test_what_changed_in_a_session_is_named(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_sessions_and_calls_are_compared_in_one_go(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    call = (asked("Hi"), answer("Hello"))
+    call = (sent_request("Hi"), answer("Hello"))
     old = saved(tmp_path / "old.yaml", talked("Hi", says("Hello.")), exchanges=(call,))
     new = saved(tmp_path / "new.yaml", talked("Hi", says("Hello."), says("Again.")), exchanges=(call,))
     assert run(["cassettes", "diff", "--json", old, new]) == 1
@@ -132,7 +132,7 @@ def test_a_key_in_a_session_is_found_and_taken_out(
     old: str, new: str, calls: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "a.yaml"
-    exchanges = ((asked("Count"), answer("1")),) * calls
+    exchanges = ((sent_request("Count"), answer("1")),) * calls
     session = talked("Hi", says("Hello."), sounds(), close=Close(1008, "expired", "server"))
     saved(path, session, exchanges=exchanges)
     before = files(tmp_path)

@@ -18,7 +18,7 @@ from google.genai import types
 from google.genai.chats import Chat
 from google.genai.models import AsyncModels, Models
 from support.functions import add
-from support.in_memory import InMemoryGemini, Said
+from support.in_memory import InMemoryGemini, ScriptedAnswer
 from support.loopback import SSE, Reply
 from support.script import Gemini, call, chunks, response
 from support.sides import MODEL, Sync
@@ -199,7 +199,7 @@ async def test_a_stream_closed_while_another_thread_holds_the_queue_ends_at_once
 def test_an_async_stream_dropped_when_its_loop_is_closed_ends_its_trace(logger: FakeLogger) -> None:
     """asyncio would close it in the loop that read it, which is no more."""
     in_memory = InMemoryGemini()
-    in_memory.restart([Said(reply.stream("one ", "two"))])
+    in_memory.restart([ScriptedAnswer(reply.stream("one ", "two"))])
     client = MaximGeminiClient(in_memory.client(), logger)
 
     async def begin() -> Any:

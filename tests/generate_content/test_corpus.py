@@ -15,7 +15,7 @@ from maxim.logger.components.types import CommitLog
 from maxim.logger.parsers.generation_parser import parse_result
 from support.clients import closed
 from support.corpus import Answer, answers, needs_corpus
-from support.loopback import Asked, Reply, loopback
+from support.loopback import ReceivedRequest, Reply, loopback
 
 from maxim_gemini import MaximGeminiClient
 from maxim_gemini.testing import FakeLogger
@@ -48,7 +48,7 @@ class Clients:
         return self.vertex if answer.backend == "vertex" else self.gemini
 
 
-def answer_by_number(asked: Asked, reply: Reply) -> None:
+def answer_by_number(asked: ReceivedRequest, reply: Reply) -> None:
     number = int(asked.path.rpartition("/models/")[2].partition(":")[0].removeprefix("answer-"))
     answer = answers()[number]
     reply.whole(answer.body.encode(), answer.status, [("Content-Type", answer.content_type)])

@@ -16,7 +16,7 @@ from maxim_gemini.testing import FakeLogger
 if TYPE_CHECKING:
     from google import genai
     from support.interaction_calls import SyncCalls
-    from support.loopback import Asked, Loopback, Reply
+    from support.loopback import Loopback, ReceivedRequest, Reply
 
 pytestmark = [needs_corpus, pytest.mark.filterwarnings("ignore::UserWarning")]
 
@@ -46,7 +46,7 @@ async def test_the_caller_gets_the_same_and_the_trace_holds_it_all(
     raw_answer = RawInteraction(row["body"])
     kind = "text/event-stream" if raw_answer.is_stream else row["content_type"] or "application/json"
 
-    def script(_: Asked, reply: Reply) -> None:
+    def script(_: ReceivedRequest, reply: Reply) -> None:
         reply.whole(row["body"].encode(), row["status"], (("Content-Type", kind),))
 
     loopback_server.script = script

@@ -41,7 +41,7 @@ def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loopback]:
 @pytest.fixture
 def gemini(_server: Loopback, monkeypatch: pytest.MonkeyPatch) -> Loopback:
     """A Gemini on 127.0.0.1, which the tests of `suite` send to."""
-    _server.asked.clear()
+    _server.requests.clear()
     monkeypatch.setenv("GEMINI_AT", _server.url)
     return _server
 

@@ -37,9 +37,9 @@ def test_one_command_at_the_end_mends_a_changed_prompt_everywhere(suite: pytest.
     result = suite.runpytest_inprocess()
     result.assert_outcomes(failed=3, passed=1)
     (command,) = commands(result, "To record all of it again")
-    gemini.asked.clear()
+    gemini.requests.clear()
     suite.runpytest_inprocess(*arguments(command)).assert_outcomes(passed=3)
-    assert len(gemini.asked) == 3
+    assert len(gemini.requests) == 3
     assert command.endswith("rewrite test_chat.py")
     result = suite.runpytest_inprocess("--maxim-gemini-strict")
     result.assert_outcomes(passed=4)

@@ -35,7 +35,7 @@ def test_the_recorder_logs_to_the_fake_logger(suite: pytest.Pytester, gemini: Lo
     suite.makepyfile(TRACED)
     record(suite).assert_outcomes(passed=1)
     suite.runpytest_inprocess().assert_outcomes(passed=1)
-    assert len(gemini.asked) == 1
+    assert len(gemini.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -45,9 +45,9 @@ def test_ones_own_client_is_wrapped(suite: pytest.Pytester, gemini: Loopback, ki
     suite.makepyfile(OWN.format(kind=kind, asks=asks) + TRACED)
     args = ["--asyncio-mode=auto"]
     record(suite, *args).assert_outcomes(passed=1)
-    assert [asked.headers["x-goog-api-key"] for asked in gemini.asked] == ["own-key"]
+    assert [asked.headers["x-goog-api-key"] for asked in gemini.requests] == ["own-key"]
     suite.runpytest_inprocess(*args).assert_outcomes(passed=1)
-    assert len(gemini.asked) == 1
+    assert len(gemini.requests) == 1
 
 
 @pytest.mark.parametrize("own", ["", OWN.format(kind="def", asks="")])
@@ -81,7 +81,7 @@ def test_the_bare_client_is_recorded_too(suite: pytest.Pytester, gemini: Loopbac
     )
     record(suite).assert_outcomes(passed=1)
     suite.runpytest_inprocess().assert_outcomes(passed=1)
-    assert len(gemini.asked) == 1
+    assert len(gemini.requests) == 1
 
 
 def test_the_config_fixture_holds_for_a_module_and_the_marker_wins(suite: pytest.Pytester, gemini: Loopback) -> None:

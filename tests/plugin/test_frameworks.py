@@ -34,12 +34,12 @@ def _no_loop_left() -> Iterator[None]:
 def replayed(suite: pytest.Pytester, gemini: Loopback, *args: str, tests: int = 1) -> None:
     """Record the suite, then replay it: nothing is sent the second time."""
     record(suite, *args).assert_outcomes(passed=tests)
-    sent = len(gemini.asked)
+    sent = len(gemini.requests)
     assert sent
     result = suite.runpytest_inprocess(*args)
     result.assert_outcomes(passed=tests)
     assert tail(result).startswith(f"{sent} replayed, 0 recorded, 0 live, 0 unused, 0 missed")
-    assert len(gemini.asked) == sent
+    assert len(gemini.requests) == sent
 
 
 def test_the_marker_alone_records_the_test(suite: pytest.Pytester, gemini: Loopback) -> None:
@@ -89,7 +89,7 @@ def test_first(greeting):
 """
     )
     assert tail(record(suite)).startswith("0 replayed, 1 recorded, 1 live")
-    assert len(gemini.asked) == 2
+    assert len(gemini.requests) == 2
 
 
 def test_classes_of_unittest(suite: pytest.Pytester, gemini: Loopback) -> None:
@@ -138,7 +138,7 @@ class TestMarked(unittest.TestCase):
 """
     )
     record(suite).assert_outcomes(failed=1, passed=1)
-    assert len(gemini.asked) == 2
+    assert len(gemini.requests) == 2
     (suite.path / "cassettes").rename(suite.path / "gone")
     result = suite.runpytest_inprocess()
     result.assert_outcomes(failed=2)
@@ -248,6 +248,6 @@ recorder = GeminiRecorder("own.yaml", record=os.environ["MODE"], base_url=os.env
         patch.setenv("MODE", "none")
         result = suite.runpytest_inprocess()
     result.assert_outcomes(passed=1)
-    assert len(gemini.asked) == 1
+    assert len(gemini.requests) == 1
     assert " own.yaml" not in tail(result)
     assert " replayed, 0 recorded, 0 live, 0 unused, 0 missed (1 cassette)" in tail(result)

@@ -20,9 +20,9 @@ def test_the_environment_says_the_mode_and_the_command_line_wins_over_it(
     suite.makepyfile(test_chat=HI)
     monkeypatch.setenv("MAXIM_GEMINI_RECORD", "once")
     record(suite, mode="none").assert_outcomes(failed=1)
-    assert not gemini.asked
+    assert not gemini.requests
     suite.runpytest_inprocess().assert_outcomes(passed=1)
-    assert len(gemini.asked) == 1
+    assert len(gemini.requests) == 1
 
 
 def test_the_ini_file_says_the_mode_and_the_marker_wins_over_it(suite: pytest.Pytester, gemini: Loopback) -> None:
@@ -32,7 +32,7 @@ def test_the_ini_file_says_the_mode_and_the_marker_wins_over_it(suite: pytest.Py
     result = suite.runpytest_inprocess("-o", "maxim_gemini_record=once")
     result.assert_outcomes(passed=1, failed=1)
     assert "maxim-gemini: record=once" in result.stdout.str()
-    assert len(gemini.asked) == 1
+    assert len(gemini.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_nothing_is_sent_live_in_ci(
             "  Nothing ran. Record on your machine and commit the cassettes; *add --maxim-gemini-allow-ci",
         ]
     )
-    assert not gemini.asked
+    assert not gemini.requests
 
 
 def test_what_the_files_say_only_replays_in_ci(
@@ -89,7 +89,7 @@ def test_what_the_files_say_only_replays_in_ci(
     result = suite.runpytest_inprocess("-o", "maxim_gemini_record=once")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["maxim-gemini: record=once, but CI is set: replaying only"])
-    assert not gemini.asked
+    assert not gemini.requests
 
 
 def test_ci_records_where_it_is_allowed(
@@ -98,7 +98,7 @@ def test_ci_records_where_it_is_allowed(
     suite.makepyfile(test_chat=HI)
     monkeypatch.setenv("CI", "true")
     record(suite, "--maxim-gemini-allow-ci").assert_outcomes(passed=1)
-    assert len(gemini.asked) == 1
+    assert len(gemini.requests) == 1
 
 
 def test_new_episodes_adds_what_is_new(suite: pytest.Pytester, gemini: Loopback) -> None:
@@ -158,7 +158,7 @@ def test_tests_that_share_a_recording_add_up_when_it_is_rewritten(suite: pytest.
     for _ in range(2):
         record(suite, mode="rewrite").assert_outcomes(passed=2)
         assert tail(suite.runpytest_inprocess()).startswith("2 replayed")
-    assert len(gemini.asked) == 4
+    assert len(gemini.requests) == 4
 
 
 def test_a_bundled_recording_is_found_by_its_name_and_never_written_to(
@@ -176,7 +176,7 @@ def test_a_bundled_recording_is_found_by_its_name_and_never_written_to(
         result.assert_outcomes(passed=1)
         assert tail(result) == "1 replayed, 0 recorded, 0 live, 0 unused, 0 missed (1 cassette)"
     assert bundled.read_bytes() == before
-    assert len(gemini.asked) == 1
+    assert len(gemini.requests) == 1
 
 
 def test_the_recordings_of_this_package_are_there_for_everyone(suite: pytest.Pytester, gemini: Loopback) -> None:
@@ -198,4 +198,4 @@ def test_the_recordings_of_this_package_are_there_for_everyone(suite: pytest.Pyt
         "unused    chat_stream (bundled): 1 answer not used by "
         "test_the_recordings_of_this_package_are_there_for_everyone.py::test_greeting",
     ]
-    assert not gemini.asked
+    assert not gemini.requests

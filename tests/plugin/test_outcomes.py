@@ -42,7 +42,7 @@ def test_a_failed_subtest_keeps_nothing(suite: pytest.Pytester, gemini: Loopback
     )
     assert record(suite).ret == pytest.ExitCode.TESTS_FAILED
     # Before pytest 9, which has subtests, a test of unittest ends with the first one that fails.
-    assert len(gemini.asked) == (4 if pytest.version_tuple >= (9,) else 3)
+    assert len(gemini.requests) == (4 if pytest.version_tuple >= (9,) else 3)
     assert names(suite) == ["TestParts.test_passed"]
 
 
@@ -91,7 +91,7 @@ def test_a_subtest_that_fails_inside_another_or_when_a_fixture_ends_keeps_nothin
         """
     )
     assert record(suite).ret == pytest.ExitCode.TESTS_FAILED
-    assert len(gemini.asked) == 2
+    assert len(gemini.requests) == 2
     assert names(suite) == []
 
 
@@ -120,7 +120,7 @@ def test_the_folder_in_which_a_test_ends_does_not_matter(
     for _ in range(2):
         record(suite, "--maxim-gemini-strict").assert_outcomes(passed=2)
         monkeypatch.chdir(suite.path)
-    assert len(gemini.asked) == 2
+    assert len(gemini.requests) == 2
     assert names(suite) == ["test_fixture", "test_removed"]
 
 
@@ -155,7 +155,7 @@ def test_a_failure_that_was_expected_keeps_nothing(suite: pytest.Pytester, gemin
         f"{UNITTEST}    {how}\n    def test_hi(self):\n        self.assertEqual(self.ask('Hi'), 'wrong')\n"
     )
     record(suite).assert_outcomes(xfailed=1)
-    assert len(gemini.asked) == 1
+    assert len(gemini.requests) == 1
     assert names(suite) == []
 
 

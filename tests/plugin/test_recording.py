@@ -32,12 +32,12 @@ def test_what_was_recorded_once_is_replayed_without_a_network(suite: pytest.Pyte
         "0 replayed, 1 recorded, 1 live, 0 unused, 0 missed (1 cassette)",
         "recorded  cassettes/test_chat/test_hi.yaml: 1 answer",
     ]
-    assert len(gemini.asked) == 1
+    assert len(gemini.requests) == 1
 
     result = suite.runpytest_inprocess()
     result.assert_outcomes(passed=1)
     assert tail(result) == "1 replayed, 0 recorded, 0 live, 0 unused, 0 missed (1 cassette)"
-    assert len(gemini.asked) == 1
+    assert len(gemini.requests) == 1
 
 
 def test_a_test_without_a_recording_fails_and_says_how_to_make_one(suite: pytest.Pytester) -> None:
@@ -215,7 +215,7 @@ def test_a_recording_of_a_test_that_failed_is_not_kept(suite: pytest.Pytester, g
 def test_only_a_test_that_passed_leaves_a_file(suite: pytest.Pytester, gemini: Loopback, how: str) -> None:
     suite.makepyfile(f"import pytest\ndef test_first(ask):\n    ask('Hi')\n    {how}")
     record(suite)
-    assert len(gemini.asked) == 1
+    assert len(gemini.requests) == 1
     assert recorded(suite, "test_only_a_test_that_passed_leaves_a_file") == []
 
 
@@ -239,7 +239,7 @@ def test_a_test_whose_teardown_of_a_later_fixture_failed_is_still_kept_whole(
     result = suite.runpytest_inprocess()
     result.assert_outcomes(passed=1)
     assert tail(result).startswith("2 replayed")
-    assert len(gemini.asked) == 2
+    assert len(gemini.requests) == 2
 
 
 def test_every_test_has_its_own_file(suite: pytest.Pytester, gemini: Loopback) -> None:
@@ -303,7 +303,7 @@ def test_a_name_that_leaves_the_folder_is_refused(suite: pytest.Pytester, gemini
     result.stdout.fnmatch_lines(
         [f"ValueError: @pytest.mark.maxim_gemini: '{name}' is not a cassette name: write a name, *"]
     )
-    assert not gemini.asked
+    assert not gemini.requests
 
 
 def test_a_slip_in_the_marker_is_reported_without_a_traceback(suite: pytest.Pytester) -> None:

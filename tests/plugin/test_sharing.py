@@ -41,7 +41,7 @@ def test_all_answers_are_kept_in_every_mode(suite: pytest.Pytester, gemini: Loop
         result.assert_outcomes(passed=5)
         assert result.ret == 0
         assert tail(result) == "6 replayed, 0 recorded, 0 live, 0 unused, 0 missed (1 cassette)"
-    assert len(gemini.asked) == (10 if mode in ("all", "rewrite") else 5)
+    assert len(gemini.requests) == (10 if mode in ("all", "rewrite") else 5)
     record(suite, mode="verify").assert_outcomes(passed=5)
 
 

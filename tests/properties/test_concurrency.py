@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from blockbuster import blockbuster_ctx
-from support.in_memory import InMemoryGemini, Said
+from support.in_memory import InMemoryGemini, ScriptedAnswer
 from support.leftovers import open_files
 from support.sides import MODEL
 
@@ -111,7 +111,7 @@ def test_event_loops_in_threads_do_not_mix(client: MaximGeminiClient, logger: Fa
 async def test_a_stream_closed_in_another_task_ends_its_trace(
     client: MaximGeminiClient, logger: FakeLogger, gemini: InMemoryGemini
 ) -> None:
-    gemini.restart([Said(THREE)])
+    gemini.restart([ScriptedAnswer(THREE)])
     stream: Any = await client.aio.models.generate_content_stream(model=MODEL, contents="Hi")
     await asyncio.create_task(anext(stream))
     await asyncio.create_task(stream.aclose())
@@ -122,7 +122,7 @@ async def test_a_stream_closed_in_another_task_ends_its_trace(
 def test_a_stream_left_open_when_the_loop_closes_ends_its_trace(
     client: MaximGeminiClient, logger: FakeLogger, gemini: InMemoryGemini
 ) -> None:
-    gemini.restart([Said(THREE)])
+    gemini.restart([ScriptedAnswer(THREE)])
     kept = []
 
     async def leave() -> None:
@@ -139,7 +139,7 @@ def test_a_stream_left_open_when_the_loop_closes_ends_its_trace(
 def test_a_stream_read_in_one_thread_and_dropped_in_another_ends_its_trace(
     client: MaximGeminiClient, logger: FakeLogger, gemini: InMemoryGemini
 ) -> None:
-    gemini.restart([Said(THREE)])
+    gemini.restart([ScriptedAnswer(THREE)])
     streams = [client.models.generate_content_stream(model=MODEL, contents="Hi")]
     with ThreadPoolExecutor(1) as pool:
         pool.submit(next, streams[0]).result()
@@ -161,7 +161,9 @@ async def test_context_variables_are_the_applications_own(
 
     remember.__annotations__.update(text=str, **{"return": str})
     for either in (raw, client):
-        gemini.restart([Said(reply.function_call("remember", text="a")), Said(THREE), Said(THREE)])
+        gemini.restart(
+            [ScriptedAnswer(reply.function_call("remember", text="a")), ScriptedAnswer(THREE), ScriptedAnswer(THREE)]
+        )
         mine.set(1)
         before = dict(contextvars.copy_context())
         either.models.generate_content(model=MODEL, contents="Hi", config={"tools": [remember]})

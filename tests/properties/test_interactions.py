@@ -11,7 +11,7 @@ from google.genai import types
 from hypothesis import example, given, settings
 from hypothesis.stateful import run_state_machine_as_test
 from support.faulty_logger import METHODS, CrippledLogger
-from support.in_memory import InMemoryGemini, Said
+from support.in_memory import InMemoryGemini, ScriptedAnswer
 from support.interaction_calls import CALLS
 from support.interaction_programs import (
     INTERACTION_STEPS,
@@ -198,7 +198,7 @@ def test_a_call_may_be_cancelled_at_every_step_of_the_loop(
     do, answers = WAYS[way]
 
     async def attempt(client: Any, steps: int) -> tuple[bool, Any]:
-        gemini.restart(Said(answer) for answer in answers)
+        gemini.restart(ScriptedAnswer(answer) for answer in answers)
         ended = await cancelled_after(steps, do(client))
         for _ in range(8):
             await asyncio.sleep(0)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from support.faulty_logger import TROUBLES, FaultyLogger
-from support.in_memory import InMemoryGemini, Said
+from support.in_memory import InMemoryGemini, ScriptedAnswer
 from support.programs import (
     STEPS,
     Run,
@@ -44,7 +44,7 @@ class Twins(RuleBasedStateMachine):
     loop: ClassVar[asyncio.Runner]
     geminis: ClassVar[tuple[InMemoryGemini, InMemoryGemini]]
     clients: ClassVar[tuple[genai.Client, genai.Client]]
-    answers: ClassVar[st.SearchStrategy[Said]] = answers()
+    answers: ClassVar[st.SearchStrategy[ScriptedAnswer]] = answers()
 
     def runs(self) -> tuple[Any, Any]:
         """Return the runs on both clients."""
@@ -106,7 +106,7 @@ class Twins(RuleBasedStateMachine):
         """Once the trouble is over, the next call is logged in full."""
         self.logger.get_into("", times=0)
         before = len(self.logger.traces)
-        self.wrapped.gemini.restart([Said(reply.text("again"))])
+        self.wrapped.gemini.restart([ScriptedAnswer(reply.text("again"))])
         self.loop.run(self.side.generate(self.wrapped.client))
         (trace,) = self.logger.traces[before:]
         assert (trace.ended, trace.output, trace.generation.ended) == (True, "again", True)

@@ -10,7 +10,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.in_memory import InMemoryGemini, Said
+from support.in_memory import InMemoryGemini, ScriptedAnswer
 from support.interaction_calls import interaction, output
 from support.interactions import needs_interactions
 from support.sides import MODEL, SIDES, Sync
@@ -106,7 +106,7 @@ def test_a_long_stream_keeps_its_text_and_no_chunk(side: Sync, loop: asyncio.Run
     raw = gemini.client()
 
     async def grown(client: Any, chunks: int) -> int:
-        gemini.restart([Said(reply.raw(*[CHUNK] * chunks))])
+        gemini.restart([ScriptedAnswer(reply.raw(*[CHUNK] * chunks))])
         stream = await side.open(client)
         await side.next(stream)
         before = measured()

@@ -12,7 +12,7 @@ import pytest
 from google import genai
 from support.clients import EDGE_IDS, EDGES, LIBRARIES, SDK_MAJOR, SYNC_LIBRARIES, closed, opened
 from support.gemini import ASK, plain
-from support.loopback import Asked, Loopback, Reply, loopback
+from support.loopback import Loopback, ReceivedRequest, Reply, loopback
 from support.recordings import call, cassette, says
 
 from maxim_gemini.testing import GeminiMock, GeminiRecorder, reply
@@ -46,7 +46,7 @@ def _no_name_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def live() -> Iterator[Loopback]:
-    def serve(asked: Asked, reply: Reply) -> None:
+    def serve(asked: ReceivedRequest, reply: Reply) -> None:
         reply.whole(plain("live"))
 
     with loopback(serve) as server:
@@ -167,7 +167,7 @@ def test_a_proxy_does_not_help(monkeypatch: pytest.MonkeyPatch, block: Block, li
     monkeypatch.setenv("HTTP_PROXY", live.url)
     with closing(genai.Client(api_key="any")) as client, pytest.raises(RequestRefused):
         client.models.generate_content(**ASK)
-    assert live.asked == []
+    assert live.requests == []
 
 
 def test_requests_and_sessions_of_google_auth(block: Block) -> None:

@@ -12,7 +12,7 @@ import pytest
 from google import genai
 from support.clients import client_over, closed
 from support.corpus import needs_corpus, streams_of
-from support.loopback import SSE, Asked, Reply, loopback
+from support.loopback import SSE, ReceivedRequest, Reply, loopback
 
 from maxim_gemini.testing._clock import monotonic
 from maxim_gemini.testing._http.delivery import Faults, deliver, events_of
@@ -34,7 +34,7 @@ def delta(number: int) -> bytes:
     return f"event: step.delta\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
 
 
-def slowly(request: Asked, reply: Reply) -> None:
+def slowly(request: ReceivedRequest, reply: Reply) -> None:
     reply.head(200, SSE)
     reply.send(b": keep-alive\n\n")
     for number in range(4):
@@ -82,20 +82,20 @@ def test_a_stream_of_the_interactions_api_is_readable_and_keeps_its_pace(tmp_pat
     assert seconds > 2 * GAP
 
 
-def whole(request: Asked, reply: Reply) -> None:
+def whole(request: ReceivedRequest, reply: Reply) -> None:
     reply.head(200, SSE)
     reply.send(delta(1) + DONE)
     threading.Event().wait(0.2)
 
 
-def of_known_length(request: Asked, reply: Reply) -> None:
+def of_known_length(request: ReceivedRequest, reply: Reply) -> None:
     reply._handler.send_response(200)
     reply._handler.send_header("Content-Length", "3")
     reply._handler.end_headers()
     reply._handler.wfile.write(b"abc")
 
 
-def longer(request: Asked, reply: Reply) -> None:
+def longer(request: ReceivedRequest, reply: Reply) -> None:
     reply.head(200, SSE)
     reply.send(delta(1) + b"data: [DONE]")
     threading.Event().wait(0.2)
@@ -148,7 +148,7 @@ def test_every_recorded_stream_of_the_interactions_api_replays_as_it_was(tmp_pat
     streams = [stream.encode() for stream in streams_of("interactions.jsonl")]
     numbers = iter(range(len(streams)))
 
-    def serve(request: Asked, reply: Reply) -> None:
+    def serve(request: ReceivedRequest, reply: Reply) -> None:
         reply.head(200, SSE)
         reply.send(streams[next(numbers)])
 

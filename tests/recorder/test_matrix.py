@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.clients import EDGE_IDS, EDGES, opened
 from support.gemini import event, plain
-from support.loopback import SSE, Asked, Reply, loopback
+from support.loopback import SSE, ReceivedRequest, Reply, loopback
 
 from maxim_gemini.testing._recorder.recorder import GeminiRecorder
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TEXTS = ["¡Hola! ", "你好, ", "🙂 <b>&amp;</b> ", "done"]
 
 
-def serve(request: Asked, reply: Reply) -> None:
+def serve(request: ReceivedRequest, reply: Reply) -> None:
     if "streamGenerateContent" in request.path:
         reply.head(200, SSE)
         for text in TEXTS:

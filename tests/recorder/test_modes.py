@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.gemini import plain
-from support.loopback import Asked, Loopback, Reply, loopback
+from support.loopback import Loopback, ReceivedRequest, Reply, loopback
 from support.recordings import call, cassette, fails, says
 
 from maxim_gemini.testing._cassette.interaction import Interaction
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def server() -> Iterator[Loopback]:
     count = iter(range(1, 99))
 
-    def serve(asked: Asked, reply: Reply) -> None:
+    def serve(asked: ReceivedRequest, reply: Reply) -> None:
         reply.whole(plain(f"live {next(count)}"))
 
     with loopback(serve) as running:
@@ -46,7 +46,7 @@ def test_none_never_sends(tmp_path: Path, server: Loopback) -> None:
     recorder = GeminiRecorder(one(tmp_path), base_url=server.url)
     with pytest.raises(CassetteMiss), recorder:
         ask(recorder, "unknown")
-    assert server.asked == []
+    assert server.requests == []
 
 
 def test_none_without_a_file_says_how_to_record_it(tmp_path: Path) -> None:
@@ -63,13 +63,13 @@ def test_once_records_where_there_is_no_file_and_then_replays(tmp_path: Path, se
         with GeminiRecorder(path, record="once", base_url=server.url) as recorder:
             assert [ask(recorder), ask(recorder)] == ["live 1", "live 2"]
         assert recorder.outcome == outcome
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
 
 
 def test_once_with_a_file_does_not_record(tmp_path: Path, server: Loopback) -> None:
     with pytest.raises(CassetteMiss), GeminiRecorder(one(tmp_path), record="once", base_url=server.url) as recorder:
         ask(recorder, "unknown")
-    assert server.asked == []
+    assert server.requests == []
 
 
 def test_new_episodes_records_what_is_not_there(tmp_path: Path, server: Loopback) -> None:
@@ -208,7 +208,7 @@ def test_an_answer_that_cannot_be_kept_takes_no_other_with_it(tmp_path: Path) ->
 
     texts = iter(["one", "hunter2-hunter2", "three"])
 
-    def serve(asked: Asked, reply: Reply) -> None:
+    def serve(asked: ReceivedRequest, reply: Reply) -> None:
         reply.whole(plain(next(texts)))
 
     path = tmp_path / "a.yaml"

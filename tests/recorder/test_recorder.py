@@ -13,7 +13,7 @@ from google import genai
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.gemini import ASK, plain
-from support.loopback import Asked, Reply, loopback
+from support.loopback import ReceivedRequest, Reply, loopback
 from support.recordings import JSON_HEADERS, call, cassette, request, says, streams
 
 from maxim_gemini import MaximGeminiClient
@@ -97,13 +97,13 @@ def test_a_client_of_the_application_needs_no_key_on_replay(hello: Path) -> None
 def test_recording_uses_the_key_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEMINI_API_KEY", "the-real-key-of-the-environment")
 
-    def serve(asked: Asked, reply: Reply) -> None:
+    def serve(asked: ReceivedRequest, reply: Reply) -> None:
         reply.whole(plain("live"))
 
     path = tmp_path / "live.yaml"
     with loopback(serve) as server, GeminiRecorder(path, record="once", base_url=server.url) as recorder:
         recorder.client.models.generate_content(**ASK)
-    assert server.asked[0].headers["x-goog-api-key"] == "the-real-key-of-the-environment"
+    assert server.requests[0].headers["x-goog-api-key"] == "the-real-key-of-the-environment"
     assert "the-real-key-of-the-environment" not in path.read_text(encoding="utf-8")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.clients import EDGE_IDS, EDGES, SDK_MAJOR, opened
-from support.loopback import Asked, Reply, loopback
+from support.loopback import ReceivedRequest, Reply, loopback
 
 from maxim_gemini.testing._recorder.recorder import GeminiRecorder
 from maxim_gemini.testing.exceptions import CassetteMiss
@@ -52,7 +52,7 @@ class Gemini:
         self.url = ""
         self.uploaded = b""
 
-    def __call__(self, asked: Asked, reply: Reply) -> None:
+    def __call__(self, asked: ReceivedRequest, reply: Reply) -> None:
         if asked.headers.get("x-goog-upload-command") == "start":
             reply.head(
                 200,
@@ -63,14 +63,14 @@ class Gemini:
         else:
             self._answer(asked, reply)
 
-    def _take(self, asked: Asked, reply: Reply) -> None:
+    def _take(self, asked: ReceivedRequest, reply: Reply) -> None:
         self.uploaded += asked.body
         is_last = "finalize" in asked.headers["x-goog-upload-command"]
         status = ("X-Goog-Upload-Status", "final" if is_last else "active")
         body = json.dumps({"file": FILE}).encode() if is_last else b""
         reply.whole(body, headers=[("Content-Type", "application/json"), status])
 
-    def _answer(self, asked: Asked, reply: Reply) -> None:
+    def _answer(self, asked: ReceivedRequest, reply: Reply) -> None:
         path = asked.path.partition("?")[0]
         answer = next(
             answer for method, pattern, answer in ANSWERS if method == asked.method and re.search(pattern, path)
@@ -183,7 +183,7 @@ def test_the_waits_of_an_upload_that_gets_no_status_are_skipped(
     class Slow(Gemini):
         failures = 1
 
-        def _take(self, asked: Asked, reply: Reply) -> None:
+        def _take(self, asked: ReceivedRequest, reply: Reply) -> None:
             if self.failures:
                 self.failures -= 1
                 reply.whole(b"", 503)
@@ -212,7 +212,7 @@ needs_interactions = pytest.mark.skipif(SDK_MAJOR < 3, reason="interactions have
 def test_interactions_replay_and_retry_without_waiting(tmp_path: Path, is_async: bool, slept: list[float]) -> None:
     answers = iter([503, 200])
 
-    def serve(asked: Asked, reply: Reply) -> None:
+    def serve(asked: ReceivedRequest, reply: Reply) -> None:
         done = {"id": "i1", "object": "interaction", "status": "completed", "model": "gemini-2.5-flash"}
         status = next(answers)
         reply.whole(json.dumps(done if status == 200 else {"error": {"code": "unavailable"}}).encode(), status)

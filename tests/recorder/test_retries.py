@@ -9,7 +9,7 @@ import pytest
 from google.genai import types
 from support.clients import EDGE_IDS, EDGES, opened
 from support.gemini import ASK, text_of
-from support.loopback import Asked, Reply, loopback
+from support.loopback import ReceivedRequest, Reply, loopback
 from support.recordings import call, cassette, fails, says, streams
 
 from maxim_gemini.testing._recorder.recorder import GeminiRecorder
@@ -70,7 +70,7 @@ async def test_retry_options_of_one_call_do_not_wait_either(tmp_path: Path, slep
 async def test_while_recording_retries_wait(tmp_path: Path) -> None:
     answers = iter([429, 200])
 
-    def serve(request: Asked, reply: Reply) -> None:
+    def serve(request: ReceivedRequest, reply: Reply) -> None:
         answer = says("ok") if next(answers) == 200 else fails(429, "RESOURCE_EXHAUSTED")
         reply.whole(answer.body, answer.status, answer.headers)
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.clients import LIBRARIES, SYNC_LIBRARIES, opened
 from support.gemini import plain
-from support.loopback import Asked as AskedOfServer
-from support.loopback import Loopback, Reply, loopback
+from support.loopback import Loopback, ReceivedRequest, Reply, loopback
 from support.patched import patched
 from support.recordings import call, cassette, says
 
@@ -54,7 +53,7 @@ def _nothing_is_left_patched() -> Iterator[None]:
 
 @pytest.fixture
 def live() -> Iterator[Loopback]:
-    def serve(asked: AskedOfServer, reply: Reply) -> None:
+    def serve(asked: ReceivedRequest, reply: Reply) -> None:
         reply.whole(plain("live"))
 
     with loopback(serve) as server:
@@ -379,7 +378,7 @@ async def test_two_hundred_tasks_each_get_their_own_answer(tmp_path: Path, libra
 
 
 async def test_parallel_recording_keeps_the_order_in_which_requests_were_sent(tmp_path: Path) -> None:
-    def slow_first(asked: AskedOfServer, reply: Reply) -> None:
+    def slow_first(asked: ReceivedRequest, reply: Reply) -> None:
         time.sleep(0.2 if b"prompt 0" in asked.body else 0)
         reply.whole(plain("ok"))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.clients import EDGE_IDS, EDGES, SYNC_LIBRARIES, opened
 from support.gemini import ASK, plain
-from support.loopback import Asked, Reply, loopback
+from support.loopback import ReceivedRequest, Reply, loopback
 from support.recordings import call, cassette, says
 
 from maxim_gemini.testing._http.gemini_hosts import is_among, is_gemini_host, is_gemini_traffic, is_token_exchange
@@ -132,7 +132,7 @@ def test_a_tokens_recorded_exchange_is_not_called_unused(tmp_path: Path, library
 async def test_others_traffic_and_keys_are_never_in_a_cassette(tmp_path: Path, library: str, is_async: bool) -> None:
     import importlib
 
-    def serve(request: Asked, reply: Reply) -> None:
+    def serve(request: ReceivedRequest, reply: Reply) -> None:
         reply.whole(plain("ok"))
 
     path = tmp_path / "mine.yaml"
@@ -153,7 +153,7 @@ async def test_others_traffic_and_keys_are_never_in_a_cassette(tmp_path: Path, l
             async with importlib.import_module(library).AsyncClient() as other:
                 await other.post(log, headers=secret, content=b"log")
     text = path.read_text(encoding="utf-8")
-    assert [request.path for request in server.asked][-1] == "/api/sdk/v3/log"
+    assert [request.path for request in server.requests][-1] == "/api/sdk/v3/log"
     assert "generateContent" in text
     assert "api/sdk" not in text
     assert "a-secret-of-maxim" not in text

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.clients import EDGE_IDS, EDGES, LIBRARIES, SYNC_LIBRARIES, client_over, closed, opened
 from support.gemini import ASK, event, text_of
-from support.loopback import SSE, Asked, Reply, loopback
+from support.loopback import SSE, ReceivedRequest, Reply, loopback
 
 from maxim_gemini.testing._http.exchange import COMPLETE
 from maxim_gemini.testing._recorder.recorder import GeminiRecorder
@@ -31,7 +31,7 @@ class Gated:
         self.first_was_seen = threading.Event()
         self.second_was_withheld = False
 
-    def __call__(self, request: Asked, reply: Reply) -> None:
+    def __call__(self, request: ReceivedRequest, reply: Reply) -> None:
         reply.head(200, SSE)
         reply.send(event("first"))
         self.second_was_withheld = self.first_was_seen.wait(PATIENCE)
@@ -68,14 +68,14 @@ async def test_an_event_arrives_before_the_next_is_sent_while_recording_async(tm
     assert server.second_was_withheld
 
 
-def endless(request: Asked, reply: Reply) -> None:
+def endless(request: ReceivedRequest, reply: Reply) -> None:
     reply.head(200, SSE)
     for number in range(20):
         reply.send(event(f"{number} "))
         threading.Event().wait(0.02)
 
 
-def dropping(request: Asked, reply: Reply) -> None:
+def dropping(request: ReceivedRequest, reply: Reply) -> None:
     reply.head(200, SSE)
     for number in range(3):
         reply.send(event(f"{number} "))
@@ -215,7 +215,7 @@ async def test_a_cancelled_stream_is_kept_as_far_as_it_went(tmp_path: Path, libr
             assert text_of(chunk) == "only"
             seen.set()
 
-    def one_and_silence(request: Asked, reply: Reply) -> None:
+    def one_and_silence(request: ReceivedRequest, reply: Reply) -> None:
         reply.head(200, SSE)
         reply.send(event("only"))
         released.wait(PATIENCE)
@@ -236,7 +236,7 @@ async def test_a_cancelled_stream_is_kept_as_far_as_it_went(tmp_path: Path, libr
 
 
 def test_a_whole_answer_is_complete(tmp_path: Path) -> None:
-    def serve(request: Asked, reply: Reply) -> None:
+    def serve(request: ReceivedRequest, reply: Reply) -> None:
         reply.head(200, SSE)
         reply.send(event("all"))
 
@@ -252,7 +252,7 @@ def test_an_encoded_answer_is_kept_decoded(tmp_path: Path) -> None:
 
     from support.gemini import plain
 
-    def serve(request: Asked, reply: Reply) -> None:
+    def serve(request: ReceivedRequest, reply: Reply) -> None:
         reply.whole(
             gzip.compress(plain("zipped")), 200, (("Content-Type", "application/json"), ("Content-Encoding", "gzip"))
         )

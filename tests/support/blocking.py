@@ -18,10 +18,14 @@ class Blocking:
         self._runner = runner
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._target, name)
-        if callable(found):
-            return lambda *args, **kwargs: self._called(found, args, kwargs)
-        return Blocking(found, self._runner) if type(found).__module__.startswith(("google.", "maxim_")) else found
+        attribute = getattr(self._target, name)
+        if callable(attribute):
+            return lambda *args, **kwargs: self._called(attribute, args, kwargs)
+        return (
+            Blocking(attribute, self._runner)
+            if type(attribute).__module__.startswith(("google.", "maxim_"))
+            else attribute
+        )
 
     def _called(self, function: Any, args: Any, kwargs: Any) -> Any:
         result = function(*args, **kwargs)

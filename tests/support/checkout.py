@@ -15,8 +15,8 @@ PACKAGES = {"maxim_gemini": ROOT / "maxim_gemini", "maxim_gemini.testing": ROOT 
 
 def product_files(pattern: str = "*.py") -> list[Path]:
     """Return the files of the product that match *pattern*, each once."""
-    found = [path for folder in PACKAGES.values() for path in folder.rglob(pattern)]
-    return sorted(path for path in found if not _is_linked(path) and "__pycache__" not in path.parts)
+    paths = [path for folder in PACKAGES.values() for path in folder.rglob(pattern)]
+    return sorted(path for path in paths if not _is_linked(path) and "__pycache__" not in path.parts)
 
 
 def project() -> dict[str, Any]:

@@ -38,19 +38,19 @@ _BREAKING: Final = frozenset({"disconnect", "stall", "interrupt"})
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ScriptedAnswer:
     """An answer, and what befalls it on its way, at which of its events."""
 
     reply: reply.Reply
     fault: str = ""
-    place: int = 0
+    at_event: int = 0
 
 
 @dataclass
 class InMemoryGemini:
     """Answers requests in order, then says `ok` to whatever else is asked."""
 
-    answers: deque[Said] = field(default_factory=deque)
+    answers: deque[ScriptedAnswer] = field(default_factory=deque)
     timeline: list[tuple[Any, ...]] = field(default_factory=list)
     requests: list[tuple[Any, ...]] = field(default_factory=list)
     bodies: list[bytearray] = field(default_factory=list)
@@ -63,7 +63,7 @@ class InMemoryGemini:
     waits: bool = False
     rewrite: Callable[[bytes], bytes] = bytes
     """What is sent in place of each piece of an answer."""
-    heard: Callable[[int], None] = lambda _: None
+    on_request: Callable[[int], None] = lambda _: None
     """Called with the number of each request as it comes in."""
     interactions: Interactions = field(default_factory=lambda: _memory())
     _latest: int = 0
@@ -71,43 +71,49 @@ class InMemoryGemini:
     def note(self, *what: Any) -> None:
         self.timeline.append(what)
 
-    def restart(self, answers: Iterable[Said] = ()) -> None:
+    def restart(self, answers: Iterable[ScriptedAnswer] = ()) -> None:
         """Forget everything, and answer anew."""
         self.answers = deque(answers)
         self.timeline, self.requests, self.bodies, self.made = [], [], [], []
         self.hangs = self.waits = False
-        self.heard = lambda _: None
+        self.on_request = lambda _: None
         self.interactions = _memory()
         self._latest = 0
 
     def take(self, request: Any) -> Body:
         number = len(self.bodies)
         headers = sorted(request.headers.multi_items())
-        asked = (request.method, str(request.url), headers, bytes(request.content))
-        self.requests.append(asked)
+        received = (request.method, str(request.url), headers, bytes(request.content))
+        self.requests.append(received)
         self.bodies.append(bytearray())
         self.made.append([])
         self._latest = number
-        self.note("asked", number, *asked)
-        self.heard(number)
+        self.note("asked", number, *received)
+        self.on_request(number)
         read = GeminiRequest.of(request.method, str(request.url), headers, bytes(request.content))
         kept = self.interactions.answer(read)  # of an interaction that is read again
-        said = Said(kept) if kept else self.answers.popleft() if self.answers else Said(reply.text("ok"))
-        if said.fault == "refused":
+        scripted = (
+            ScriptedAnswer(kept)
+            if kept
+            else self.answers.popleft()
+            if self.answers
+            else ScriptedAnswer(reply.text("ok"))
+        )
+        if scripted.fault == "refused":
             self.faults["refused"] += 1
             raise library.ConnectError("refused", request=request)
-        answer = self._written(said.reply, read, number)
+        answer = self._written(scripted.reply, read, number)
         if answer.status >= 400:
             self.faults[f"status {answer.status // 100}xx"] += 1
-        return Body(self, number, request, said, answer)
+        return Body(self, number, request, scripted, answer)
 
-    def _written(self, said: reply.Reply, request: GeminiRequest, number: int) -> Answer:
+    def _written(self, scripted: reply.Reply, request: GeminiRequest, number: int) -> Answer:
         try:
             if request.interaction_call == "create":
-                return self.interactions.create(said, request, number)
+                return self.interactions.create(scripted, request, number)
             if request.interaction_call:
-                return write_interaction(said, request, ordinal=number)
-            return write(said, request, ordinal=number)
+                return write_interaction(scripted, request, ordinal=number)
+            return write(scripted, request, ordinal=number)
         except ScriptError:  # an error in mid-stream, and a plain answer was asked for
             return write(reply.error(500), request, ordinal=number)
 
@@ -172,11 +178,13 @@ def _memory() -> Interactions:
 class Body(library.SyncByteStream, library.AsyncByteStream):  # type: ignore[misc]
     """The body of one answer, piece by piece."""
 
-    def __init__(self, gemini: InMemoryGemini, number: int, request: Any, said: Said, answer: Answer) -> None:
+    def __init__(
+        self, gemini: InMemoryGemini, number: int, request: Any, scripted: ScriptedAnswer, answer: Answer
+    ) -> None:
         self._gemini = gemini
         self._number = number
         self._request = request
-        self._said = said
+        self._scripted = scripted
         self._sent = [gemini.rewrite(step) if isinstance(step, bytes) else step for step in answer.sent]
         self._head = answer.status, list(answer.headers)
         self._timeline = gemini.timeline  # of this program, also if it is closed in a later one
@@ -203,14 +211,14 @@ class Body(library.SyncByteStream, library.AsyncByteStream):  # type: ignore[mis
 
     def _steps(self) -> Iterator[bytes]:
         pieces = [step for step in self._sent if isinstance(step, bytes)]
-        fault, place = self._said.fault, self._said.place % (len(pieces) + 1)
+        fault, at_event = self._scripted.fault, self._scripted.at_event % (len(pieces) + 1)
         for index, piece in enumerate(pieces):
-            if index == place:
+            if index == at_event:
                 self._break(fault)
                 if fault:
                     self._gemini.faults[fault] += 1
-            yield from _harmed(piece, fault, hit=index == place)
-        if place == len(pieces):
+            yield from _harmed(piece, fault, hit=index == at_event)
+        if at_event == len(pieces):
             self._break(fault)
         if any(isinstance(step, Disconnect) for step in self._sent):
             self._break("disconnect")

@@ -13,7 +13,7 @@ from support.loopback import Reply
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support.loopback import Asked, Loopback
+    from support.loopback import Loopback, ReceivedRequest
     from support.script import Gemini
 
 MODEL = "gemini-3-flash-preview"
@@ -62,17 +62,17 @@ class Interactions:
     """The script of a server: what to answer next, and what was asked."""
 
     def __init__(self) -> None:
-        self.requests: list[Asked] = []
+        self.requests: list[ReceivedRequest] = []
         self._answers: list[Callable[[Reply], None]] = []
 
-    def __call__(self, asked: Asked, reply: Reply) -> None:
-        self.requests.append(asked)
+    def __call__(self, request: ReceivedRequest, reply: Reply) -> None:
+        self.requests.append(request)
         self._answers.pop(0)(reply)
 
     @property
     def bodies(self) -> list[Any]:
         """What was asked, as JSON."""
-        return [json.loads(asked.body) for asked in self.requests if asked.body]
+        return [json.loads(request.body) for request in self.requests if request.body]
 
     def answers(self, *values: Any, status: int = 200) -> None:
         """Answer with one JSON value each."""

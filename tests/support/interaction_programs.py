@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 
 from maxim_gemini import MaximGeminiClient
 from maxim_gemini.testing import reply, strategies
-from support.in_memory import FAULTS, Said
+from support.in_memory import FAULTS, ScriptedAnswer
 from support.interaction_calls import CALLS, MODEL, SyncCalls
 from support.programs import CALLERS, Program, Run, Step, Stop
 
@@ -45,17 +45,19 @@ class InteractionRun(Run):
 
     # What a program may do.
 
-    async def create(self, asked: Any, options: dict[str, Any], before: int, place: dict[str, str], **how: Any) -> None:
+    async def create(
+        self, content: Any, options: dict[str, Any], before: int, labels: dict[str, str], **how: Any
+    ) -> None:
         """Create an interaction, whole or as a stream; it may go on with an earlier one."""
-        request = self._asking(asked, options, before, place)
+        request = self._asking(content, options, before, labels)
         keep = self.streams if options.get("stream") else None
         await self._see(
             "answered", lambda: self._keeping_id(self.calls.call(self.client, "create", **request)), keep=keep, **how
         )
 
-    async def raw(self, asked: Any, options: dict[str, Any], *, parses: bool) -> None:
+    async def raw(self, content: Any, options: dict[str, Any], *, parses: bool) -> None:
         """Create one by way of the raw response."""
-        request = self._asking(asked, options, 0, {})
+        request = self._asking(content, options, 0, {})
 
         async def look() -> Any:
             response = await self.calls.raw(self.client, **request)
@@ -64,9 +66,9 @@ class InteractionRun(Run):
 
         await self._see("raw answer", look)
 
-    async def streaming(self, asked: Any, options: dict[str, Any], *, parses: bool, fails: bool) -> None:
+    async def streaming(self, content: Any, options: dict[str, Any], *, parses: bool, fails: bool) -> None:
         """Create one whose body is read inside a context."""
-        request = self._asking(asked, options, 0, {})
+        request = self._asking(content, options, 0, {})
         manager = self.calls.of(self.client).with_streaming_response.create(**request)
 
         async def look(response: Any) -> Any:
@@ -103,8 +105,8 @@ class InteractionRun(Run):
     async def close(self, stream: int) -> None:
         """Close a stream."""
         if self.streams:
-            found = self.streams[stream % len(self.streams)]
-            await self._see("closed early", lambda: self.calls.close(found))
+            opened = self.streams[stream % len(self.streams)]
+            await self._see("closed early", lambda: self.calls.close(opened))
 
     async def finish(self) -> None:
         """Let go of everything, and give up what still runs."""
@@ -127,14 +129,14 @@ class InteractionRun(Run):
         is_unknown = which == _UNKNOWN or not self.ids
         return "v1_never" if is_unknown else self.ids[which % len(self.ids)]
 
-    def _asking(self, asked: Any, options: dict[str, Any], before: int, place: dict[str, str]) -> dict[str, Any]:
-        request = {"input": asked, **options}
+    def _asking(self, content: Any, options: dict[str, Any], before: int, labels: dict[str, str]) -> dict[str, Any]:
+        request = {"input": content, **options}
         if before:
             request["previous_interaction_id"] = self._id(before)
         if "agent" not in options:
             request["model"] = MODEL
-        self._is_placed = bool(place)
-        return {**request, **place} if self.is_wrapped else request
+        self._is_placed = bool(labels)
+        return {**request, **labels} if self.is_wrapped else request
 
 
 def interaction_run(
@@ -182,9 +184,9 @@ _options = st.one_of(
 _plain_options = st.one_of(_usual, st.just({"stream": True}))
 
 INTERACTION_STEPS: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
-    "create": {"asked": _inputs, "options": _options, "before": _indices, "place": _where, "cancelled": _rarely},
-    "raw": {"asked": _inputs, "options": _plain_options, "parses": st.booleans()},
-    "streaming": {"asked": _inputs, "options": _plain_options, "parses": st.booleans(), "fails": _rarely},
+    "create": {"content": _inputs, "options": _options, "before": _indices, "labels": _where, "cancelled": _rarely},
+    "raw": {"content": _inputs, "options": _plain_options, "parses": st.booleans()},
+    "streaming": {"content": _inputs, "options": _plain_options, "parses": st.booleans(), "fails": _rarely},
     "get": {"which": _indices, "stream": _rarely, "cancelled": _rarely},
     "cancel": {"which": _indices},
     "delete": {"which": _indices},
@@ -199,7 +201,7 @@ INTERACTION_STEPS: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
 _USUAL: Final = ("create", "create", "get", "read_all", "read")
 
 
-def interaction_answers() -> st.SearchStrategy[Said]:
+def interaction_answers() -> st.SearchStrategy[ScriptedAnswer]:
     """Generate any answer to a request for an interaction, and what befalls it on its way."""
     called = reply.function_call("add", left=1, right=2, call_id="call-1")
     hop = reply.text("Once ") + reply.interaction(continuation_token="t")
@@ -214,7 +216,7 @@ def interaction_answers() -> st.SearchStrategy[Said]:
         strategies.errors(),
     )
     fault = st.one_of(st.just(""), st.just(""), st.just(""), st.sampled_from(FAULTS))
-    return st.builds(Said, answer, fault, _indices)
+    return st.builds(ScriptedAnswer, answer, fault, _indices)
 
 
 def interaction_programs() -> st.SearchStrategy[Program]:
@@ -229,7 +231,7 @@ def interaction_programs() -> st.SearchStrategy[Program]:
 
 def rich_interaction_programs() -> list[Program]:
     """Return programs that are tried in every run: a chain with a function, hops, streams left, background."""
-    ask: dict[str, Any] = {"asked": "Hi", "before": 0, "place": {}}
+    ask: dict[str, Any] = {"content": "Hi", "before": 0, "labels": {}}
     stream = reply.stream("one ", "two ", "three") + reply.usage(prompt=3, candidates=2)
     called = reply.function_call("add", left=1, right=2, call_id="call-1")
     hop = reply.text("Once ") + reply.interaction(continuation_token="t")
@@ -237,15 +239,21 @@ def rich_interaction_programs() -> list[Program]:
         Program(
             [
                 Step("create", {**ask, "options": {}}),
-                Step("create", {**ask, "asked": [_RESULT], "before": 1, "options": {"stream": True}}),
+                Step("create", {**ask, "content": [_RESULT], "before": 1, "options": {"stream": True}}),
                 Step("read_all", {"stream": 0}),
                 Step("create", {**ask, "options": {"stream": True}}),
                 Step("read", {"stream": 1, "chunks": 4}),
                 Step("close", {"stream": 1}),
-                Step("raw", {"asked": "Hi", "options": {"stream": True}, "parses": True}),
-                Step("streaming", {"asked": "Hi", "options": {}, "parses": True, "fails": False}),
+                Step("raw", {"content": "Hi", "options": {"stream": True}, "parses": True}),
+                Step("streaming", {"content": "Hi", "options": {}, "parses": True, "fails": False}),
             ],
-            [Said(called), Said(stream), Said(stream), Said(stream), Said(stream)],
+            [
+                ScriptedAnswer(called),
+                ScriptedAnswer(stream),
+                ScriptedAnswer(stream),
+                ScriptedAnswer(stream),
+                ScriptedAnswer(stream),
+            ],
         ),
         Program(
             [
@@ -264,6 +272,12 @@ def rich_interaction_programs() -> list[Program]:
                 Step("delete", {"which": 0}),
                 Step("create", {**ask, "options": {"background": True}}),
             ],
-            [Said(hop), Said(stream), Said(hop), Said(stream), Said(reply.text("Done."))],
+            [
+                ScriptedAnswer(hop),
+                ScriptedAnswer(stream),
+                ScriptedAnswer(hop),
+                ScriptedAnswer(stream),
+                ScriptedAnswer(reply.text("Done.")),
+            ],
         ),
     ]

@@ -69,7 +69,7 @@ class RawInteraction:
         return "".join(self.texts)
 
     @property
-    def asked(self) -> list[str]:
+    def requested(self) -> list[str]:
         """The functions that the application is asked to run."""
         return [name for call_id, name in self.calls.items() if call_id not in self.ran]
 
@@ -93,9 +93,9 @@ def check_interactions(run: InteractionRun) -> None:
     latest = {generation_id: number for number, generation_id in run.generations.items()}
     for generation_id, number in latest.items():  # google-genai may send the request of one remote call again
         generation = run.logger.generations[generation_id]
-        asked = json.loads(run.gemini.requests[number][-1])
+        request = json.loads(run.gemini.requests[number][-1])
         trace = next(trace for trace in run.logger.traces if generation_id in {one.id for one in trace.generations})
-        before = asked.get("previous_interaction_id")
+        before = request.get("previous_interaction_id")
         if not run.places[number]:
             assert trace.session_id is not None
             # An interaction in the application's own trace has no session: the chain's begins with the next one.
@@ -103,7 +103,7 @@ def check_interactions(run: InteractionRun) -> None:
             count("invariants: a chain is one session")
         if generation.metadata.get("interaction_id"):
             sessions[str(generation.metadata["interaction_id"])] = trace.session_id
-        if asked.get("background") or generation.error or _LEFT & generation.metadata.keys():
+        if request.get("background") or generation.error or _LEFT & generation.metadata.keys():
             continue
         raw = RawInteraction(bytes(run.gemini.bodies[number]).decode())
         if not raw.id or not raw.is_text:
@@ -114,7 +114,7 @@ def check_interactions(run: InteractionRun) -> None:
             "status": generation.metadata.get("status"),
             "total": (generation.usage or {}).get("total_tokens"),
         }
-        expected = {"text": raw.text, "calls": raw.asked, "status": raw.status, "total": raw.total}
+        expected = {"text": raw.text, "calls": raw.requested, "status": raw.status, "total": raw.total}
         assert received == expected, (number, raw.kinds)
         count("invariants: generation of an interaction equals raw answer")
     assert {one.id for one in run.logger.generations} == latest.keys()

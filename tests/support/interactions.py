@@ -28,8 +28,8 @@ both_sides = pytest.mark.parametrize("is_async", [False, True], ids=["sync", "as
 
 def error_class(name: str) -> type[Exception]:
     """Return the SDK's class of errors of that name: interactions have a hierarchy of their own."""
-    found: type[Exception] = getattr(importlib.import_module("google.genai._gaos.lib.compat_errors"), name)
-    return found
+    error: type[Exception] = getattr(importlib.import_module("google.genai._gaos.lib.compat_errors"), name)
+    return error
 
 
 @contextmanager

@@ -179,8 +179,8 @@ async def send(session: Any, message: dict[str, Any]) -> None:
 
 
 def _functions(response: Any) -> Iterator[dict[str, Any]]:
-    found = member(response, "function_responses")
-    for number, one in enumerate(found if isinstance(found, list) else [found]):
+    responses = member(response, "function_responses")
+    for number, one in enumerate(responses if isinstance(responses, list) else [responses]):
         yield {"id": f"id-{number}", **one}
 
 

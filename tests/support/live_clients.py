@@ -74,5 +74,5 @@ def spoken(messages: list[types.LiveServerMessage]) -> bytes:
 
 def contents(messages: list[types.LiveServerMessage], name: str) -> list[Any]:
     """Return what the server's contents hold under *name*."""
-    found = [getattr(message.server_content, name) for message in messages if message.server_content]
-    return [value for value in found if value is not None]
+    values = [getattr(message.server_content, name) for message in messages if message.server_content]
+    return [value for value in values if value is not None]

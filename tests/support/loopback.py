@@ -14,8 +14,8 @@ JSON = (("Content-Type", "application/json; charset=UTF-8"),)
 
 
 @dataclass
-class Asked:
-    """A request as it came off the wire."""
+class ReceivedRequest:
+    """A request, as it was received."""
 
     method: str
     path: str
@@ -57,16 +57,16 @@ class Reply:
             self._handler.wfile.flush()
 
 
-Script = Callable[[Asked, Reply], None]
+Script = Callable[[ReceivedRequest, Reply], None]
 
 
 @dataclass
 class Loopback:
-    """The server: where it is and what it was asked."""
+    """The server: its address, and the requests that it has received."""
 
     script: Script
     url: str = ""
-    asked: list[Asked] = field(default_factory=list)
+    requests: list[ReceivedRequest] = field(default_factory=list)
 
 
 @contextmanager
@@ -86,10 +86,10 @@ def loopback(script: Script) -> Iterator[Loopback]:
 
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            asked = Asked(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body)
-            server.asked.append(asked)
+            request = ReceivedRequest(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+            server.requests.append(request)
             reply = Reply(self)
-            server.script(asked, reply)
+            server.script(request, reply)
             reply.finish()
 
         do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = answer  # noqa: N815

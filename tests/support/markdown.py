@@ -34,7 +34,7 @@ class Block:
 def blocks(page: Path) -> list[Block]:
     """Return the fenced blocks of *page*, in order."""
     lines = page.read_text(encoding="utf-8").splitlines()
-    found: list[Block] = []
+    collected: list[Block] = []
     notes: dict[str, str] = {}
     number = 0
     while number < len(lines):
@@ -48,12 +48,14 @@ def blocks(page: Path) -> list[Block]:
                 number += 1
             code = "\n".join(text.removeprefix(opened["indent"]) for text in lines[start:number])
             title = _TITLE.search(opened["info"])
-            found.append(Block(page, start + 1, opened["language"], code + "\n", title[1] if title else None, notes))
+            collected.append(
+                Block(page, start + 1, opened["language"], code + "\n", title[1] if title else None, notes)
+            )
             number += 1
             notes = {}
         elif line.strip():
             notes = {}
-    return found
+    return collected
 
 
 def prose(page: Path) -> str:
@@ -75,14 +77,14 @@ def links(page: Path) -> list[str]:
 def anchors(page: Path) -> set[str]:
     """Return the anchors of *page*: its headings, as GitHub and the documentation site spell them."""
     lines = re.sub(r"<!--.*?-->", "", page.read_text(encoding="utf-8"), flags=re.DOTALL).splitlines()
-    found: set[str] = set()
+    anchors: set[str] = set()
     fenced = False
     for line in lines:
         if _FENCE.match(line):
             fenced = not fenced
         elif not fenced and (heading := _HEADING.match(line)):
-            found.add(heading[2] or _slug(heading[1]))
-    return found
+            anchors.add(heading[2] or _slug(heading[1]))
+    return anchors
 
 
 def _slug(heading: str) -> str:

@@ -68,14 +68,14 @@ class Received:
         began, ended = Counter[str](), Counter[str]()
         open_traces, disorder = set[str](), 0
         for line in lines:
-            found = LINE.fullmatch(line)
-            assert found is not None, line[:200]
-            entity, entity_id, action = found[1], found[2], found[3]
+            match = LINE.fullmatch(line)
+            assert match is not None, line[:200]
+            entity, entity_id, action = match[1], match[2], match[3]
             match entity, action:
                 case "trace", "create":
                     open_traces.add(entity_id)
                 case "trace", "add-generation":
-                    began[json.loads(found[4])["id"]] += 1
+                    began[json.loads(match[4])["id"]] += 1
                     disorder += entity_id not in open_traces
                 case "generation", "end":
                     ended[entity_id] += 1

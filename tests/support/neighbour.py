@@ -16,7 +16,7 @@ from google import genai
 from maxim_gemini.testing import GeminiRecorder
 from maxim_gemini.testing._http.sdk import closing
 from support.gemini import ASK, plain
-from support.loopback import Asked, Reply, loopback
+from support.loopback import ReceivedRequest, Reply, loopback
 from support.patched import patched
 from support.recordings import call, cassette, says, streams
 
@@ -77,7 +77,7 @@ def others_are_answered(*, with_asyncio: bool = True) -> None:
         async with httpx.AsyncClient() as client:
             return (await client.get(url)).content
 
-    def serve(request: Asked, reply: Reply) -> None:
+    def serve(request: ReceivedRequest, reply: Reply) -> None:
         reply.whole(plain("live"))
 
     with loopback(serve) as server:

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from maxim_gemini import MaximGeminiClient
 from maxim_gemini.testing import FakeLogger, reply, strategies
-from support.in_memory import FAULTS, InMemoryGemini, Said
+from support.in_memory import FAULTS, InMemoryGemini, ScriptedAnswer
 from support.noting_functions import FAULTS as FUNCTION_FAULTS
 from support.noting_functions import NAMES, PLAIN_NAMES, functions
 from support.tally import count
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _ADDRESS: Final = re.compile(r"0x[0-9a-f]{6,}")
 
 
-class Found(BaseModel):
+class Finding(BaseModel):
     """What an answer may be asked to look like."""
 
     name: str
@@ -58,7 +58,7 @@ class Program(NamedTuple):
     """Steps, and what Gemini says to them."""
 
     steps: list[Step]
-    answers: list[Said]
+    answers: list[ScriptedAnswer]
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Setup:
             limit = {"disable": True} if self.rounds == 0 else {"maximum_remote_calls": self.rounds}
             more["automatic_function_calling"] = types.AutomaticFunctionCallingConfig(**limit)
         if self.schema:
-            more |= {"response_mime_type": "application/json", "response_schema": Found}
+            more |= {"response_mime_type": "application/json", "response_schema": Finding}
         if self.headers:
             more["http_options"] = types.HttpOptions(headers={"x-user": "1", **labels})
         if self.base is None and not more:
@@ -120,11 +120,11 @@ class Run:
         self.functions = functions(self.gemini.note)
         self.is_wrapped = self.logger is not None
 
-    def restart(self, answers: Iterable[Said] = ()) -> None:
+    def restart(self, answers: Iterable[ScriptedAnswer] = ()) -> None:
         """Begin anew, with *answers*."""
         self.gemini.restart(answers)
         if self.logger is not None:
-            self.gemini.heard = self._note_generation
+            self.gemini.on_request = self._note_generation
 
     @property
     def _logs(self) -> Sequence[CommitLog]:
@@ -143,18 +143,18 @@ class Run:
 
     # What a program may do.
 
-    async def generate(self, contents: Any, setup: Setup, place: dict[str, str], *, cancelled: bool = False) -> None:
-        request = self._request(contents, setup, place)
+    async def generate(self, contents: Any, setup: Setup, labels: dict[str, str], *, cancelled: bool = False) -> None:
+        request = self._request(contents, setup, labels)
         await self._see("answered", lambda: self.side.generate(self.client, **request), cancelled=cancelled)
         self._check_untouched(request, contents, setup)
 
-    async def open(self, contents: Any, setup: Setup, place: dict[str, str]) -> None:
-        request = self._request(contents, setup, place)
+    async def open(self, contents: Any, setup: Setup, labels: dict[str, str]) -> None:
+        request = self._request(contents, setup, labels)
         await self._see("opened", lambda: self.side.open(self.client, **request), keep=self.streams)
         self._check_untouched(request, contents, setup)
 
-    async def chat(self, setup: Setup, history: Any, place: dict[str, str]) -> None:
-        more = {key: value for key, value in place.items() if key != "generation_name"} if self.is_wrapped else {}
+    async def chat(self, setup: Setup, history: Any, labels: dict[str, str]) -> None:
+        more = {key: value for key, value in labels.items() if key != "generation_name"} if self.is_wrapped else {}
         request = {"config": self._config(setup), "history": copy.deepcopy(history), **more}
 
         async def create() -> Any:
@@ -163,36 +163,36 @@ class Run:
         await self._see("began", create, keep=self.chats)
 
     async def send(self, chat: int, message: Any, setup: Setup | None, *, cancelled: bool = False) -> None:
-        if (found := _pick(self.chats, chat)) is not None:
-            said = self._message(message, setup)
-            await self._see("answered", lambda: self.side.send(found, *said), cancelled=cancelled)
-            self._look_back(found)
+        if (session := _pick(self.chats, chat)) is not None:
+            arguments = self._message(message, setup)
+            await self._see("answered", lambda: self.side.send(session, *arguments), cancelled=cancelled)
+            self._look_back(session)
 
     async def open_turn(self, chat: int, message: Any, setup: Setup | None) -> None:
-        if (found := _pick(self.chats, chat)) is not None:
-            said = self._message(message, setup)
-            await self._see("opened", lambda: self.side.open_turn(found, *said), keep=self.streams)
+        if (session := _pick(self.chats, chat)) is not None:
+            arguments = self._message(message, setup)
+            await self._see("opened", lambda: self.side.open_turn(session, *arguments), keep=self.streams)
 
     async def end_trace(self, chat: int) -> None:
-        if self.is_wrapped and (found := _pick(self.chats, chat)) is not None:
-            found.end_trace()
+        if self.is_wrapped and (session := _pick(self.chats, chat)) is not None:
+            session.end_trace()
 
     async def forget(self, chat: int) -> None:
         if self.chats:
             self.chats.pop(chat % len(self.chats))
 
     async def read(self, stream: int, chunks: int, *, cancelled: bool = False) -> None:
-        if (found := _pick(self.streams, stream)) is not None:
+        if (opened := _pick(self.streams, stream)) is not None:
             for _ in range(chunks):
-                await self._see("chunk", lambda: self.side.next(found), cancelled=cancelled)
+                await self._see("chunk", lambda: self.side.next(opened), cancelled=cancelled)
 
     async def read_all(self, stream: int) -> None:
-        if (found := _pick(self.streams, stream)) is not None:
-            await self._see("chunks", lambda: self.side.read(found))
+        if (opened := _pick(self.streams, stream)) is not None:
+            await self._see("chunks", lambda: self.side.read(opened))
 
     async def close(self, stream: int) -> None:
-        if (found := _pick(self.streams, stream)) is not None:
-            await self._see("closed early", lambda: self.side.close(found))
+        if (opened := _pick(self.streams, stream)) is not None:
+            await self._see("closed early", lambda: self.side.close(opened))
 
     async def drop(self, stream: int) -> None:
         if self.streams:
@@ -201,8 +201,8 @@ class Run:
             self.gemini.note("dropped")
 
     async def throw(self, stream: int) -> None:
-        if (found := _pick(self.streams, stream)) is not None:
-            await self._see("thrown into", lambda: self.side.throw(found, Stop("thrown")))
+        if (opened := _pick(self.streams, stream)) is not None:
+            await self._see("thrown into", lambda: self.side.throw(opened, Stop("thrown")))
 
     async def stop(self, stream: int, chunks: int) -> None:
         """Read in a loop whose body fails."""
@@ -250,9 +250,9 @@ class Run:
         for _ in range(12 if self.side.is_async else 0):
             await asyncio.sleep(0)
 
-    def _request(self, contents: Any, setup: Setup, place: dict[str, str]) -> dict[str, Any]:
+    def _request(self, contents: Any, setup: Setup, labels: dict[str, str]) -> dict[str, Any]:
         request = {"contents": copy.deepcopy(contents), "config": self._config(setup)}
-        return {**request, **place} if self.is_wrapped else request
+        return {**request, **labels} if self.is_wrapped else request
 
     def _config(self, setup: Setup) -> Any:
         return setup.made(self.functions, LABELS if self.is_wrapped else {})
@@ -290,9 +290,9 @@ def _pick(among: list[Any], index: int) -> Any:
 
 def described(error: BaseException) -> tuple[Any, ...]:
     """Say what *error* is, where it came from, and what it came of."""
-    said = _ADDRESS.sub("0x", str(error))
+    message = _ADDRESS.sub("0x", str(error))
     chain = [type(one).__name__ for one in _behind(error)]
-    return type(error), said, getattr(error, "code", None), _origin(error), chain
+    return type(error), message, getattr(error, "code", None), _origin(error), chain
 
 
 def _origin(error: BaseException) -> str:
@@ -350,9 +350,9 @@ def count_function_faults(timeline: Sequence[tuple[Any, ...]]) -> None:
 
 def first_difference(bare: Sequence[Any], wrapped: Sequence[Any]) -> str:
     """Return the first place at which two timelines differ; empty where they are the same."""
-    for place, (one, other) in enumerate(zip(bare, wrapped, strict=False)):
+    for index, (one, other) in enumerate(zip(bare, wrapped, strict=False)):
         if one != other:
-            return f"event {place}:\n  bare    {one!r}\n  wrapped {other!r}"
+            return f"event {index}:\n  bare    {one!r}\n  wrapped {other!r}"
     if len(bare) == len(wrapped):
         return ""
     longer = bare if len(bare) > len(wrapped) else wrapped
@@ -394,9 +394,9 @@ def tool_calls() -> st.SearchStrategy[reply.Reply]:
     return st.lists(call, min_size=1, max_size=3).map(lambda calls: sum(calls[1:], calls[0]))
 
 
-def answers() -> st.SearchStrategy[Said]:
+def answers() -> st.SearchStrategy[ScriptedAnswer]:
     """Generate any answer, and what befalls it on its way."""
-    said = st.one_of(
+    scripted = st.one_of(
         tool_calls(),
         strategies.streams(),
         tool_calls(),
@@ -409,7 +409,7 @@ def answers() -> st.SearchStrategy[Said]:
         st.just(reply.text('{"name": "tea", "size": 2}')),
     )
     fault = st.one_of(st.just(""), st.just(""), st.sampled_from([*FAULTS, *FAULTS[:-1], *FAULTS[:-1]]))
-    return st.builds(Said, said, fault, _places)
+    return st.builds(ScriptedAnswer, scripted, fault, _places)
 
 
 def setups() -> st.SearchStrategy[Setup]:
@@ -440,9 +440,9 @@ def contents() -> st.SearchStrategy[Any]:
 
 def histories() -> st.SearchStrategy[Any]:
     """Generate what a chat may begin with."""
-    said = [types.UserContent("Hi"), types.ModelContent("Hello")]
+    turns = [types.UserContent("Hi"), types.ModelContent("Hello")]
     dicts = [{"role": "user", "parts": [{"text": "Hi"}]}, {"role": "model", "parts": [{"text": "Hello"}]}]
-    return st.sampled_from([None, [], said, dicts])
+    return st.sampled_from([None, [], turns, dicts])
 
 
 def _step(name: str, **given: st.SearchStrategy[Any]) -> st.SearchStrategy[Step]:
@@ -452,9 +452,9 @@ def _step(name: str, **given: st.SearchStrategy[Any]) -> st.SearchStrategy[Step]
 _rarely = st.sampled_from([False] * 9 + [True])
 
 STEPS: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
-    "generate": {"contents": contents(), "setup": setups(), "place": _where, "cancelled": _rarely},
-    "open": {"contents": contents(), "setup": setups(), "place": _where},
-    "chat": {"setup": setups(), "history": histories(), "place": _where},
+    "generate": {"contents": contents(), "setup": setups(), "labels": _where, "cancelled": _rarely},
+    "open": {"contents": contents(), "setup": setups(), "labels": _where},
+    "chat": {"setup": setups(), "history": histories(), "labels": _where},
     "send": {"chat": _places, "message": contents(), "setup": st.none() | setups(), "cancelled": _rarely},
     "open_turn": {"chat": _places, "message": contents(), "setup": st.none() | setups()},
     "read": {"stream": _places, "chunks": st.integers(1, 4), "cancelled": _rarely},
@@ -494,19 +494,19 @@ def rich_programs() -> list[Program]:
     )
     called = reply.text("Let me add. ") + reply.function_call("add", left=1, right=2)
     plain, tools = Setup(headers=True), Setup(tools=PLAIN_NAMES)
-    ask = {"contents": "Hi", "place": {}}
+    ask = {"contents": "Hi", "labels": {}}
     return [
         Program(
             [Step("open", {**ask, "setup": plain}), Step("read_all", {"stream": 0})],
-            [Said(stream)],
+            [ScriptedAnswer(stream)],
         ),
         Program(
             [
                 Step("generate", {**ask, "setup": tools}),
-                Step("chat", {"setup": tools, "history": None, "place": {}}),
+                Step("chat", {"setup": tools, "history": None, "labels": {}}),
                 Step("open_turn", {"chat": 0, "message": "Hi", "setup": None}),
                 Step("read_all", {"stream": 0}),
             ],
-            [Said(called), Said(stream), Said(called), Said(stream)],
+            [ScriptedAnswer(called), ScriptedAnswer(stream), ScriptedAnswer(called), ScriptedAnswer(stream)],
         ),
     ]

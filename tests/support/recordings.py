@@ -50,8 +50,8 @@ def fails(status: int, name: str) -> Response:
 def cassette(path: Path, *interactions: tuple[Request, Response]) -> Path:
     """Write a cassette of *interactions* to *path*."""
     made = Cassette(path)
-    for asked, answered in interactions:
-        made.record(asked, answered)
+    for request, answered in interactions:
+        made.record(request, answered)
     made.save()
     return path
 

@@ -39,10 +39,10 @@ class Seen(NamedTuple):
 def call_of(request: Any) -> Call | None:
     """Return the call that made *request*, or `None` if google-genai did not."""
     sender = str(request.headers.get("user-agent", ""))
-    found = _PATH.search(urlsplit(request.uri).path)
-    if not found or sender.startswith(_NOT_GOOGLE_GENAI):
+    match = _PATH.search(urlsplit(request.uri).path)
+    if not match or sender.startswith(_NOT_GOOGLE_GENAI):
         return None
-    return Call(found["model"], found["method"].startswith("stream"), json.loads(request.body))
+    return Call(match["model"], match["method"].startswith("stream"), json.loads(request.body))
 
 
 async def see(client: genai.Client, call: Call, *, is_async: bool) -> Seen:

@@ -54,9 +54,9 @@ class Traced:
     """One trace, written with chosen times in seconds."""
 
     def __init__(
-        self, logger: FakeLogger, id: str, name: str, *, begins: float = 0.0, asked: str = "", **more: Any
+        self, logger: FakeLogger, id: str, name: str, *, begins: float = 0.0, question: str = "", **more: Any
     ) -> None:
-        self.trace = logger.trace({"id": id, "name": name, "start_timestamp": at(begins), "input": asked, **more})
+        self.trace = logger.trace({"id": id, "name": name, "start_timestamp": at(begins), "input": question, **more})
         self.trace.set_start_timestamp(at(begins))
 
     def generation(
@@ -99,7 +99,7 @@ def chat_with_a_tool(logger: FakeLogger) -> None:
         logger,
         "trace-chat",
         "Chat turn",
-        asked="What is the weather in Kyiv?",
+        question="What is the weather in Kyiv?",
         session_id=session.id,
         tags={"env": "test"},
     )
@@ -108,18 +108,18 @@ def chat_with_a_tool(logger: FakeLogger) -> None:
     call = asks("get_weather", "call-1", city="Kyiv", unit="C")
     turn.generation("generation-1", 0.02, 0.61, first, answer(None, call, thoughts=64), name="ask")
     turn.tool("call-1", "get_weather", 0.62, 0.86, args={"city": "Kyiv", "unit": "C"}, result={"sky": "clear", "t": 21})
-    told = {
+    tool_message = {
         "role": "tool",
         "tool_call_id": "call-1",
         "name": "get_weather",
         "content": json.dumps({"sky": "clear", "t": 21}),
     }
-    said = "It is 21 °C and clear in Kyiv — a fine afternoon for a walk along the Dnipro."
+    text = "It is 21 °C and clear in Kyiv — a fine afternoon for a walk along the Dnipro."
     stream = turn.generation(
         "generation-2",
         0.88,
         None,
-        [*first, {"role": "assistant", "content": None, "tool_calls": [call]}, told],
+        [*first, {"role": "assistant", "content": None, "tool_calls": [call]}, tool_message],
         name="answer",
     )
     stream.add_metadata(
@@ -127,13 +127,13 @@ def chat_with_a_tool(logger: FakeLogger) -> None:
     )
     stream.add_metric("time_to_first_chunk_ms", 210)
     stream.add_metric("chunks", 6)
-    stream.result(answer(said, prompt=118, cached=64, thoughts=22))
+    stream.result(answer(text, prompt=118, cached=64, thoughts=22))
     stream.set_end_timestamp(at(1.47))
-    turn.end(1.48, said)
+    turn.end(1.48, text)
 
 
 def failing(logger: FakeLogger) -> None:
-    turn = Traced(logger, "trace-error", "generate_content", asked="Summarise the novel")
+    turn = Traced(logger, "trace-error", "generate_content", question="Summarise the novel")
     generation = turn.generation("generation-e", 0.0, None, [user("Summarise the novel " + "word " * 900)])
     generation.error(
         {"message": "Resource has been exhausted (e.g. check quota).", "code": "429", "type": "RESOURCE_EXHAUSTED"}
@@ -143,12 +143,12 @@ def failing(logger: FakeLogger) -> None:
 
 
 def unfinished(logger: FakeLogger) -> None:
-    turn = Traced(logger, "trace-open", "generate_content_stream", begins=2, asked="Count to ten")
+    turn = Traced(logger, "trace-open", "generate_content_stream", begins=2, question="Count to ten")
     turn.generation("generation-o", 2.0, None, [user("Count to ten")])
 
 
 def nasty(logger: FakeLogger) -> None:
-    turn = Traced(logger, "trace-nasty", NASTY, asked=NASTY, tags={NASTY: NASTY})
+    turn = Traced(logger, "trace-nasty", NASTY, question=NASTY, tags={NASTY: NASTY})
     generation = turn.generation(
         "generation-n",
         0.0,

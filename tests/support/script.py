@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from maxim_gemini.testing._http import wire
-from support.loopback import JSON, SSE, Asked, Reply
+from support.loopback import JSON, SSE, ReceivedRequest, Reply
 
 Answer = Callable[[Reply], None]
 
@@ -22,10 +22,10 @@ class Gemini:
         self.paths: list[str] = []
         self._answers: list[Answer] = []
 
-    def __call__(self, asked: Asked, reply: Reply) -> None:
-        self.requests.append(json.loads(asked.body))
-        self.headers.append(asked.headers)
-        self.paths.append(asked.path)
+    def __call__(self, request: ReceivedRequest, reply: Reply) -> None:
+        self.requests.append(json.loads(request.body))
+        self.headers.append(request.headers)
+        self.paths.append(request.path)
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         answer(reply)
 
@@ -77,8 +77,8 @@ def error(code: int, status: str, message: str = "no") -> dict[str, Any]:
 
 def response(*parts: dict[str, Any] | str, reason: str | None = "STOP", **more: Any) -> dict[str, Any]:
     """Return a response, or a chunk, with one candidate made of *parts*."""
-    said = [{"text": part} if isinstance(part, str) else part for part in parts]
-    candidate: dict[str, Any] = {"content": {"parts": said, "role": "model"}, "index": 0}
+    content_parts = [{"text": part} if isinstance(part, str) else part for part in parts]
+    candidate: dict[str, Any] = {"content": {"parts": content_parts, "role": "model"}, "index": 0}
     if reason is not None:
         candidate["finishReason"] = reason
     return {"candidates": [candidate], "usageMetadata": usage(3, 2), "responseId": "r-1", "modelVersion": "m-1", **more}
@@ -87,13 +87,13 @@ def response(*parts: dict[str, Any] | str, reason: str | None = "STOP", **more: 
 def chunks(*texts: str) -> tuple[dict[str, Any], ...]:
     """Return the chunks of one stream; only the last has a finish reason."""
     last = len(texts) - 1
-    return tuple(response(text, reason="STOP" if place == last else None) for place, text in enumerate(texts))
+    return tuple(response(text, reason="STOP" if index == last else None) for index, text in enumerate(texts))
 
 
 def call(name: str, call_id: str | None = None, **args: Any) -> dict[str, Any]:
     """Return a part that asks for a function."""
-    asked: dict[str, Any] = {"name": name, "args": args}
-    return {"functionCall": {"id": call_id, **asked} if call_id else asked}
+    request: dict[str, Any] = {"name": name, "args": args}
+    return {"functionCall": {"id": call_id, **request} if call_id else request}
 
 
 def usage(prompt: int, candidates: int, **more: int) -> dict[str, int]:

@@ -96,7 +96,7 @@ class Page:
 
     def run(self) -> int:
         """Run every block; return how many there were."""
-        found = blocks(self.path)
+        page_blocks = blocks(self.path)
         with ExitStack() as stack:
             gc.freeze()  # pytest collects garbage after each run: it need not look through all of google-genai
             stack.callback(gc.unfreeze)
@@ -105,9 +105,9 @@ class Page:
             self._set_up()
             stack.callback(self._forget)
             stack.callback(self.namespace.clear)
-            for block in found:
+            for block in page_blocks:
                 self._take(block)
-        return len(found)
+        return len(page_blocks)
 
     def _set_up(self) -> None:
         self.monkeypatch.chdir(self.folder)

@@ -6,21 +6,21 @@ import json
 from typing import Any
 
 from maxim_gemini.testing._http import wire
-from support.loopback import SSE, Asked, Reply
+from support.loopback import SSE, ReceivedRequest, Reply
 
 
-def talk(request: Asked, reply: Reply) -> None:
+def talk(request: ReceivedRequest, reply: Reply) -> None:
     """Answer with what was said, in one piece or, where a stream is asked for, word by word."""
-    said = f"You said: {_said(json.loads(request.body))}"
+    text = f"You said: {_text_of(json.loads(request.body))}"
     if "streamGenerateContent" in request.path:
         reply.head(200, SSE)
-        for word in said.split():
+        for word in text.split():
             reply.send(wire.dump_event(_answer(f"{word} ")))
     else:
-        reply.whole(wire.dump_json(_answer(said)))
+        reply.whole(wire.dump_json(_answer(text)))
 
 
-def _said(body: dict[str, Any]) -> str:
+def _text_of(body: dict[str, Any]) -> str:
     return str(body["contents"][-1]["parts"][0]["text"])
 
 

@@ -21,7 +21,7 @@ RECEIVED = (
 )
 
 
-def asked(text: str, *, uri: str = f"{ADDRESS}:generateContent", **config: Any) -> Request:
+def sent_request(text: str, *, uri: str = f"{ADDRESS}:generateContent", **config: Any) -> Request:
     """Return the request that the SDK makes of the prompt *text*."""
     body: dict[str, Any] = {"contents": [{"parts": [{"text": text}], "role": "user"}]}
     if config:
@@ -29,7 +29,7 @@ def asked(text: str, *, uri: str = f"{ADDRESS}:generateContent", **config: Any) 
     return Request("POST", uri, json.dumps(body).encode(), dict(SENT))
 
 
-def said(text: str, **more: Any) -> dict[str, Any]:
+def answer_json(text: str, **more: Any) -> dict[str, Any]:
     """Return what a server answers."""
     return {
         "candidates": [{"content": {"parts": [{"text": text}], "role": "model"}, "finishReason": "STOP", "index": 0}],
@@ -42,13 +42,13 @@ def said(text: str, **more: Any) -> dict[str, Any]:
 
 def answer(text: str = "Hello.", *, at: float = 0.25, **more: Any) -> Response:
     """Return a plain answer that says *text*."""
-    return Response(200, RECEIVED, (Chunk(dump_json(said(text, **more)), at),), "OK")
+    return Response(200, RECEIVED, (Chunk(dump_json(answer_json(text, **more)), at),), "OK")
 
 
 def stream(*texts: str, ended: str = "complete") -> Response:
     """Return a streamed answer, an event for each of *texts*, a tenth of a second apart."""
     headers = (("content-type", "text/event-stream"), ("content-disposition", "attachment"))
-    chunks = tuple(Chunk(dump_event(said(text)), (index + 1) / 10) for index, text in enumerate(texts))
+    chunks = tuple(Chunk(dump_event(answer_json(text)), (index + 1) / 10) for index, text in enumerate(texts))
     return Response(200, headers, chunks, "OK", ended)
 
 

@@ -18,13 +18,13 @@ def check_against_the_wire(run: Run) -> None:
     for number, generation_id in run.generations.items():
         generation = run.logger.generations[generation_id]
         events = run.gemini.spoken(number)
-        heard = {
+        logged = {
             "text": generation.text or "",
             "usage": {name: count for name, count in generation.usage.items() if name.endswith("_tokens")},
             "finish_reason": generation.finish_reason,
             "tool_calls": [(call.name, call.arguments) for call in generation.tool_calls],
         }
-        assert heard == truth(events), (number, events)
+        assert logged == truth(events), (number, events)
         count("invariants: generation equals raw answer")
     assert len(set(run.generations.values())) == len(run.generations) == len(run.gemini.requests)
 
@@ -46,8 +46,8 @@ def truth(events: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _candidates(events: list[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
     for event in events:
-        for place, candidate in enumerate(event.get("candidates", ())):
-            yield candidate.get("index", place), candidate
+        for position, candidate in enumerate(event.get("candidates", ())):
+            yield candidate.get("index", position), candidate
 
 
 def _first_candidates(events: list[dict[str, Any]]) -> list[dict[str, Any]]:

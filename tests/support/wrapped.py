@@ -41,7 +41,7 @@ def gemini(loopback_server: Loopback) -> Gemini:
     script = Gemini()
     script.url = loopback_server.url
     loopback_server.script = script
-    loopback_server.asked.clear()
+    loopback_server.requests.clear()
     return script
 
 
@@ -57,8 +57,8 @@ async def raw(gemini: Gemini) -> AsyncIterator[genai.Client]:
 @pytest.fixture(params=SIDES, ids=repr)
 def side(request: pytest.FixtureRequest) -> Sync:
     """The sync client, then the async one."""
-    found: Sync = request.param
-    return found
+    side: Sync = request.param
+    return side
 
 
 @pytest.fixture
