@@ -1,4 +1,4 @@
-"""Recorded Gemini traffic in files: read, matched, scrubbed, written.
+"""Files of recorded Gemini traffic: read, match, scrub and write them.
 
 cassette.py      Cassette: vcrpy's cassette with an index, streams and a head
 """

@@ -1,4 +1,4 @@
-"""Base64 in a text: what it stands for is cleaned, and written again in the same alphabet. Pure."""
+"""Scrub base64 in a text: the decoded bytes are scrubbed, and encoded again in the same alphabet. Pure."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _LINE_END: Final = re.compile(r"(?:\\r)?\\n[ \t]*|\r?\n[ \t]*")
 _ALONE: Final = re.compile(rf"{_LETTER}{{256,}}={{0,2}}")
 _LONG_WORD: Final = re.compile(rb"[A-Za-z0-9_.~+/:=%@-]{14}")
 _SHORT_RUN: Final = 2048
-"""Characters up to which a run of base64 may begin behind the segments of a path."""
+"""Length up to which base64 may begin after the segments of a path."""
 _SHORTEST: Final = 16
 _SEGMENTS: Final = 16
-"""Segments of a path behind which base64 may begin."""
+"""Number of path segments after which base64 may begin."""
 
 
 def is_only_base64(text: str) -> bool:
-    """Return whether all of *text* is one long run of base64."""
+    """Return whether *text* is a single long run of base64."""
     return bool(_ALONE.fullmatch(text))
 
 
 def edits(text: str, clean: Callable[[bytes], bytes]) -> Iterator[Edit]:
-    """Yield what to change in *text*, so that the base64 in it stands for what *clean* makes of its bytes."""
+    """Yield edits of *text* after which its base64 decodes to the bytes that *clean* returns."""
     harmless: set[str] = set()
     for match in _RUN.finditer(text):
         run = match[0]
@@ -55,7 +55,7 @@ def edits(text: str, clean: Callable[[bytes], bytes]) -> Iterator[Edit]:
 
 
 def _starts(run: str) -> Iterator[int]:
-    """Yield where base64 may begin in *run*: at its start, or behind a segment of a path."""
+    """Yield the positions at which base64 may begin in *run*: at its start, or after a segment of a path."""
     yield 0
     if "/" in run and len(run) <= _SHORT_RUN:
         starts = (match.end() for match in re.finditer("/", run))
@@ -63,7 +63,7 @@ def _starts(run: str) -> Iterator[int]:
 
 
 def _may_hold_secrets(data: bytes) -> bool:
-    """Return whether *data* is text, or has a word in it that is long enough for a key."""
+    """Return whether *data* is text, or has a word that is long enough for a key."""
     if _LONG_WORD.search(data):
         return True
     try:
@@ -73,7 +73,7 @@ def _may_hold_secrets(data: bytes) -> bool:
 
 
 def _decoded(code: str) -> bytes:
-    """Return what *code* stands for; nothing where it is no base64."""
+    """Return the decoded bytes of *code*; empty if it is no base64."""
     plain = code.rstrip("=")
     if len(plain) % 4 == 1:
         plain = plain[:-1]

@@ -1,4 +1,4 @@
-"""Bodies: from the bytes that were received to what a reviewer reads, and back to the same bytes.
+"""Convert bodies from the received bytes to a readable form, and back to the same bytes.
 
     {"json": value}                     a JSON body, where writing the value again gives the same bytes
     {"json": value, "style": name}      the same, written in another style than is usual there
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Fetch = Callable[[str], bytes]
-"""Return the bytes of the file of that name beside the cassette."""
+"""Returns the bytes of a file beside the cassette, by its name."""
 Attach = Callable[[bytes, str], str]
-"""Keep bytes in a file beside the cassette, under an extension, and return its name."""
+"""Writes bytes to a file beside the cassette, with this extension, and returns its name."""
 
 _LARGE: Final = 8192
-"""Bytes from which on a binary is a file of its own."""
+"""Size in bytes from which on a binary is a separate file."""
 _EXTENSIONS: Final = {
     "application/json": "json",
     "application/pdf": "pdf",
@@ -69,12 +69,12 @@ _SIGNATURES: Final = {
 
 
 def stored_request(raw: bytes | None) -> Any:
-    """Return the form in which the body of a request is stored; `None` where there is none."""
+    """Return the stored form of a request's body; `None` if there is none."""
     return None if raw is None else _json(raw, REQUEST) or as_text(raw)
 
 
 def stored_answer(raw: bytes) -> JsonDict:
-    """Return the form in which the body of an answer is stored."""
+    """Return the stored form of an answer's body."""
     return events.stored(raw) or _json(raw, ANSWER) or {"string": as_text(raw)}
 
 
@@ -110,7 +110,7 @@ def pieces(body: object, style: str) -> list[bytes]:
 
 
 def parsed(body: object) -> Any:
-    """Return the JSON value of a stored request body, or its bytes where it is not JSON; `None` where it is empty."""
+    """Return the JSON value of a stored request body, or its bytes if it is not JSON; `None` if it is empty."""
     if is_object(body) and "json" in body and json_text.is_shallow(body["json"]):
         return body["json"]
     return value_of(raw(body, REQUEST))
@@ -120,7 +120,7 @@ def parsed(body: object) -> Any:
 
 
 def detached(value: object, attach: Attach, kind: str = "") -> Any:
-    """Return a stored *value* in which every large binary is an `Attachment`, kept by *attach*."""
+    """Return a stored *value* in which each large binary is replaced by an `Attachment`, written by *attach*."""
     if is_object(value):
         members: JsonDict = value
         kind = str(members.get("mimeType") or members.get("mime_type") or kind)
@@ -147,7 +147,7 @@ _ALPHABETS: Final[tuple[tuple[str, Callable[[str], bytes], Callable[[bytes], byt
 
 
 def attached(value: object, fetch: Fetch) -> Any:
-    """Return a stored *value* in which every `Attachment` is what it stands for, read by *fetch*."""
+    """Return a stored *value* in which each `Attachment` is replaced by its content, read by *fetch*."""
     if isinstance(value, Attachment):
         return _contents(value, fetch)
     if is_object(value):
@@ -163,12 +163,12 @@ def _contents(attachment: Attachment, fetch: Fetch) -> bytes | str:
 
 
 def digest(data: bytes) -> str:
-    """Return the hash under which a file beside the cassette is kept."""
+    """Return the hash in the name of a file beside the cassette."""
     return hashlib.sha256(data).hexdigest()[:16]
 
 
 def digest_of(path: Path) -> str:
-    """Return the hash of a file, which may be too large to hold."""
+    """Return the hash of a file without reading all of it into memory."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 

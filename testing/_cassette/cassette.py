@@ -51,22 +51,22 @@ Recorded: TypeAlias = Interaction | WebsocketSession
 R = TypeVar("R", Interaction, WebsocketSession)
 
 MEDIA_LIMIT: Final = 64 * 2**20
-"""Bytes of sound and pictures that a websocket session may have."""
+"""Most bytes of sound and pictures of one websocket session."""
 
 
 @dataclass(slots=True)
 class Head:
-    """Where a recording came from."""
+    """The head of a cassette: the origin of the recording."""
 
     recorded_at: str = ""
-    """When its oldest interaction was recorded, as ISO 8601."""
+    """The time of its oldest interaction, in ISO 8601."""
     sdk: str = ""
     """The SDK and its version, `google-genai 3.4.0`."""
     source: str = "unknown"
-    """Who answered: `live`, `loopback` (a server on this machine) or `unknown`."""
+    """The server: `live`, `loopback` (on this machine) or `unknown`."""
     description: str = ""
     others: JsonDict = field(default_factory=JsonDict)
-    """What else is in the head of the file."""
+    """Further fields in the head of the file."""
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> Head:
@@ -85,7 +85,7 @@ _HEAD = {"recorded_at": "recorded_at", "source": "recorded_from", "sdk": "sdk", 
 
 
 class Cassette(VcrCassette):
-    """A recording that is played by the meaning of a request.
+    """A recording whose answers are found by the meaning of a request.
 
     *record_mode* is vcrpy's. With `all`, what was recorded takes the place of what it matches; otherwise it is added.
     A cassette that was made and not loaded takes the place of the whole file, unless another has written to it in the
@@ -151,12 +151,12 @@ class Cassette(VcrCassette):
 
     @property
     def unplayed(self) -> list[Recorded]:
-        """The interactions and the websocket sessions that were not played."""
+        """The interactions and websocket sessions that were not played."""
         return [one for one in self._all if not one.played]
 
     @property
     def has_fresh(self) -> bool:
-        """Whether others have just recorded answers that can be played."""
+        """Whether other processes or tests have recorded answers that can be played."""
         return bool(self._fresh)
 
     def requested(self) -> dict[str, int]:
@@ -164,7 +164,7 @@ class Cassette(VcrCassette):
         return dict(Counter(one.fingerprint for one in self._all if one.played))
 
     def play(self, request: Request) -> Response | None:
-        """Return the answer of the next unplayed interaction of the same meaning, or `None`."""
+        """Return the answer of the next unplayed interaction with the same meaning, or `None`."""
         interaction = self._take(self._key(request))
         if interaction is None:
             # What it was sent with is not in the recording: look for it as this, or another tool, records it.
@@ -217,11 +217,11 @@ class Cassette(VcrCassette):
         return session
 
     def has_websocket(self, uri: str) -> bool:
-        """Return whether a websocket at *uri* was recorded, be it refused."""
+        """Return whether a websocket at *uri* was recorded, even if it was refused."""
         return self._sessions.has(path_of(self.scrubber.address(uri)))
 
     def play_refusal(self, uri: str) -> Response | None:
-        """Return with what the next handshake at *uri* is refused, if the recorded one was."""
+        """Return the refusal of the next handshake at *uri*, if the recorded one was refused."""
         return self._sessions.play_refusal(path_of(self.scrubber.address(uri)))
 
     def replay_websocket(
@@ -260,7 +260,7 @@ class Cassette(VcrCassette):
         )
 
     def recorded_like(self, conversation: Conversation) -> tuple[WebsocketSession | None, WebsocketSession]:
-        """Return the next unplayed session whose client sent the same, and *conversation* as it would be kept."""
+        """Return the next unplayed session with the same client messages, and *conversation* in its stored form."""
         live = recorded(self._origin, len(self.websockets), conversation, self.scrubber, self._media_limit)
         for session in self._loaded_websockets:
             if not session.played and session.key == live.key:
@@ -285,7 +285,7 @@ class Cassette(VcrCassette):
             return written
 
     def prune(self, played: Mapping[str, int]) -> int:
-        """Remove from the file what is in it more often than *played*, by fingerprint; return how much that was.
+        """Remove answers beyond the number *played*, by fingerprint; return how many were removed.
 
         Raises:
             CassetteError: it can't be written; the old file is still there.
@@ -305,7 +305,7 @@ class Cassette(VcrCassette):
             return dropped
 
     def explain_miss(self, request: Request) -> str:
-        """Return why *request* can't be played: the nearest recorded request and how it differs."""
+        """Return why *request* can't be played: the most similar recorded request, and the differences."""
         sent = self._meaning(self.scrubber.request(request))
         keys = {form.key for form in sent.recorded_forms}
         same = [interaction for interaction in self._loaded if interaction.key in keys]
@@ -445,7 +445,7 @@ class Cassette(VcrCassette):
         return (None if secrets else block), list(dict.fromkeys(secrets))
 
     def _on_disk(self) -> list[Recorded]:
-        """Return what the file holds now, without its secrets if another tool wrote it."""
+        """Return the present content of the file, without its secrets if another tool wrote it."""
         interactions, sessions = self._loaded, self._loaded_websockets
         if not self.rewound or self._is_changed:
             try:
@@ -491,12 +491,12 @@ class Cassette(VcrCassette):
 
     @property
     def data(self) -> list[tuple[Request, JsonDict]]:
-        """The interactions as vcrpy keeps them."""
+        """The interactions in vcrpy's form."""
         return [(interaction.request, vcr_response(interaction.response)) for interaction in self.interactions]
 
     @data.setter
     def data(self, value: list[Any]) -> None:
-        """vcrpy starts with an empty list, which is not needed here."""
+        """vcrpy sets an empty list, which is not needed here."""
 
     def __len__(self) -> int:
         """Return the number of interactions."""
@@ -508,7 +508,7 @@ class Cassette(VcrCassette):
         return bool(self._waiting.get(key)) or bool(self.allow_playback_repeats and key in self._last)
 
     def append(self, request: Request, response: JsonDict) -> None:
-        """Add what one of vcrpy's stubs has received."""
+        """Add the answer that one of vcrpy's stubs has received."""
         stored = from_vcr({"request": request._to_dict(), "response": response})
         self.record(request, response_of(stored.response))
 
@@ -538,14 +538,14 @@ class Cassette(VcrCassette):
 
 
 class _Files(dict[str, bytes]):
-    """What is to be written beside a cassette."""
+    """The files to write beside a cassette."""
 
     def __init__(self, shelf: Shelf) -> None:
         super().__init__()
         self._shelf = shelf
 
     def attach(self, data: bytes, extension: str) -> str:
-        """Keep *data*; return the name of its file."""
+        """Add *data*; return the name of its file."""
         name = self._shelf.name_for(data, extension)
         self[name] = data
         return name

@@ -1,4 +1,4 @@
-"""Bodies that a cassette of another tool holds compressed.
+"""Decode compressed bodies in cassettes of other tools.
 
 Pure.
 """
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MOST: Final = 2**26
-"""Bytes that the compressed bodies of one file may become: a few of them can become any number."""
+"""Most bytes that the compressed bodies of one file may have when they are decoded."""
 _STEP: Final = 16
-"""Bytes of brotli at a time, of which each may become a megabyte."""
+"""Bytes of brotli that are decoded at a time: each may become a megabyte."""
 
 
 class Room:
-    """How many bytes the bodies of one file may still become."""
+    """The bytes that are left for the decoded bodies of one file."""
 
     def __init__(self, left: int = MOST) -> None:
         self.left = left
@@ -39,7 +39,7 @@ class Room:
 
 
 def decoded(data: bytes, encoding: str, room: Room) -> bytes:
-    """Undo the content *encoding* of a recorded body; one that a recorder had already decoded stays as it is.
+    """Decode the content *encoding* of a recorded body; a body that was decoded already is returned unchanged.
 
     Raises:
         ValueError: it is damaged, or in an encoding for which no library is installed, or there is no *room* for it.

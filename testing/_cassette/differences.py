@@ -1,4 +1,4 @@
-"""How two values differ, path by path, in words: `contents[0].parts[0].text: recorded 'Hi' != sent 'Hello'`.
+"""Describe the differences of two values by path: `contents[0].parts[0].text: recorded 'Hi' != sent 'Hello'`.
 
 Pure.
 """
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_$][\w$-]*")
 _WORD: Final = re.compile(r"\w+")
 _COMPARED: Final = 400
-"""Characters of a text whose words are compared to find the nearest request."""
+"""Characters of a text that are compared to find the most similar request."""
 _SHOWN: Final = 60
-"""Characters of a value that are shown."""
+"""Most characters of a value that are shown."""
 _LINES: Final = 8
-"""Differences that are shown."""
+"""Most differences that are shown."""
 
 
 class _Absent:
@@ -51,7 +51,7 @@ class Difference(NamedTuple):
         return f"{self.path}: recorded {recorded} != sent {sent}"
 
     def as_change(self) -> str:
-        """Return the difference as a change from what was recorded."""
+        """Return the difference as a change of the recorded value."""
         if self.recorded is _ABSENT:
             return f"{self.path}: added {_shown(self.sent)}"
         if self.sent is _ABSENT:
@@ -60,7 +60,7 @@ class Difference(NamedTuple):
 
 
 def differences(recorded: object, sent: object, path: str = "") -> Iterator[Difference]:
-    """Yield where *recorded* and *sent* differ, at the deepest paths that show it."""
+    """Yield the differences of *recorded* and *sent*, at the deepest paths."""
     if is_object(recorded) and is_object(sent):
         for key in dict.fromkeys([*recorded, *sent]):
             yield from differences(recorded.get(key, _ABSENT), sent.get(key, _ABSENT), _member(path, key))
@@ -78,7 +78,7 @@ def _member(path: str, key: str) -> str:
 
 
 def between(recorded: Meaning, sent: Meaning) -> Iterator[Difference]:
-    """Yield where two requests differ."""
+    """Yield the differences of two requests."""
     for path in ("method", "path"):
         yield from differences(getattr(recorded, path), getattr(sent, path), path)
     yield from differences(dict(recorded.query), dict(sent.query), "query")
@@ -94,7 +94,7 @@ def _or_absent(body: object) -> Any:
 
 
 def nearest(sent: Meaning, recorded: Sequence[Meaning]) -> int | None:
-    """Return the index of the meaning most like *sent*, the first of several; `None` where none is at all like it."""
+    """Return the index of the meaning that is most similar to *sent*; `None` if none is similar at all."""
     wanted = _marks(sent)
     scores = [len(wanted & marks) / len(wanted | marks) for marks in map(_marks, recorded)]
     best = max(scores, default=0.0)
@@ -123,14 +123,14 @@ def _leaves(value: object, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def describe(all_differences: Iterable[Difference]) -> list[str]:
-    """Return the differences as lines, the first few of many."""
+    """Return the first differences as lines, and the number of the others."""
     lines = [str(difference) for difference in all_differences]
     more = len(lines) - _LINES
     return lines if more <= 0 else [*lines[:_LINES], f"and {more} more"]
 
 
 def _side_by_side(recorded: object, sent: object) -> tuple[str, str]:
-    """Return two different values as text, long strings from shortly before they part."""
+    """Return two different values as text; long strings begin shortly before the first difference."""
     if not (isinstance(recorded, str) and isinstance(sent, str)):
         return _shown(recorded), _shown(sent)
     start = 0

@@ -1,4 +1,4 @@
-"""Changes of a text, applied to it or to the chunks that it was received in. Pure."""
+"""Edits of a text, applied to the text or to the chunks in which it was received. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Edit(NamedTuple):
-    """A change of a text."""
+    """One edit of a text."""
 
     start: int
     end: int
@@ -20,7 +20,7 @@ class Edit(NamedTuple):
 
 
 def ordered(edits: Iterable[Edit]) -> list[Edit]:
-    """Return *edits* in their order; of those that overlap, one that covers them all."""
+    """Return *edits* in order; those that overlap are replaced by one that covers all of them."""
     kept: list[Edit] = []
     for edit in sorted(edits, key=lambda edit: (edit.start, -edit.end)):
         if not kept or edit.start >= kept[-1].end:
@@ -31,7 +31,7 @@ def ordered(edits: Iterable[Edit]) -> list[Edit]:
 
 
 def applied(text: str, edits: Sequence[Edit]) -> str:
-    """Return *text* with *edits*, which are in order and don't overlap."""
+    """Return *text* with *edits* applied, which are in order and don't overlap."""
     if not edits:
         return text
     parts: list[str] = []
@@ -43,7 +43,7 @@ def applied(text: str, edits: Sequence[Edit]) -> str:
 
 
 def applied_to_chunks(chunks: Sequence[Chunk], text: str, encoding: str, edits: Sequence[Edit]) -> tuple[Chunk, ...]:
-    """Return *chunks* of the encoded *text* with *edits*; a change belongs to the chunk where it begins."""
+    """Return *chunks* of the encoded *text* with *edits* applied; an edit belongs to the chunk in which it begins."""
     pieces: list[tuple[int, bytes]] = []  # where each began in the received body, and what it is now
     before = at = 0
     for edit in (*edits, Edit(len(text), len(text), "")):

@@ -1,4 +1,4 @@
-"""A recorded request and its answer: their stored values, and what is read from the text of a file when it is needed.
+"""A recorded request and its answer. Their stored values are read from the text of the file when they are needed.
 
 Pure, but for the large binaries, which are files beside the cassette.
 """
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 _TAG: Final = b" !"
 """Before every value that is a file, or binary."""
 _LONGEST_SPELLED: Final = 4096
-"""Characters of a meaning up to which the bytes of the request are held beside it."""
+"""Length of a meaning up to which the bytes of the request are kept with it."""
 
 
 @dataclass(slots=True)
 class Origin:
-    """What the interactions of one cassette have in common."""
+    """Settings that the interactions of one cassette share."""
 
     shelf: Shelf
     ignored: tuple[str, ...] = ()
-    """Places in the body of a request that don't matter for matching."""
+    """JSON paths in the bodies of requests that are not compared."""
     head: dict[str, Any] = field(default_factory=dict[str, Any])
     is_edited: bool = False
-    """Whether the text of the file is not as this project writes it."""
+    """Whether the text of the file is not in this project's layout."""
 
 
 class Interaction:
@@ -54,7 +54,7 @@ class Interaction:
         self._content = content
         self.index = index
         self.played = 0
-        """How often its answer was given."""
+        """How often its answer was played."""
         values = self._request()
         self.key = self._meaning_of(values).key
         self.spelling = spelling_of(values) if len(self.key) <= _LONGEST_SPELLED else None
@@ -76,7 +76,7 @@ class Interaction:
 
     @property
     def meaning(self) -> Meaning:
-        """What the request asks for."""
+        """The meaning of the request."""
         return self._meaning_of(self._request())
 
     @property
@@ -86,7 +86,7 @@ class Interaction:
 
     @property
     def fingerprint(self) -> str:
-        """The key in short, to carry it to other processes."""
+        """A short form of the key, for other processes."""
         return bodies.digest(self.key.encode(errors="surrogatepass"))
 
     def block(self, attach: bodies.Attach) -> Block:
@@ -146,7 +146,7 @@ def stored_of(request: Request, response: Response) -> Stored:
 
 
 def stored_headers(headers: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """Return *headers* as they are stored: sorted, each with all its values."""
+    """Return *headers* in the stored form: sorted, each with all its values."""
     stored: dict[str, list[str]] = {}
     for name, value in headers:
         stored.setdefault(name.lower(), []).append(value)
@@ -154,7 +154,7 @@ def stored_headers(headers: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 def _times(response: Response, body: object) -> list[float]:
-    """Return, for every piece of the stored *body*, the second in which the last byte of it arrived."""
+    """Return, for each piece of the stored *body*, the second at which its last byte arrived."""
     times: list[float] = []
     received = iter(response.chunks)
     have, need, now = 0, 0, 0.0

@@ -1,4 +1,4 @@
-"""JSON as text: its strings are changed where they stand, and everything else stays as it was received.
+"""Edit the strings in a JSON text in place; everything else stays as it was received.
 
 Works on JSON, on server-sent events with JSON in them, and on JSON that was cut off. Pure.
 """
@@ -19,16 +19,16 @@ class Literal(NamedTuple):
     """A string in a JSON text."""
 
     start: int
-    """Where its first character is, behind the quotation mark."""
+    """The position of its first character, after the quotation mark."""
     source: str
-    """The string as it is written, without quotation marks."""
+    """The string as written, with escapes and without quotation marks."""
     name: str
-    """The name of the member that it is the value of; empty if it is none."""
+    """The name of the member whose value it is; empty if it is none."""
     is_name: bool
 
     @property
     def value(self) -> str:
-        """The string that is meant."""
+        """The string without escapes."""
         if "\\" not in self.source:
             return self.source
         try:
@@ -37,14 +37,14 @@ class Literal(NamedTuple):
             return self.source  # it was cut off, or is no JSON
 
     def edits(self, secrets: Iterable[tuple[int, int]], replacement: str) -> Iterator[Edit]:
-        """Yield what to change in the text, so that *secrets*, places in the value, are gone."""
+        """Yield the edits of the text that remove *secrets*, which are positions in the value."""
         spans = list(secrets)
         if spans:
             at = self._places_of({offset for span in spans for offset in span})
             yield from (Edit(self.start + at[start], self.start + at[end], replacement) for start, end in spans)
 
     def _places_of(self, offsets: set[int]) -> dict[int, int]:
-        """Return where in the source the characters of the value with these *offsets* are."""
+        """Return the positions in the source of the characters of the value with these *offsets*."""
         if "\\" not in self.source or self.value is self.source:
             return {offset: offset for offset in offsets}
         places: dict[int, int] = {}
@@ -71,7 +71,7 @@ def is_json_like(text: str) -> bool:
 
 
 def is_json(text: str) -> bool:
-    """Return whether *text* is JSON, or server-sent events, whose strings are all that has to be looked at."""
+    """Return whether *text* is JSON, or server-sent events, so that only its strings have to be searched."""
     if text[:5] in ("data:", "event"):
         return True
     try:

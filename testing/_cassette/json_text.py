@@ -1,4 +1,4 @@
-"""JSON in the styles in which it is written on the wire, to the byte.
+"""Write JSON in the styles of the wire, byte for byte.
 
 Pure.
 """
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 ANSWER: Final = "pretty"
-"""How servers write a plain answer."""
+"""The style of servers in a plain answer."""
 REQUEST: Final = "spaced"
-"""How the Python SDK writes a request."""
+"""The style of the Python SDK in a request."""
 EVENT: Final = "event"
-"""How servers write an event of a stream."""
+"""The style of servers in an event of a stream."""
 
 _STYLES: Final[dict[str, Callable[[Any], bytes]]] = {
     ANSWER: dump_json,
@@ -34,7 +34,7 @@ _STYLES: Final[dict[str, Callable[[Any], bytes]]] = {
     "compact ascii": lambda value: json.dumps(value, separators=(",", ":")).encode(),
 }
 DEEPEST: Final = 100
-"""Levels of a value up to which it is kept, and compared, as a value; deeper JSON is text."""
+"""Levels up to which JSON is stored and compared as a value; deeper JSON is text."""
 _LONGEST_KEY: Final = 256
 _CONTAINERS: Final = (dict, list)
 
@@ -55,12 +55,12 @@ def write(value: Any, style: str) -> bytes:
 
 
 def style_of(value: object, data: bytes, likely: Iterable[str] = ()) -> str | None:
-    """Return the style in which *value* is *data*, of the *likely* ones if possible; `None` where there is none."""
+    """Return the style in which *value* is written as *data*, preferably a *likely* one; `None` if there is none."""
     return next((style for style in (*likely, *_STYLES) if is_written(value, data, style)), None)
 
 
 def is_written(value: object, data: bytes, style: str) -> bool:
-    """Return whether *value* in that *style* is *data*."""
+    """Return whether *value* is written as *data* in that *style*."""
     try:
         return _STYLES[style](value) == data
     except (ValueError, RecursionError):
@@ -68,7 +68,7 @@ def is_written(value: object, data: bytes, style: str) -> bool:
 
 
 def storable(data: bytes) -> Any:
-    """Return the JSON container that *data* is, or `None` where it is none or YAML could not hold it."""
+    """Return *data* as a JSON object or list; `None` if it is none, or can't be stored in YAML."""
     if data[:1] not in (b"{", b"["):
         return None
     try:
@@ -81,7 +81,7 @@ def storable(data: bytes) -> Any:
 
 
 def value_of(data: bytes) -> Any:
-    """Return the JSON value that *data* is, or *data* where it is none or too deep; `None` where it is empty."""
+    """Return *data* as a JSON value, or unchanged if it is none or too deep; `None` if it is empty."""
     if not data:
         return None
     try:

@@ -1,8 +1,9 @@
-"""The last look for secrets, at what is about to be saved and at what is on the disk.
+"""The last scan for secrets, of data that will be saved, and of files on disk.
 
-It shares no rule with what replaces secrets, so that one mistake does not pass twice: there documented forms, here
-words that begin as keys do and are as random as keys are; there places in a text, here names in the stored structure.
-It reads base64, escapes and percent signs. It names the path and the kind of a secret, never the value.
+It shares no rule with the scrubber, so that one mistake does not pass both. The scrubber knows documented forms; this
+scan finds words that begin like keys and are as random as keys. The scrubber knows places in a text; this scan knows
+names in the stored structure. It decodes base64, escapes and percent encoding. It reports the path and the kind of a
+secret, never the value.
 
 Pure.
 """
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Finding(NamedTuple):
-    """Where a secret is, and what kind it is; never what it is."""
+    """The place and the kind of a secret, never its value."""
 
     where: str
     kind: str
@@ -93,18 +94,18 @@ _NOTHING: Final = re.compile(
     r"[\s<\[({*x.]*(?:[a-z]{1,20}(?:[-_ .]+[a-z]{1,20}){0,11}[-_ .]*)?\d{0,4}[\s>\])}*.]*",
     re.IGNORECASE,
 )
-"""What stands for a secret, or is none: words."""
+"""Placeholders and words, which are no secrets."""
 
 _RUN: Final = re.compile(r"[A-Za-z0-9+/_-]{20,}={0,2}")
 _WRAPPED: Final = re.compile(r"(?<=[A-Za-z0-9+/]{60})(?:\\r|\\n|\r|\n|[ \t])+(?=[A-Za-z0-9+/]{4,})")
 _ESCAPE: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 _SHORTEST: Final = 8
 _WHOLE: Final = 4096
-"""Characters up to which base64 may begin anywhere in a run of its letters."""
+"""Length up to which base64 may begin anywhere in a run of its letters."""
 
 
 def in_value(value: object, where: str, known: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield the secrets in a stored *value*, which is at the path *where*, the *known* ones among them."""
+    """Yield the secrets in a stored *value* at the path *where*, including the *known* ones."""
     yield from _Scan(known).value(value, where)
 
 
@@ -114,7 +115,7 @@ def in_text(text: str, where: str, known: Mapping[str, str]) -> Iterator[Finding
 
 
 class _Scan:
-    """One scan, which remembers the texts that are harmless: much is repeated."""
+    """One scan. It remembers harmless texts, because many are repeated."""
 
     def __init__(self, known: Mapping[str, str]) -> None:
         self._known = {form: kind for value, kind in known.items() for form in (value, quote(value, safe=""))}
@@ -159,7 +160,7 @@ class _Scan:
 
 
 def _is_named(name: str, member: object, *, in_headers: bool) -> bool:
-    """Return whether the name of a *member* says that it is a secret, and the member looks like one."""
+    """Return whether a *member* has the name of a secret, and looks like one."""
     if in_headers and _SIGNS.sub("", name.lower()) in _HEADERS:
         return any(_is_something(_text(one)) for one in (member if is_list(member) else [member]))
     return isinstance(member, str) and _says_secret(name) and _is_random(member, 16)
@@ -204,13 +205,13 @@ def _kinds(text: str) -> Iterator[str]:
 
 
 def _is_something(value: str) -> bool:
-    """Return whether *value*, which stands where only a secret does, is one."""
+    """Return whether *value*, at a place for secrets only, is one."""
     words = value.split(" ", 1)[-1]
     return len(words) >= 6 and "REDACTED" not in value.upper() and not _NOTHING.fullmatch(words[:200])
 
 
 def _is_random(word: str, shortest: int) -> bool:
-    """Return whether *word* has letters and digits in no order: many different ones, often changing."""
+    """Return whether *word* is random: many different letters and digits, in frequent alternation."""
     part = max(re.split(r"[-_.%]", word), key=len) if not word.isalnum() else word
     if len(word) < shortest or len(part) < min(shortest, 10) or "REDACTED" in word:
         return False
@@ -228,7 +229,7 @@ def _class(letter: str) -> int:
 
 
 def _unescaped(text: str) -> Iterator[str]:
-    """Yield what the escapes in *text* mean, and those in that, three levels deep."""
+    """Yield *text* with its escapes decoded, up to three levels deep."""
     for _ in range(3):
         plain = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
         if plain == text:
@@ -238,7 +239,7 @@ def _unescaped(text: str) -> Iterator[str]:
 
 
 def _decoded(text: str) -> Iterator[str]:
-    """Yield what is in the base64 of *text*, lines joined, wherever in a run of letters it begins."""
+    """Yield the decoded base64 of *text*, with lines joined, from any position in a run of letters."""
     if "\n" in text or "\\" in text or "\r" in text:
         text = _WRAPPED.sub("", text)
     for run in _RUN.finditer(text):

@@ -1,11 +1,12 @@
-"""Which recorded request is meant: what is the same in a request whatever wrote it and sent it.
+"""The meaning of a request: the parts that do not depend on the SDK's version or on the HTTP library.
 
-Method, path without API version, query, and what the body says. Two generations of the SDK write one call differently:
-`mime_type` or `mimeType`, base64 in one alphabet or the other, tools as JSON schema or as Gemini's own. Three HTTP
-libraries send it differently. And the project of a request is scrubbed in a recording. None of that is meant. The id
-that joins a function call with its result is meant by where it recurs: many frameworks make up another in every run.
+It consists of the method, the path without API version, the query, and the meaning of the body. Versions of the SDK
+write the same call differently: `mime_type` or `mimeType`, base64 in one alphabet or the other, tools as JSON schema or
+as Gemini's own. HTTP libraries send it differently, and the project of a request is scrubbed in a recording. All these
+differences are ignored. The id that connects a function call with its result only counts by its position: many
+frameworks make up other ids in each run.
 
-Pure: a request in, its meaning out.
+Pure.
 """
 
 from __future__ import annotations
@@ -28,17 +29,17 @@ if TYPE_CHECKING:
 _VERSION: Final = re.compile(r"^(/upload)?/v\d+(?:(?:alpha|beta)\d*)?(?=/)")
 _PROJECT: Final = re.compile(r"\bprojects/[^/\s]+")
 _RESOURCE: Final = re.compile(r"((?://[\w.-]+/)?projects/)[^/\s]+(?=/\S+\Z)")
-"""A value that is the name of a resource and nothing else."""
+"""Matches a value that is nothing but the name of a resource."""
 _BOUNDARY: Final = re.compile(r"boundary=\"?([^\";]+)")
 _SNAKE: Final = re.compile(r"_+([a-z0-9])")
 _DEFAULTS: Final = frozenset({("stream", "false"), ("include_input", "false")})
-"""Parameters with their default values: newer SDKs write them out."""
+"""Parameters with their default values, which newer SDKs write."""
 _IRRELEVANT: Final = frozenset({"key", "prettyPrint", "$prettyPrint", "access_token"})
 _BYTES: Final = frozenset({"data", "thoughtSignature", "imageBytes", "videoBytes", "audioBytes", "bytesBase64Encoded"})
 _OWN: Final = frozenset({"args", "arguments", "response", "labels", "partialArgs", "result", "text"})
-"""Members whose insides are the application's words, where `user_id` is not `userId`."""
+"""Members whose content is the application's own, so that `user_id` there is not `userId`."""
 _EMPTY: Final = frozenset({"generationConfig", "stream", "background"})
-"""Members of a body that say nothing where they are empty or false."""
+"""Members of a body that mean nothing if they are empty or false."""
 _SCHEMAS: Final = {
     "parameters": "parameters",
     "parametersJsonSchema": "parameters",
@@ -53,24 +54,24 @@ _UPLOAD_STEP: Final = re.compile(r"(start|upload|query|finalize|cancel)(, *final
 
 
 class Meaning(NamedTuple):
-    """What a request asks for."""
+    """The meaning of a request."""
 
     method: str
     path: str
     query: tuple[tuple[str, str], ...]
     upload: tuple[str, ...]
-    """The step of a resumable upload: two steps may have the same address and body."""
+    """The step of a resumable upload; two steps may have the same address and body."""
     body: Any
-    """A JSON value, normalised; else bytes."""
+    """The normalized JSON value, or bytes."""
 
     @property
     def key(self) -> str:
-        """The same as text, equal for equal meanings."""
+        """The meaning as text, equal for equal meanings."""
         return _written(self)
 
     @property
     def recorded_forms(self) -> list[Meaning]:
-        """The same, and as those record it who leave out Google's headers, or the id of an upload in its address."""
+        """This meaning, and its forms in recordings without Google's headers, or without an upload's id."""
         steps = [self.upload[:count] for count in range(len(self.upload), -1, -1)]
         without_id = tuple(pair for pair in self.query if pair[0] != "upload_id")
         return [
@@ -81,7 +82,7 @@ class Meaning(NamedTuple):
 
 
 def meaning(method: str, uri: str, headers: Mapping[str, str], body: object) -> Meaning:
-    """Return what a request means, whose *body* is a JSON value or bytes."""
+    """Return the meaning of a request, whose *body* is a JSON value or bytes."""
     path, query = _address(uri)
     if isinstance(body, bytes) and body.startswith(b"--"):
         boundary = _BOUNDARY.search(headers.get("content-type", ""))  # another in every request
@@ -90,7 +91,7 @@ def meaning(method: str, uri: str, headers: Mapping[str, str], body: object) -> 
 
 
 def meaning_of(request: Any) -> Meaning:
-    """Return what a request of vcrpy's means."""
+    """Return the meaning of a request of vcrpy."""
     return meaning(request.method, request.uri, request.headers, value_of(request.body or b""))
 
 
@@ -118,7 +119,7 @@ def _upload(headers: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def body_meaning(body: Any) -> Any:
-    """Return what the JSON value *body* means, whichever SDK has written it."""
+    """Return the meaning of the JSON value *body*, whichever SDK has written it."""
     if not is_object(body):
         return _value(body)
     # The SDK sends an empty generationConfig along, and that there is to be no stream: some versions of it and some
@@ -130,7 +131,7 @@ def body_meaning(body: Any) -> Any:
 
 
 def _count_calls(value: object, calls: dict[str, str]) -> None:
-    """Add the ids of the calls in *value* to *calls*, with what is written instead: which call it is."""
+    """Add the ids of the calls in *value* to *calls*, with the text that replaces each: the number of the call."""
     if is_list(value):
         for item in value:
             _count_calls(item, calls)
@@ -226,7 +227,7 @@ def _camel(name: str) -> str:
 
 
 def without(paths: Iterable[str], whole: Meaning) -> Meaning:
-    """Return a meaning without what is at *paths* in its body, such as `generationConfig.seed` or `contents[].role`."""
+    """Return a meaning without *paths* of its body, such as `generationConfig.seed` or `contents[].role`."""
     body = whole.body
     for path in paths:
         steps = json_paths.parsed(path)

@@ -1,7 +1,7 @@
-"""What a file holds after recording: what it held before, in its order, and what was recorded now.
+"""Merge new recordings into the old content of a file, in its order.
 
-Parallel calls are recorded in another order every time. What was recorded takes the place of what it matches, so that
-unchanged traffic leaves the file as it is. Pure.
+Parallel calls are recorded in a different order each time. A new interaction replaces the one that it matches, so that
+the file does not change if the traffic does not. Pure.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ T = TypeVar("T", bound=Keyed)
 
 
 def added(old: Sequence[T], new: Sequence[T]) -> Iterator[tuple[T, T | None]]:
-    """Yield each interaction of the file and what was there before, when *new* is added to *old*."""
+    """Yield each interaction of the new file, with the old one, if *new* is added to *old*."""
     yield from ((interaction, interaction) for interaction in old)
     yield from ((interaction, None) for interaction in new)
 
@@ -55,7 +55,7 @@ def replaced(
 
 
 def missing(wanted: Iterable[T], present: Iterable[Keyed]) -> list[T]:
-    """Return those of *wanted* that have no counterpart of the same key in *present*."""
+    """Return the items of *wanted* without a counterpart with the same key in *present*."""
     left = Counter(interaction.key for interaction in present)
     lacking: list[T] = []
     for interaction in wanted:

@@ -1,4 +1,4 @@
-"""What a client sends over a websocket: messages that are compared by meaning, and media, by how much of it there is.
+"""The messages of a websocket's client, which are compared by meaning, and media, which are compared by amount.
 
 Pure.
 """
@@ -26,7 +26,7 @@ _SERVICE: Final = re.compile(r"\.v\d+(?:(?:alpha|beta)\d*)?(?=\.)")
 
 
 def path_of(uri: str) -> Meaning:
-    """Return what the address of a websocket means: without host and API version."""
+    """Return the address of a websocket without host and API version."""
     whole = meaning(METHOD, uri, {}, None)
     # The SDK joins a base URL that ends with a slash as it is.
     return whole._replace(path=_SERVICE.sub("", _SLASHES.sub("/", whole.path)))
@@ -41,7 +41,7 @@ def value_of(message: str | bytes) -> Any:
 
 
 def blobs_of(value: Any) -> list[dict[str, Any]]:
-    """Return the pieces of sound and video that a client's message consists of; none where it is anything else."""
+    """Return the pieces of sound and video of a client's message that has nothing else; otherwise none."""
     realtime = value.get("realtime_input", value.get("realtimeInput")) if is_object(value) and len(value) == 1 else None
     if not is_object(realtime) or len(realtime) != 1:
         return []
@@ -57,7 +57,7 @@ def kind_of(blob: Mapping[str, Any]) -> str:
 
 
 def size_of(data: str) -> int:
-    """Return how many bytes *data* is, in either alphabet of base64."""
+    """Return the size of *data* in bytes, which is base64 in either alphabet."""
     try:
         return len(base64.b64decode(data.replace("-", "+").replace("_", "/") + "=="))
     except binascii.Error:
@@ -65,7 +65,7 @@ def size_of(data: str) -> int:
 
 
 def compared(uri: Meaning, value: Any, ids: Ids, ignored: Iterable[str] = ()) -> Any:
-    """Return what a client's message means, for the ids that the server has given so far."""
+    """Return the meaning of a client's message, with the ids that the server has given so far."""
     if isinstance(value, bytes):
         return value
     whole = uri._replace(body=ids.replaced(body_meaning(value)))
@@ -73,14 +73,14 @@ def compared(uri: Meaning, value: Any, ids: Ids, ignored: Iterable[str] = ()) ->
 
 
 class Ids:
-    """The ids of function calls in the messages of one client: those of the server as they are, others counted."""
+    """The ids of function calls in one client's messages: those of the server are kept, others are counted."""
 
     def __init__(self, known: AbstractSet[str]) -> None:
         self._known = known
         self._others: dict[str, str] = {}
 
     def replaced(self, value: Any, within: str = "") -> Any:
-        """Return *value* with every id that is not the server's replaced by which one it is."""
+        """Return *value* with each id that is not the server's replaced by its number."""
         if is_list(value):
             return [self.replaced(item, within) for item in value]
         if not is_object(value):
