@@ -1,8 +1,8 @@
 """A recorded websocket session as a server in memory.
 
-What the client sends is compared in order and by meaning; sound and video only by how much there is of which kind. A
-message of the server's comes when the client has sent as many messages, and as much sound, as it had when that message
-came. The answer to the setup needs the setup alone.
+The client's messages are compared in order and by meaning; sound and video only by kind and amount. A message of the
+server is sent when the client has sent as many messages, and as much sound, as before that message in the recording.
+The answer to the setup only needs the setup.
 
 Sessions of one address are distinguished by what the client sends. As long as several fit, the first is taken; where a
 message does not fit it, another that fits takes its place, if what the client has received so far is the same.
@@ -43,7 +43,7 @@ _TIMED_OUT: Final = "It waited until a time limit of the application ended that"
 
 
 class Sessions:
-    """The sessions of one cassette, and who is replaying them."""
+    """The sessions of one cassette, and the clients to which they are replayed."""
 
     def __init__(
         self, sessions: list[WebsocketSession], ignored: tuple[str, ...] = (), *, repeats: bool = False
@@ -51,12 +51,12 @@ class Sessions:
         self._sessions = sessions
         self._players: dict[int, ReplayedSession] = {}
         self._opened: Counter[tuple[Any, ...]] = Counter()
-        """How many connections there were, by address."""
+        """The number of connections, by address."""
         self.ignored = ignored
         self._repeats = repeats
 
     def play_refusal(self, path: Meaning) -> Response | None:
-        """Return with what the next handshake at that address is refused, if the recorded one was."""
+        """Return the refusal of the next handshake at that address, if the recorded one was refused."""
         sessions = self._at(path)
         number = self._opened[_address(path)]
         self._opened[_address(path)] += 1
@@ -72,14 +72,14 @@ class Sessions:
         return [session for session in self._at(path) if session.refused is None]
 
     def has(self, path: Meaning) -> bool:
-        """Return whether there is a session at that address, be it refused."""
+        """Return whether there is a session at that address, even if it was refused."""
         return bool(self._at(path))
 
     def _at(self, path: Meaning) -> list[WebsocketSession]:
         return [session for session in self._sessions if _address(session.path) == _address(path)]
 
     def choose(self, player: ReplayedSession) -> bool:
-        """Give *player* the first session that fits what its client has sent; return whether there is one."""
+        """Give *player* the first session that fits its client's messages; return whether there is one."""
         sessions = [session for session in self.of(player.path) if player.fits(session)]
         free = next((session for session in sessions if not session.played), None)
         if free is not None:
@@ -100,11 +100,11 @@ class Sessions:
         return False
 
     def was_played(self, player: ReplayedSession) -> int:
-        """Return how many sessions fit *player*, all of which were replayed already."""
+        """Return the number of sessions that fit *player* and were replayed already."""
         return sum(player.fits(session) for session in self.of(player.path))
 
     def release(self, player: ReplayedSession) -> None:
-        """Take back the session that *player* has."""
+        """Take the session back from *player*."""
         if player.session is not None and self._players.get(player.session.index) is player:
             player.session.played -= 1
             del self._players[player.session.index]
@@ -121,7 +121,7 @@ def _address(path: Meaning) -> tuple[Any, ...]:
 
 
 class ReplayedSession(Peer):
-    """One client's session, replayed."""
+    """The replay of a session to one client."""
 
     def __init__(
         self,
@@ -138,7 +138,7 @@ class ReplayedSession(Peer):
     ) -> None:
         self._note_sent = sent
         self._is_remote = is_remote
-        """Whether the client is another process: whether it is going to send can't be known."""
+        """Whether the client is in another process, so that it is not known whether it will send."""
         self._sessions = sessions
         self.path = path
         self._scrub = scrub
@@ -152,7 +152,7 @@ class ReplayedSession(Peer):
         self.session: WebsocketSession | None = None
         self._sent: list[Any] = []
         self._messages: list[Message] | None = []
-        """What the client has sent, as long as it has received nothing but the answer to its setup."""
+        """The client's messages, as long as it has only received the answer to its setup."""
         self._amounts: Counter[str] = Counter()
         self._known: set[str] = set()
         """The ids of the function calls that the server has given."""
@@ -164,7 +164,7 @@ class ReplayedSession(Peer):
         self._due: float | None = None
         self._news: News | None = None
         self._timed_out = False
-        """Whether the latest wait for a message was ended by a time limit of the application."""
+        """Whether a time limit of the application ended the latest wait for a message."""
         self._left: Close | None = None
         self._failed: CassetteError | None = None
 
@@ -205,7 +205,7 @@ class ReplayedSession(Peer):
             return self._given_to_client(coming)
 
     async def leave(self, close: Close) -> None:
-        """Take note that the client has gone."""
+        """Note that the client has closed the connection."""
         self._left = self._left or close
         self._tell()
         if self._server is not None:
@@ -214,7 +214,7 @@ class ReplayedSession(Peer):
                 await server.leave(close)
 
     def end(self) -> None:
-        """Take note that the recorder's block is over: nothing that the client last waited for came."""
+        """Note that the recorder's block has ended while the client was still waiting for a message."""
         coming = self._next
         if (
             self._timed_out
@@ -228,7 +228,7 @@ class ReplayedSession(Peer):
     # Which session it is
 
     def fits(self, session: WebsocketSession) -> bool:
-        """Return whether *session* has all that the client has sent and received so far."""
+        """Return whether *session* has all messages that the client has sent and received so far."""
         expected = session.sent()
         if any(next(expected, _NOTHING) != sent for sent in self._sent):
             return False
@@ -238,7 +238,7 @@ class ReplayedSession(Peer):
         return all(mine == other or (_is_setup(mine) and _is_setup(other)) for mine, other in pairs)
 
     def take_over(self, session: WebsocketSession) -> None:
-        """Go on with *session*."""
+        """Continue with *session*."""
         if self._faults is None:
             self._faults = self._faults_of(sum(not is_sent for is_sent in session.sides()))
         self.session = session

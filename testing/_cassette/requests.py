@@ -1,4 +1,4 @@
-"""vcrpy's requests, whose bodies come in several kinds."""
+"""Read the bodies of vcrpy's requests, which may have several types."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def body_of(request: Request) -> bytes | None:
-    """Return the body of *request* as bytes, in whatever form the HTTP library gave it."""
+    """Return the body of *request* as bytes, whatever type the HTTP library gave it."""
     body: Any = request.body
     return body if body is None or isinstance(body, bytes) else as_bytes(body)
 

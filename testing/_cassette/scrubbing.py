@@ -1,13 +1,13 @@
-"""Secrets: taken out of what is recorded, and looked for once more in what is about to be saved.
+"""Remove secrets from recordings.
 
-What is replaced has the form of a secret, has the name of one, is what the request itself was authorised with, or is
-the value of one of the environment's key variables. Everything else stays: the application must read back
-from a cassette what it read from Gemini, and two requests that differ must stay two. Secrets are replaced inside JSON
-strings and base64, and where a stream tears them over several events; times, escapes and styles stay as received.
+A text is replaced if it has the form of a secret, has the name of one, is a credential of the request itself, or is the
+value of a key variable in the environment. Everything else stays: the application must read the same from a cassette as
+from Gemini, and two different requests must stay different. Secrets are replaced inside JSON strings and base64, and
+across several events of a stream; times, escapes and styles do not change.
 
-The last scan, `last_scan`, works by other rules. It names the path and the kind of a secret, never the value.
+The last scan, `last_scan`, has other rules. It reports the path and the kind of a secret, never the value.
 
-Pure, but for the environment variables that `Scrubber.from_environment` reads.
+Pure, except that `Scrubber.from_environment` reads environment variables.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ _KEY_VARIABLES: Final = frozenset({"GOOGLE_API_KEY", "GEMINI_API_KEY", "GOOGLE_G
 _OTHER_KEY_VARIABLE: Final = re.compile(r"(?:^|_)(?:API_?KEY|ACCESS_?KEY|SECRET|TOKEN|PASSWORD)(?:_|$)", re.IGNORECASE)
 _PROJECT_VARIABLES: Final = ("GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "GCP_PROJECT")
 _SHORTEST: Final = 8
-"""Characters below which a value can't be distinguished from an ordinary word."""
+"""Length below which a value can't be distinguished from an ordinary word."""
 _LONG: Final = 16
-"""Characters from which on the value of a variable that may be a key is taken for one."""
+"""Length from which on the value of a variable that may be a key counts as one."""
 _DUMMY: Final = re.compile(r"(?:test|dummy|fake|example|sample|your|placeholder|any|not?)[-_ a-z]*", re.IGNORECASE)
-"""Credentials that a test is run with and that open nothing."""
+"""Matches credentials for tests, which are no secrets."""
 
 _PROJECT_IN_PATH: Final = re.compile(r"(?<=/projects/)[^/]+")
 _PROJECT_IN_HOST: Final = re.compile(r"(?<=-)\d+(?=\.prediction\.vertexai\.goog\b)", re.IGNORECASE)
@@ -86,35 +86,35 @@ _STREAMED: Final = frozenset({
     "text", "stringValue", "string_value", "arguments", "partialArguments", "partial_arguments", "partial_json",
     "delta", "thought", "summary", "code", "output", "content",
 })  # fmt: skip
-"""Members that come in several pieces, in the events of a stream or the contents of a chat."""
+"""Members that may be split into several pieces, in the events of a stream or the contents of a chat."""
 
 _DEEPEST: Final = 2
 _REPEATED: Final = 200
-"""Characters up to which a text is worth remembering as one without secrets."""
+"""Length up to which texts without secrets are remembered."""
 _MOST_REMEMBERED: Final = 4096
 
 METHOD: Final = "WEBSOCKET"
-"""Stands for the method where a websocket is shown as a request."""
+"""The method of a websocket that is shown as a request."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Scrubber:
-    """What is taken out of a recording."""
+    """Removes secrets, and headers that differ in each run, from a recording."""
 
     secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    """Values that must not be saved, each with the kind of secret that it is."""
+    """Values that must not be saved, each with its kind of secret."""
     projects: frozenset[str] = field(default=frozenset(), repr=False)
     """Project ids that must not be saved."""
     keep_headers: frozenset[str] = frozenset()
-    """Headers, in lower case, that are kept although they differ from run to run."""
+    """Headers, in lower case, that are saved although they differ in each run."""
     also: tuple[tuple[re.Pattern[str], str], ...] = ()
-    """What else is replaced in texts, and by what."""
+    """Further texts that are replaced, with their replacements."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ, **options: Any) -> Scrubber:
-        """Return a scrubber that knows the values of the environment's keys, tokens, secrets and projects."""
+        """Return a scrubber with the values of the environment's keys, tokens, secrets and projects."""
         secrets = {
             value: f"the value of {name}" for name, value in environment.items() if _is_key_variable(name, value)
         }
@@ -122,7 +122,7 @@ class Scrubber:
         return cls(secrets, projects, **options)
 
     def exchange(self, request: Request, response: Response) -> tuple[Request, Response]:
-        """Return both without secrets and without what differs from run to run."""
+        """Return request and answer without secrets, and without headers that differ in each run."""
         scrubber = self._knowing(request, response)
         headers = tuple((name, scrubber.text(value)) for name, value in response.headers if self._keeps(name))
         scrubbed = replace(
@@ -135,7 +135,7 @@ class Scrubber:
         return scrubber._request(request), scrubbed
 
     def of_session(self, conversation: Conversation) -> Scrubber:
-        """Return a scrubber that also knows what a websocket was authorised with, and the project of its model."""
+        """Return a scrubber that also knows the credentials of a websocket, and the project of its model."""
         opening = Request(METHOD, conversation.uri, None, dict(conversation.headers))
         knowing = self._knowing(opening, Response(0))
         first = next((frame.data for frame in conversation.frames if frame.is_sent), b"")
@@ -143,11 +143,11 @@ class Scrubber:
         return replace(knowing, projects=knowing.projects | projects) if projects - knowing.projects else knowing
 
     def headers(self, headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Return *headers* without secrets, and without those that differ from run to run."""
+        """Return *headers* without secrets, and without those that differ in each run."""
         return [(name, self.text(value)) for name, value in headers if self._keeps(name)]
 
     def json(self, value: Any) -> Any:
-        """Return a JSON *value* without secrets, as its text has none."""
+        """Return a JSON *value* without secrets."""
         text = json.dumps(value, ensure_ascii=False)
         clean = self.text(text)
         return value if clean == text else json.loads(clean)
@@ -181,7 +181,7 @@ class Scrubber:
     def data(self, data: bytes, depth: int = _DEEPEST) -> bytes:
         """Return *data* without secrets, also in base64 in it, so many levels deep.
 
-        What is not text loses nothing but tokens.
+        In data that are not text, only tokens are replaced.
         """
         text, encoding = _decoded(data)
         edits = self._edits(text, depth, binary=encoding != "utf-8")
@@ -202,7 +202,7 @@ class Scrubber:
         return f"{member[: span[0]]}{REDACTED}{member[span[1] :]}" if span else self.value(member)
 
     def replaceable(self, value: object, where: str) -> Iterator[Finding]:
-        """Yield the secrets in a stored *value*, which is at the path *where*, that a recording would not have."""
+        """Yield the secrets in a stored *value* at the path *where* that would be replaced in a recording."""
         if isinstance(value, bytes):
             value = value.decode("latin-1")
         if isinstance(value, str):
@@ -239,7 +239,7 @@ class Scrubber:
         return kinds or (["a secret"] if self.text(text) != text else [])
 
     def remaining(self, value: object, where: str) -> Iterator[Finding]:
-        """Yield the secrets that are still in a stored *value*, which is at the path *where*."""
+        """Yield the secrets that are still in a stored *value* at the path *where*."""
         return last_scan.in_value(value, where, self.secrets)
 
     # Its parts
@@ -250,13 +250,13 @@ class Scrubber:
         return Request(request.method, self.address(request.uri), None if body is None else self.data(body), headers)
 
     def _chunks(self, response: Response) -> tuple[Chunk, ...]:
-        """Return the body in its chunks; each change falls into the chunk where it begins."""
+        """Return the body in its chunks; each edit belongs to the chunk in which it begins."""
         text, encoding = _decoded(response.body)
         edits = self._edits(text, binary=encoding != "utf-8")
         return applied_to_chunks(response.chunks, text, encoding, edits) if edits else response.chunks
 
     def _knowing(self, request: Request, response: Response) -> Scrubber:
-        """Return a scrubber that also knows what this exchange itself was authorised with."""
+        """Return a scrubber that also knows the credentials of this exchange."""
         headers = _text_headers(request.headers)
         cookies = [(name, value) for name, value in response.headers if name.lower() == "set-cookie"]
         parts = urlsplit(request.uri)
@@ -298,7 +298,7 @@ class Scrubber:
     # What to change in a text
 
     def _edits(self, text: str, depth: int = _DEEPEST, *, binary: bool = False) -> list[Edit]:
-        """Return what to change in *text*, in order."""
+        """Return the edits of *text*, in order."""
         if binary:
             edits = [Edit(secret.start, secret.end, REDACTED) for secret in tokens(text)]
         else:
@@ -317,7 +317,7 @@ class Scrubber:
         yield from self._known(text)
 
     def _in_json(self, text: str) -> Iterator[Edit]:
-        """Yield what to change in a JSON *text*: in each string, and in those that are pieces of one."""
+        """Yield the edits of a JSON *text*: in each string, and across strings that are pieces of one text."""
         streamed: dict[str, list[Literal]] = {}
         for literal in literals(text):
             if literal.name in _STREAMED:
@@ -336,7 +336,7 @@ class Scrubber:
                 yield from self._torn(pieces)
 
     def _torn(self, pieces: list[Literal]) -> Iterator[Edit]:
-        """Yield what to change where *pieces* together are a secret, or name one."""
+        """Yield the edits if *pieces* together are a secret, or have the name of one."""
         values = [piece.value for piece in pieces]
         starts = [0, *accumulate(map(len, values))]
         for edit in self._places("".join(values)):
@@ -361,12 +361,12 @@ class Scrubber:
 
     @cached_property
     def _latest(self) -> dict[tuple[frozenset[str], frozenset[str]], Scrubber]:
-        """The scrubber of the last exchange that had secrets of its own, by these and by its projects."""
+        """The scrubber of the last exchange with own secrets, by these and by its projects."""
         return {}
 
     @cached_property
     def _forms(self) -> list[str]:
-        """What is known to be secret, as it is, in a URL and in JSON."""
+        """The known secrets: as such, in URL encoding, and in JSON."""
         escaped = (json.dumps(value, ensure_ascii=ascii)[1:-1] for value in self.secrets for ascii in (True, False))
         return [*{*self.secrets, *(quote(value, safe="") for value in self.secrets), *escaped}]
 
@@ -380,7 +380,7 @@ class Scrubber:
                 at = text.find(form, end)
 
     def _projects(self, text: str) -> Iterator[Edit]:
-        """Yield the projects: in names of resources, and wherever an error of Google's speaks of them."""
+        """Yield the projects in names of resources and in Google's error messages."""
         if self.projects and "projects/" in text:
             for match in _PROJECT_OF_RESOURCE.finditer(text):
                 yield Edit(*match.span(1), REDACTED)
@@ -403,7 +403,7 @@ def _remember(item: T, items: set[T]) -> None:
 
 
 def _decoded(data: bytes) -> tuple[str, str]:
-    """Return *data* as text, and the encoding that gives it back."""
+    """Return *data* as text, and the encoding of the text."""
     try:
         return data.decode(), "utf-8"
     except UnicodeDecodeError:
@@ -418,7 +418,7 @@ def _is_key_variable(name: str, value: str) -> bool:
 
 
 def _is_opaque(value: str) -> bool:
-    """Return whether *value*, where a key belongs, is one: neither a word nor what stands for a key."""
+    """Return whether *value*, in the place of a key, is one, and not a word or a placeholder."""
     return is_password(value) and len(value) >= _SHORTEST and not value.replace("-", "").replace("_", "").isalpha()
 
 
@@ -432,7 +432,7 @@ def _is_secret_header(name: str) -> bool:
 
 
 def _credentials(header: str, value: str) -> list[str]:
-    """Return what is secret in a header: a token without its scheme, the values of cookies."""
+    """Return the secrets in a header: a token without its scheme, or the values of cookies."""
     if header in ("cookie", "set-cookie"):
         cookies = value.split(";")[:1] if header == "set-cookie" else value.split(";")
         return [word for word in (cookie.partition("=")[2].strip() for cookie in cookies) if looks_random(word)]

@@ -1,7 +1,7 @@
-"""Secrets in a text: of a known form, or named as one.
+"""Find secrets in a text: of a known form, or with the name of a secret.
 
-A value is named by what is before it (`api_key=`, `"password": `, `Authorization:`), or by being where a URL has a
-password or a signature. It must still look like a secret: letters and digits, no word, no type, no placeholder.
+The name is before the value (`api_key=`, `"password": `, `Authorization:`), or the value is in a place of a URL for
+passwords or signatures. It must also look like a secret: letters and digits, no word, no type, no placeholder.
 
 Pure.
 """
@@ -39,7 +39,7 @@ _PASSWORD_NAME: Final = re.compile(rf"(?:.*[-_. $])?\w*(?:{_PASSWORD})", re.IGNO
 _WEAK_NAME: Final = re.compile(
     r"(?:.*[-_. $])?(?:token|secret|auth|bearer|credentials?|cookies?|webhook)", re.IGNORECASE
 )
-"""Names that may be of something else: they count with a value that is random, and long."""
+"""Ambiguous names: they only count if the value is random and long."""
 _AUTHORIZATION_NAME: Final = re.compile(r"(?:.*[-_. $])?authorization", re.IGNORECASE)
 _HARMLESS_NAME: Final = re.compile(
     r"(?:next|previous|prev|page|sync|resume|resumption|continuation|cursor|start|end|next[-_]?page|max|stop|total|"
@@ -56,7 +56,7 @@ _NAMES_IN_QUERY: Final = (
 
 
 def names_secret(name: str, value: str) -> tuple[int, int] | None:
-    """Return where in *value*, a member of that name, a secret is; `None` where there is none."""
+    """Return the position of a secret in *value*, a member with that name; `None` if there is none."""
     if len(name) > _LONGEST_NAME or len(value) > _LONGEST_VALUE:
         return None
     plain = _CAMEL.sub("_", name)
@@ -114,12 +114,12 @@ _VALUE: Final = r"[^\s\"'`\\<>(){}\[\],;|]"
 
 
 def is_placeholder(value: str) -> bool:
-    """Return whether *value* stands for a secret, or is no secret that anything would take."""
+    """Return whether *value* is a placeholder, or can't be a real secret."""
     return len(value) < 4 or value.lower() in _WORDS or bool(_PLACEHOLDER.fullmatch(value))
 
 
 def looks_random(value: str, shortest: int = 12) -> bool:
-    """Return whether *value* has a part of letters and digits that no word has."""
+    """Return whether *value* has a part that no word has: mixed letters and digits."""
     if len(value) < shortest or is_placeholder(value) or _IDENTIFIER.fullmatch(value):
         return False
     parts = (part for part in re.split(r"[-_./:@%]", value) if len(part) >= 8 and part.isascii())
@@ -131,7 +131,7 @@ _THREE_KINDS: Final = re.compile(r"(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])(?=[^0-9]*[0-
 
 
 def is_password(value: str) -> bool:
-    """Return whether *value*, which a name calls a secret, is one: no placeholder, no type, no name of a variable."""
+    """Return whether *value*, with the name of a secret, is one: no placeholder, type or name of a variable."""
     return (
         len(value) >= 5
         and not is_placeholder(value)
@@ -142,7 +142,7 @@ def is_password(value: str) -> bool:
 
 
 def is_key(value: str) -> bool:
-    """Return whether *value*, behind the name of a key, is a secret: no word, and no part of a program."""
+    """Return whether *value*, after the name of a key, is a secret: no word, and no part of a program."""
     has_both = any(map(str.isdigit, value)) and any(map(str.isalpha, value))
     return is_password(value) and (has_both or len(value) >= 24) and not _PROGRAM.fullmatch(value)
 
@@ -181,7 +181,7 @@ _TOTP: Final = re.compile(r"otpauth://[^\s\"']*?[?&]secret=([A-Z2-7=]{16,})", re
 
 
 def secrets_in(text: str) -> list[Secret]:
-    """Return the secrets in *text*, in their order; none overlaps another."""
+    """Return the secrets in *text*, in order and without overlaps."""
     secrets = tokens(text)
     if len(text) >= _SHORTEST:
         lower = text.lower()
@@ -259,7 +259,7 @@ def _groups(*patterns: re.Pattern[str]) -> Callable[[str, str], Iterator[Secret]
 
 
 def _aws_secrets(text: str, _: str) -> Iterator[Secret]:
-    """Yield what stands near the id of an AWS key and looks like the secret that belongs to it."""
+    """Yield texts near the id of an AWS key that look like its secret."""
     for match in _AWS_ID.finditer(text):
         for near in _AWS_SECRET.finditer(text, max(0, match.start() - 200), match.end() + 200):
             yield Secret(*near.span(), "an AWS secret key")

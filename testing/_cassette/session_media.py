@@ -1,4 +1,4 @@
-"""The sound and the pictures of a websocket session, in files beside the cassette.
+"""Sound and pictures of a websocket session, in files beside the cassette.
 
 PCM is one WAV file for each side and rate; everything else is a file for each piece, the same piece once. What is small
 stays in the text.
@@ -35,17 +35,17 @@ _ENCODE: Final[dict[str, Callable[[bytes], bytes]]] = {
 
 
 class _File:
-    """What becomes one file."""
+    """The content of one file."""
 
     def __init__(self, index: int, side: str, kind: str) -> None:
         self.index = index
         self.side = side
         self.kind = kind
         self.forms = frozenset(_ENCODE)
-        """The alphabets of base64 in which all that it holds may have come."""
+        """The alphabets of base64 in which all of its content can have been encoded."""
         self.data = bytearray()
         self.number = -1
-        """Which of the files it is; -1: it stays in the text."""
+        """The number of the file; -1 if the content stays in the text."""
 
     @property
     def form(self) -> str:
@@ -70,11 +70,11 @@ class Media:
 
     @property
     def size(self) -> int:
-        """How many bytes are in files."""
+        """The number of bytes in files."""
         return sum(len(file.data) for file in self._kept)
 
     def emptied(self, value: Any, side: str, slices: list[int]) -> Any:
-        """Return *value* without its media, and add to *slices* where they are: file, start, size."""
+        """Return *value* without its media, and add their positions to *slices*: file, start, size."""
         if is_list(value):
             return [self.emptied(item, side, slices) for item in value]
         if not is_object(value):
@@ -113,7 +113,7 @@ class Media:
         return file
 
     def settle(self) -> None:
-        """Decide what becomes a file, once everything is there."""
+        """Decide which media become files, when all are there."""
         sizes: dict[tuple[str, str], int] = {}
         for file in self._all:
             sizes[file.side, file.kind] = sizes.get((file.side, file.kind), 0) + len(file.data)
@@ -123,7 +123,7 @@ class Media:
                 self._kept.append(file)
 
     def place(self, frame: dict[str, Any]) -> None:
-        """Write into *frame* where its media are: in a file, or after all in itself."""
+        """Write the positions of its media into *frame*, or the media themselves if they stay in the text."""
         media = frame.pop("media", None)
         if media is None:
             return
@@ -154,11 +154,11 @@ class Media:
         return members
 
     def stored(self, attach: bodies.Attach) -> list[dict[str, Any]]:
-        """Return the files as they are listed, each kept by *attach*."""
+        """Return the list of files, each written by *attach*."""
         return [_listed(file, attach) for file in self._kept]
 
     def reader(self) -> Reader:
-        """Return what reads the media back."""
+        """Return a reader for the media."""
         kept: dict[str, bytes] = {}
 
         def attach(data: bytes, extension: str) -> str:
@@ -177,7 +177,7 @@ def _listed(file: _File, attach: bodies.Attach) -> dict[str, Any]:
 
 
 class Reader:
-    """Reads the media of a session, piece by piece: no file is held in memory."""
+    """Reads the media of a session piece by piece, without a whole file in memory."""
 
     def __init__(self, shelf: Shelf, listed: Iterable[Any], kept: dict[str, bytes] | None = None) -> None:
         self._shelf = shelf
@@ -186,7 +186,7 @@ class Reader:
         self._open: dict[int, Callable[[int, int], bytes]] = {}
 
     def text(self, number: int, start: int, size: int) -> str:
-        """Return *size* bytes from *start* of the file with that number, in the alphabet of base64 it came in."""
+        """Return *size* bytes from *start* of the file with that number, in the original alphabet of base64."""
         if not size:
             return ""
         if not 0 <= number < len(self._listed):
@@ -209,7 +209,7 @@ class Reader:
 
 
 def _decoded(text: str) -> tuple[frozenset[str], bytes]:
-    """Return the alphabets of base64 in which *text* comes back the same, and its bytes."""
+    """Return the alphabets of base64 in which encoding returns *text*, and its bytes."""
     try:
         data = base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
     except (ValueError, binascii.Error):

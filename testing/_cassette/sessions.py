@@ -1,4 +1,4 @@
-"""Websocket sessions in a cassette: their stored values, read message by message.
+"""Websocket sessions in a cassette, whose stored values are read message by message.
 
     uri, headers
     media       the files beside the cassette with sound and pictures: {file, from, type}
@@ -53,7 +53,7 @@ _FRAME: Final = re.compile(re.escape(FRAME))
 
 
 class StoredFrame(NamedTuple):
-    """One message, as it is stored."""
+    """One message in its stored form."""
 
     values: dict[str, Any]
     is_sent: bool
@@ -70,7 +70,7 @@ class StoredFrame(NamedTuple):
         return value_of(stored) if isinstance(stored, str | bytes) else stored
 
     def amounts(self) -> dict[str, int]:
-        """Return how many bytes of which kinds of media it is; none of anything else."""
+        """Return the amounts of media in it, in bytes by kind; empty if it has anything else."""
         blobs = blobs_of(self.value)
         slices = [*_slices(self.values.get("media", ()))]
         counts: Counter[str] = Counter()
@@ -99,7 +99,7 @@ class WebsocketSession:
         """How often it was replayed."""
         values = self.head
         self.path: Meaning = path_of(str(values["uri"]))
-        """What the address means."""
+        """The address without host and version."""
 
     def __repr__(self) -> str:
         return f"<WebsocketSession {self.index + 1}: {self.uri}, played {self.played} times>"
@@ -119,13 +119,13 @@ class WebsocketSession:
 
     @property
     def close(self) -> Close | None:
-        """How it ended; `None`: the recording ended first."""
+        """How it ended; `None` if the recording ended first."""
         ended = self.head.get("ended")
         return Close(int(ended["code"]), str(ended.get("reason", "")), ended.get("by", "server")) if ended else None
 
     @cached_property
     def refused(self) -> Response | None:
-        """With what the server refused the handshake, if it did."""
+        """The server's refusal of the handshake, if there was one."""
         refused = self.head.get("refused")
         return None if refused is None else response_of(bodies.attached(refused, self._origin.shelf.fetch))
 
@@ -143,7 +143,7 @@ class WebsocketSession:
         return yaml_reader.tried(lambda _: _read(piece), None, self._origin.shelf.name, lambda: None)
 
     def message(self, frame: StoredFrame) -> str | bytes:
-        """Return *frame* as it came over the wire.
+        """Return *frame* as it was on the wire.
 
         Raises:
             CassetteBroken: its media are missing or changed, or it is no message.
@@ -152,13 +152,13 @@ class WebsocketSession:
 
     @property
     def conversation(self) -> Conversation:
-        """The whole session as it went over the wire."""
+        """The whole session as it was on the wire."""
         frames = [self.frame(index) for index in range(len(self))]
         messages = tuple(Frame(self.message(frame), frame.is_sent, frame.at) for frame in frames)
         return Conversation(self.uri, tuple(pairs(self.head.get("headers"))), messages, self.close, self.refused)
 
     def sent(self) -> Iterator[Any]:
-        """Yield what each message of the client's means that is not media."""
+        """Yield the meanings of the client's messages, without media."""
         ids = Ids(self.call_ids)
         for index, is_sent in enumerate(self.sides()):
             if is_sent and not blobs_of((frame := self.frame(index)).value):
@@ -176,14 +176,14 @@ class WebsocketSession:
 
     @property
     def key(self) -> str:
-        """What the client asks for in the whole session, as text."""
+        """The meaning of all client messages of the session, as text."""
         if self._key is None:
             self._key = self.whole_meaning.key
         return self._key
 
     @property
     def fingerprint(self) -> str:
-        """The key in short."""
+        """A short form of the key."""
         return bodies.digest(self.key.encode(errors="surrogatepass"))
 
     @property
@@ -195,12 +195,12 @@ class WebsocketSession:
 
     @property
     def meaning(self) -> Meaning:
-        """What the opening of the session asks for."""
+        """The meaning of the session's opening."""
         return self.path._replace(body=next(self.sent(), None))
 
     @property
     def whole_meaning(self) -> Meaning:
-        """What the client sends in the whole session."""
+        """The meaning of all client messages of the session."""
         return self.path._replace(body=[*self.sent()])
 
     @property
@@ -225,7 +225,7 @@ class WebsocketSession:
     # Its parts
 
     def _piece(self, index: int) -> Any:
-        """Return one message as it stands in the file, or its values."""
+        """Return one message as text of the file, or as values."""
         if not isinstance(self._content, SessionBlock):
             return self._content["frames"][index]
         start = self._starts[index]
@@ -234,7 +234,7 @@ class WebsocketSession:
 
     @cached_property
     def _starts(self) -> array[int]:
-        """Where each message begins in the text: a long session is not held a second time, in pieces."""
+        """The positions of the messages in the text, so that a long session is not in memory twice."""
         assert isinstance(self._content, SessionBlock)
         body = self._content.body
         below = body.find(_FRAMES)
@@ -285,7 +285,7 @@ def _slices(numbers: Any) -> Iterator[tuple[int, int, int]]:
 
 
 def _filled(value: Any, texts: Iterator[str]) -> Any:
-    """Return *value* with the next of *texts* in place of each empty `data`."""
+    """Return *value* with each empty `data` replaced by the next of *texts*."""
     if is_object(value):
         return {
             name: next(texts) if name == "data" and member == "" else _filled(member, texts)
@@ -295,7 +295,7 @@ def _filled(value: Any, texts: Iterator[str]) -> Any:
 
 
 def checked_session(origin: Origin, index: int, content: Any, *, is_sealed: bool) -> WebsocketSession:
-    """Return a session of a file; of an edited one, everything is looked at.
+    """Return a session of a file; if the file was edited, all of it is checked.
 
     Raises:
         Exception: it is none.
@@ -376,7 +376,7 @@ def _stored(frame: Frame, clean: Scrubber, media: Media) -> dict[str, Any]:
 
 
 def _styles(frames: list[dict[str, Any]]) -> dict[str, Any]:
-    """Take what all frames of a side have in common out of them, and return it."""
+    """Remove the styles that all frames of a side share, and return them."""
     common: dict[str, Any] = {}
     for side, usual in _USUAL.items():
         own = [frame for frame in frames if side in frame]

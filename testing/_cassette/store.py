@@ -1,9 +1,9 @@
-"""Where cassettes are: files that are replaced in one step, with the large binaries beside them.
+"""The files of cassettes, which are replaced in one step, with the large binaries beside them.
 
 A cassette's binaries are named after it and their content, `test_chat.3f2a9c51b0d47e68.png`. They are written before
 it, and those that it no longer names are removed after it, so that a process killed at any point leaves the old
-recording or the new one. Whoever changes a cassette holds its lock from reading to writing. The locks are in the
-system's folder for temporary files: none is left beside a cassette.
+recording or the new one. A process that changes a cassette has its lock from reading to writing. The locks are in the
+system's folder for temporary files, and not beside the cassettes.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _HASH: Final = re.compile(r"\.([0-9a-f]{16})\.[A-Za-z0-9]+$")
 _NOT_IN_NAMES: Final = re.compile(r"[\x00-\x1f/\\\ud800-\udfff]")
 _UNFINISHED: Final = ".unfinished"
 _ABANDONED: Final = 600
-"""Seconds after which no process is still writing a file."""
+"""Seconds after which no process can still be writing a file."""
 _LONGEST_STEM: Final = 200
-"""Bytes of a cassette's name up to which the names of its binaries, which are longer, fit any file system."""
+"""Length in bytes of a cassette's name up to which the longer names of its binaries fit any file system."""
 
 
 class Shelf:
@@ -81,7 +81,7 @@ class Shelf:
         return text_of(self.read(), self.name)
 
     def stamp(self) -> tuple[int, ...]:
-        """Return what changes whenever the file is replaced; nothing where there is none."""
+        """Return a value that changes whenever the file is replaced; empty if there is none."""
         try:
             status = self.path.stat()
         except OSError:
@@ -162,7 +162,7 @@ class Shelf:
         return self._checked(name, read)
 
     def pieces_of(self, name: str) -> Callable[[int, int], bytes]:
-        """Return what reads pieces of the file *name* beside the cassette, from a byte on, without holding all of it.
+        """Return a function that reads pieces of the file *name* beside the cassette, without reading all of it.
 
         Raises:
             CassetteBroken: there is no such file, it was changed, or its name leads out of the folder.
@@ -177,7 +177,7 @@ class Shelf:
         return piece
 
     def _checked(self, name: str, read: Callable[[Path], tuple[T, str]]) -> T:
-        """Return what *read* makes of the file *name*, and its hash; raise `CassetteBroken` where that is another."""
+        """Return the result of *read* for the file *name*; raise `CassetteBroken` if its hash is wrong."""
         hash_of = _HASH.search(name)
         if hash_of is None or Path(name).name != name or _NOT_IN_NAMES.search(name):
             raise CassetteBroken(f"{self.name}: {name!r} is not the name of a file beside it")
@@ -207,7 +207,7 @@ class Shelf:
 
     @property
     def _real_path(self) -> Path:
-        """The file itself, where the cassette is a symbolic link; the large binaries are beside it."""
+        """The target, if the cassette is a symbolic link; the large binaries are beside the target."""
         return Path(os.path.realpath(self.path))
 
     def _beside(self, name: str) -> Path:
@@ -230,7 +230,7 @@ def _quoted(name: str) -> bytes:
 
 
 def content_of(path: Path) -> bytes:
-    """Return what is in the file at *path*.
+    """Return the content of the file at *path*.
 
     Raises:
         OSError: it can't be read, or is a pipe or a device, which may never end.
@@ -266,9 +266,9 @@ def _replace(path: Path, data: bytes) -> None:
 
 
 def lock_of(path: Path, purpose: str = "write") -> BaseFileLock:
-    """Return the lock of the file *path* for one *purpose*, the same one in every thread and process of this user.
+    """Return the lock of the file *path* for one *purpose*, which all threads and processes of this user share.
 
-    The system gives it back when a process ends, however that comes.
+    The system releases it when a process ends, however it ends.
     """
     # Imported late: replays take no lock.
     from filelock import FileLock

@@ -1,6 +1,6 @@
-"""What vcrpy, or a tool on top of it, has stored over the years, and its slots for a serializer and a persister.
+"""Read cassettes of vcrpy, and of tools based on it, and provide a serializer and a persister for vcrpy.
 
-`serialize` and `deserialize` are what `vcr.VCR.register_serializer` takes, `Persister` what `register_persister` takes.
+`serialize` and `deserialize` are for `vcr.VCR.register_serializer`, `Persister` is for `register_persister`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def read(origin: Origin) -> tuple[list[Interaction], list[WebsocketSession]]:
-    """Return the interactions and the websocket sessions of a cassette's file; note in *origin* what else is in it.
+    """Return the interactions and websocket sessions of a cassette's file; set the other settings in *origin*.
 
     Raises:
         CassetteError: there is none, or it can't be read; the message names file and line.
@@ -72,7 +72,7 @@ def _values_of(document: Document, data: bytes, name: str) -> list[Stored]:
 
 
 def from_vcr(item: Any, room: Room | None = None) -> Stored:
-    """Return the stored values of an interaction as vcrpy, or a tool on top of it, keeps it; *room* is its file's."""
+    """Return the stored values of an interaction of vcrpy, or of a tool based on it; *room* is that of its file."""
     request, response = dict(item["request"]), dict(item["response"])
     headers = pairs(response.get("headers"))
     encoding = ", ".join(value for name, value in headers if name.lower() == "content-encoding")

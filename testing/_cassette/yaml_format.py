@@ -1,8 +1,8 @@
-"""Cassette files as text: version 1 of vcrpy's format, laid out for a reviewer, with one way to write every value.
+"""Write cassette files: version 1 of vcrpy's format, in a readable layout with a single way to write each value.
 
-A container that fits on its line is written there as JSON (which YAML can read); anything larger is a block. Text is
-plain where that is unambiguous, a literal block where it has lines of its own, and a JSON string elsewhere, so that
-there is no rule of YAML's that a value could fall victim to (`no`, `1e3`, dates, spaces at the end of a line).
+A container that fits on its line is written there as JSON (which is YAML, too); a larger one is a block. Text is plain
+if that is unambiguous, a literal block if it has several lines, and a JSON string otherwise, so that YAML's rules can't
+change a value (`no`, `1e3`, dates, spaces at the end of a line).
 
 The last line has a seal, the hash of the text above it. While the seal fits, the file was not edited, and it can be
 read by its layout alone, without a YAML parser. Pure: values and bytes, since a large file is costly to decode, and
@@ -33,13 +33,13 @@ SESSION: Final = b"- uri: "
 FRAME: Final = b"\n    - "
 """Before every message of a websocket session, whose continuation lines are further to the right."""
 INDENT: Final = 4
-"""Columns before the members of a request and of a response."""
+"""Indentation of the members of a request and of a response."""
 _LAYOUT: Final = b"1"
 """Changes whenever the layout does: the seals of older files no longer fit, and they are read as YAML."""
 _SEAL: Final = b"... # seal "
 
 WIDTH: Final = 100
-"""Columns that a container on one line may reach."""
+"""Most columns of a container on one line."""
 
 _WORDS: Final = r"""[\w ./,;!?'"()\[\]{}+*=%&@$<>~^|-]*"""
 _PLAIN: Final = re.compile(rf"[^\W\d_]{_WORDS}(?::(?=\S){_WORDS})*(?<! )")
@@ -52,7 +52,7 @@ _NUMBERS_A_LINE: Final = 8
 
 
 class Attachment(NamedTuple):
-    """A file beside the cassette that stands for a value."""
+    """A value that is a file beside the cassette."""
 
     name: str
     form: str = "file"
@@ -187,7 +187,7 @@ def _is_block(value: object, room: int) -> bool:
 
 
 def _room_after(value: object, room: int) -> int:
-    """Return what is left of *room* columns after *value* as JSON; below 0 as soon as it can't be on one line."""
+    """Return how many of *room* columns are left after *value* as JSON; negative if it does not fit on one line."""
     if is_object(value):
         for key, member in _items(value):
             room = _room_after(member, room - len(key) - 6)
@@ -242,7 +242,7 @@ def _text(text: str, pad: str) -> Iterator[str]:
 
 
 def _is_literal(text: str) -> bool:
-    """Return whether a literal block can hold *text*, and an editor that strips spaces would leave it alone."""
+    """Return whether *text* can be a literal block, and has no spaces that an editor may strip."""
     # YAML takes leading spaces for indentation, and editors remove trailing ones.
     if text[0] in " \t\n" or text[-1] in " \t" or text.endswith("\n\n") or " \n" in text or "\t\n" in text:
         return False

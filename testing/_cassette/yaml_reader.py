@@ -1,4 +1,4 @@
-"""Cassette files read: by their layout where they were not edited, else by a safe YAML parser.
+"""Read cassette files: by their layout if they were not edited, otherwise by a safe YAML parser.
 
 Whoever wrote the file, reading takes memory and time in proportion to its size, makes data and nothing else, and ends
 in values or in one error that names file and line. Pure: bytes and values.
@@ -31,23 +31,23 @@ else:  # a PyYAML that was built without libyaml has no fast loader
 
 _CONFLICT: Final = re.compile(r"^(?:<{7} |={7}$|>{7} )", re.MULTILINE)
 _DEEPEST: Final = 150
-"""Levels of a file; a value of JSON in it has at most 100."""
+"""Most levels of a file; a JSON value in it has at most 100."""
 _LONGEST_NUMBER: Final = 400
-"""Characters; no float has more, and Python takes quadratic time for long integers."""
+"""Most characters of a number: no float has more, and Python takes quadratic time for long integers."""
 _REPEATED: Final = 1_000_000
-"""Characters that aliases may add to a file, beside ten times its size."""
+"""Characters that aliases may add to a file, in addition to ten times its size."""
 
 
 class Document(NamedTuple):
-    """What is in a file."""
+    """The content of a file."""
 
     head: JsonDict
     blocks: list[Block]
     """The interactions of a file that was not edited, as they stand there."""
     items: list[Any]
-    """The interactions of any other, as values."""
+    """The interactions of any other file, as values."""
     ours: bool
-    """Whether this project wrote it, so that bodies are in their stored forms; else it is as vcrpy writes it."""
+    """Whether this project wrote it, so that bodies are in their stored forms; otherwise it is in vcrpy's format."""
     sessions: list[Any]
     """The websocket sessions: as they stand in a file that was not edited, as values of any other."""
     is_sealed: bool
@@ -58,7 +58,7 @@ def read(data: bytes, name: str = "the cassette") -> Document:
     """Return what is in *data*, the content of the file *name*.
 
     Raises:
-        CassetteBroken: it is no version-1 cassette, or not a whole one; the message names file and line.
+        CassetteBroken: it is no version-1 cassette, or is incomplete; the message names file and line.
     """
     seal = yaml_format.seal_of(data)
     if seal is not None:
@@ -66,8 +66,7 @@ def read(data: bytes, name: str = "the cassette") -> Document:
     text = text_of(data, name)
     if not text or text.isspace():
         raise broken(name, None, "the file is empty. Delete it, then record it again")
-    if "<<<<<<< " in text and (match := _CONFLICT.search(text)):
-        line = line_of(text, match.start())
+    if "        line = line_of(text, match.start())
         raise broken(name, line, f"it has the merge conflict marker {match[0].strip()!r}. Resolve it, or record again")
     if text.startswith(yaml_format.SIGNATURE) and not text.rstrip().rpartition("\n")[2].startswith("..."):
         problem = "the file ends too early: its last line should start with '...'. Restore it, or record again"
@@ -103,7 +102,7 @@ _WRONG: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticE
 
 
 def tried(reader: Callable[[Any], T], values: object, name: str, line: Callable[[], int | None]) -> T:
-    """Return what *reader* makes of *values*, which may be anything that a file can hold.
+    """Return the result of *reader* for *values*, which may be any data of a file.
 
     Raises:
         CassetteBroken: it can't; the message names file and line.
@@ -139,6 +138,7 @@ def _by_layout(data: bytes, end: int, name: str) -> Document:
     return Document(head["metadata"], blocks, [], ours=True, sessions=sessions, is_sealed=True)
 
 
+<<<<<<< HEAD
 def _between(data: bytes, mark: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield where each of the pieces that *mark* separates begins and ends."""
     while (stop := data.find(mark, start, end)) >= 0:
@@ -261,11 +261,11 @@ class _Layout:
 
 
 class VcrLoader(_SafeLoader):
-    """Safe YAML, plus the harmless tags that vcrpy has written over the years, plus our own."""
+    """Safe YAML, with the harmless tags of vcrpy and of this project."""
 
 
 class OurLoader(VcrLoader):
-    """The same with the scalars of JSON, which our files hold: no dates, no `yes`, no octal, but `1e5`."""
+    """The same with the scalars of JSON, as in this project's files: no dates, no `yes`, no octal, but `1e5`."""
 
 
 OurLoader.yaml_implicit_resolvers = {}
@@ -330,7 +330,7 @@ def _by_yaml(text: str, name: str) -> Document:
 
 
 def parsed(text: str, name: str, loader: type[VcrLoader]) -> Any:
-    """Return the value that *text*, of the file *name*, holds.
+    """Return the value in *text*, of the file *name*.
 
     Raises:
         CassetteBroken: it holds none; the message names file and line.
@@ -366,7 +366,7 @@ def _json(text: str) -> Any:
 
 
 def _check_size(root: object, size: int) -> None:
-    """Refuse what is too deep, too long or, by its aliases, too much, before any value is made of it."""
+    """Refuse a document that is too deep, too long or, by its aliases, too large, before any value is made."""
     sizes: dict[int, int] = {}
     path: set[int] = set()
 
@@ -414,12 +414,12 @@ def _check_version(data: object, text: str, name: str) -> None:
         kind = "nothing" if data is None else f"a {type(data).__name__}"
         raise broken(name, 1, f"it is not a cassette but {kind}")
     if data.get("interactions") is None:
-        raise broken(name, None, "it has no 'interactions': the file is not a cassette, or not a whole one")
+        raise broken(name, None, "it has no 'interactions': the file is not a cassette, or is incomplete")
     version = data.get("version", "none")
     if version != yaml_format.VERSION:
         problem = (
             f"its version is {version!r:.60}, and only {yaml_format.VERSION} can be read. "
-            "Is the file whole? Else record again"
+            "If the file is incomplete, record again"
         )
         raise broken(name, _line_with(text, "version"), problem)
 

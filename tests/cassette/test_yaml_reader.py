@@ -294,12 +294,12 @@ def test_says_what_is_wrong_and_where() -> None:
         "cut": f"a.yaml:{TEXT.count(chr(10)) - 1}: the file ends too early: its last line should start with '...'. "
         "Restore it, or record again",
         "conflict": "a.yaml:22: it has the merge conflict marker '<<<<<<<'. Resolve it, or record again",
-        "version": "a.yaml:2: its version is 2, and only 1 can be read. Is the file whole? Else record again",
-        "no version": "a.yaml: its version is 'none', and only 1 can be read. Is the file whole? Else record again",
+        "version": "a.yaml:2: its version is 2, and only 1 can be read. If the file is incomplete, record again",
+        "no version": "a.yaml: its version is 'none', and only 1 can be read. If the file is incomplete, record again",
         "tag": "a.yaml:3: the tag 'tag:yaml.org,2002:python/object/apply:os.system' is not read: a cassette is data "
         "only. Remove it, or record again",
         "indent": "a.yaml:6: did not find expected key. Restore the file, or record again",
-        "nothing": "a.yaml: it has no 'interactions': the file is not a cassette, or not a whole one",
+        "nothing": "a.yaml: it has no 'interactions': the file is not a cassette, or is incomplete",
         "no list": "a.yaml:2: 'interactions' is not a list",
         "too old": "a.yaml:1: it is from before version 1 of vcrpy's format. Record it again",
         "text": "a.yaml:1: it is not a cassette but a str",
