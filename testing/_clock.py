@@ -1,7 +1,7 @@
-"""The machine's own clock, also where a test has stopped or moved Python's.
+"""The real clock of the machine, also if a test has stopped or moved Python's clock.
 
-freezegun replaces the functions of the module `time` in every module that has them, so that a second copy of the module
-is needed; time-machine changes them all, but only those that tell the date. Neither changes what the file system says.
+freezegun replaces the functions of the module `time` in every module that has them, so a second copy of the module is
+needed. time-machine changes all copies, but only the functions for the date. Neither changes the times of files.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ def _second_copy_of_time() -> Any:
 
 
 monotonic: Final[Callable[[], float]] = _second_copy_of_time().monotonic
-"""`time.monotonic`, which goes on when a test has stopped the clock."""
+"""`time.monotonic`, which also runs when a test has stopped the clock."""
 
 
 def now() -> datetime:
-    """Return the date and time at which a file would be written now; Python's where none can be written."""
+    """Return the time that a file would get now; Python's time if no file can be written."""
     with suppress(OSError), tempfile.TemporaryFile() as file:
         return datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
     return datetime.now(UTC)

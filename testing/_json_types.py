@@ -1,4 +1,4 @@
-"""JSON values: distinguished for the type checkers, copied, and decoded where maxim-py put them on the wire as text."""
+"""JSON values: type guards, copies, and decoding of values that maxim-py sends as text."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ def is_list(value: object) -> TypeGuard[list[Any]]:
 
 
 def mapping(value: object) -> JsonDict:
-    """Return *value* if it is an object, else an empty one."""
+    """Return *value* if it is an object, otherwise an empty one."""
     return value if is_object(value) else {}
 
 
 def sequence(value: object) -> list[Any]:
-    """Return *value* if it is a list, else an empty one."""
+    """Return *value* if it is a list, otherwise an empty one."""
     return value if is_list(value) else []
 
 
 def refuse_constant(name: str) -> NoReturn:
-    """Raise `ValueError`: for `json.loads`, which else reads what is no JSON, such as `NaN`."""
+    """Raise `ValueError`; for `json.loads`, which otherwise accepts `NaN` and similar."""
     raise ValueError(f"JSON has no {name}")
 
 
 def plain(value: T) -> T:
-    """Copy a JSON value, so that a reader who changes it does not change the view."""
+    """Return a copy of a JSON value, so that changing it does not change the view."""
     if is_object(value):
         return cast("T", {key: plain(item) for key, item in value.items()})
     return cast("T", [plain(item) for item in value]) if is_list(value) else value
 
 
 def decoded(value: object) -> Any:
-    """Undo maxim-py's "a string as it is, anything else as JSON text"; what is no JSON stays as it is."""
+    """Decode a text if it is JSON, as maxim-py sends values that are no strings; otherwise return it unchanged."""
     if not isinstance(value, str):
         return plain(value)
     with contextlib.suppress(ValueError, RecursionError):
@@ -58,5 +58,5 @@ def decoded_values(value: object) -> JsonDict:
 
 
 def filled(entries: dict[str, Any]) -> JsonDict:
-    """Leave out what is empty; zero and false are not."""
+    """Return the members that are not empty; zero and false are not empty."""
     return {key: value for key, value in entries.items() if value not in (None, "", [], {}, ())}

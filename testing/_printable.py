@@ -1,6 +1,6 @@
-"""Text for a terminal: nothing in it moves the cursor, hides or reorders what stands there, and no key is in it.
+"""Make text safe for a terminal: without characters that move the cursor, hide or reorder text, and without keys.
 
-What a stranger's cassette holds, or a client of the server sends, is shown and never obeyed.
+A cassette, or a request to the server, may have such characters in it: they are shown, and have no effect.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import re
 
 REDACTED: Final = "REDACTED"
-"""What stands where a secret was."""
+"""The replacement of a secret."""
 
 _OBEYED: Final = (
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, but for tabs and line ends
@@ -24,7 +24,7 @@ _OBEYED: Final = (
 
 
 def printable(text: str) -> str:
-    """Return *text* with JSON's escapes in place of the characters that a terminal would obey; JSON stays JSON."""
+    """Return *text* with JSON escapes in place of control characters; JSON stays JSON."""
     return compiled(_OBEYED).sub(_escaped, text)
 
 
@@ -34,5 +34,5 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def shown(text: str) -> str:
-    """Return *text* as it may be shown: printable, and without keys and tokens."""
+    """Return *text* printable, and without keys and tokens."""
     return printable(token_forms.replaced(text, REDACTED))

@@ -1,1 +1,1 @@
-"""What Maxim received: commits folded into typed views, checked and rendered."""
+"""Read, check and render what Maxim received."""

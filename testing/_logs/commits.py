@@ -1,4 +1,4 @@
-"""What a logger commits, as the backend reads it: one action on one entity, its data as JSON."""
+"""The commits of a logger, as the backend reads them: one action on one entity, with data as JSON."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _WIRE_LINE = re.compile(r"(?P<entity>\w+)\{id=(?P<id>[^,]*),action=(?P<action>[^
 class Commit:
     """One action on one entity, such as `trace abc: update`.
 
-    *batch* counts the posts in which commits came in: only within one batch is their order the order of the calls.
-    *lost* says which keys of the data could not be serialised, and why; *content* is the file that was uploaded for it.
+    *batch* is the number of the post: only within one post are commits in the order of the calls.
+    *lost* has the keys of the data that could not be serialized, with the reasons; *content* is the uploaded file.
     """
 
     __slots__ = ("_data", "action", "batch", "content", "entity", "id", "index", "lost", "text")
@@ -47,7 +47,7 @@ class Commit:
 
     @classmethod
     def parse(cls, line: str, *, index: int = 0, batch: int = 0) -> Commit:
-        """Read one line of what maxim-py posts; `ValueError` where it is not one."""
+        """Read one line of a post of maxim-py; raise `ValueError` if it is none."""
         match = _WIRE_LINE.fullmatch(line)
         problem = ValueError(f"not a line of a Maxim log: {line[:120]!r}")
         if match is None:
@@ -61,7 +61,7 @@ class Commit:
 
     @property
     def data(self) -> JsonDict:
-        """The data, read from its JSON text; empty where there is none."""
+        """The data, read from the JSON text; empty if there are none."""
         if self._data is None:
             decoded = json.loads(self.text)
             self._data = decoded if isinstance(decoded, dict) else {}
@@ -69,7 +69,7 @@ class Commit:
 
     @property
     def line(self) -> str:
-        """The line that goes over the wire."""
+        """The line on the wire."""
         return f"{self.entity}{{id={self.id},action={self.action},data={self.text}}}"
 
     def __repr__(self) -> str:
@@ -83,7 +83,7 @@ class Commit:
 
 
 class Dropped(NamedTuple):
-    """A commit that never reaches the backend, and why."""
+    """A commit that would never reach the backend, and the reason."""
 
     commit: Commit
     reason: str

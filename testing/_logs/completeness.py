@@ -1,4 +1,4 @@
-"""What is wrong with what was received: not ended, ended twice, never begun, lost on the way."""
+"""Problems of received entities: not ended, ended twice, never begun, or lost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _MUST_END: Final = frozenset({"trace", "span", "generation", "tool_call", "retrieval"})
 _ENDS_ONCE: Final = frozenset({"trace", "span", "generation", "tool_call"})
-"""Not retrievals: maxim-py itself ends one with its input and again with its output."""
+"""Without retrievals: maxim-py itself ends one with its input, and again with its output."""
 
 _ANSWER_KEYS: Final = {
     "trace": {"input", "output"},
@@ -29,7 +29,7 @@ _VALID_ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
 
 
 class Problem(NamedTuple):
-    """What is wrong with one entity, and the commit that did it."""
+    """A problem of one entity, and the commit that caused it."""
 
     kind: str
     id: str
@@ -41,7 +41,7 @@ class Problem(NamedTuple):
 
     @property
     def reason(self) -> str:
-        """What is wrong, with the commit."""
+        """The problem, with the commit."""
         commit = self.commit
         return (
             f"{self.what} (commit {commit.index}: {commit.entity} {commit.id} {commit.action})" if commit else self.what
@@ -49,9 +49,9 @@ class Problem(NamedTuple):
 
 
 def problems(tree: Tree, *, strict: bool = False) -> list[Problem]:
-    """Return what is wrong, in the order of the tree, then what was dropped.
+    """Return the problems, in the order of the tree, and then the dropped commits.
 
-    Sessions, and function calls that the application has not answered yet, may stay open unless *strict*.
+    Sessions, and function calls that the application has not answered yet, may be open, except with *strict*.
     """
     may_stay_open = frozenset[str]() if strict else _unanswered(tree)
     return [
@@ -102,7 +102,7 @@ def _end(node: Node, may_stay_open: frozenset[str], *, strict: bool) -> Iterator
 
 
 def _reason_for_no_end(node: Node) -> str:
-    """Return why *node* has no end: a trace that the wrapper did not begin as its own has no name and no input."""
+    """Return why *node* has no end: if a trace has no name and no input, the caller has named it, and has to end it."""
     is_the_callers = node.kind == "trace" and not node.data.keys() & {"name", "input"}
     if is_the_callers and any(child.data.get("provider") == "google" for child in node.children):
         return (
@@ -131,7 +131,7 @@ def _later(commit: Commit, end: Commit) -> bool:
 
 
 def _unanswered(tree: Tree) -> frozenset[str]:
-    """Return the ids of function calls whose results no later request of the same conversation sent to the model."""
+    """Return the ids of function calls whose results were not sent in a later request of the same conversation."""
     begun = sorted((node for node in tree.walk() if node.births), key=lambda node: node.births[0].index)
     session_of_open: dict[str, Node | None] = {}
     for node in begun:

@@ -1,8 +1,10 @@
-"""The one place that leans on maxim-py's inner workings; `tests/fake_logger/test_maxim.py` fails when they move.
+"""The only module of the kit that uses private names of maxim-py.
 
-maxim-py offers no way to look at what a logger would send, so three things are taken from inside it: how a log line is
-encoded (`CustomEncoder`), what a writer and a logger hold (their constructors start threads and make folders, so the
-in-memory ones set the same attributes by themselves), and the singleton behind `maxim.Maxim`.
+`tests/fake_logger/test_maxim.py` fails when they change.
+
+maxim-py has no public way to see what a logger would send, so three private parts of it are used: the encoding of a log
+line (`CustomEncoder`), the attributes of a writer and a logger (their constructors start threads and make folders, so
+the ones in memory set the same attributes), and the singleton behind `maxim.Maxim`.
 """
 
 # pyright: reportMissingTypeStubs=false
@@ -64,7 +66,7 @@ _VALID_ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
 
 
 def encoded(data: JsonDict | None) -> tuple[str, dict[str, str]]:
-    """Return *data* as the JSON text that maxim-py would send, and why each key that can't be sent was left out.
+    """Return *data* as the JSON text that maxim-py would send, and the reason for each key that can't be sent.
 
     The same result as `CommitLog.serialize`, which removes the keys from the log itself.
     """
@@ -83,23 +85,23 @@ def encoded(data: JsonDict | None) -> tuple[str, dict[str, str]]:
 
 
 def guessed_mime_type(content: bytes) -> str | None:
-    """Return the MIME type by the first bytes, as maxim-py guesses it before an upload."""
+    """Return the MIME type by the first bytes, as maxim-py does before an upload."""
     guess: Callable[[bytes], str | None] = cast("Any", filetype).guess_mime
     return guess(content)
 
 
 @contextmanager
 def maxim_hands_out(logger_for: Callable[[Maxim], Logger]) -> Generator[None]:
-    """Let every `maxim.Maxim`, made before or inside, hand out that logger, and let one more be made inside.
+    """Let each `maxim.Maxim`, made before or in the block, return that logger; in the block, one more can be made.
 
-    A `Maxim` made inside needs no key, waits for nothing when it is cleaned up, and is forgotten afterwards.
+    A `Maxim` made in the block needs no key, does not wait when it is cleaned up, and is forgotten afterwards.
     """
 
     def logger(maxim: Maxim, _config: object = None) -> Logger:
         return logger_for(maxim)
 
     def cleanup(_maxim: Maxim) -> None:
-        """Do nothing, where the real one first sleeps for two seconds."""
+        """Do nothing; the real one sleeps for two seconds."""
 
     before = vars(Maxim).get("_instance")
     key = {"MAXIM_API_KEY": os.environ.get("MAXIM_API_KEY", "no key needed")}
@@ -125,12 +127,12 @@ def _forget_maxim(successor: Maxim | None) -> None:
 
 
 def real_logger(id: str, base_url: str, key: str, *, raise_exceptions: bool) -> Logger:
-    """Return a real logger; it flushes on request, or when it has many logs."""
+    """Return a real logger, which flushes on request, or when it has many logs."""
     return Logger({"id": id}, key, base_url, raise_exceptions=raise_exceptions)
 
 
 class _Overlaid:
-    """A module, some of its functions replaced: only maxim-py sees the replacements."""
+    """A module with some functions replaced; only maxim-py sees the replacements."""
 
     def __init__(self, module: ModuleType, **replaced: object) -> None:
         self._module = module
@@ -142,9 +144,9 @@ class _Overlaid:
 
 @contextmanager
 def without_waiting(waits: list[float]) -> Generator[None]:
-    """Let maxim-py's client try again at once, and note in *waits* the seconds that it would have waited.
+    """Let maxim-py's client retry at once, and add the seconds that it would have waited to *waits*.
 
-    Nor does it read the machine's certificates, which takes longer than all else and serves nothing that is mocked.
+    It also does not read the machine's certificates, which takes long and is not needed for a mock.
     """
     unverified = {"Client": partial(httpx.Client, verify=False), "put": partial(httpx.put, verify=False)}
     with (
@@ -155,7 +157,7 @@ def without_waiting(waits: list[float]) -> Generator[None]:
 
 
 def _try_to_send(delivery: Delivery) -> bool:
-    """Wait until all is sent, or an attempt fails; return whether all is."""
+    """Wait until all logs are sent, or an attempt fails; return whether all are sent."""
     tried = delivery.retried
     while not (is_sent := delivery.flush(0.05)):
         if delivery.retried > tried or delivery.is_abandoned:
@@ -164,20 +166,20 @@ def _try_to_send(delivery: Delivery) -> bool:
 
 
 class _Committed:
-    """What a writer was given, as a sink of it."""
+    """A sink that keeps the logs of a writer."""
 
     def __init__(self) -> None:
         self.logs: list[tuple[str, str, str]] = []
 
     def commit(self, log: CommitLog) -> None:
-        """Take note of one log that maxim-py sends; it commits an attachment once more, when it is uploaded."""
+        """Keep one log. maxim-py commits an attachment a second time, when it is uploaded."""
         if _VALID_ID.fullmatch(log.entity_id) and log.action != "add-attachment":
             action = "add-attachment" if log.action == "upload-attachment" else log.action
             self.logs.append((log.entity.value, log.entity_id, action))
 
 
 class RealWriters:
-    """The real log writers made inside the context for one base URL; none flushes by the clock."""
+    """The real log writers made in a block for one base URL; none flushes periodically."""
 
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url
@@ -189,7 +191,7 @@ class RealWriters:
 
     @contextmanager
     def watched(self) -> Generator[None]:
-        """Take note of every writer that is made, and clean up after them."""
+        """Register all writers that are made in the block, and clean them up at its end."""
         begin = LogWriter.__init__
 
         def begin_and_note(writer: LogWriter, config: Any) -> None:
@@ -212,7 +214,7 @@ class RealWriters:
                 self._close()
 
     def flush(self) -> None:
-        """Have each send all that it has, and wait until its workers have nothing left to do, or could not do it."""
+        """Let each writer send its logs, and wait until its workers are done, or have failed."""
         for writer in self._writers:
             self._wait_for_threads(writer)
             if (delivery := delivery_from(writer)) is not None:
@@ -221,7 +223,7 @@ class RealWriters:
                 writer.flush(is_sync=True)
 
     def end_process(self, *, killed: bool) -> None:
-        """Keep what a process keeps at its end, and send nothing more."""
+        """Do the same as at the end of a process: keep logs on disk, and send nothing more."""
         for delivery in filter(None, map(delivery_from, self._writers)):
             if not killed and not _try_to_send(delivery):
                 delivery.close(0)
@@ -229,12 +231,12 @@ class RealWriters:
 
     @property
     def committed(self) -> list[tuple[str, str, str]]:
-        """Entity, id and action of each log that they were given."""
+        """Entity, id and action of each log that was committed to them."""
         return [log for committed in self._committed for log in committed.logs]
 
     @property
     def spills(self) -> list[Path]:
-        """The files that keep what could not be sent, given up ones included."""
+        """The files of logs that could not be sent, including those that are not retried."""
         folders = [Path(writer.logs_dir) for writer in self._writers]
         files = [file for folder in folders for kind in ("*.log", "*.failed") for file in folder.glob(kind)]
         return sorted([*files, *self._spool.rglob("*.log")])
@@ -244,7 +246,7 @@ class RealWriters:
         self._over.wait()
 
     def _wait_for_threads(self, writer: Any) -> None:
-        """Wait until the first flush of the clock, and what it and others handed to the workers, is done."""
+        """Wait for the first periodic flush, and for the jobs of the workers."""
         clock: threading.Thread = writer._LogWriter__flush_thread
         # The clock's first flush comes at once, and would send in the middle of the test.
         while clock.is_alive() and clock not in self._asleep:

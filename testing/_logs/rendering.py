@@ -1,4 +1,4 @@
-"""What was received, for people: a tree of text, coloured on a terminal."""
+"""Render what was received as a readable tree, in color on a terminal."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ _MESSAGES_SHOWN: Final = 6
 _ENTITIES_SHOWN: Final = 50
 
 Piece = tuple[str, str]
-"""Some text, and how it is to look."""
+"""A text, and its style."""
 
 Line = list[Piece]
 
 Marks = Mapping[tuple[str, str], Sequence[str]]
-"""What is wrong with an entity, by its kind and id."""
+"""The problems of an entity, by its kind and id."""
 
 
 class _Branch(NamedTuple):
-    """An entity: its first line, the lines about it, the entities in it."""
+    """An entity: its first line, further lines, and the entities in it."""
 
     head: Line
     notes: list[Line]
@@ -56,7 +56,7 @@ def render(
 ) -> str:
     """Return the tree as text.
 
-    By default *color* and *width* (in columns) are what standard output can show. *marks* names offenders.
+    By default *color* and *width* (in columns) are those of standard output. *marks* has the problems to show.
     """
     terminal = sys.stdout.isatty()
     columns = width or (shutil.get_terminal_size().columns if terminal else _PLAIN_COLUMNS)
@@ -107,7 +107,7 @@ def _drawn(branch: _Branch, prefix: str, joint: str, stem: str, columns: int) ->
 
 
 def _flowing(pieces: Line, first: Line, further: Line, columns: int) -> Iterator[Line]:
-    """Yield *pieces* behind *first*, and those for which a line has no room behind *further* on lines of their own."""
+    """Yield lines of *pieces*: the first line begins with *first*, and all others with *further*."""
     line, room = list(first), columns - _width(first)
     started = False
     for text, style in pieces:
@@ -122,7 +122,7 @@ def _flowing(pieces: Line, first: Line, further: Line, columns: int) -> Iterator
 
 
 def _branches(nodes: Sequence[Node], marks: Marks, blamed: Set[Node]) -> list[_Branch]:
-    """Return a branch for each of a few entities; of many, for the first and for those that lead to an offender."""
+    """Return a branch for each entity; if there are many, only for the first ones and for those with problems."""
     few = nodes if len(nodes) <= _ENTITIES_SHOWN + 1 else nodes[:_ENTITIES_SHOWN]
     shown = [*few, *(node for node in nodes[len(few) :] if node in blamed)]
     branches = [_branch(node, marks, blamed) for node in shown]
@@ -193,7 +193,7 @@ def _notes(view: View) -> Iterator[Note]:
 
 
 def _several(label: str, texts: Iterator[str]) -> Iterator[Note]:
-    """Label the first of several lines only."""
+    """Label only the first of several lines."""
     return ((label if index == 0 else "", text, "") for index, text in enumerate(texts))
 
 
@@ -224,7 +224,7 @@ def _answers(generation: Generation) -> Iterator[tuple[str, str]]:
 
 
 def _message_text(message: JsonDict) -> str:
-    """Return the text of a message, of a part that is not text its type, and the calls."""
+    """Return the text of a message, with the type of each part that is not text, and the calls."""
     content = message.get("content") or ""
     if is_list(content):
         parts = map(mapping, content)
@@ -264,7 +264,7 @@ def _width(line: Line) -> int:
 
 
 def _cells(text: str) -> int:
-    """Return the columns that *text* takes on a terminal: two for an East Asian character, none for a mark."""
+    """Return the width of *text* on a terminal: two columns for an East Asian character, none for a combining mark."""
     if text.isascii():
         return len(text)
     # Imported late: it takes longer than the rest, and most logs are ASCII.
@@ -274,7 +274,7 @@ def _cells(text: str) -> int:
 
 
 def _cut(line: Line, columns: int) -> Line:
-    """Shorten the end of a line that is too long, and show how many characters are left out."""
+    """Cut a line that is too long, and show the number of missing characters."""
     if _width(line) <= columns:
         return line
     room = columns - len(f"… +{sum(len(text) for text, _ in line):,}")
@@ -292,7 +292,7 @@ def _cut(line: Line, columns: int) -> Line:
 
 
 def _beginning(text: str, columns: int) -> str:
-    """Return as much of *text* as *columns* hold."""
+    """Return the beginning of *text* that fits into *columns*."""
     text = text[: max(4 * columns, 0)]  # more than fit, and enough for marks without a width
     return text[: bisect_right(range(len(text)), columns, key=lambda end: _cells(text[: end + 1]))]
 

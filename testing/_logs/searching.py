@@ -1,4 +1,4 @@
-"""Where a text occurs in what Maxim received."""
+"""Search for texts in what Maxim received."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def occurrences(commits: Iterable[Commit], texts: Sequence[str]) -> Iterator[str]:
-    """Return where one of *texts* occurs, such as `generation 65de0186: messages[0].content contains 'secret'`."""
+    """Return the occurrences of *texts*, such as `generation 65de0186: messages[0].content contains 'secret'`."""
     for commit in commits:
         entity = f"{commit.entity} {commit.id}"
         for text in texts:
@@ -26,7 +26,7 @@ def occurrences(commits: Iterable[Commit], texts: Sequence[str]) -> Iterator[str
 
 
 def _texts(value: object, where: str) -> Iterator[tuple[str, str]]:
-    """Return every text in *value*, with where it stands; of one that is JSON, those in it as well."""
+    """Return all texts in *value*, with their paths; if a text is JSON, also the texts in it."""
     if isinstance(value, str):
         yield where, value
         if value[:1] in ("{", "[", '"') and (inner := _json(value)) is not None:

@@ -1,4 +1,4 @@
-"""What was received as plain data: whole, for other programs, and without clocks and chance, for comparison."""
+"""Convert what was received to plain data: complete for other programs, or without times and random ids to compare."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def export(tree: Tree, *, clocks: bool = True) -> JsonDict:
-    """Return everything received: `sessions`, `traces`, `orphans` and `dropped`, each where there are any."""
+    """Return everything received: `sessions`, `traces`, `orphans` and `dropped`, without empty lists."""
     groups: JsonDict = {"sessions": [], "traces": [], "orphans": []}
     for root in tree.roots:
         group = f"{root.kind}s" if root.births else "orphans"
@@ -27,7 +27,7 @@ def export(tree: Tree, *, clocks: bool = True) -> JsonDict:
 
 
 def snapshot(tree: Tree) -> JsonDict:
-    """Return everything received with stable ids and without clock values: equal for equal runs."""
+    """Return everything received with stable ids and without times: equal for equal runs."""
     exported = export(tree, clocks=False)
     return _StableIds(exported).applied(exported)
 
@@ -40,7 +40,7 @@ _CLOCK: Final = re.compile(r"(^|_)(ms|s|seconds|duration|latency|elapsed|times?|
 class _StableIds:
     """The stable names of ids: `trace-1` is the first trace.
 
-    An id is also renamed where it recurs inside a text, if it looks generated: eight characters or more, with a digit.
+    An id is also replaced inside texts if it looks generated: eight characters or more, with a digit.
     """
 
     def __init__(self, exported: JsonDict) -> None:

@@ -1,4 +1,4 @@
-"""Commits folded into a tree of entities, as the backend would read them, in whatever order they came in."""
+"""Build a tree of entities from commits, in any order, as the backend does."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ BIRTHS: Final = {
 """The actions that begin a child, and the kind of child."""
 
 RECORDS: Final = frozenset({"add-attachment", "add-error", "add-event", "add-feedback", "evaluate"})
-"""The actions that note something on an entity and leave its own values alone."""
+"""The actions that add a record to an entity without changing its values."""
 
 _MERGED: Final = frozenset({"metadata", "metrics", "tags"})
 
 
 class Node:
-    """One entity: the commits that began it, those that came on top, its place in the tree."""
+    """One entity: the commits that began it, all later commits, and its place in the tree."""
 
     __slots__ = ("_data", "births", "children", "id", "kind", "later", "parent")
 
@@ -42,14 +42,14 @@ class Node:
 
     @property
     def data(self) -> JsonDict:
-        """Its values by their wire names, folded from all commits about it."""
+        """Its values by their wire names, merged from all commits about it."""
         if self._data is None:
             self._data = self._folded()
         return self._data
 
     @property
     def commits(self) -> list[Commit]:
-        """Every commit that concerns it, in order of arrival."""
+        """All commits about it, in order of arrival."""
         return sorted(self.births + self.later, key=lambda commit: commit.index)
 
     @property
@@ -58,24 +58,24 @@ class Node:
         return [commit for commit in self.later if commit.action == "end"]
 
     def records(self, action: str) -> list[Commit]:
-        """Return the commits that noted something on it, by their times."""
+        """Return the commits that added records to it, by their times."""
         return sorted((commit for commit in self.later if commit.action == action), key=_by_time)
 
     def walk(self) -> Iterator[Node]:
-        """Yield it and all below it, depth first."""
+        """Yield it and all entities in it, depth first."""
         yield self
         for child in self.children:
             yield from child.walk()
 
     def upwards(self) -> Iterator[Node]:
-        """Yield it and all that it is in, up to the root."""
+        """Yield it and all entities around it, up to the root."""
         node: Node | None = self
         while node is not None:
             yield node
             node = node.parent
 
     def inside(self, other: Node) -> bool:
-        """Return whether it is *other*, or somewhere below it."""
+        """Return whether it is *other*, or is in it, at any depth."""
         return any(node is other for node in self.upwards())
 
     def _folded(self) -> JsonDict:
@@ -90,7 +90,7 @@ class Node:
 
 
 class Tree:
-    """All that was received, as entities."""
+    """Everything that was received, as entities."""
 
     def __init__(self, commits: Iterable[Commit], dropped: Iterable[Dropped] = ()) -> None:
         self.commits = tuple(commits)
@@ -130,7 +130,7 @@ class Tree:
             parent.children.append(node)
 
     def _parent(self, node: Node) -> Node | None:
-        """Return the parent of an entity: the span or session that it names, else where it was added."""
+        """Return the parent of an entity: the span or session that it names, or the entity to which it was added."""
         if not node.births:
             return None
         birth = node.births[-1]
@@ -146,12 +146,12 @@ def child_id(birth: Commit) -> str:
 
 
 def birth_data(birth: Commit) -> JsonDict:
-    """Return what a commit says about the entity that it begins."""
+    """Return the data of the entity that a commit begins."""
     return {key: value for key, value in birth.data.items() if key not in ("id", "sessionId", "spanId")}
 
 
 def instant(value: Any) -> datetime | None:
-    """Read a time off the wire; one without a zone is taken for UTC."""
+    """Return a time on the wire as a `datetime`; a time without a zone is UTC."""
     try:
         time = datetime.fromisoformat(value)
     except (TypeError, ValueError):

@@ -1,8 +1,8 @@
-"""The trace report: every test's traces in one HTML file that needs no network.
+"""The trace report: the traces of all tests in one HTML file that needs no network.
 
     write("traces.html", [TestTraces("tests/test_chat.py::test_hi", "passed", 0.2, traces_of(logger))])
 
-A path that ends in `.json` gets the data instead, which `read` (and `maxim-gemini report`) takes.
+For a path that ends in `.json`, the data are written, for `read` and `maxim-gemini report`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a logger received, as the report shows it: every trace with its problems, errors and times in seconds."""
+"""Collect the traces of a logger for the report, with problems, errors, and times in seconds."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 _TIMES: Final = ("started_at", "ended_at")
 _SHOWN: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _LARGEST: Final = 256 * 1024
-"""Bytes of a picture that is shown in the page; of larger ones it says what they are."""
+"""Size in bytes up to which a picture is shown in the page; larger ones are only described."""
 
 
 def traces_of(received: Received) -> list[JsonDict]:
     """Return every trace in *received* (a `FakeLogger`, for example) as JSON-able data for `TestTraces`.
 
-    What was logged outside any trace comes last, as a trace that is named so.
+    Entities outside of any trace come last, in a trace with the name `Outside any trace`.
     """
     problems = received.problems()
     pictures = {
@@ -70,7 +70,7 @@ def _trace(trace: Trace, problems: list[Problem], pictures: Mapping[str, str]) -
 
 
 def _prepared(node: JsonDict, pictures: Mapping[str, str]) -> JsonDict:
-    """Add what the page shows of *node* and all below it."""
+    """Add the fields that the page shows to *node* and all entities in it."""
     result = node.get("result")
     if is_object(result):
         choices = sequence(result.get("choices"))
@@ -91,7 +91,7 @@ def _prepared(node: JsonDict, pictures: Mapping[str, str]) -> JsonDict:
 
 
 def _chunks(node: JsonDict) -> JsonDict:
-    """Return what is known of a stream's chunks, in seconds after the request."""
+    """Return the arrival times of a stream's chunks, in seconds after the request."""
     metrics = node.get("metrics", {})
     first = metrics.get("time_to_first_chunk_ms")
     times = [at / 1000 for at in node.get("metadata", {}).get("chunk_times_ms", ())] or None

@@ -1,4 +1,4 @@
-"""What a report is made of: plain data, so that it crosses processes (pytest-xdist) and files unharmed."""
+"""The data of a report: plain data, which can be passed between processes (pytest-xdist) and saved in files."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _DEEPEST: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class TestTraces:
-    """One test and the traces that it logged."""
+    """One test, with its traces."""
 
     __test__ = False
 
     nodeid: str
     outcome: str
-    """As pytest says: `passed`, `failed`, `skipped`, `error`."""
+    """The outcome, in pytest's words: `passed`, `failed`, `skipped`, `error`."""
     duration: float
-    """Seconds."""
+    """The duration in seconds."""
     traces: list[JsonDict] = field(default_factory=list[JsonDict])
-    """What `traces_of` gives: JSON-able, with clock values in seconds since the epoch."""
+    """The result of `traces_of`: data for JSON, with times in seconds since the epoch."""
     message: str = ""
-    """Why it failed, as text."""
+    """The failure, as text."""
 
     def __post_init__(self) -> None:
         # What one test logged must not cost the report of all.
@@ -51,16 +51,17 @@ class TestTraces:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> TestTraces:
-        """Build one from what `to_json` gave; keys that are not known are left out."""
+        """Build one from the result of `to_json`; unknown keys are ignored."""
         known = {item.name for item in fields(cls)}
         return cls(**{key: value for key, value in data.items() if key in known})
 
 
 def writable(value: Any, *, inside: tuple[int, ...] = ()) -> Any:
-    """Return *value* as JSON that any reader takes, and that UTF-8 can write.
+    """Return *value* as strict JSON data that can be encoded as UTF-8.
 
-    Lone surrogates become escapes; numbers that JSON lacks, and what is no JSON, become text. A text is cut after a
-    million characters; what nests deeper than a hundred levels, or holds itself, is left out with a note.
+    Lone surrogates become escapes. Numbers that JSON does not have, and other objects, become text. A text is cut after
+    a million characters. Data that are nested deeper than a hundred levels, or contain themselves, are replaced by a
+    note.
     """
     if id(value) in inside or len(inside) > _DEEPEST:
         return "[holds itself]" if id(value) in inside else "[nested too deep]"

@@ -1,4 +1,4 @@
-"""What the list beside the traces shows: one line for each test and trace, and the totals above it.  (pure)"""
+"""The list beside the traces: one line for each test and trace, and the totals. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ._data import TestTraces
 
 _SHOWN: Final = 120
-"""Characters of a trace's input in the list."""
+"""Characters of a trace's input that the list shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class TraceRow:
     duration: float | None
     errors: int
     failed: bool
-    """The test failed."""
+    """Whether the test failed."""
     incomplete: bool
     generations: int
     tokens: int
@@ -71,7 +71,7 @@ class Totals:
 
     @classmethod
     def of(cls, tests: Sequence[TestRow]) -> Totals:
-        """Count what *tests* hold."""
+        """Return the totals of *tests*."""
         traces = [trace for test in tests for trace in test.traces]
         return cls(
             tests=len(tests),
@@ -85,12 +85,12 @@ class Totals:
 
 
 def summary(tests: Iterable[TestTraces]) -> Totals:
-    """Count what *tests* hold."""
+    """Return the totals of *tests*."""
     return Totals.of(rows(tests))
 
 
 def rows(tests: Iterable[TestTraces]) -> list[TestRow]:
-    """Return the list's lines; a test that ran more than once has a link of its own each time."""
+    """Return the lines of the list; each run of a test has its own link."""
     seen: Counter[str] = Counter()
     return [_test(index, test, seen) for index, test in enumerate(tests)]
 
@@ -151,7 +151,7 @@ def _tokens(generation: JsonDict) -> int:
 
 
 def seconds(value: float | None) -> str:
-    """Return a duration for people to read: `4.2 ms`, `120 ms`, `1.25 s`, `2 min 5 s`."""
+    """Return a duration in a readable unit: `4.2 ms`, `120 ms`, `1.25 s`, `2 min 5 s`."""
     if value is None:
         return ""
     if value < 0.00995:

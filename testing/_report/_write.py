@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 ENDINGS: Final = (".html", ".htm", ".json")
-"""How a report's name may end."""
+"""The endings of a report's name."""
 
 
 def html(tests: Iterable[TestTraces], *, created: datetime | None = None) -> str:
@@ -41,7 +41,7 @@ def html(tests: Iterable[TestTraces], *, created: datetime | None = None) -> str
 
 
 def check_name(path: str | os.PathLike[str]) -> Path:
-    """Return *path*; raise `ValueError` where no report can have that name."""
+    """Return *path*; raise `ValueError` if it can't be the name of a report."""
     target = Path(path)
     if target.suffix.lower() not in ENDINGS:
         raise ValueError(f"a report's name must end in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}, got {str(path)!r}")
@@ -51,7 +51,7 @@ def check_name(path: str | os.PathLike[str]) -> Path:
 
 
 def write(path: str | os.PathLike[str], tests: Iterable[TestTraces]) -> None:
-    """Write the report of *tests* to *path*: the data where it ends in `.json`, a page in `.html`. Folders are made.
+    """Write the report of *tests* to *path*: data for `.json`, a page for `.html`. Missing folders are made.
 
     Raises:
         TestKitError: it can't be written there.
