@@ -201,6 +201,7 @@ class _Run:
             return
         self._is_over = True
         log, trace_id = self._log, self.labels.trace_id
+        # ADK does not call the plugin at the end of agents that were cancelled.
         for agent in list(self._agents.values()):
             if agent.holder.kind == "span" and agent.holder != self.holder:
                 log.attempt("end the agent", self._end_agent, agent, outcome)

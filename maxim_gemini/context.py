@@ -439,6 +439,7 @@ class TraceHandle(_Handle):
         return Work(log, Labels(self.id, self.session_id, span_id=labels.span_id))
 
     def _returned(self, value: object) -> None:
+        # Other objects, such as responses, have no readable form.
         if self._output is None and isinstance(value, (str, int, float, dict, list, tuple)):
             self._output = cast("object", value)
 

@@ -147,6 +147,7 @@ class _Method(NamedTuple):
 
         def call(target: Any, *args: Any, **named: Any) -> Any:
             tracing = _tracing
+            # For unusual arguments the SDK raises its own error, with its own message.
             if tracing is None or type(target) is not self.owner or not self._is_usual(args, named):
                 return original(target, *args, **named)
             wrapper = tracing.log.attempt("wrap the client", self._wrapped, tracing, original, target, args, named)

@@ -72,6 +72,7 @@ class MaximGeminiAsyncLive(Wrapper, AsyncLive, sdk_class=AsyncLive):
         labels = Labels(trace_id, session_id, generation_name)
         begun = self._log.attempt("begin the live session", self._begin, request, labels, audio_seconds)
         connection, live, request = begun or (None, Unrecorded(self._wrapped, self._replaced), request)
+        # Outside of the SDK's own block, so that an error of connecting is recorded, too.
         with connection or nullcontext():
             async with live.connect(**request) as session:
                 if connection is not None and (socket := sdk.websocket_of(session)) is not None:

@@ -56,6 +56,7 @@ class Background:
         thread = self._thread
         if thread is None or thread is threading.current_thread() or self._process != os.getpid():
             return True
+        # A job behind all others, because a queue can't be joined with a timeout.
         is_done = threading.Event()
         self.do(is_done.set)
         return is_done.wait(timeout)
@@ -78,6 +79,7 @@ class Background:
             try:
                 job = self._jobs.get(timeout=IDLE)
             except Empty:
+                # Under the lock, because a job may have been added since: its thread must not end.
                 with self._lock:
                     if self._jobs.empty():
                         self._thread = None

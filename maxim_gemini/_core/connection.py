@@ -57,6 +57,7 @@ class Reader(Protocol):
 def _was_left(error: Any) -> bool:
     """Return whether the application closed the connection; websockets sends 1011 if its block raised."""
     sent = error.sent
+    # A close that was received first was answered automatically: the server closed.
     if sent is None or error.rcvd_then_sent:
         return False
     return sent.code in NORMAL or (sent.code == _LEFT_BY_EXCEPTION and not sent.reason)
@@ -122,6 +123,7 @@ class ConnectionLog:
             self._log.warn("backlog", "Frames of a connection are not logged, because the logger is too slow")
             return
         self._waiting += len(content)
+        # With its time, because it is read later.
         frame = Frame(is_sent, content, Start())
         self._later("read a frame", lambda: self._take(frame))
 
@@ -131,6 +133,7 @@ class ConnectionLog:
 
     def _note_close(self, error: Any) -> None:
         close = error.rcvd or error.sent
+        # 1006 stands for a connection that broke: no side sends it.
         code, reason = (close.code, close.reason) if close else (1006, "")
         outcome = STOPPED_EARLY
         if code not in NORMAL and not _was_left(error):

@@ -51,6 +51,7 @@ class Bell:
     """Wakes one thread early. Unlike an event, it is safe in a signal handler that interrupts `ring` itself."""
 
     def __init__(self) -> None:
+        # A plain lock, locked while nobody rings: releasing it takes no other lock.
         self._lock = threading.Lock()
         self._lock.acquire()
 
@@ -209,6 +210,7 @@ class Delivery:
 
     def _pass_barrier(self, end: float) -> bool:
         if not self._is_running:
+            # Without a thread there may still be logs that it has left in the outboxes.
             if self._intake.empty():
                 return not len(self._logs) + len(self._attachments)
             self._start()
@@ -260,6 +262,7 @@ class Delivery:
         self._spool.forget()
 
     def _stop(self) -> None:
+        # A barrier, so that the threads end behind all logs that were added before.
         with self._starting:
             if self._is_running:
                 self._is_running = False
@@ -307,6 +310,7 @@ class Delivery:
         return f"<Delivery {' '.join(f'{name}={getattr(self, name)}' for name in names)}>"
 
     def _lose(self, count: int, why: str) -> None:
+        # Messages of errors may hold ids and addresses, so that no two are the same.
         if len(self._reasons) >= REASONS:
             why = "other reasons"
         self._reasons[why] = self._reasons.get(why, 0) + count

@@ -56,6 +56,7 @@ class Arrivals:
     def note(self, at: float | None = None) -> None:
         """Count a chunk that arrives now, or has arrived *at* a time of `time.perf_counter`."""
         if self.count % self._step == 0:
+            # An even number, so that dropping every second time leaves those at multiples of the new step.
             if len(self._times) == KEPT_ARRIVALS:
                 del self._times[1::2]
                 self._step *= 2
@@ -274,6 +275,7 @@ class Generation:
             self._attached.update(piece.data for piece, _ in pieces if piece.data)
         about = self._log.attempt("read the answer's metadata", self._about, outcome) or {}
         result = self._log.attempt("read the answer", self.answer.result, self.id, self._model)
+        # The generation has to end even if the answer could not be read.
         result = result or {"id": self.id, "object": "chat.completion", "created": int(time.time()), "choices": []}
         if outcome.error is not None:
             result["error"] = outcome.error

@@ -264,6 +264,7 @@ class Outbox:
 
     def keep_all(self) -> int:
         """Write all items to disk for the next process; return how many logs could not be written."""
+        # They stay in the queue, too: the backend may be back before the process ends.
         with self._changed:
             waiting = [item for item in self._items if isinstance(item, Item)]
             return sum(item.count for item in waiting if not self._keep(item))

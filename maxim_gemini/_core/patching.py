@@ -100,6 +100,7 @@ class _Code:
         )
 
     def put(self) -> None:
+        # The new code takes any arguments, but other code may inspect the function's signature.
         self._function.__signature__ = self._signature
         _exchange(self._function, self._code)
 
@@ -246,6 +247,7 @@ class _Finder(MetaPathFinder):
             execute = loader.exec_module
 
             def execute_and_patch(module: ModuleType) -> None:
+                # The loader is restored first, because other code may use it again.
                 del loader.exec_module
                 execute(module)
                 self._loaded(module)

@@ -162,6 +162,7 @@ class Privacy:
         """Return whether a trace is in the sample; the result is the same in every process."""
         if self.sample >= 1:
             return True
+        # A hash of the id, because ids of applications need not be random, and `hash()` differs in each process.
         digest = hashlib.blake2b(trace_id.encode("utf-8", "replace"), digest_size=8).digest()
         return int.from_bytes(digest) < self.sample * 2**64
 

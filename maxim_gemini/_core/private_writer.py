@@ -170,6 +170,7 @@ class Sample:
             return []
         self._held.setdefault(trace_id, []).append(log)
         self._held_bytes += _size(log.data)
+        # The oldest traces first: one that never ends must not keep the memory of all others.
         while self._held_bytes > HELD_BYTES:
             self._let_go(next(iter(self._held)))
         return []

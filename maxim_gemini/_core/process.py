@@ -42,6 +42,7 @@ def watch(delivery: Delivery) -> None:
 def _close_all() -> None:
     for delivery in list(_watched):  # finish all before any is closed: a log of one may be delivered by another
         delivery.finish()
+    # One limit for all, so that several loggers do not add up their timeouts.
     end = time.monotonic() + max((delivery.timeout for delivery in _watched), default=0)
     for delivery in list(_watched):
         delivery.close(max(0, min(delivery.timeout, end - time.monotonic())))

@@ -89,7 +89,7 @@ class Sender:
             self._send(items)
         except Exception as error:
             failure = self._failure(error)
-        else:
+        else:  # the next failure is the first of a new row
             self._failures = 0
             return None
         self._failures += 1

@@ -81,6 +81,7 @@ class Folder:
         """Write a file that comes after all others."""
         self._number += 1
         path = self.path / f"{self._number:010d}-{count}.{kind}"
+        # Renamed when it is complete, so that no process reads a half written file.
         part = path.with_name(path.name + _PART)
         try:
             part.write_bytes(content)

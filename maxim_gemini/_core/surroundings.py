@@ -63,6 +63,7 @@ class Work:
             if self.is_over or self._holds or finish is None:
                 return
             self.is_over = True
+        # Outside of the lock: it logs, and the logger may take locks of its own.
         finish()
         if self._outer is not None:
             self._outer.release()
@@ -129,6 +130,7 @@ def leave(owner: object) -> None:
         one = one.outer
     if one is None:  # begun in another context
         return
+    # The inner blocks stay, now inside the block around this one.
     outer = one.outer
     for inner in reversed(kept):
         outer = Surroundings(outer, inner.work, inner.maxims, inner.owner)

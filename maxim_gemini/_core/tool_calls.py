@@ -156,6 +156,7 @@ class Conversation:
     def new_id(self, log: Log, call: FunctionCall) -> str:
         """Return an id for *call*: the one given by Gemini if it is valid and new in Maxim, otherwise a new one."""
         if call.id:
+            # Removed and added again, so that the oldest is the one that was not given for the longest time.
             self._times_given[call.id] = self._times_given.pop(call.id, 0) + 1
             _forget_the_oldest(self._times_given, _REMEMBERED_IDS)
             if is_valid_id(call.id) and log.is_new(call.id):
@@ -190,6 +191,7 @@ class Conversation:
         ]
         matches = [one for one in waiting if answer.call is not None and one.call is answer.call]
         if not matches and answer.id:
+            # An id that Gemini gave only once identifies the call, even in another trace.
             is_unique = self._times_given.get(answer.id) == 1
             matches = [one for one in (waiting if is_unique else near) if one.call.id == answer.id]
         if not matches:
@@ -288,6 +290,7 @@ class ToolRuns:
 
     def _begin(self, name: str, arguments: JsonDict, function: Any) -> ToolCall | None:
         waiting = [one for one in self._unsettled if one.call.name == name and not one.is_open]
+        # The SDK may have converted the arguments (to a pydantic model, for example): then only the name is left.
         alike = [one for one in waiting if (one.call.args or {}) == arguments]
         for call in alike or waiting:
             call.begin(self._log, datetime.now(UTC), (function and inspect.getdoc(function)) or "")

@@ -62,6 +62,7 @@ def joined(attachments: Iterable[tuple[Attachment, str]], limit: int) -> list[tu
     pieces: list[bytes] = []  # of the sound that `kept` ends with
     for attachment, side in attachments:
         data = attachment.data or b""
+        # Equal in everything but the data: same format, name and side.
         is_next = bool(pieces) and kept[-1] == (attachment._replace(data=pieces[0]), side)
         if is_next and sum(map(len, pieces)) + len(data) <= limit:
             pieces.append(data)

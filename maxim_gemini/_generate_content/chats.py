@@ -44,6 +44,7 @@ class TracedChat(Wrapper):
         self, message: object, config: Any, generation_name: str | None
     ) -> tuple[Any, Call | NoCall, tuple[Any, ...]]:
         """Return the chat to call, the turn to record, and the arguments."""
+        # maxim-py's chats have the generation's name as the second argument.
         if isinstance(config, str):
             config, generation_name = OMITTED, generation_name or config
         given = None if config is OMITTED else config
@@ -148,6 +149,7 @@ class Chatting:
         labels = Labels(generation_name=generation_name).over(of_headers, self._labels)
         first, self._first_trace_id = self._first_trace_id, None
         trace_id = first if first is not None and of_headers.trace_id is None else ""
+        # A turn with an id of its own is no part of a trace around it.
         if not trace_id:
             labels = labels_around(labels, self._log)
         self._trace = Trace(self._log, labels, "Chat turn", trace_id)

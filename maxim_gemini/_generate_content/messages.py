@@ -63,6 +63,7 @@ class _Reader:
             if isinstance(part, str):
                 pieces.append(part)
             elif part.function_response is not None:
+                # In Maxim, each answer of a function is a message; texts before it are another one.
                 self._flush(message, pieces)
                 self._read_answer(part.function_response)
             elif part.function_call is not None:
@@ -81,12 +82,14 @@ class _Reader:
         if pieces or len(message) > 2:
             self.request.messages.append({**message, "content": "".join(pieces)})
         pieces.clear()
+        # Role and content stay for the rest of the turn.
         for key in list(message)[2:]:
             del message[key]
 
     def _read_answer(self, response: types.FunctionResponse) -> None:
         call_id, call = None, None
         for index, (_, open_call) in enumerate(self._open):
+            # Without ids, answers are in the order of the calls.
             has_ids = response.id and open_call.id
             if (response.id == open_call.id) if has_ids else (response.name == open_call.name):
                 call_id, call = self._open.pop(index)

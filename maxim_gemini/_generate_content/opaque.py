@@ -130,6 +130,7 @@ class WholeCall:
             generation.end(outcome)
 
     def _begun(self) -> Generation | None:
+        # A remote call inside the method has been recorded already.
         if self._generation is None and self._call.generations == self._before:
             model, contents, config = (self._request.get(name) for name in ("model", "contents", "config"))
             self._generation = self._call.send(

@@ -98,6 +98,7 @@ def stands_for(stand_in: Callable[..., Any], function: Callable[..., Any]) -> No
 
 def _of_function(function: Any) -> JsonDict:
     """Return the SDK's declaration of *function*; it is cached, because making it is slow."""
+    # A bound method is a new object each time it is read; its function is not.
     key = getattr(function, "__func__", function)
     key = getattr(key, _STANDS_FOR, key)
     known = _declared.get(key)

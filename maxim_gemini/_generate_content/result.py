@@ -111,6 +111,7 @@ class ContentAnswer:
         for position, candidate in enumerate(response.candidates or ()):
             index = position if candidate.index is None else candidate.index
             calls = self._add_candidate(index, candidate)
+            # The SDK only runs the functions of the first candidate.
             if position == 0:
                 requested = calls
         return requested
@@ -148,6 +149,7 @@ class ContentAnswer:
             "model": self._metadata.get("model_version") or model,
             "choices": [self._choices[index].in_maxim(index) for index in sorted(self._choices)],
         }
+        # Maxim shows the finish reason of a choice, so a blocked prompt needs one.
         if self.blocked is not None and not result["choices"]:
             result["choices"] = [Choice(self.blocked).in_maxim(0)]
         if usage := usage_in_maxim(self.usage):

@@ -114,6 +114,7 @@ class InteractionCall(Call):
         if interaction is None or self._last is None:
             return
         self._last.add(interaction)
+        # A background interaction is still running, and is settled by a later call.
         if self._head().get("status") not in RUNNING:
             self._settle(SUCCESS)
 

@@ -80,6 +80,7 @@ class LiveInteraction:
         """Begin a generation at the first event after new input."""
         if self._call.generation is not None and not self._input:
             return
+        # No event marks the end of an answer: new input does.
         self._call.learn({"status": "requires_action" if self._call.waits_for_functions else "completed"})
         self._ask(self._sent_at or at)
 

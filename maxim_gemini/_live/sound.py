@@ -54,6 +54,7 @@ class Sound:
             data = data[: self._room(second)]
         if data:
             self._append(mime_type, data, second)
+        # Lengths are floats: without a tolerance, a rounding error would cut a piece in vain.
         while self._newest and self._pieces and self._excess() > _ROUNDING:
             self._drop_from_oldest()
 
@@ -68,6 +69,7 @@ class Sound:
         room = ATTACHMENT_LIMIT - _HEAD - self._size
         if second:
             room = min(room, round((self._limit - self._kept) * second))
+        # Samples have 16 bits, so half a sample must not be kept.
         return max(0, room - room % 2)
 
     def _excess(self) -> float:

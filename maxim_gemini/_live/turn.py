@@ -158,6 +158,7 @@ class Turn:
     def add(self, message: JsonDict, at: Start) -> None:
         """Add a message with a piece of an answer; after results of functions, it begins another answer."""
         self.open()
+        # The answer that requested the functions ended when their results were sent.
         if self._now is not None and (results_at := self._now.results_at) is not None:
             self._finish(self._now, Outcome(at=results_at.at))
             self._requested_at = results_at
@@ -196,6 +197,7 @@ class Turn:
 
     def _end(self, outcome: Outcome, at: Start) -> None:
         is_a_request = self._requested_at is not None or self.input.is_media_only or self.usage is not None
+        # A request without an answer is a generation, too: it may have cost tokens, or failed.
         if self._now is None and is_a_request:
             self._answering(self._last_sent_at)
         if self._now is not None:
@@ -205,6 +207,7 @@ class Turn:
         elif outcome.error is not None:
             self._trace.fail(outcome.error)
         self._tools.leave()
+        # The transcription of the user's speech may come after the trace has begun.
         text = self.input.text
         if text != self._text_at_first and self._trace.is_local:
             self._log.attempt("set the input", lambda: self._log.logger.trace_set_input(self._trace.id, text))
