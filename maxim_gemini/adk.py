@@ -54,7 +54,7 @@ class _Requested:
         """Keep the functions that the model requested. The time is not needed: ADK reports when a tool runs."""
         self._waiting += calls
 
-    def take(self, name: str, arguments: dict[str, Any]) -> str:
+    def take(self, name: str, arguments: dict[str, object]) -> str:
         """Return the id of a function that is run; a new one if no model requested it."""
         alike = [one for one in self._waiting if (one.call.name, dict(one.call.args or {})) == (name, arguments)]
         if not alike:
@@ -112,7 +112,7 @@ class _Run:
     def _begin(self, context: Any, session_id: str | None) -> None:
         """Begin a new trace: there is none around the invocation."""
         log, trace_id = self._log, self.labels.trace_id
-        config: dict[str, Any] = {"id": trace_id, "name": context.app_name}
+        config: dict[str, object] = {"id": trace_id, "name": context.app_name}
         if context.user_content is not None:
             config["input"] = read_request(context.user_content, None, self._conversation.known_id).input
         if session_id is not None:
@@ -124,7 +124,7 @@ class _Run:
 
     def begin_agent(self, agent: Any, context: Any) -> None:
         above = self._agents.get(agent.parent_agent.name) if agent.parent_agent is not None else None
-        span: dict[str, Any] = {"id": new_id(), "name": f"Agent: {agent.name}"}
+        span: dict[str, str] = {"id": new_id(), "name": f"Agent: {agent.name}"}
         (above.holder if above is not None else self.holder).add_span(self._log, span)
         self._agents[_key(context)] = _Agent(Holder("span", span["id"]))
 
@@ -180,7 +180,7 @@ class _Run:
         if model is not None:
             model.end(outcome)
 
-    def begin_tool(self, tool: Any, arguments: dict[str, Any], context: Any) -> str:
+    def begin_tool(self, tool: Any, arguments: dict[str, object], context: Any) -> str:
         agent = self.agent_of(context)
         call_id = agent.requested.take(tool.name, arguments)
         config = {
@@ -307,7 +307,7 @@ class MaximAdkPlugin(_BasePlugin):  # type: ignore[misc]
         if (run := self._run_of(callback_context)) is not None:
             self._log.attempt("end the generation", run.end_model, callback_context, Outcome.of(error))
 
-    async def before_tool_callback(self, *, tool: Any, tool_args: dict[str, Any], tool_context: Any) -> None:
+    async def before_tool_callback(self, *, tool: Any, tool_args: dict[str, object], tool_context: Any) -> None:
         """Begin a tool call."""
         if (run := self._run_of(tool_context)) is not None:
             call_id = self._log.attempt("begin the tool call", run.begin_tool, tool, tool_args, tool_context)
@@ -315,7 +315,7 @@ class MaximAdkPlugin(_BasePlugin):  # type: ignore[misc]
                 self._tools[id(tool_context)] = call_id
 
     async def after_tool_callback(
-        self, *, tool: Any, tool_args: dict[str, Any], tool_context: Any, result: Any
+        self, *, tool: Any, tool_args: dict[str, object], tool_context: Any, result: Any
     ) -> None:
         """End the tool call with the tool's result."""
         surroundings.leave(tool_context)
@@ -324,7 +324,7 @@ class MaximAdkPlugin(_BasePlugin):  # type: ignore[misc]
             self._log.attempt("end the tool call", lambda: self._log.logger.tool_call_result(call_id, text))
 
     async def on_tool_error_callback(
-        self, *, tool: Any, tool_args: dict[str, Any], tool_context: Any, error: Exception
+        self, *, tool: Any, tool_args: dict[str, object], tool_context: Any, error: Exception
     ) -> None:
         """End the tool call with the error."""
         surroundings.leave(tool_context)

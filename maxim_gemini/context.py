@@ -410,7 +410,7 @@ class TraceHandle(_Handle):
             labels = Labels(session_id=around.session_id)
         work = Work(log, Labels(self.id, labels.session_id))
         self.session_id = labels.session_id
-        config: dict[str, Any] = {"id": self.id, "name": self.name}
+        config: dict[str, object] = {"id": self.id, "name": self.name}
         if self._input is not None:
             config["input"] = readable(self._input)
         if self._tags:
@@ -486,7 +486,7 @@ class SpanHandle(_Handle):
     def _open(self, log: Log, labels: Labels) -> Work:
         assert labels.trace_id is not None
         holder = Holder("trace", labels.trace_id) if labels.span_id is None else Holder("span", labels.span_id)
-        config: dict[str, Any] = {"id": self.id, "name": self.name}
+        config: dict[str, object] = {"id": self.id, "name": self.name}
         if self._tags:
             config["tags"] = {str(key): as_text(value) for key, value in self._tags.items()}
         span = holder.add_span(log, config)

@@ -125,7 +125,7 @@ def _unknown(_call: object) -> None:
     """Return no id: a system instruction has no function calls."""
 
 
-def _setting(config: Any, *names: str) -> Any:
+def _setting(config: object, *names: str) -> Any:
     settings = mapping(config)
     if settings is None:
         return getattr(config, names[0], None)

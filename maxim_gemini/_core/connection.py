@@ -116,7 +116,7 @@ class ConnectionLog:
         socket.send, socket.recv = sending, receiving
         self.is_connected = True
 
-    def _note(self, content: Any, *, is_sent: bool) -> None:
+    def _note(self, content: object, *, is_sent: bool) -> None:
         if not isinstance(content, str | bytes):
             return
         if self._waiting > BACKLOG:

@@ -147,7 +147,7 @@ def _get(holder: object, *names: str) -> Any:
     return getattr(holder, names[0], None)
 
 
-def _with(holder: Any, value: Any, *names: str) -> Any:
+def _with(holder: Any, value: object, *names: str) -> Any:
     if isinstance(holder, Mapping):
         return {key: value if key in names else item for key, item in holder.items()}  # pyright: ignore[reportUnknownVariableType]
     return holder.model_copy(update={names[0]: value})

@@ -225,7 +225,7 @@ class Screen:
             screened["data"] = content if masked == text else masked.encode("utf-8", "replace")
         return screened
 
-    def _field(self, kind: Kind, value: Any, where: str) -> Any:
+    def _field(self, kind: Kind, value: object, where: str) -> Any:
         if value is None or kind == "structure":
             return value
         if kind == "name":
@@ -241,7 +241,7 @@ class Screen:
             return self._members(_IN_ERROR, value, where)
         return self._content(value, where)
 
-    def _members(self, kinds: Mapping[str, Kind], value: Any, where: str) -> Any:
+    def _members(self, kinds: Mapping[str, Kind], value: object, where: str) -> Any:
         if isinstance(value, list):
             items = cast("list[object]", value)
             return [self._members(kinds, item, f"{where}[{index}]") for index, item in enumerate(items)]
@@ -258,7 +258,7 @@ class Screen:
             return NOT_CAPTURED
         return self._masked(value, where)
 
-    def _content(self, value: Any, where: str) -> Any:
+    def _content(self, value: object, where: str) -> Any:
         if self._policy.capture != "no-content":
             return self._masked(value, where)
         if value is None or value == "":
@@ -267,7 +267,7 @@ class Screen:
             return [NOT_CAPTURED for _ in cast("list[object]", value)]
         return NOT_CAPTURED
 
-    def _masked(self, value: Any, where: str, depth: int = 0) -> Any:
+    def _masked(self, value: object, where: str, depth: int = 0) -> Any:
         """Return *value* with every text in it masked, including keys, and texts inside JSON."""
         if self._policy.mask is None or not value:
             return value

@@ -194,7 +194,7 @@ def _is_error(log: CommitLog) -> bool:
     return bool(result and result.get("error"))
 
 
-def _size(value: Any) -> int:
+def _size(value: object) -> int:
     """Return roughly how many bytes the data of a commit take."""
     if isinstance(value, (str, bytes)):
         return len(value) + 50

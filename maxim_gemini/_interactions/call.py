@@ -206,5 +206,5 @@ def _read(body: JsonDict, log: Log) -> Request:
     return request or Request({"role": "user", "content": "[input that could not be read]"})
 
 
-def _described(value: Any) -> tuple[str, bool]:
+def _described(value: object) -> tuple[str, bool]:
     return as_text(value), False

@@ -109,7 +109,7 @@ class LiveInteraction:
             self._call.end(outcome)
 
 
-def _failure_in(status: Any) -> JsonDict:
+def _failure_in(status: object) -> JsonDict:
     """Return the error in a status: one with a code other than 0."""
     error = mapping(status)
     return {"errors": [error], "status": "failed"} if error and error.get("code") else {}

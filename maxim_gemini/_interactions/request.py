@@ -39,14 +39,14 @@ def read_parameters(body: JsonDict) -> dict[str, str]:
     return {name: redacted(as_text(value)) for name, value in without_credentials(given).items()}
 
 
-def _is_content(item: Any) -> bool:
+def _is_content(item: object) -> bool:
     content = mapping(item)
     if content is None:
         return isinstance(item, str)
     return content.get("type") in _CONTENTS or ("type" not in content and "text" in content)
 
 
-def _add_message(request: Request, role: str, contents: Any) -> None:
+def _add_message(request: Request, role: str, contents: object) -> None:
     texts = [_readable(request, item) for item in listed(contents)]
     if texts:
         request.messages.append({"role": role, "content": "".join(texts)})
@@ -80,7 +80,7 @@ def _add_result(request: Request, step: JsonDict) -> None:
     request.messages.append(message | ({"name": name} if name else {}))
 
 
-def _readable(request: Request, item: Any) -> str:
+def _readable(request: Request, item: object) -> str:
     content = mapping(item)
     if content is None:
         return as_text(item)

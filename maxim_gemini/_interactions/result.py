@@ -41,7 +41,7 @@ class FunctionCall(NamedTuple):
 
     id: str | None
     name: str
-    args: dict[str, Any]
+    args: JsonDict
 
 
 class ServerTool(NamedTuple):
@@ -96,11 +96,11 @@ class InteractionAnswer:
         self._calls = [RequestedCall(self._id_of(call), call) for call in function_calls(self.interaction)]
         return self._calls
 
-    def result(self, response_id: str, model: str) -> dict[str, Any]:
+    def result(self, response_id: str, model: str) -> JsonDict:
         """Return the result in OpenAI's form."""
         return result_of(self.interaction, self._calls, response_id, model)
 
-    def metadata(self) -> dict[str, Any]:
+    def metadata(self) -> JsonDict:
         """Return the metadata of the answer: all that the result has no field for."""
         metadata = metadata_of(self.interaction)
         return metadata | ({"unknown_events": self.steps.unknown_events} if self.steps.unknown_events else {})
@@ -134,7 +134,7 @@ def server_tools(interaction: Interaction) -> list[ServerTool]:
     return tools
 
 
-def documents_of(output: Any) -> list[str]:
+def documents_of(output: object) -> list[str]:
     """Return the documents of a retrieval, as text."""
     return [] if output == {} else [as_text(item) for item in listed(output)]
 
@@ -162,7 +162,7 @@ def attachment_of(content: JsonDict) -> Attachment | None:
     return Attachment(mime_type, uri=content["uri"], name=name) if content.get("uri") else None
 
 
-def result_of(interaction: Interaction, calls: list[RequestedCall], response_id: str, model: str) -> dict[str, Any]:
+def result_of(interaction: Interaction, calls: list[RequestedCall], response_id: str, model: str) -> JsonDict:
     """Return the result in OpenAI's form; *response_id* and *model* are used where the answer has none."""
     head = interaction.head
     status = str(head.get("status") or ("failed" if interaction.error else "unknown"))
@@ -170,7 +170,7 @@ def result_of(interaction: Interaction, calls: list[RequestedCall], response_id:
     if calls:
         message["tool_calls"] = [in_openai_form(one.id, one.call.name, one.call.args) for one in calls]
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _FINISH_REASONS.get(status, status)}
-    result: dict[str, Any] = {
+    result: JsonDict = {
         "id": head.get("id") or response_id,
         "object": "chat.completion",
         "created": int(time.time()),
@@ -195,10 +195,10 @@ def error_of(interaction: Interaction) -> dict[str, str] | None:
     return {"message": message, "code": code, "type": str(error.get("status") or code)}
 
 
-def metadata_of(interaction: Interaction) -> dict[str, Any]:
+def metadata_of(interaction: Interaction) -> JsonDict:
     """Return the metadata of the answer: all that the result has no field for."""
     head = interaction.head
-    metadata: dict[str, Any] = {"interaction_id": head["id"]} if head.get("id") else {}
+    metadata: JsonDict = {"interaction_id": head["id"]} if head.get("id") else {}
     metadata |= {name: head[name] for name in _HEAD_IN_METADATA if head.get(name)}
     if thoughts := "".join(summary_of(step) for step in interaction.steps if step.get("type") == "thought"):
         metadata["thoughts"] = thoughts
@@ -210,13 +210,13 @@ def metadata_of(interaction: Interaction) -> dict[str, Any]:
     return metadata
 
 
-def usage_of(usage: JsonDict | None) -> dict[str, Any] | None:
+def usage_of(usage: JsonDict | None) -> JsonDict | None:
     """Return token counts in OpenAI's form; `None` if the API gave none."""
     if not usage:
         return None
     sent = _count(usage, "total_input_tokens") + _count(usage, "total_tool_use_tokens")
     received = _count(usage, "total_output_tokens") + _count(usage, "total_thought_tokens")
-    counted: dict[str, Any] = {
+    counted: JsonDict = {
         "prompt_tokens": sent,
         "completion_tokens": received,
         "total_tokens": usage["total_tokens"] if isinstance(usage.get("total_tokens"), int) else sent + received,
@@ -234,7 +234,7 @@ def usage_of(usage: JsonDict | None) -> dict[str, Any] | None:
     return counted
 
 
-def _named(arguments: Any) -> JsonDict:
+def _named(arguments: object) -> JsonDict:
     """Return the arguments of a call by name; incomplete ones are text under `arguments`."""
     by_name = mapping(arguments)
     return {"arguments": arguments} if by_name is None and arguments else by_name or {}

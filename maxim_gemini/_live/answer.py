@@ -21,7 +21,7 @@ class FunctionCall(NamedTuple):
 
     id: str | None
     name: str | None
-    args: dict[str, Any]
+    args: JsonDict
 
 
 class LiveAnswer:
@@ -50,7 +50,7 @@ class LiveAnswer:
         self._calls: list[RequestedCall] = []
         self._files: list[tuple[Attachment, str]] = []
         self._sound = Sound(seconds, MODEL_RATE)
-        self.about: dict[str, Any] = {}
+        self.about: JsonDict = {}
         """More metadata."""
         self.finish_reason: str | None = None
         self.usage: JsonDict | None = None
@@ -115,10 +115,10 @@ class LiveAnswer:
             message["tool_calls"] = [in_openai_form(one.id, one.call.name, one.call.args) for one in self._calls]
         return message
 
-    def result(self, response_id: str, model: str) -> dict[str, Any]:
+    def result(self, response_id: str, model: str) -> JsonDict:
         """Return the result in OpenAI's form."""
         choice = {"index": 0, "message": self.message(), "logprobs": None, "finish_reason": self.finish_reason}
-        result: dict[str, Any] = {
+        result: JsonDict = {
             "id": response_id,
             "object": "chat.completion",
             "created": int(time.time()),
@@ -129,7 +129,7 @@ class LiveAnswer:
             result["usage"] = usage
         return result
 
-    def metadata(self) -> dict[str, Any]:
+    def metadata(self) -> JsonDict:
         """Return the metadata of the answer: all that the result has no field for."""
         metadata = dict(self.about)
         if self._thoughts:
@@ -141,7 +141,7 @@ class LiveAnswer:
         return metadata | self._sound.metadata("output")
 
 
-def usage_of(usage: JsonDict | None) -> dict[str, Any] | None:
+def usage_of(usage: JsonDict | None) -> JsonDict | None:
     """Return token counts in OpenAI's form; `None` if the API gave none.
 
     Vertex counts the answer under `candidates`, with or without the thoughts: the total decides which.
@@ -153,7 +153,7 @@ def usage_of(usage: JsonDict | None) -> dict[str, Any] | None:
     total = member(usage, "total_token_count")
     total = total if isinstance(total, int) else prompt + tools + answered + thoughts
     sent = prompt + tools
-    counted: dict[str, Any] = {
+    counted: JsonDict = {
         "prompt_tokens": sent,
         "completion_tokens": answered if sent + answered == total else answered + thoughts,
         "total_tokens": total,
@@ -176,5 +176,5 @@ def _count(usage: JsonDict, name: str) -> int:
     return _number(member(usage, f"{name}_token_count"))
 
 
-def _number(value: Any) -> int:
+def _number(value: object) -> int:
     return value if isinstance(value, int) else 0

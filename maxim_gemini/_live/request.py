@@ -49,14 +49,14 @@ class Input:
         self._seen: JsonDict | None = None
         self._is_released = False
 
-    def read(self, contents: Any) -> None:
+    def read(self, contents: object) -> None:
         """Add typed contents."""
         request = Request()
         add_contents(request, contents)
         self.messages += request.messages
         self._files += request.attachments
 
-    def take_in(self, value: Any) -> None:
+    def take_in(self, value: object) -> None:
         """Add a piece of sound, or a picture."""
         media = blob(value)
         if media is None:
@@ -102,7 +102,7 @@ class Input:
         if self._seen is not None and self.picture_count > 1:
             self._seen["content"] = f"[{self.picture_count} pictures]"
 
-    def release_media(self) -> tuple[list[Attachment], dict[str, Any]]:
+    def release_media(self) -> tuple[list[Attachment], JsonDict]:
         """Return the media and the sound's metadata, once: they belong to the first request of a turn."""
         if self._is_released:
             return [], {}
@@ -115,7 +115,7 @@ class Input:
         return media, about
 
 
-def add_contents(request: Request, contents: Any) -> None:
+def add_contents(request: Request, contents: object) -> None:
     """Add *contents*, turns of a conversation, to the messages of *request*."""
     for content in members_of({"contents": contents}, "contents"):
         role = str(content.get("role") or "user")
@@ -133,7 +133,7 @@ def add_contents(request: Request, contents: Any) -> None:
             request.messages.append({**message, "content": "".join(texts)})
 
 
-def results_of(tool_response: Any) -> Request:
+def results_of(tool_response: object) -> Request:
     """Return the messages and answers in a tool response."""
     request = Request()
     for response in members_of(tool_response, "function_responses"):
@@ -141,7 +141,7 @@ def results_of(tool_response: Any) -> Request:
     return request
 
 
-def system_messages(instruction: Any) -> list[JsonDict]:
+def system_messages(instruction: object) -> list[JsonDict]:
     """Return a system instruction, which is a content, as messages."""
     texts = [text for part in members_of(instruction, "parts") if (text := read_part(part)[0])]
     return [{"role": "system", "content": "\n".join(texts)}] if texts else []

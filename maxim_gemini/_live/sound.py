@@ -91,11 +91,11 @@ class Sound:
             self._kept += self._pieces[0][2]
             self._size += len(rest)
 
-    def metadata(self, side: str) -> dict[str, Any]:
+    def metadata(self, side: str) -> dict[str, float | bool]:
         """Return the length in seconds, and whether the sound is cut."""
         if not self.seconds:
             return {}
-        about: dict[str, Any] = {f"{side}_audio_seconds": round(self.seconds, 3)}
+        about: dict[str, float | bool] = {f"{side}_audio_seconds": round(self.seconds, 3)}
         return about | ({f"{side}_audio_is_cut": True} if self._kept + 0.001 < self.seconds else {})
 
     def release(self) -> None:

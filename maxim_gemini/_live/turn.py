@@ -127,7 +127,7 @@ class Turn:
         """Note that the application has sent its whole request."""
         self._requested_at = self._last_sent_at = at
 
-    def return_results(self, tool_response: Any, at: Start) -> None:
+    def return_results(self, tool_response: object, at: Start) -> None:
         """Add the results of functions."""
         request = results_of(tool_response)
         for message in request.messages:

@@ -1,15 +1,15 @@
-"""Whether anything can still happen in an event loop: how a wait that can not end is found.
+"""Detect waits in an event loop that can never end.
 
-A replay that waits for the client can't know what the application will do. It knows that nothing will be sent any more
-when no callback is ready, no timer is running, no socket is open, no task waits for a thread, and the main thread, if
-the loop is in another one, waits, too. It is looked at from outside of the loop, every 50 ms, in a clock that no test
+A replay that waits for the client does not know what the application will do. But nothing can be sent any more if no
+callback is ready, no timer is running, no socket is open, no task waits for a thread and, if the loop is in another
+thread, the main thread waits, too. This is checked from outside of the loop, every 50 ms, by a clock that no test
 stops.
 
-Timers that only end waits (`asyncio.timeout`, `wait_for`, anyio's scopes) count where they end within a second: an
-application may listen for a moment, then send. Those that take longer are guards against hanging.
+Timers that only end waits (`asyncio.timeout`, `wait_for`, anyio's scopes) count if they end within a second: an
+application may listen for a moment, and then send. Longer ones are guards against hanging.
 
 Private names of asyncio, none of which has a public equivalent: `_ready`, `_scheduled`, `_selector` and `_ssock` of
-loops, and `_cancelled` and `_callback` of handles. A loop without them (uvloop) is not looked into.
+loops, and `_cancelled` and `_callback` of handles. A loop without them (uvloop) is not checked.
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ from typing import Any, Final
 from maxim_gemini.testing._clock import monotonic
 
 _LOOK: Final = 0.05
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 _LOOKS: Final = 4
-"""Looks at which nothing can happen before that is believed: another thread may be about to call."""
+"""Number of checks in a row at which nothing can happen: another thread may be about to call."""
 PATIENCE: Final = 5.0
-"""Seconds after which a wait is given up although something may still happen: a task that never ends, for example."""
+"""Seconds after which a wait ends although something may still happen, such as a task that never ends."""
 _GUARD: Final = 1.0
-"""Seconds from which on a time limit only guards against hanging."""
+"""Seconds from which on a time limit counts as a guard against hanging."""
 _LIMITS: Final = frozenset({"Timeout", "CancelScope"})
 _END_WAITS: Final = frozenset(
     {("asyncio.timeouts", "_on_timeout"), ("asyncio.tasks", "wait_for"), ("anyio._backends._asyncio", "_timeout")}
 )
-"""The functions that cancel at a time limit: of `asyncio.timeout`, of Python 3.11's `wait_for`, of anyio's scopes."""
+"""The functions that cancel at a time limit: of `asyncio.timeout`, Python 3.11's `wait_for` and anyio's scopes."""
 _THREADS: Final = frozenset({"to_thread", "run_sync", "run_sync_in_worker_thread", "wrap_future"})
 _WAITING: Final = frozenset({"threading.py", "queue.py", "selectors.py"})
 
 
 class Abandoned(Exception):
-    """What was waited for can't come any more, or has not come for a long time."""
+    """A message can't come any more, or has not come for a long time."""
 
 
 class News(asyncio.Future[None]):
-    """News of what the client does."""
+    """Notifies of actions of the client."""
 
     timed_out = False
-    """Whether a time limit of the application ended the wait for it."""
+    """Whether a time limit of the application ended the wait."""
 
     def cancel(self, msg: object = None) -> bool:
-        """Note who cancels."""
+        """Note what cancels the wait."""
         # Nothing but the stack tells a time limit from a task that somebody cancels.
         frame = inspect.currentframe()
         while frame is not None:
@@ -60,7 +60,7 @@ class News(asyncio.Future[None]):
 
 
 async def wait_for_client(news: News) -> None:
-    """Wait for *news*; raise `Abandoned` where there can't be any."""
+    """Wait for *news*; raise `Abandoned` if there can't be any."""
     wait = _Wait(asyncio.get_running_loop(), news)
     _WATCH.add(wait)
     try:
@@ -77,7 +77,7 @@ class _Wait:
         self._looks = 0
 
     def look(self) -> None:
-        """Look at the loop, from inside of it."""
+        """Check the loop, from inside of it."""
         if self._news.done():
             return
         self._looks = 0 if _may_happen(self.loop) else self._looks + 1
@@ -86,7 +86,7 @@ class _Wait:
 
 
 class _Watch:
-    """A thread that has all waits of the process looked at, as long as there are any."""
+    """A thread that checks all waits of the process, as long as there are any."""
 
     def __init__(self) -> None:
         self._waits: list[_Wait] = []
@@ -140,7 +140,7 @@ def _may_happen(loop: Any) -> bool:
 
 
 def _is_look(handle: Any) -> bool:
-    """Return whether *handle* only is there because the loop is looked at."""
+    """Return whether *handle* is only there because of the check itself."""
     owner = getattr(handle._callback, "__self__", None)
     return isinstance(owner, _Wait) or getattr(handle._callback, "__name__", "") == "_read_from_self"
 

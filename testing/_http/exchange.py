@@ -1,4 +1,4 @@
-"""One HTTP exchange, as the cassette, the scripted replies and the HTTP edge hand it to each other.
+"""One HTTP exchange, for the cassette, the scripted replies and the HTTP edge.
 
 Requests are vcrpy's own `vcr.request.Request`; answers are the two small classes below.
 """
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Final
 
 COMPLETE: Final = "complete"
-"""How an answer ended that was received whole. Anything else is a reason, such as `RemoteProtocolError`."""
+"""The end of an answer that was received completely. All others are reasons, such as `RemoteProtocolError`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of an answer's body, as it came off the wire."""
+    """A piece of an answer's body, as it was received."""
 
     data: bytes
     at: float = 0.0
@@ -23,7 +23,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer: decoded of any transfer or content encoding, in the pieces in which it came."""
+    """An answer, without transfer or content encoding, in the pieces in which it was received."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
@@ -37,6 +37,6 @@ class Response:
         return b"".join(chunk.data for chunk in self.chunks)
 
     def header(self, name: str, default: str = "") -> str:
-        """Return the first header of that name, whatever its case."""
+        """Return the first header with that name, in upper or lower case."""
         wanted = name.lower()
         return next((value for key, value in self.headers if key.lower() == wanted), default)

@@ -1,4 +1,4 @@
-"""requests, which google-genai uses with a client certificate: nothing of it is recorded, but blocks refuse it."""
+"""requests, which google-genai uses with a client certificate. It is not recorded, but blocks refuse it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def patches(module: ModuleType) -> Iterable[Patch]:
-    """Return what is patched in `requests.adapters`."""
+    """Return the patches of `requests.adapters`."""
     return (Patch(module.HTTPAdapter, "send", _checked, below_others=True),)
 
 

@@ -1,8 +1,8 @@
-"""respx routers side by side: ours leave to others what is theirs, and let through what no router takes.
+"""Use respx routers beside those of other tools: ours pass requests on that they have no route for.
 
-The only file that touches what respx does not publish: the list of routers in use, and a mocker of our own for
-httpcore2, which httpx2 stands on. respx itself only knows httpcore and httpx. Its mockers are found by name, and a
-second one of the same name is an error, so a registration of another plugin is taken as it is.
+The only file that uses private names of respx: the list of routers in use, and the base of a mocker for httpcore2, on
+which httpx2 is based. respx itself only knows httpcore and httpx. Mockers are registered by name, and a second one with
+the same name is an error, so a mocker that another plugin has registered is used.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 class Router(respx.MockRouter):
-    """A router that passes on what it has no route for: to the other routers, and where these are ours, too, through.
+    """A router that passes requests without a route on: to other tools' routers, or to the network.
 
-    A router of another tool decides what becomes of a request that no router knows.
+    A router of another tool decides about requests that no router has a route for.
     """
 
     def handler(self, request: httpx.Request) -> httpx.Response:
-        """Answer *request* by the first route that wants it."""
+        """Answer *request* by the first route that matches."""
         try:
             return super().handler(request)
         except AllMockedAssertionError as error:
@@ -36,7 +36,7 @@ class Router(respx.MockRouter):
             raise error from None  # without respx's own error, which says less
 
     async def async_handler(self, request: httpx.Request) -> httpx.Response:
-        """Answer *request* by the first route that wants it."""
+        """Answer *request* by the first route that matches."""
         try:
             return await super().async_handler(request)
         except AllMockedAssertionError as error:
@@ -51,7 +51,7 @@ class Router(respx.MockRouter):
 
 
 def register(core: str) -> type[Mocker]:
-    """Return respx's mocker of that name; make httpcore2's where there is none."""
+    """Return respx's mocker with that name; make the one for httpcore2 if there is none."""
     if core in Mocker.registry:
         return Mocker.registry[core]
     library = importlib.import_module(core)

@@ -1,4 +1,4 @@
-"""Threads and pools: work that is handed to them keeps the route of where it was handed over.
+"""Threads and pools: work that is passed to them keeps the route of the code that passed it.
 
 A thread begins with an empty context (until Python 3.14), so it is marked with the lane of its starter; its `run`,
 which others replace, is left alone. A pool's worker serves many: each piece of work brings its own lane.
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def patches(module: ModuleType) -> Iterable[Patch]:
-    """Return what is patched in `threading`."""
+    """Return the patches of `threading`."""
     return (Patch(module.Thread, "start", _starting_in_lane),)
 
 
 def pool_patches(module: ModuleType) -> Iterable[Patch]:
-    """Return what is patched in `concurrent.futures.thread`."""
+    """Return the patches of `concurrent.futures.thread`."""
     return (Patch(module.ThreadPoolExecutor, "submit", _submitting_in_lane),)
 
 

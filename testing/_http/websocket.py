@@ -1,4 +1,4 @@
-"""One websocket, as the edge, the cassette and the scripted replies hand it to each other.
+"""One websocket, for the HTTP edge, the cassette and the scripted replies.
 
 A `Peer` is a server in memory: the edge gives it what the client sends, and takes what it sends. A `Tap` watches a
 connection that goes to the network. Where a peer may leave the client to the real server, it has `Network` open the
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from .exchange import Response
 
 Message: TypeAlias = str | bytes
-"""What a text frame or a binary frame carries."""
+"""The content of a text frame or a binary frame."""
 
 ABNORMAL: Final = 1006
-"""The close code of a connection that broke: no server sends it."""
+"""The close code of a connection that broke; it is never sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +51,15 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A whole connection: where to, and what both sides sent, in the order in which the client saw it."""
+    """A whole connection: the address, and the messages of both sides, in the client's order."""
 
     uri: str
     headers: tuple[tuple[str, str], ...] = ()
     frames: tuple[Frame, ...] = ()
     close: Close | None = None
-    """`None`: it was still open when the recording ended."""
+    """How it ended; `None` if it was still open at the end of the recording."""
     refused: Response | None = None
-    """With what the server refused the handshake: there was no connection."""
+    """The server's refusal of the handshake; then there was no connection."""
 
 
 class PeerClosed(Exception):

@@ -1,4 +1,4 @@
-"""How real Gemini servers write JSON and server-sent events, byte for byte.
+"""Write JSON and server-sent events like real Gemini servers, byte for byte.
 
 Both styles were measured on recorded traffic: a plain answer is pretty-printed, an event is one line in a compact form
 of its own, doubles have 15 digits where those say it all and 17 elsewhere, `<`, `>` and
@@ -18,7 +18,7 @@ from typing import Any, Final, cast
 
 BOM: Final = b"\xef\xbb\xbf"
 EVENT_END: Final = b"\r\n\r\n"
-"""What ends a server-sent event of Gemini."""
+"""The end of a server-sent event of Gemini."""
 
 # What protobuf's JSON writer escapes beyond the standard and `<`, `>` and DEL: what is invisible or ends a line.
 # Clients that cut a stream into lines as Python's `splitlines` does depend on it.
@@ -49,25 +49,25 @@ def dump_line(value: object) -> bytes:
 
 
 def split_events(body: bytes) -> list[bytes]:
-    """Cut *body* into the blocks of its events, each with the empty line that ends it; joined they are *body* again."""
+    """Split *body* into the blocks of its events, each with the empty line at its end; joined, they are *body*."""
     cuts = [0, *(match.end() for match in _BLOCK.finditer(body)), len(body)]
     return [body[start:end] for start, end in pairwise(cuts) if start != end]
 
 
 def event_data(block: bytes) -> str | None:
-    """Return what the `data:` lines of *block* say, or `None` where it has none; what is not UTF-8 becomes U+FFFD."""
+    """Return the `data:` lines of *block*, or `None` if it has none; bytes that are not UTF-8 become U+FFFD."""
     fields = (line.partition(b":") for line in _LINE_END.split(block.removeprefix(BOM)))
     lines = [value.removeprefix(b" ") for name, _, value in fields if name == b"data"]
     return b"\n".join(lines).decode(errors="replace") if lines else None
 
 
 def is_done(body: bytes) -> bool:
-    """Return whether the last event of *body* is whole and says that there is no other."""
+    """Return whether the last event of *body* is complete, and marks the end of the stream."""
     return bool(_DONE.search(body[-100:]))
 
 
 def is_event(block: bytes) -> bool:
-    """Return whether a reader gets something of *block*: not of comments, nor of fields without data."""
+    """Return whether *block* is an event for a reader, and not only comments or fields without data."""
     lines = [line for line in _LINE_END.split(block.removeprefix(BOM)) if line]
     return any(line.partition(b":")[0] not in _SILENT for line in lines)
 

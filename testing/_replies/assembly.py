@@ -1,4 +1,4 @@
-"""Replies in the wire's own words: what the vocabulary and the readers of recorded bytes are built on."""
+"""Replies as JSON of the wire: the base of the functions of `reply`, and of the readers of recorded bytes."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ def part(fields: Json) -> Reply:
 
 
 def pieces(*texts: str) -> Reply:
-    """Return a reply of *texts*, each in an event of its own."""
+    """Return a reply of *texts*, each in a separate event."""
     return Reply(tuple(Event((Candidate(parts=({"text": checked_text(text)},)),)) for text in texts))
 
 
 def beside(**fields: Any) -> Reply:
-    """Put *fields* beside the candidate's content."""
+    """Set *fields* of the candidate, beside its content."""
     return Reply((Event((Candidate(fields=fields),), completes=True),))
 
 
 def prompt_feedback(feedback: Json) -> Reply:
-    """Give *feedback* on the prompt."""
+    """Set the *feedback* on the prompt."""
     return Reply((Event(fields={"promptFeedback": dict(feedback)}, completes=True),))
 
 
 def failure(
     code: int, message: str | None = None, *, status: str | None = None, details: Sequence[Json] | None = None
 ) -> Reply:
-    """Return an error; raise `ScriptError` where *code* is no error's."""
+    """Return an error; raise `ScriptError` if *code* is not one of an error."""
     return Reply((Failure(check_code(code), message, status, None if details is None else tuple(details)),))
 
 
 def described(backend: Literal["gemini", "vertex"] | None, fields: Json) -> Reply:
-    """Return what the whole answer says of itself in *fields*, in the style of *backend*."""
+    """Set *fields* of the whole answer, in the style of *backend*."""
     return Reply((), identity=dict(fields), wire=backend)
 
 
 def event(*replies: Reply) -> Reply:
-    """Send all of *replies* at once, in one event."""
+    """Send all of *replies* in one event."""
     joined = Event()
     for reply in replies:
         for one in only_events(reply):
@@ -55,7 +55,7 @@ def event(*replies: Reply) -> Reply:
 
 
 def exactly(*replies: Reply) -> Reply:
-    """Send *replies* as they stand: nothing is counted, signed, cut or finished for them."""
+    """Send *replies* unchanged: nothing is counted, signed, cut or finished for them."""
     return replace(combined(replies), exact=True)
 
 
@@ -73,7 +73,7 @@ def candidate(index: int, reply: Reply) -> Reply:
 
 
 def combined(replies: Sequence[Reply]) -> Reply:
-    """Return *replies* added up; nothing where there are none."""
+    """Return *replies* added together; an empty reply if there are none."""
     joined = Reply(())
     for reply in replies:
         joined = joined + reply
@@ -81,14 +81,14 @@ def combined(replies: Sequence[Reply]) -> Reply:
 
 
 def only_events(reply: Reply) -> tuple[Event, ...]:
-    """Return the events of *reply*; raise `ScriptError` where it holds anything else."""
+    """Return the events of *reply*; raise `ScriptError` if it has other steps."""
     if any(not isinstance(step, Event) for step in reply.steps):
         raise ScriptError(f"{reply!r} holds more than content: it can't be a part of an event or a candidate")
     return reply.events
 
 
 def checked_text(text: str) -> str:
-    """Return *text*; raise `ScriptError` where it is no text that a server sends."""
+    """Return *text*; raise `ScriptError` if no server can send it."""
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ScriptError(f"text must be a str, got {text!r}")
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
@@ -97,7 +97,7 @@ def checked_text(text: str) -> str:
 
 
 def checked_json(value: Any) -> Any:
-    """Return *value*; raise `ScriptError` where it has no form in JSON."""
+    """Return *value*; raise `ScriptError` if it can't be written as JSON."""
     match value:
         case Mapping():
             return {str(key): checked_json(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]

@@ -1,4 +1,4 @@
-"""A cassette as a player: the loopback server gives recorded answers."""
+"""Play a cassette: the server on this machine sends recorded answers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _PACKED = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
 
 class CassettePlayer(Player):
-    """Answers with what was recorded: by meaning, in recorded order, event by event."""
+    """Sends recorded answers: found by meaning, in recorded order, event by event."""
 
     def __init__(
         self, cassette: Cassette | str | PathLike[str], *, pace: Pace = "instant", log: RequestLog | None = None
@@ -58,7 +58,7 @@ class CassettePlayer(Player):
         return None if refused is None else Answer(refused.status, _unpacked(refused), (refused.body,))
 
     async def hold(self, channel: Channel, request: GeminiRequest, in_thread: InThread) -> None:
-        """Be the server of the recorded session that *request* opens."""
+        """Serve the recorded session that *request* opens."""
         self.log.add(request)
         replayed = self._cassette.replay_websocket(
             request.url,
@@ -76,7 +76,7 @@ class CassettePlayer(Player):
             await relay(self, channel, request, replayed)
 
     def _sent(self, recorded: Response) -> Iterator[Sent]:
-        """Yield the recorded body: in recorded pieces and times, or event by event at once."""
+        """Yield the recorded body: in the recorded pieces and times, or event by event without pauses."""
         if self._pace == "recorded":
             now = 0.0
             for chunk in recorded.chunks:
@@ -94,5 +94,5 @@ class CassettePlayer(Player):
 
 
 def _unpacked(recorded: Response) -> Heads:
-    """Return the headers of an answer that is sent decoded, in pieces of its own."""
+    """Return the headers of an answer that is sent decoded, in other pieces."""
     return tuple((name, value) for name, value in recorded.headers if name.lower() not in _PACKED)

@@ -1,4 +1,4 @@
-"""The steps of a reply as a model family sends them: cut or joined, signed, finished, counted.
+"""Adapt the steps of a reply to a model family: cut or joined, signed, finished, counted.
 
 Nothing is written here: steps in, steps out.
 """
@@ -34,7 +34,7 @@ def composed(reply: Reply, request: GeminiRequest, style: Style, seed: str) -> l
 
 
 def _in_one(reply: Reply) -> list[Step]:
-    """Return the steps with all events joined in one, where the last of them stood."""
+    """Return the steps with all events joined to one, in the place of the last one."""
     steps: list[Step] = [step for step in reply.steps if not isinstance(step, Event)]
     events = reply.events
     if not events:
@@ -48,7 +48,7 @@ def _in_one(reply: Reply) -> list[Step]:
 
 
 def _joined(earlier: Event, later: Event) -> Event:
-    """Return both events as one, texts of one kind run together."""
+    """Return both events as one, with texts of the same kind joined."""
     before = {candidate.index: len(candidate.parts or ()) for candidate in earlier.candidates}
     joined = earlier + later
     return replace(
@@ -75,7 +75,7 @@ def _run_together(parts: tuple[Json, ...] | None, seam: int) -> tuple[Json, ...]
 
 
 def _cut(steps: list[Step], request: GeminiRequest, style: Style) -> list[Step]:
-    """Return the steps with loose events cut and joined as the family streams them."""
+    """Return the steps with loose events cut and joined in the style of the family's streams."""
     if request.action != "streamGenerateContent":
         return steps
     pieces: list[Step] = []
@@ -90,7 +90,7 @@ def _cut(steps: list[Step], request: GeminiRequest, style: Style) -> list[Step]:
 
 
 def _calls(step: Step) -> bool:
-    """Return whether *step* is a loose event of nothing but function calls."""
+    """Return whether *step* is a loose event with function calls only."""
     if not (isinstance(step, Event) and step.loose):
         return False
     parts = [part for candidate in step.candidates for part in candidate.parts or ()]
@@ -98,7 +98,7 @@ def _calls(step: Step) -> bool:
 
 
 def _pieces(event: Event, style: Style) -> Iterator[Event]:
-    """Yield a loose event of one text cut into the pieces in which it streams; any other event as it is."""
+    """Yield the pieces of a loose event with a single text; yield any other event unchanged."""
     candidate = event.candidates[0] if len(event.candidates) == 1 else Candidate()
     parts = candidate.parts or ()
     if len(parts) != 1 or "text" not in parts[0] or "thought" in parts[0]:
@@ -112,7 +112,7 @@ def _pieces(event: Event, style: Style) -> Iterator[Event]:
 
 
 def _with_empty_end(steps: list[Step], style: Style) -> list[Step]:
-    """Return the steps with the empty text that ends the newer streams, where the answer ends in text or in calls."""
+    """Return the steps with the empty text at the end of newer streams, if the answer ends in text or in calls."""
     last = steps[-1] if steps else None
     if not (style.ends_with_empty_text and isinstance(last, Event) and last.loose and len(last.candidates) == 1):
         return steps
@@ -129,7 +129,7 @@ def _with_empty_end(steps: list[Step], style: Style) -> list[Step]:
 
 
 def _signed(steps: list[Step], style: Style, seed: str) -> list[Step]:
-    """Return the steps with the ids and signatures of the newer families: on the first call, else on the last text."""
+    """Return the steps with the ids and signatures of newer families: on the first call, or on the last text."""
     if not style.signs:
         return steps
     parts = [part for step in steps if isinstance(step, Event) for c in step.candidates[:1] for part in c.parts or ()]
@@ -155,13 +155,13 @@ def _signed(steps: list[Step], style: Style, seed: str) -> list[Step]:
 
 
 def _signature(seed: str) -> str:
-    """Return what looks like a thought signature: standard base64 of a length-prefixed secret."""
+    """Return a made-up thought signature: standard base64 of a length-prefixed secret."""
     secret = b"".join(hashlib.sha256(f"{seed}{position}".encode()).digest() for position in range(4))
     return base64.b64encode(b"\x0a" + bytes([len(secret)]) + secret).decode()
 
 
 def _finished(steps: list[Step], request: GeminiRequest, style: Style) -> list[Step]:
-    """Return the steps with every candidate's index and end, and with what the end of an answer adds."""
+    """Return the steps with the index and end of each candidate, and with the fields at the end of an answer."""
     last = max((position for position, step in enumerate(steps) if isinstance(step, Event)), default=-1)
     broken = any(isinstance(step, Disconnect | Failure) for step in steps[last + 1 :])
     streams = request.action == "streamGenerateContent"
@@ -199,7 +199,7 @@ def _finished_candidate(candidate: Candidate, final: bool, streams: bool, style:
 
 
 def _counted(steps: list[Step], request: GeminiRequest, style: Style) -> list[Step]:
-    """Return the steps with the counts of every event: running totals, or all in the last event on Vertex."""
+    """Return the steps with token counts: running totals in each event or, on Vertex, all in the last event."""
     own = next((step.usage for step in reversed(steps) if isinstance(step, Event) and step.usage), NOTHING)
     prompt = _prompt_usage(request, own)
     answer_tokens: dict[str, int] = {}

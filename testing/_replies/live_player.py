@@ -1,4 +1,4 @@
-"""A live session from the server's side: turn after turn, as the user asks for them, over any kind of connection."""
+"""Play the server's side of a live session: turn after turn, when the user requests them, over any connection."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from .request import GeminiRequest
 
 _TICK: Final = 0.002
-"""Seconds between two looks at a gate."""
+"""Seconds between two checks of a gate."""
 _PATIENCE: Final = 1.0
-"""Seconds that a client has to close the connection of an interaction that it has completed."""
+"""Seconds for which a client may keep the connection of a completed interaction open."""
 _INTERNAL_ERROR: Final = 1011
 _LONGEST_REASON: Final = 120
-"""Bytes that fit into the frame that closes a websocket."""
+"""Most bytes of the reason in a websocket's close frame."""
 
 
 async def play(script: Turns, channel: Channel, request: GeminiRequest, session: Reply, in_thread: InThread) -> None:
-    """Play *session*, which *script* has for *request*, until either side ends the connection."""
+    """Play *session*, the reply of *script* to *request*, until either side ends the connection."""
     try:
         await _Conversation(script, channel, request, in_thread).hold(session)
     except PeerClosed:
@@ -48,7 +48,7 @@ async def play(script: Turns, channel: Channel, request: GeminiRequest, session:
 
 
 async def relay(player: Player, channel: Channel, request: GeminiRequest, peer: Peer) -> None:
-    """Let *peer* be the server of the client at *channel*, whose first message is in *request*, until either ends."""
+    """Connect *peer* as server with the client at *channel*, whose first message is in *request*, until either ends."""
     user = LiveUser(request)
 
     async def listen() -> None:
@@ -88,20 +88,20 @@ async def _first_of(*coroutines: Coroutine[Any, Any, None]) -> None:
 
 
 def failure(error: Exception) -> Close:
-    """Return how the server closes the connection where the test kit or the test itself has failed."""
+    """Return the close of the connection if the test kit or the test itself has failed."""
     shown = str(error) if isinstance(error, TestKitError) else f"{type(error).__name__}: {error}"
     return Close(_INTERNAL_ERROR, _short(shown))
 
 
 class Turns(Protocol):
-    """Has the turns of a live session."""
+    """Provides the turns of a live session."""
 
     def turn(self, turn: Turn, request: GeminiRequest, /) -> Reply:
-        """Return what the server answers to the latest message of *request*."""
+        """Return the server's answer to the latest message of *request*."""
         ...
 
     def left_over(self, turns: Sequence[Turn], request: GeminiRequest, /) -> None:
-        """Take note that the live session of *request* ended before these *turns*."""
+        """Note that the live session of *request* ended before these *turns* were used."""
         ...
 
     def failed(self, error: BaseException, /) -> None:
@@ -120,7 +120,7 @@ class _Conversation:
         self._news = asyncio.Event()
 
     async def hold(self, reply: Reply) -> None:
-        """Listen and speak, until either side ends the connection."""
+        """Receive and answer, until either side ends the connection."""
         if reply.session is None and isinstance(reply.steps[0], Failure | Disconnect | Hangup):
             for action in written(reply, self._request, 0):
                 await self._act(action)

@@ -1,4 +1,4 @@
-"""What plays answers to requests, keeps the requests for the test to see, and what went wrong for its end."""
+"""The base of everything that answers requests: it keeps the requests, and the errors for the end of the test."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class RequestLog:
             return self.count
 
     def all(self) -> list[GeminiRequest]:
-        """Return every request; raise `ScriptError` where some were dropped, since the first one is not the first."""
+        """Return all requests; raise `ScriptError` if some were dropped, because indices would be wrong."""
         with self._lock:
             kept = list(self._kept)
         if len(kept) < self.count:
@@ -57,7 +57,7 @@ class RequestLog:
         return kept
 
     def since(self, count: int) -> list[GeminiRequest]:
-        """Return the requests after the first *count*, as far as they were kept."""
+        """Return the requests after the first *count* that are still kept."""
         with self._lock:
             return list(self._kept)[max(0, len(self._kept) - (self.count - count)) :]
 
@@ -70,17 +70,17 @@ class RequestLog:
 
 
 class Player(ABC):
-    """Answers requests: from a script, from a cassette. Safe to use from several threads."""
+    """Answers requests from a script or a cassette. Safe to use from several threads."""
 
     def __init__(self, log: RequestLog | None = None) -> None:
         self.log = log or RequestLog()
         self.errors: list[BaseException] = []
-        """What requests got instead of an answer, even where the application swallowed it."""
+        """The errors that requests got instead of an answer, including those that the application swallowed."""
 
     def take(self, request: GeminiRequest) -> Callable[[], Answer]:
-        """Choose the answer to *request* and return what writes it, which may take its time.
+        """Choose the answer to *request*, and return a function that writes it, which may take time.
 
-        Both raise what is wrong, and keep it for `check`.
+        Both raise errors, and keep them for `check`.
         """
         with self._keeping_errors():
             write = self._take(request, self.log.add(request))
@@ -96,7 +96,7 @@ class Player(ABC):
         return self.take(request)()
 
     def refusal(self, request: GeminiRequest) -> Answer | None:
-        """Return what the handshake *request* is refused with, if it is."""
+        """Return the refusal of the handshake *request*, if it is refused."""
         with self._keeping_errors():
             refused = self._refusal(request)
         if refused is not None:
@@ -109,7 +109,7 @@ class Player(ABC):
             self.errors.append(error)
 
     def check(self) -> None:
-        """Raise what went wrong: the first error of the test's own, else all of the test kit's as one."""
+        """Raise the first error of the test itself, or else all errors of the test kit as one."""
         for error in self.errors:
             if not isinstance(error, TestKitError):
                 raise error
@@ -117,11 +117,11 @@ class Player(ABC):
             raise type(self.errors[0])("\n".join(map(str, self.errors)))
 
     def _refusal(self, request: GeminiRequest) -> Answer | None:  # noqa: B027  (most refuse nothing)
-        """Return with what the handshake *request* is refused, if it is."""
+        """Return the refusal of the handshake *request*, if it is refused."""
 
     @abstractmethod
     async def hold(self, channel: Channel, request: GeminiRequest, in_thread: InThread) -> None:
-        """Be the server of the live session that *request* opens, until it ends; keep what is wrong for `check`."""
+        """Serve the live session that *request* opens until it ends; keep errors for `check`."""
 
     @abstractmethod
     def _take(self, request: GeminiRequest, ordinal: int) -> Callable[[], Answer]: ...

@@ -1,4 +1,4 @@
-"""A reply and a request -> status, headers and body, as the requested backend writes them.
+"""Write a reply to a request as status, headers and body, in the format of the requested backend.
 
 Deterministic: ids, signatures and times are derived from the request and from its place in the script, so that
 recording twice gives the same.
@@ -34,19 +34,19 @@ Heads: TypeAlias = tuple[tuple[str, str], ...]
 """Headers, in order."""
 
 Sent: TypeAlias = bytes | Pause | Hold | Disconnect
-"""What a server does, in order, once the head is sent."""
+"""The actions of a server after the head, in order."""
 
 JSON_TYPE: Final = "application/json; charset=UTF-8"
 EVENTS_TYPE: Final = "text/event-stream"
 BROKEN: Final = "RemoteProtocolError"
-"""How an answer ended whose connection broke."""
+"""The end of an answer whose connection broke."""
 
 _EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer on its way: its head, and what is sent and waited for after it."""
+    """An answer: its head, and the data and waits after it."""
 
     status: int
     headers: Heads
@@ -54,11 +54,11 @@ class Answer:
 
     @property
     def body(self) -> bytes:
-        """Everything that is sent."""
+        """All data that are sent."""
         return b"".join(piece for piece in self.sent if isinstance(piece, bytes))
 
     def response(self) -> Response:
-        """Return it as a recorded exchange; pauses become the times of its chunks, gates count as open."""
+        """Return it as a recorded answer; pauses become the times of chunks, and gates count as open."""
         chunks: list[Chunk] = []
         now, ended = 0.0, COMPLETE
         for piece in self.sent:
@@ -95,11 +95,11 @@ def write(reply: Reply, request: GeminiRequest, *, ordinal: int = 0) -> Answer:
 
 
 def misfit(reply: Reply, request: GeminiRequest) -> str:
-    """Return why *reply* can't answer *request*; empty where it can."""
+    """Return why *reply* can't answer *request*; empty if it can."""
     if reply.needs_interactions:
-        return "it holds what only an interaction has"
+        return "it has steps that only an interaction has"
     if reply.needs_live:
-        return "it holds what only a live session has"
+        return "it has steps that only a live session has"
     whole = _whole(reply)
     if isinstance(whole, Document):
         wanted = {"tokens": ("countTokens",), "embedding": ("embedContent", "batchEmbedContents", "predict")}
@@ -126,7 +126,7 @@ def _events_headers(style: Style) -> Heads:
 
 
 def common_headers(style: Style) -> Heads:
-    """Return the headers that every answer has."""
+    """Return the headers of all answers."""
     shared = (
         ("vary", "Origin"),
         ("vary", "X-Origin"),
@@ -141,7 +141,7 @@ def common_headers(style: Style) -> Heads:
 
 
 def _whole(reply: Reply) -> Step | None:
-    """Return the step that makes the whole answer, where there is one."""
+    """Return the step that is the whole answer, if there is one."""
     steps = [step for step in reply.steps if not isinstance(step, Pause | Hold)]
     return steps[0] if steps and isinstance(steps[0], Failure | Verbatim | Document) else None
 

@@ -1,4 +1,4 @@
-"""What a Gemini server answers without a script: files, caches, models, token counts and embeddings.
+"""Answer requests without a script: for files, caches, models, token counts and embeddings.
 
 A small memory of what was uploaded and cached, good enough for the SDK's own methods. The times are fixed, the names
 are numbered: recording twice gives the same.
@@ -36,7 +36,7 @@ MODELS: Final = (
     "gemini-3-pro-preview",
     "gemini-embedding-001",
 )
-"""The models that are listed. Any other is answered, too."""
+"""The models in the list. Requests to any other model are answered, too."""
 
 _PAGE: Final = 50
 _CACHE: Final = r"((?:projects/.*)?cachedContents/[^/:]+)"
@@ -74,7 +74,7 @@ class Resources:
         ]
 
     def answer(self, request: GeminiRequest) -> Reply | None:
-        """Return the answer to *request*; `None` where it is a matter of the script."""
+        """Return the answer to *request*; `None` if the script has to answer it."""
         for method, pattern, respond in self._routes:
             match = pattern.fullmatch(request.resource)
             if match and method == request.method:
@@ -83,7 +83,7 @@ class Resources:
         return None
 
     def _upload(self, request: GeminiRequest, _: str) -> Reply:
-        """Take an upload: its announcement, or a piece of its bytes."""
+        """Handle an upload: its start, or a piece of its bytes."""
         command = request.headers.get("x-goog-upload-command", "")
         if "start" in command:
             return self._start_upload(request)

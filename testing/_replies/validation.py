@@ -1,4 +1,4 @@
-"""What a real server refuses before it asks a model: a body that is no JSON, or JSON of another shape.  (pure)"""
+"""Refuse requests that a real server refuses before it calls a model: no JSON, or JSON of a wrong shape. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .request import GeminiRequest
 
 _DEEPEST: Final = 100
-"""Levels of objects and lists that protobuf's JSON reader takes by default."""
+"""Most levels of objects and lists that protobuf's JSON reader accepts by default."""
 _PACKAGE: Final = "type.googleapis.com/google.ai.generativelanguage.v1beta."
 _BAD_REQUEST: Final = "type.googleapis.com/google.rpc.BadRequest"
 
@@ -61,7 +61,7 @@ _REPEATED: Final = frozenset(
 
 
 def refusal(request: GeminiRequest) -> Failure | None:
-    """Return the error 400 that a real server answers to a malformed body; `None` where *request* is well formed."""
+    """Return the error 400 of a real server for a malformed body; `None` if *request* is well formed."""
     command = request.headers.get("x-goog-upload-command", "")
     is_upload = "start" not in command if command else request.path.startswith("/upload/")
     if not request.body or request.method not in {"POST", "PATCH"} or is_upload:
@@ -103,7 +103,7 @@ def _depth(value: object) -> int:
 
 
 def _faults(value: object, message: _Message | None, path: str = "") -> Iterator[tuple[str, str, Any]]:
-    """Yield path, type and value of what is no object where the API has a message, or no text where it has one."""
+    """Yield path, type and value of each field that should be an object or a text, and is not."""
     if message is None:
         if not isinstance(value, str):
             yield path, "TYPE_STRING", value

@@ -202,7 +202,8 @@ def test_what_is_right_passes(flow: Flow) -> None:
 
 
 def _call_that_waits(logger: Logger, **trace: Any) -> Any:
-    begun = logger.trace({"id": "t", **trace})
+    config: Any = {"id": "t", **trace}
+    begun = logger.trace(config)
     reply = {"role": "tool", "tool_call_id": "tool", "content": "{}"}
     begun.generation(generation_config("g1", reply)).result(answer(None, call(id="tool")))
     begun.tool_call(TOOL)

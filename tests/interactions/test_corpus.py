@@ -67,6 +67,6 @@ async def test_the_caller_gets_the_same_and_the_trace_holds_it_all(
         return
     if not generation.attachments:
         assert (generation.text or "") == raw_answer.text
-    assert [call.name for call in generation.tool_calls] == raw_answer.asked
+    assert [call.name for call in generation.tool_calls] == raw_answer.requested
     assert generation.metadata.get("status") == raw_answer.status
     assert (generation.usage or {}).get("total_tokens") == raw_answer.total

@@ -107,7 +107,7 @@ async def test_a_live_interaction_is_refused(make: Callable[..., Scripted]) -> N
 async def test_a_refusal_answers_websockets_only() -> None:
     with GeminiMock(SPENT, strict=False):
         client = client_of()
-        with pytest.raises(ScriptError, match="what only a live session has"):
+        with pytest.raises(ScriptError, match="that only a live session has"):
             await client.aio.models.generate_content(model="gemini-2.5-flash", contents="Hi")
         await client.aio.aclose()
 

@@ -302,7 +302,7 @@ async def test_live_music(make: Callable[..., Scripted]) -> None:
 async def test_what_only_a_live_session_has_answers_no_other_request() -> None:
     with GeminiMock(reply.interrupted(), strict=False):
         client = genai.Client(api_key="any")
-        with pytest.raises(ScriptError, match="what only a live session has"):
+        with pytest.raises(ScriptError, match="that only a live session has"):
             await client.aio.models.generate_content(model="gemini-2.5-flash", contents="Hi")
         await client.aio.aclose()
 

@@ -474,7 +474,7 @@ def test_what_only_interactions_have_is_refused_elsewhere() -> None:
         reply.keep_alive(),
     ):
         with (
-            pytest.raises(ScriptError, match="it holds what only an interaction has"),
+            pytest.raises(ScriptError, match="it has steps that only an interaction has"),
             GeminiMock(scripted, strict=False),
         ):
             httpx.post(
