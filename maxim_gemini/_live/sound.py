@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import groupby
-from typing import Any, Final
+from typing import Final
 
 from .._core.values import ATTACHMENT_LIMIT, Attachment
 from .._core.wav import pcm_format

@@ -66,7 +66,8 @@ def read(data: bytes, name: str = "the cassette") -> Document:
     text = text_of(data, name)
     if not text or text.isspace():
         raise broken(name, None, "the file is empty. Delete it, then record it again")
-    if "        line = line_of(text, match.start())
+    if "<<<<<<< " in text and (match := _CONFLICT.search(text)):
+        line = line_of(text, match.start())
         raise broken(name, line, f"it has the merge conflict marker {match[0].strip()!r}. Resolve it, or record again")
     if text.startswith(yaml_format.SIGNATURE) and not text.rstrip().rpartition("\n")[2].startswith("..."):
         problem = "the file ends too early: its last line should start with '...'. Restore it, or record again"
@@ -138,7 +139,6 @@ def _by_layout(data: bytes, end: int, name: str) -> Document:
     return Document(head["metadata"], blocks, [], ours=True, sessions=sessions, is_sealed=True)
 
 
-<<<<<<< HEAD
 def _between(data: bytes, mark: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield where each of the pieces that *mark* separates begins and ends."""
     while (stop := data.find(mark, start, end)) >= 0:
@@ -148,7 +148,7 @@ def _between(data: bytes, mark: bytes, start: int, end: int) -> Iterator[tuple[i
 
 
 def load(data: bytes, indent: int = 0) -> JsonDict:
-    """Return what `yaml_format.dump` has written.
+    """Return the value that `yaml_format.dump` has written as *text*.
 
     Raises:
         ValueError, LookupError, RecursionError: it has not.
@@ -168,7 +168,7 @@ _key: Final = re.compile(r"""(?:([A-Za-z_][\w-]*)|("(?:[^"\\]|\\.)+")):(?: |\n|\
 
 
 def _cut(line: str) -> tuple[str, str | None]:
-    """Return the key of *line*, and what stands behind it, if anything does."""
+    """Return the key of *line*, and the text after it."""
     match = _key(line)
     if match is None:
         raise ValueError(f"{line!r:.60} has no key")

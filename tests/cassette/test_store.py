@@ -49,7 +49,7 @@ def test_a_process_killed_at_any_time_leaves_a_whole_file(tmp_path: Path) -> Non
         "from maxim_gemini.testing._cassette import Cassette\n"
         "for n in range(10**6):\n"
         "    cassette = Cassette(Path(sys.argv[1]))\n"
-        "    cassette.record(asked('x'), answer('long ' * 20000 + str(n)))\n"
+        "    cassette.record(sent_request('x'), answer('long ' * 20000 + str(n)))\n"
         "    cassette.save(); print(flush=True)\n"
     )
     for delay in (0.0, 0.003, 0.011):
@@ -222,7 +222,7 @@ def test_what_no_file_can_hold_is_refused_and_the_old_file_stays(tmp_path: Path)
     save(path, "old")
     before = path.read_bytes()
     cassette = Cassette.load(path, record_mode="new_episodes")
-    cassette.record(asked("new"), answer("new"))
+    cassette.record(sent_request("new"), answer("new"))
     cassette.head.description = "half a pair: \ud83d"
     with pytest.raises(
         CassetteError, match=r"a\.yaml can't be saved: what follows .*half a pair: .* is half a surrogate"
