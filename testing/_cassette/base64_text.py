@@ -75,7 +75,7 @@ def _may_hold_secrets(data: bytes) -> bool:
 def _decoded(code: str) -> bytes:
     """Return the decoded bytes of *code*; empty if it is no base64."""
     plain = code.rstrip("=")
-    if len(plain) % 4 == 1:
+    if len(plain) % 4 == 1:  # no base64 has this length: the last letter belongs to what follows
         plain = plain[:-1]
     try:
         return base64.b64decode(plain + "=" * (-len(plain) % 4), altchars=b"-_" if "-" in code or "_" in code else None)

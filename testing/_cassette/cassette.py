@@ -264,7 +264,7 @@ class Cassette(VcrCassette):
         live = recorded(self._origin, len(self.websockets), conversation, self.scrubber, self._media_limit)
         for session in self._loaded_websockets:
             if not session.played and session.key == live.key:
-                session.played = 1
+                session.played = 1  # a second one that sends the same is compared with the next
                 return session, live
         return None, live
 
@@ -362,6 +362,7 @@ class Cassette(VcrCassette):
 
     @contextmanager
     def _changing(self) -> Generator[None]:
+        # From reading to writing: what another process saved in between would be lost.
         try:
             lock = lock_of(self.path)
             lock.acquire()
@@ -374,9 +375,10 @@ class Cassette(VcrCassette):
 
     def _load(self) -> None:
         self._loaded, self._loaded_websockets = read(self._origin)
+        # Copies: what was loaded is what a rewind goes back to, and what `_write` compares with.
         self.interactions, self.websockets = list(self._loaded), list(self._loaded_websockets)
         self.head = Head.read(self._origin.head)
-        self._loaded_count = len(self._loaded)
+        self._loaded_count = len(self._loaded)  # for vcrpy's own code
         playable = Counter(self._fresh or {}) if self.record_mode == RecordMode.ALL else None
         for interaction in self._loaded:
             if interaction.spelling:
@@ -393,13 +395,13 @@ class Cassette(VcrCassette):
         old = self._on_disk()
         files = _Files(self._origin.shelf)
         before = [interaction.block(files.attach) for interaction in old]
-        files.clear()
+        files.clear()  # those that are needed are attached once more, each beside its interaction
         self.head = Head.read(self.scrubber.value(self.head.metadata()))
         problems = [str(secret) for secret in self.scrubber.remaining(self.head.metadata(), "the head")]
         is_refused, is_date_kept, lost = bool(problems), False, 0
         blocks: list[Block | SessionBlock] = []
         for number, (now, former) in enumerate(self._places(old), 1):
-            own = _Files(self._origin.shelf)
+            own = _Files(self._origin.shelf)  # written only if the interaction is
             block, refused = self._looked_through(now, own, number)
             is_date_kept |= now is former
             if refused:
@@ -420,6 +422,7 @@ class Cassette(VcrCassette):
         if blocks == before:
             self.head = head
             return False
+        # The head has the date of the oldest interaction, so that the age of none is hidden.
         if head.recorded_at and is_date_kept:
             self.head.recorded_at = head.recorded_at
         self._origin.shelf.write(_content(self.head.metadata(), blocks), files)
@@ -530,7 +533,7 @@ class Cassette(VcrCassette):
                 self._waiting[interaction.key].append(interaction)
             for session in self._loaded_websockets:
                 session.played = 0
-            self.__dict__.pop("_sessions", None)
+            self.__dict__.pop("_sessions", None)  # it knows who has played what
 
     def _save(self, force: bool = False) -> None:
         self.dirty = self.dirty or force

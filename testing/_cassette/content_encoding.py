@@ -44,6 +44,7 @@ def decoded(data: bytes, encoding: str, room: Room) -> bytes:
     Raises:
         ValueError: it is damaged, or in an encoding for which no library is installed, or there is no *room* for it.
     """
+    # The encoding that was applied last is named last.
     for name in reversed([part.strip().lower() for part in encoding.split(",")]):
         decoder = _DECODERS.get(name)
         if decoder is not None and (plain := decoder(data, room.left + 1)) is not data:
@@ -61,6 +62,7 @@ def _gunzip(data: bytes, most: int) -> bytes:
 
 
 def _inflate(data: bytes, most: int) -> bytes:
+    # Some servers leave out the header and the checksum of zlib that HTTP asks for.
     for wbits in (15, -15):
         try:
             return zlib.decompressobj(wbits).decompress(data, most)
@@ -74,6 +76,7 @@ def _zstd(data: bytes, most: int) -> bytes:
         return data
     library = _library("zstandard", "zstd")
     try:
+        # By a stream: its other functions believe the size that the data itself claims.
         plain: bytes = library.ZstdDecompressor().stream_reader(data, read_across_frames=True).read(most)
     except library.ZstdError as error:
         raise ValueError(f"its zstd body is damaged: {error}") from None

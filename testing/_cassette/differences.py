@@ -95,6 +95,7 @@ def _or_absent(body: object) -> Any:
 
 def nearest(sent: Meaning, recorded: Sequence[Meaning]) -> int | None:
     """Return the index of the meaning that is most similar to *sent*; `None` if none is similar at all."""
+    # The share that both have of what either has, or a long request would be similar to everything.
     wanted = _marks(sent)
     scores = [len(wanted & marks) / len(wanted | marks) for marks in map(_marks, recorded)]
     best = max(scores, default=0.0)

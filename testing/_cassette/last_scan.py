@@ -145,6 +145,7 @@ class _Scan:
         if "%" in text:
             plain.add(unquote(text))
         kinds = {kind for one in plain for kind in (*self._kinds(one), *_in_addresses(one))}
+        # What was found in the open is not reported a second time.
         inside = {kind for one in plain for data in _decoded(one) for kind in self._kinds(data)} - kinds
         if not kinds and not inside:
             self._harmless.add(text)
@@ -244,6 +245,7 @@ def _decoded(text: str) -> Iterator[str]:
         text = _WRAPPED.sub("", text)
     for run in _RUN.finditer(text):
         code = run[0].rstrip("=").replace("-", "+").replace("_", "/")
+        # Four letters are three bytes: begun elsewhere, the same letters stand for something else.
         for start in range(4) if len(code) <= _WHOLE else (0,):
             part = code[start:]
             with suppress(ValueError, binascii.Error):

@@ -94,6 +94,7 @@ class Media:
             return text
         file = self._file_for(side, kind, forms, data)
         file.forms &= forms
+        # Sound is one stream, to be listened to in one piece; of anything else, each piece is a whole.
         if file.is_pcm or not file.data:
             slices += (file.index, len(file.data), len(data))
             file.data += data
@@ -182,7 +183,7 @@ class Reader:
     def __init__(self, shelf: Shelf, listed: Iterable[Any], kept: dict[str, bytes] | None = None) -> None:
         self._shelf = shelf
         self._listed = list(listed)
-        self._kept = kept
+        self._kept = kept  # what is just being recorded is in no file yet
         self._open: dict[int, Callable[[int, int], bytes]] = {}
 
     def text(self, number: int, start: int, size: int) -> str:
@@ -220,6 +221,7 @@ def _decoded(text: str) -> tuple[frozenset[str], bytes]:
 def _wav_header(kind: str, size: int) -> bytes:
     match, channels = _PCM.match(kind), _CHANNELS.search(kind)
     rate, count = int(match[1]) if match else 16_000, int(channels[1]) if channels else 1
+    # Rate and channels are the application's words: whatever they are, they have to fit their fields.
     layout = struct.pack("<HHIIHH", 1, count % 65536, rate % 2**32, (rate * count * 2) % 2**32, (count * 2) % 65536, 16)
     return (
         b"RIFF"

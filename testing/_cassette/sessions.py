@@ -326,6 +326,7 @@ def recorded(
     clean = scrubber.of_session(conversation)
     media = Media(origin.shelf)
     frames = [_stored(frame, clean, media) for frame in conversation.frames]
+    # In two steps: whether a kind of media is small is known only when all of it is there.
     media.settle()
     for values in frames:
         media.place(values)

@@ -77,6 +77,7 @@ def from_vcr(item: Any, room: Room | None = None) -> Stored:
     headers = pairs(response.get("headers"))
     encoding = ", ".join(value for name, value in headers if name.lower() == "content-encoding")
     body = decoded(_vcr_body(response), encoding, room or Room())
+    # The body is kept as it is read, and a client would decode it once more.
     kept = [(name, value) for name, value in headers if name.lower() not in _ABOUT_THE_ENCODING]
     status = response.get("status") or {"code": response["status_code"], "message": ""}
     answer = Response(int(status["code"]), tuple(kept), (Chunk(body),) if body else (), status.get("message") or "")

@@ -78,6 +78,7 @@ class Block(NamedTuple):
     @property
     def timeless(self) -> Block:
         """The same without the times at which its parts arrived."""
+        # In columns, since the body, which is further to the right, may have such a member, too.
         before, _, after = self.response.partition(b"\n    times: [")
         return self._replace(response=before + after.partition(b"]")[2]) if after else self
 
@@ -147,15 +148,11 @@ def dump(members: JsonDict, indent: int = 0) -> str:
 
 def _block(value: Any, pad: str) -> Iterator[str]:
     if is_object(value):
-        for key, member in _items(value):
+        for key, member in value.items():
             yield from _entry(f"{pad}{_key(key)}:", member, pad)
     else:
         for item in value:
             yield from _item(item, pad)
-
-
-def _items(members: dict[Any, Any]) -> Iterator[tuple[str, Any]]:
-    yield from members.items()
 
 
 def _entry(head: str, value: object, pad: str) -> Iterator[str]:
@@ -189,7 +186,7 @@ def _is_block(value: object, room: int) -> bool:
 def _room_after(value: object, room: int) -> int:
     """Return how many of *room* columns are left after *value* as JSON; negative if it does not fit on one line."""
     if is_object(value):
-        for key, member in _items(value):
+        for key, member in value.items():
             room = _room_after(member, room - len(key) - 6)
             if room < 0:
                 return room

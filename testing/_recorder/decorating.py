@@ -38,7 +38,7 @@ def decorated(block: Callable[[], Block], function: Callable[..., Any]) -> Calla
                     return
                 try:
                     step = generator.asend((yield item))
-                except GeneratorExit:
+                except GeneratorExit:  # the caller is done: leaving the block closes the generator
                     raise
                 except BaseException as error:
                     step = generator.athrow(error)
@@ -72,6 +72,7 @@ def decorate_tests(block: Callable[[], Block], tests: type) -> None:
         raise TypeError(f"{tests.__name__} has no method whose name begins with 'test': decorate the methods that send")
     for name in names:
         method = inspect.getattr_static(tests, name)
+        # Python binds these by their kind, so the decorated function has to be of the same.
         if isinstance(method, staticmethod | classmethod):
             setattr(tests, name, type(method)(decorated(block, method.__func__)))  # pyright: ignore
         else:

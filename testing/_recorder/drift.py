@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from maxim_gemini.testing._http import wire
@@ -45,22 +46,21 @@ def session_drift(recorded: Conversation, live: Conversation) -> list[str]:
 
 
 def _session_shape(conversation: Conversation) -> Shape:
-    shape: Shape = {}
-    for frame in conversation.frames:
-        for path, kind in () if frame.is_sent else _shape_of(frame.data):
-            shape.setdefault(path, set()).add(kind)
-    return shape
+    return _shape_of(frame.data for frame in conversation.frames if not frame.is_sent)
 
 
 def shape_of(response: Response) -> Shape:
     """Return the shape of *response*; of a stream, that of all its events together."""
-    shape: Shape = {}
-    payloads = [response.body] if response.body else []
     if is_stream(response):
-        payloads = [text.encode() for event in events_of(response) if (text := wire.event_data(event))]
-    for data in payloads:
-        for path, kind in _shape_of(data):
-            shape.setdefault(path, set()).add(kind)
+        return _shape_of(text.encode() for event in events_of(response) if (text := wire.event_data(event)))
+    return _shape_of([response.body] if response.body else [])
+
+
+def _shape_of(payloads: Iterable[bytes]) -> Shape:
+    # One shape for all of them: where a server cuts its answer into events is chance.
+    shape: Shape = {}
+    for path, kind in chain.from_iterable(map(_fields_of, payloads)):
+        shape.setdefault(path, set()).add(kind)
     return shape
 
 
@@ -77,7 +77,7 @@ def _kinds(kinds: set[str]) -> str:
     return " or ".join(sorted(kinds))
 
 
-def _shape_of(data: bytes) -> Iterable[tuple[str, str]]:
+def _fields_of(data: bytes) -> Iterable[tuple[str, str]]:
     try:
         text = data.decode()
     except UnicodeDecodeError:

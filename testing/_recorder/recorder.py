@@ -342,6 +342,7 @@ class GeminiRecorder:
 
     def _of_one_call(self) -> GeminiRecorder:
         """Return a recorder for the block of one call: this one, or a copy if this one is in use."""
+        # Threads may call the decorated function at the same time, and one of them alone gets this recorder.
         with _claiming:
             if not self._claimed and self._stack is None:
                 self._claimed = True
@@ -383,6 +384,7 @@ class GeminiRecorder:
         try:
             return Cassette.load(self._file, allow_missing=allow_missing, **options)
         except CassetteError as error:
+            # One that is there and can't be read says by itself what to do.
             if not self._file.exists():
                 error.add_note(settings.advice_for(None))
             raise

@@ -141,7 +141,12 @@ class Traffic(Route):
         """Replay *request*, send it, or raise a `CassetteError`."""
         with self._lock:
             self.requests.append(request)
-        recorded = self._recorded(request) if self.replays else None
+        try:
+            recorded = self.cassette.play(request) if self.replays else None
+        except CassetteError as error:
+            # Noted, since the application may swallow what it gets for a failed request.
+            self._note(error)
+            raise
         if recorded is not None:
             return self._replay(request, recorded)
         if self.sends:
@@ -197,11 +202,7 @@ class Traffic(Route):
     # Its parts
 
     def _tap(self, request: LiveRequest) -> Tap:
-        headers = {name.lower(): value for name, value in request.headers}
-        if sdk.is_made_up(headers) and is_gemini_host(urlsplit(request.url).hostname or ""):
-            error = CassetteError(NO_CREDENTIALS)
-            self._note(error)
-            raise error
+        self._check_credentials(request.url, {name.lower(): value for name, value in request.headers})
         tap = Tap(request.url, request.headers, request.take)
         with self._lock:
             self._taps.append(tap)
@@ -218,6 +219,7 @@ class Traffic(Route):
         tap = self._tap(request)
         request.begin_again()
         with self._lock:
+            # It counts as live now, and a session counts once.
             self.replayed -= was_replayed
         return await network(tap)
 
@@ -229,13 +231,6 @@ class Traffic(Route):
         for fault in tuple(self.faults):
             fault.apply(faults, messages)
         return faults
-
-    def _recorded(self, request: Request) -> Response | None:
-        try:
-            return self.cassette.play(request)
-        except CassetteError as error:
-            self._note(error)
-            raise
 
     def _replay(self, request: Request, recorded: Response) -> Delivery:
         with self._lock:
@@ -256,10 +251,7 @@ class Traffic(Route):
         return deliver(recorded, pace=pace, chunking=chunking, faults=faults, overrun=overrun)
 
     def _send(self, request: Request) -> Live:
-        if sdk.is_made_up(request.headers) and is_gemini_host(urlsplit(request.uri).hostname or ""):
-            error = CassetteError(NO_CREDENTIALS)
-            self._note(error)
-            raise error
+        self._check_credentials(request.uri, request.headers)
         take = _Take(request)
         take.watcher = Live(functools.partial(setattr, take, "response"))
         with self._lock:
@@ -267,6 +259,13 @@ class Traffic(Route):
             self.live += 1
             self._last_was_live = True
         return take.watcher
+
+    def _check_credentials(self, url: str, headers: Mapping[str, str]) -> None:
+        # A server of the user's own, or one on this machine, may well take the made-up ones.
+        if sdk.is_made_up(headers) and is_gemini_host(urlsplit(url).hostname or ""):
+            error = CassetteError(NO_CREDENTIALS)
+            self._note(error)
+            raise error
 
     def _miss(self, text: str, request: Request | None = None) -> CassetteMiss:
         miss = CassetteMiss(f"{text}\n\n{self._settings.advice_for(request)}")
@@ -294,6 +293,7 @@ class Traffic(Route):
 
     def save(self) -> None:
         """Save the received answers, in the order of the requests."""
+        # What can be kept is kept: recording it again costs money, and gives another answer.
         lost: list[CassetteError] = []
         for take in self._takes:
             if take.response is not None:
@@ -329,6 +329,7 @@ class Traffic(Route):
         """Return the recorded answers that were not used."""
         if self._settings.record in ("all", "rewrite"):
             return []
+        # Whether a token is fetched depends on when the last one ran out, and not on the application.
         return [i for i in self.cassette.unplayed if not is_token_exchange(i.request.uri)]
 
     def problem(self) -> CassetteError | None:
@@ -380,6 +381,7 @@ class Traffic(Route):
 
     def credentials(self) -> dict[str, Any]:
         """Return the credentials for `genai.Client`: those of the environment to record, made-up ones to replay."""
+        # In `new_episodes` a run that only replays needs no credentials, and one that sends says so when it does.
         if self.sends and (not self.replays or sdk.finds_credentials()):
             if sdk.finds_credentials():
                 return {}
