@@ -56,7 +56,7 @@ class RequestedCall:
 
 
 class FunctionAnswer:
-    """What a function returned, as the application sends it; *call* is the function call in the contents before it."""
+    """The answer of a function, as the application sends it; *call* is the function call in the contents before it."""
 
     __slots__ = ("call", "failure", "id", "kind", "name", "text")
 

@@ -46,7 +46,7 @@ class Attachment(NamedTuple):
 
 
 def described(attachment: Attachment) -> str:
-    """Return a short description of *attachment*, to stand in the text."""
+    """Return a short description of *attachment* for the text."""
     if attachment.data is None:
         return f"[{attachment.mime_type or 'file'}, {attachment.uri}]"
     if len(attachment.data) > ATTACHMENT_LIMIT:

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from maxim_gemini.testing._http.websocket import Message, Peer
 
 Recorded: TypeAlias = Interaction | WebsocketSession
-"""What a cassette holds."""
+"""The items of a cassette."""
 R = TypeVar("R", Interaction, WebsocketSession)
 
 MEDIA_LIMIT: Final = 64 * 2**20
@@ -434,7 +434,7 @@ class Cassette(VcrCassette):
     def _looked_through(
         self, interaction: Recorded, files: _Files, number: int
     ) -> tuple[Block | SessionBlock | None, list[str]]:
-        """Return *interaction* as it stands in a file, or why it can't be kept: what no file can hold, and secrets."""
+        """Return *interaction* in the form of the file, or the reasons why it can't be saved."""
         try:
             block = interaction.block(files.attach)
             block.whole.decode()

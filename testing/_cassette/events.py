@@ -1,4 +1,4 @@
-"""Streams of server-sent events: as lists that a reviewer reads, and back to the same bytes.
+"""Convert streams of server-sent events to readable lists, and back to the same bytes.
 
     {"events": [value | text, ...]}                   as Gemini writes them: the JSON of `data:`, CRLF, nothing else
     {"style": {...}, "events": [fields | text, ...]}  any other: `{"event": text, "id": text, "retry": text,
@@ -37,7 +37,7 @@ _UNSPACED: Final = re.compile(r"(?:data|event|id|retry)?:[^ \r\n]")
 
 
 class Style(NamedTuple):
-    """What the events of a stream have in common."""
+    """The style that the events of a stream share."""
 
     line_end: str = "lf"
     json: str = json_text.EVENT
@@ -56,13 +56,13 @@ class Style(NamedTuple):
         return cls(line_end, json, not _UNSPACED.match(text), data.startswith(BOM))
 
     def stored(self) -> JsonDict:
-        """Return it without what goes without saying."""
+        """Return the style without default values."""
         usual = Style()._asdict() | {"line_end": ""}
         return {name: value for name, value in self._asdict().items() if value != usual[name]}
 
 
 def stored(data: bytes) -> JsonDict | None:
-    """Return the form in which a stream is stored; `None` where *data* is none."""
+    """Return the stored form of a stream; `None` if *data* are none."""
     if not _START.match(data):
         return None
     # First in Gemini's own form, which nearly all streams have and which is the easiest to read.

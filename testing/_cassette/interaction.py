@@ -58,7 +58,7 @@ class Interaction:
         values = self._request()
         self.key = self._meaning_of(values).key
         self.spelling = spelling_of(values) if len(self.key) <= _LONGEST_SPELLED else None
-        """What a request of the same meaning looks like to the byte, if its body alone decides."""
+        """The exact bytes of a request with the same meaning, if only the body is compared."""
 
     def __repr__(self) -> str:
         request = self.request
@@ -90,7 +90,7 @@ class Interaction:
         return bodies.digest(self.key.encode(errors="surrogatepass"))
 
     def block(self, attach: bodies.Attach) -> Block:
-        """Return it as it stands in a file, large binaries kept by *attach*."""
+        """Return it in the form of the file; *attach* writes large binaries."""
         if isinstance(self._content, Block):
             return self._content
         return Block.of(*(bodies.detached(part, attach) for part in self._content))

@@ -1,4 +1,4 @@
-"""Places in a JSON value, written as `generationConfig.seed`, `contents[].role` or `$.tools[0]`. Pure."""
+"""JSON paths such as `generationConfig.seed`, `contents[].role` or `$.tools[0]`. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def parsed(path: str) -> tuple[Step, ...]:
 
 
 def without(value: object, steps: tuple[Step, ...]) -> Any:
-    """Return *value* without what is at *steps*; the value itself stays as it is."""
+    """Return *value* without the members at *steps*; the value itself is not changed."""
     first, *further = steps
     rest = tuple(further)
     if is_object(value) and isinstance(first, str) and first in value:

@@ -423,7 +423,7 @@ class _Coming:
 
 
 def _coming(session: WebsocketSession) -> Iterator[_Coming]:
-    """Yield what the server sends, read from the file as it is needed, and its closing of the connection."""
+    """Yield the server's messages, read from the file when they are needed, and its close of the connection."""
     messages, before = 0, 0.0
     amounts: dict[str, int] = {}
     for index in range(len(session)):

@@ -211,7 +211,7 @@ class WebsocketSession:
         return SessionValues(self._content)
 
     def block(self, attach: bodies.Attach) -> SessionBlock:
-        """Return it as it stands in a file, its media kept by *attach*."""
+        """Return it in the form of the file; *attach* writes its media."""
         if isinstance(self._content, SessionBlock):
             return self._content
         content = dict(self._content)

@@ -60,7 +60,7 @@ class Attachment(NamedTuple):
 
 
 class Block(NamedTuple):
-    """One interaction as it stands in the file, without the last line end of either half."""
+    """One interaction in the form of the file, without the last line end of either half."""
 
     request: bytes
     response: bytes
@@ -84,7 +84,7 @@ class Block(NamedTuple):
 
 
 class SessionBlock(NamedTuple):
-    """One websocket session as it stands in the file, from `- uri: ` on, without the last line end."""
+    """One websocket session in the form of the file, from `- uri: ` on, without the last line end."""
 
     body: bytes
 

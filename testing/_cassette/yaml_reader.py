@@ -49,7 +49,7 @@ class Document(NamedTuple):
     ours: bool
     """Whether this project wrote it, so that bodies are in their stored forms; otherwise it is in vcrpy's format."""
     sessions: list[Any]
-    """The websocket sessions: as they stand in a file that was not edited, as values of any other."""
+    """The websocket sessions: in the form of the file if it was not edited, otherwise as values."""
     is_sealed: bool
     """Whether it was not edited since this project wrote it."""
 
@@ -333,7 +333,7 @@ def parsed(text: str, name: str, loader: type[VcrLoader]) -> Any:
     """Return the value in *text*, of the file *name*.
 
     Raises:
-        CassetteBroken: it holds none; the message names file and line.
+        CassetteBroken: there is none; the message names file and line.
     """
     try:
         if text.startswith("{"):

@@ -1,4 +1,4 @@
-"""What the Interactions API's requests, answers and events are in a few lines. Pure."""
+"""Describe requests, answers and events of the Interactions API in a few lines. Pure."""
 
 from __future__ import annotations
 

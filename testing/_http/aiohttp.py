@@ -1,10 +1,10 @@
-"""The edge of aiohttp, which google-genai uses for async calls where it is installed.
+"""The HTTP edge of aiohttp, which google-genai uses for async calls if it is installed.
 
 Patched: `BaseConnector.connect`, where a request asks for a connection, and `ClientResponse.start`, where its answer's
-body begins; both are public. An answer from memory comes over a connection without a network: aiohttp's own protocol
-parses its head, aiohttp's own session follows its redirects. Bodies, from memory or watched, are read by a
-`StreamReader` that fetches its next piece when its reader has used up the last one, so that nothing is torn or lost by
-reading ahead.
+body begins; both are public. An answer from memory uses a connection without a network: aiohttp's own protocol parses
+its head, aiohttp's own session follows its redirects. Bodies, from memory or from the network, are read by a
+`StreamReader` that gets its next piece when its reader has used the last one, so that pieces stay as they are, and
+nothing is read ahead.
 
 Private names: `StreamReader._wait`, where alone a reader waits; `Connection` and `ResponseHandler`, the classes
 of a connection, which the public API hands out, but not for building.
@@ -37,7 +37,7 @@ Connect = Callable[..., Awaitable[Any]]
 
 
 def patches(module: ModuleType) -> Iterable[Patch]:
-    """Return what is patched in aiohttp."""
+    """Return the patches of aiohttp."""
     library: Any = module
     return (
         Patch(library.BaseConnector, "connect", _routing),
@@ -47,7 +47,7 @@ def patches(module: ModuleType) -> Iterable[Patch]:
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _answers: WeakKeyDictionary[Any, Delivery | Live] = WeakKeyDictionary()
-"""What goes over a connection that is ours."""
+"""The requests of connections that the edge has made."""
 
 
 def _routing(connect: Connect) -> Connect:
@@ -164,7 +164,7 @@ def _error(breakage: Breakage) -> Exception:
 
 
 class _Fetching(StreamReader):  # type: ignore[misc]  # its type is not there where aiohttp is not
-    """A body that fetches its next piece when its reader waits for one."""
+    """A body that gets its next piece when its reader waits for one."""
 
     def __init__(self, fetch: Fetch, timer: object) -> None:
         StreamReader.__init__(self, _Unhindered(), 2**16, timer=timer, loop=asyncio.get_running_loop())
@@ -180,7 +180,7 @@ class _Fetching(StreamReader):  # type: ignore[misc]  # its type is not there wh
 
 
 class _Unhindered:
-    """The protocol under a body that is never ahead of its reader: there is nothing to pause."""
+    """The protocol of a body that never reads ahead, so that nothing has to be paused."""
 
     connected = True
     _reading_paused = False  # read by aiohttp before 3.14
@@ -200,7 +200,7 @@ def _connection(req: Any, delivery: Delivery) -> Any:
 @functools.cache
 def _connection_class() -> Any:
     class Connection(importlib.import_module("aiohttp.connector").Connection):  # type: ignore[misc]
-        """A connection whose answer need not be read: a real one gives itself back when a short answer has come."""
+        """A connection that is released without reading its answer, as a real one is after a short answer."""
 
         def __del__(self, *_: Any) -> None: ...
 
@@ -213,7 +213,7 @@ def _head(delivery: Delivery) -> bytes:
 
 
 class _Memory(asyncio.Transport):
-    """A transport to nowhere: once the request is written to it, the answer's head comes back."""
+    """A transport without a network: when the request is written to it, it returns the head of the answer."""
 
     def __init__(self, protocol: Any, head: bytes, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
@@ -245,7 +245,7 @@ class _Memory(asyncio.Transport):
 
 
 class _Nowhere:
-    """The connector that a connection without a network goes back to."""
+    """The connector to which a connection without a network is released."""
 
     force_close = False
 

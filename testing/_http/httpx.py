@@ -1,4 +1,4 @@
-"""httpx, which google-genai 1 and 2 stand on (3 with `GOOGLE_GENAI_HTTP_CLIENT=httpx`), and httpx2, its fork.
+"""The HTTP edge of httpx2 and httpx. google-genai 1 and 2 use httpx, and 3 with `GOOGLE_GENAI_HTTP_CLIENT=httpx`.
 
 Patched: `HTTPTransport.handle_request` and `AsyncHTTPTransport.handle_async_request`, the public methods through which
 every request goes whose client has no transport of its own making. Redirects, cookies and hooks of the client above
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def patches(library: ModuleType) -> Iterable[Patch]:
-    """Return what is patched in *library*."""
+    """Return the patches of *library*."""
     return (
         Patch(library.HTTPTransport, "handle_request", functools.partial(_routing, library)),
         Patch(library.AsyncHTTPTransport, "handle_async_request", functools.partial(_async_routing, library)),
@@ -60,16 +60,16 @@ def _async_refusing(library: ModuleType, send: AsyncSend) -> AsyncSend:
 
 
 def _check_closed(library: ModuleType, client: httpx.Client | httpx.AsyncClient, request: httpx.Request) -> None:
-    """Refuse what a closed client is to send to Gemini: its own error would hide that the test lacks a recorder.
+    """Refuse a request of a closed client to Gemini: httpx's own error would hide that the test needs a recorder.
 
-    google-genai closes its client when it is collected, as in `genai.Client().models.generate_content(...)`.
+    google-genai closes its client when it is garbage-collected, as in `genai.Client().models.generate_content(...)`.
     """
     if client.is_closed and route_for(library.__name__, str(request.url), request.headers) is None:
         check_blocks(str(request.url))
 
 
 def core_patches(core: ModuleType) -> Iterable[Patch]:
-    """Return what is patched in httpcore, or httpcore2."""
+    """Return the patches of httpcore, or of httpcore2."""
     return (
         Patch(core.ConnectionPool, "handle_request", _checking, below_others=True),
         Patch(core.AsyncConnectionPool, "handle_async_request", _async_checking, below_others=True),
@@ -152,7 +152,7 @@ def _played(
 
 
 class _Body:
-    """A body out of memory, read by one who has *patience* for so many seconds of silence."""
+    """A body from memory; its reader has a timeout of *patience* seconds."""
 
     def __init__(self, library: ModuleType, delivery: Delivery, patience: float | None) -> None:
         self._library = library
@@ -257,7 +257,7 @@ class _AsyncWatched:
 
 
 def _decoded(library: ModuleType, headers: Headers, chunks: Iterable[Chunk]) -> tuple[Chunk, ...]:
-    """Undo the body's encoding with the library's own decoders, as far as the body goes."""
+    """Decode the body with the library's own decoders, as far as it was received."""
     arrived = [0.0]
 
     def raw() -> Iterator[bytes]:

@@ -85,16 +85,16 @@ class Peer:
         raise NotImplementedError
 
     async def leave(self, close: Close) -> None:
-        """Take note that the client closes the connection; `give` raises `PeerClosed` from then on."""
+        """Note that the client closes the connection; `give` then raises `PeerClosed`."""
         raise NotImplementedError
 
 
 class Tap:
-    """Watches a connection that goes to the network; *sent* gets what the client sends."""
+    """Records a connection to the network; *sent* is called with the client's messages."""
 
     def __init__(self, uri: str, headers: tuple[tuple[str, str], ...], sent: Callable[[Message], None]) -> None:
         self.conversation: Conversation | None = None
-        """What passed, once the connection has ended; `None` as well where no server has answered."""
+        """The whole connection after its end; `None` before that, and if no server has answered."""
         self._uri = uri
         self._headers = headers
         self._sent = sent
@@ -103,28 +103,28 @@ class Tap:
         self._ended = False
 
     def frame(self, message: Message, *, is_sent: bool) -> None:
-        """Take the next message of either side."""
+        """Record the next message of either side."""
         if not self._ended:
             self._frames.append(Frame(message, is_sent, monotonic() - self._opened_at))
             if is_sent:
                 self._sent(message)
 
     def unsent(self) -> None:
-        """Forget the message sent last: the connection was closed before it left."""
+        """Forget the last message of the client: the connection was closed before it was sent."""
         latest = next(index for index in reversed(range(len(self._frames))) if self._frames[index].is_sent)
         del self._frames[latest]
 
     def refused(self, response: Response) -> None:
-        """Take note that the server refused the handshake."""
+        """Note that the server refused the handshake."""
         self._ended = True
         self.conversation = Conversation(self._uri, self._headers, refused=response)
 
     def unopened(self) -> None:
-        """Take note that there is no connection: no server has answered."""
+        """Note that there is no connection, because no server has answered."""
         self._ended = True
 
     def end(self, close: Close | None) -> None:
-        """Take the end of the connection, of which the first counts; `None`: it goes on, and is watched no longer."""
+        """Record the end of the connection, once; `None` if it continues and is not recorded any longer."""
         first, self._ended = not self._ended, True
         if first:
             self.conversation = Conversation(self._uri, self._headers, tuple(self._frames), close)

@@ -1,8 +1,8 @@
 """websockets, which the Live API, `live.music` and `interactions.connect` go over.
 
-Patched: `connect.__await__`, through which every way of opening a connection goes (`await`, `async with`,
-`async for`), whoever imported `connect` and when; and its `__init__`, which decides between TLS and none. The SDK
-always asks for TLS, also where its base URL has none: a server on this machine that has none is spoken to without.
+Patched: `connect.__await__`, which every way of opening a connection uses (`await`, `async with`, `async for`), however
+`connect` was imported; and its `__init__`, which decides whether TLS is used. The SDK always asks for TLS, even if its
+base URL has none: for a server on this machine without TLS, the connection is opened without it.
 
 Names of websockets that are not documented: `process_event`, which gets every frame when it arrives, `protocol` and
 `connection_lost`, which know how the connection ended. The messages are taken there, not where the application reads

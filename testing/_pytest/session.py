@@ -181,7 +181,7 @@ class Session:
 
     @cached_property
     def ledger(self) -> Ledger:
-        """What the tests of the run have recorded."""
+        """The answers that the tests of the run have recorded."""
         from .usage import Ledger
 
         ledger = Ledger(getattr(self.config, "workerinput", {}).get(ATTRIBUTE, ""))

@@ -296,7 +296,7 @@ class Coverage:
         return module in self.whole and not any(unknown)
 
     def is_whole_folder(self, home: Path) -> bool:
-        """Return whether `knows_cassettes_of` holds for every test file in the folder *home*."""
+        """Return whether `knows_cassettes_of` is true for all test files in the folder *home*."""
         files = (path for path in home.glob("*.py") if any(fnmatch(path.name, pattern) for pattern in self._patterns))
         return all(self.knows_cassettes_of(str(path)) for path in files)
 

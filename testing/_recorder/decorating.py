@@ -1,4 +1,4 @@
-"""A block around each call of a function, of whatever kind: what runs later than the call is in the block, too."""
+"""Put a block around each call of a function of any kind, including the parts that run after the call returns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Block(Protocol):
-    """What `with` and `async with` take."""
+    """A context manager, sync and async."""
 
     def __enter__(self) -> object: ...
     def __exit__(
@@ -26,7 +26,7 @@ class Block(Protocol):
 
 
 def decorated(block: Callable[[], Block], function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return *function*, of the same kind as it is, with a *block* around each call."""
+    """Return a function of the same kind as *function*, with a *block* around each call."""
 
     async def recorded_async_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         async with block(), aclosing(function(*args, **kwargs)) as generator:
@@ -66,7 +66,7 @@ def decorated(block: Callable[[], Block], function: Callable[..., Any]) -> Calla
 
 
 def decorate_tests(block: Callable[[], Block], tests: type) -> None:
-    """Put a *block* around each method of *tests* that is a test by its name, inherited ones included."""
+    """Put a *block* around each method of *tests* whose name begins with `test`, including inherited ones."""
     names = [name for name in dir(tests) if name.startswith("test") and callable(getattr(tests, name))]
     if not names:
         raise TypeError(f"{tests.__name__} has no method whose name begins with 'test': decorate the methods that send")
@@ -80,7 +80,7 @@ def decorate_tests(block: Callable[[], Block], tests: type) -> None:
 
 
 def _checked(function: Callable[..., Any], result: object) -> Any:
-    """Return *result*, unless it is something that would send its requests after the block."""
+    """Return *result*; raise an error if it would send its requests after the block."""
     if not (inspect.isawaitable(result) or inspect.isgenerator(result) or inspect.isasyncgen(result)):
         return result
     if close := getattr(result, "close", None):  # or Python warns that it was never awaited

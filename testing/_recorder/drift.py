@@ -19,14 +19,14 @@ Shape = dict[str, set[str]]
 """The types seen at each path: `{"candidates[].index": {"number"}}`."""
 
 _FREE: Final = frozenset({"args", "response"})
-"""Objects whose keys are the application's own: arguments and results of functions."""
+"""Objects with keys of the application: arguments and results of functions."""
 
 _WHOLE: Final = "(answer)"
 _NAMES: Final = {dict: "object", list: "array", str: "string", bool: "boolean", int: "number", float: "number"}
 
 
 def drift(recorded: Response, live: Response) -> list[str]:
-    """Return how the shape of *live* differs from that of *recorded*: a line for each field that differs."""
+    """Return the differences in shape of *live* and *recorded*, one line for each field."""
     if recorded.status != live.status:
         return [f"status: recorded {recorded.status} != live {live.status}"]
     # Values differ in every answer: only fields and their types are compared.
@@ -35,7 +35,7 @@ def drift(recorded: Response, live: Response) -> list[str]:
 
 
 def session_drift(recorded: Conversation, live: Conversation) -> list[str]:
-    """Return how the shape of what a server sends over a websocket differs, and how it ends the connection."""
+    """Return the differences in shape of a server's websocket messages, and in how it ends the connection."""
     refusals = [one.refused.status if one.refused else None for one in (recorded, live)]
     if refusals[0] != refusals[1]:
         return [f"refused: recorded {refusals[0]} != live {refusals[1]}"]

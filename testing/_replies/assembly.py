@@ -83,7 +83,7 @@ def combined(replies: Sequence[Reply]) -> Reply:
 def only_events(reply: Reply) -> tuple[Event, ...]:
     """Return the events of *reply*; raise `ScriptError` if it has other steps."""
     if any(not isinstance(step, Event) for step in reply.steps):
-        raise ScriptError(f"{reply!r} holds more than content: it can't be a part of an event or a candidate")
+        raise ScriptError(f"{reply!r} has more than content: it can't be a part of an event or a candidate")
     return reply.events
 
 

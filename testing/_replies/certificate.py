@@ -13,7 +13,7 @@ _EVERYWHERE: Final = ("", "0.0.0.0", "::")
 
 
 class Certificate:
-    """A certificate that holds for *host* and for this machine's own names, in files until it is closed."""
+    """A certificate for *host* and for the names of this machine, in files until it is closed."""
 
     def __init__(self, host: str) -> None:
         import trustme  # not for servers without TLS: it loads all of cryptography
@@ -30,7 +30,7 @@ class Certificate:
 
     @cached_property
     def trust(self) -> ssl.SSLContext:
-        """What a client trusts that trusts this certificate, and nothing else."""
+        """An SSL context that trusts this certificate, and no other."""
         return ssl.create_default_context(cafile=self.ca_file)
 
     def close(self) -> None:

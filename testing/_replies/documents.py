@@ -1,4 +1,4 @@
-"""The answers of methods that generate nothing, in the words of the requested backend."""
+"""The answers of methods that generate no content, in the format of the requested backend."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from .model import Document
 
 DIMENSIONS: Final = 8
-"""Numbers in an embedding without a scripted reply or a requested size."""
+"""Size of an embedding without a scripted reply or a requested size."""
 _LARGEST: Final = 3072
-"""Numbers in the largest embedding of a real model."""
+"""Size of the largest embedding of a real model."""
 
 
 def document_json(document: Document, request: GeminiRequest) -> Any:
@@ -37,7 +37,7 @@ def document_json(document: Document, request: GeminiRequest) -> Any:
 
 
 def counted_tokens(request: GeminiRequest) -> JsonDict:
-    """Return the answer to a count of tokens."""
+    """Return the answer to a request to count tokens."""
     inner: Any = request.field("generateContentRequest")
     contents: list[Any] = (inner.get("contents") or []) if inner else request.contents
     counts = by_modality(part for content in contents for part in parts_of(content))
@@ -94,7 +94,7 @@ def _requested_size(fields: Any) -> int:
 
 
 def _vector(text: str, size: int) -> list[float]:
-    """Return *size* numbers between -1 and 1 that *text* always has."""
+    """Return *size* numbers between -1 and 1, always the same for *text*."""
     numbers: list[float] = []
     while len(numbers) < size:
         digest = hashlib.sha256(f"{len(numbers)} {text}".encode("utf-8", "replace")).digest()

@@ -70,7 +70,7 @@ _VERTEX_MESSAGES: Final[dict[int, str]] = {
 
 
 def error_body(failure: Failure, request: GeminiRequest) -> JsonDict:
-    """Return the JSON of *failure* as the backend that *request* asks would write it."""
+    """Return the JSON of *failure* in the format of the requested backend."""
     error: JsonDict = {
         "code": failure.code,
         "message": failure.message if failure.message is not None else _message(failure.code, request),
@@ -81,7 +81,7 @@ def error_body(failure: Failure, request: GeminiRequest) -> JsonDict:
 
 
 def check_code(code: int) -> int:
-    """Return *code*; raise `ScriptError` where no error has it."""
+    """Return *code*; raise `ScriptError` if it is not one of an error."""
     if not 400 <= code <= 599:
         raise ScriptError(
             f"an error's code must be 400 to 599, got {code!r}: use reply.raw(..., status={code!r}) for others"

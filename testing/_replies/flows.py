@@ -1,4 +1,4 @@
-"""The flows that people ask about, one by one: what Gemini says in each, and the program that talks to it.
+"""Typical flows: Gemini's replies in each, and the program that sends the requests.
 
 The bundled cassettes are recorded from this table, and tests play them back with the same programs:
 
@@ -39,12 +39,12 @@ class Flow:
     name: str
     description: str
     script: tuple[Reply, ...] = field(repr=False)
-    """What the server says, request by request."""
+    """The server's replies, request by request."""
     play: Program = field(repr=False)
-    """Drive a client, wrapped or not, through the flow; returns what the program saw of it, as JSON."""
+    """Runs the flow with a client, wrapped or not; returns the program's view of it, as JSON."""
     backend: Backend = "gemini"
     attempts: int = 1
-    """How often the client may try a request."""
+    """The number of attempts for a request."""
 
     def client(self, base_url: str | None = None, *, api_key: str = "any-key") -> Client:
         """Return a client for the flow's backend, at *base_url* or at Google's own."""

@@ -1,4 +1,4 @@
-"""The flows of the Interactions API that people ask about, as `flows.py` has those of `generate_content`.
+"""Typical flows of the Interactions API; `flows.py` has those of `generate_content`.
 
 They need google-genai 2.34 or newer.
 """
@@ -164,7 +164,7 @@ def _image_out(client: Client) -> object:
 
 
 def _interactions(client: Client) -> Any:
-    """Return `client.interactions`, which google-genai types otherwise in every version."""
+    """Return `client.interactions`, which has another type in each version of google-genai."""
     return client.interactions
 
 

@@ -1,4 +1,4 @@
-"""The interactions of one server, by id: got, cancelled, deleted, and gone on from."""
+"""The interactions of one server, by id: they can be read, cancelled, deleted and continued."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Kept:
     size: int
     is_running: bool
     polls: int
-    """How often it will still be in progress."""
+    """The number of polls that will still find it in progress."""
 
 
 class Interactions:
@@ -85,7 +85,7 @@ class Interactions:
         self._bytes -= kept.size if kept else 0
 
     def answer(self, request: GeminiRequest) -> Reply | None:
-        """Return the answer to a request for an interaction that is here, or was; `None` for every other request."""
+        """Return the answer to a request for an interaction that is, or was, kept here; `None` for all others."""
         name = request.interaction_id
         if not name or request.interaction_call not in ("get", "cancel", "delete"):
             return None
@@ -129,7 +129,7 @@ def _got(kept: _Kept, request: GeminiRequest) -> Reply:
 
 
 def _running(reply: Reply, status: str = "in_progress") -> Reply:
-    """Return what *reply* says of itself without its result."""
+    """Return *reply* without its result."""
     settings = reply.interaction or InteractionSettings()
     fields = {name: settings.fields[name] for name in _RUNNING if name in settings.fields} | {"status": status}
     return Reply((), interaction=replace(settings, fields=fields), exact=True, wire=reply.wire)

@@ -1,4 +1,4 @@
-"""Recorded bytes of an interaction -> the equal reply, in words where there are words for it."""
+"""Convert recorded bytes of an interaction to an equal reply, made of the functions of `reply` if possible."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _json(data: bytes) -> Any:
 
 
 def parse_interaction(data: bytes, *, status: int, backend: Backend) -> Reply:
-    """Return the reply that the recorded body *data* is; raise `ScriptError` where there are no words for it."""
+    """Return the reply that equals the recorded body *data*; raise `ScriptError` if there is none."""
     if _STREAM.match(data):
         return assembly.exactly(_stream(data, backend), assembly.described(backend, {}))
     value = _json(data)
@@ -82,7 +82,7 @@ def _settings(fields: Json, schema: Schema, shown: Json) -> Reply:
 
 
 def _in_words(step: Json) -> Reply | None:
-    """Return the words for a step, or a part of one; `None` where there are none."""
+    """Return the reply for a step, or a part of one; `None` if no function makes it."""
     try:
         match step:
             case {"type": "model_output", "content": [*contents]} if contents:
@@ -107,7 +107,7 @@ def _signed(part: Json, step: Json) -> Reply:
 
 
 def _written(reply: Reply) -> list[Json]:
-    """Return the steps as which *reply* is written; an empty signature, which only streams have, stays."""
+    """Return the steps of *reply* as they are written; an empty signature, which only streams have, stays."""
     steps = Steps("")
     parts = [part for event in reply.events for part in steps.of_event(event)]
     return [reduce(joined, parts)] if parts and parts[0]["type"] in JOINING else parts
@@ -164,7 +164,7 @@ def _events_of(data: bytes) -> tuple[int, list[JsonDict], bool]:
 
 
 def _groups(events: list[JsonDict], word: str, schema: Schema, backend: Backend, index: int) -> list[Reply]:
-    """Return the steps among *events*, numbered from *index*, in words; what has none stays an event."""
+    """Return replies for the steps in *events*, numbered from *index*; events without a function stay events."""
     replies: list[Reply] = []
     before: Json = {}
     position = 0
@@ -192,7 +192,7 @@ def _groups(events: list[JsonDict], word: str, schema: Schema, backend: Backend,
 
 
 def _group(group: list[JsonDict], start: Json, index: int, word: str, schema: Schema, backend: Backend) -> Reply | None:
-    """Return the events of one step in words, where those stream exactly so."""
+    """Return the reply for the events of one step, if it streams exactly these."""
     deltas = [event.get("delta") for event in group[1:-1]]
     name = "step" if word == "step" else "content"
     plain = [

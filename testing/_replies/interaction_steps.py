@@ -1,4 +1,4 @@
-"""The steps of an interaction: what a reply's parts are there, and how a step streams.
+"""Convert the parts of a reply to steps of an interaction, and steps to the deltas of a stream.
 
     text, pictures, sound      model_output    {"content": [...], "type"}
     thoughts                   thought         {"signature", "summary": [...], "type"}
@@ -38,11 +38,11 @@ _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
 _IDS: Final = frozenset({"id", "call_id"})
 _PARTS: Final = frozenset({"text", "functionCall", "inlineData", "fileData", "executableCode", "codeExecutionResult"})
 _DROPPED: Final = frozenset({"index", "finishReason", "finishMessage"})
-"""What stands beside a candidate and is no step."""
+"""Fields of a candidate that are no steps."""
 
 
 class Streamed(NamedTuple):
-    """A step, or a part of it, as a stream shows it."""
+    """A step, or a part of one, in a stream."""
 
     start: Json
     """The fields of the event that opens it."""
@@ -50,7 +50,7 @@ class Streamed(NamedTuple):
 
     @property
     def joins(self) -> bool:
-        """Whether it goes on with the step before it where that was opened alike."""
+        """Whether it continues the step before it, if that was opened in the same way."""
         return set(self.start) == {"type"}
 
 
@@ -66,7 +66,7 @@ class Steps:
         self._seed = seed
         self._count = 0
         self.last_id = ""
-        """The id of the last call that it made; its result has it, too."""
+        """The id of the last call, for its result."""
 
     def new_id(self) -> str:
         """Return an id for a call, as real servers make them: eight letters and digits."""
@@ -76,14 +76,14 @@ class Steps:
         return self.last_id
 
     def of_event(self, event: Event) -> Iterator[Json]:
-        """Yield the partial steps that *event* adds."""
+        """Yield the partial steps of *event*."""
         for candidate in event.candidates:
             for part in candidate.parts or ():
                 yield from self.of_part(part)
             yield from self._beside(candidate)
 
     def of_part(self, part: Json) -> Iterator[Json]:
-        """Yield the partial steps that a *part* is: a signature is a thought of its own."""
+        """Yield the partial steps of a *part*; a signature is a separate thought."""
         fields = dict(part)
         signature = fields.pop("thoughtSignature", None)
         thinks = fields.pop("thought", False)
@@ -154,7 +154,7 @@ class Steps:
         yield {"call_id": call_id, "type": f"{kind}_result", "result": result, "is_error": False}
 
     def named(self, step: InteractionStep) -> InteractionStep:
-        """Return *step* with the ids that it leaves open, as `None`; a result has that of the call before it."""
+        """Return *step* with ids in place of `None`; a result gets the id of the call before it."""
         fields = {
             name: (self.new_id() if name == "id" else self.last_id) if value is None and name in _IDS else value
             for name, value in step.step.items()
@@ -164,7 +164,7 @@ class Steps:
 
 
 def unfit(event: Event) -> str:
-    """Return what *event* holds that no interaction has; empty where there is nothing."""
+    """Return the first field of *event* that no interaction has; empty if there is none."""
     for candidate in event.candidates:
         if candidate.index:
             return "second candidate"
@@ -211,7 +211,7 @@ def streamed(step: Json, *, on_vertex: bool = False, sizes: tuple[int, ...] | No
 
 
 def streamed_outputs(step: Json, *, sizes: tuple[int, ...] | None = None) -> list[Streamed]:
-    """Return a step as the streams of the older schema show it: each content by itself."""
+    """Return a step in the streams of the older schema: each content separately."""
     kind = step.get("type")
     if kind == "model_output":
         return [
@@ -274,7 +274,7 @@ def partial(start: Json, delta: Json) -> Json | None:
 
 
 def joined(earlier: Json, later: Json) -> Json:
-    """Return two parts of one step as one: texts run together, the last signature stays."""
+    """Return two parts of one step as one: texts are joined, and the last signature stays."""
     if earlier["type"] == "thought":
         both = {**earlier, **{name: value for name, value in later.items() if name != "signature" or value}}
         summary = [*earlier.get("summary", ()), *later.get("summary", ())]
@@ -293,7 +293,7 @@ def joined(earlier: Json, later: Json) -> Json:
 
 
 def whole(steps: Iterable[Step], seed: str = "") -> list[Json]:
-    """Return the whole steps that the *steps* of a reply are, as a plain answer has them."""
+    """Return the partial *steps* of a reply as whole steps, for a plain answer."""
     wholes: list[Json] = []
     converter = Steps(seed)
     open_type = None

@@ -1,4 +1,4 @@
-"""Token counts of an interaction, by the rules of `usage.py`: about four characters are a token, and sums are exact."""
+"""Estimate the token counts of an interaction, by the rules of `usage.py`: four characters a token; sums are exact."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _ORDER: Final = (
 
 
 def interaction_usage(steps: tuple[Step, ...], request: GeminiRequest, style: Style) -> JsonDict:
-    """Return what *steps* and *request* count: as the reply's own `usage` has it, else estimated."""
+    """Return the token counts of *steps* and *request*: those of the reply's own `usage`, or estimates."""
     own = _own(steps)
     parts = _made(steps)
     prompt = _by_modality(content for step in request.input_steps for content in step.get("content", ()))
@@ -80,7 +80,7 @@ def _own(steps: tuple[Step, ...]) -> JsonDict:
 
 
 def _made(steps: tuple[Step, ...]) -> dict[str, list[Json]]:
-    """Return the contents that the model made, thoughts apart; calls count as the text of their arguments."""
+    """Return the contents of the model, and the thoughts separately; calls count as the text of their arguments."""
     parts: dict[str, list[Json]] = {"output": [], "thought": []}
     for step in whole(steps):
         parts["output"] += step.get("content", ()) if step.get("type") == "model_output" else ()

@@ -1,4 +1,4 @@
-"""A reply and a request to the Interactions API -> status, headers and body, as real servers write them.
+"""Write a reply to a request to the Interactions API as status, headers and body, like real servers.
 
 Ids, signatures and times are derived from the request and from its place in the script, so that recording twice gives
 the same.
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from .request import GeminiRequest
 
 PLAIN_TYPE: Final = "application/json"
-"""How an interaction names its JSON: without a charset."""
+"""The media type of an interaction's JSON, without a charset."""
 DONE: Final = b"event: done\ndata: [DONE]\n\n"
 
 _EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -63,9 +63,9 @@ EVENTS: Final[dict[Schema, tuple[str, str, str]]] = {
     "steps": ("interaction.created", "step", "interaction.completed"),
     "outputs": ("interaction.start", "content", "interaction.complete"),
 }
-"""The names of events by schema: the first, what steps are called, the last."""
+"""The names of events by schema: of the first event, of steps, and of the last event."""
 CODES: Final = {400: "invalid_request", 401: "unauthenticated", 403: "permission_denied"}
-"""The codes of errors that are not named as HTTP names the status."""
+"""The codes of errors with another name than their HTTP status."""
 _MESSAGES: Final = {
     429: "Resource has been exhausted (e.g. check quota).",
     503: "The model is currently experiencing high demand, spikes in demand are usually temporary. "
@@ -85,7 +85,7 @@ def write_interaction(reply: Reply, request: GeminiRequest, *, ordinal: int = 0)
 
 
 def interaction_misfit(reply: Reply, request: GeminiRequest) -> str:
-    """Return why *reply* can't answer *request* to the Interactions API; empty where it can."""
+    """Return why *reply* can't answer *request* to the Interactions API; empty if it can."""
     documents = [step for step in reply.steps if isinstance(step, Document)]
     if documents and (documents[0].kind != "resource" or request.interaction_call == "create"):
         return f"it answers {documents[0].kind}, and an interaction was requested"
@@ -108,7 +108,7 @@ def _content(reply: Reply) -> list[Step]:
 
 
 def finished(reply: Reply, request: GeminiRequest, ordinal: int) -> Reply:
-    """Return *reply* with everything that real servers add: id, status, usage, times, a signed thought."""
+    """Return *reply* with all fields that real servers add: id, status, usage, times, a signed thought."""
     settings = reply.interaction or InteractionSettings()
     if reply.exact or any(isinstance(step, Verbatim | Document) for step in reply.steps):
         return replace(reply, interaction=settings)
@@ -135,7 +135,7 @@ def finished(reply: Reply, request: GeminiRequest, ordinal: int) -> Reply:
 
 
 def _with_thought(steps: tuple[Step, ...], seed: bytes) -> tuple[Step, ...]:
-    """Return *steps* with the signed thought with which models begin, where they hold none."""
+    """Return *steps* with a signed thought at the beginning, as of real models, if they have none."""
     begun = (
         isinstance(step, InteractionStep)
         or (isinstance(step, Event) and any(c.parts or c.fields for c in step.candidates))
@@ -171,7 +171,7 @@ def _status(reply: Reply) -> str:
 
 
 def _id(seed: bytes, request: GeminiRequest, style: Style) -> str:
-    """Return an id as real servers make it: it names its chain, which is that of the interaction before, and itself."""
+    """Return an id as real servers make it: the id of the chain, which all its interactions share, and its own."""
     own = base64.urlsafe_b64encode(seed[:17]).rstrip(b"=")
     if style.on_vertex and request.agent:
         packed = b"\n\x10" + seed[:8].hex().encode() + b"\x10\x08\x1a\x03275*\x04main"
@@ -182,7 +182,7 @@ def _id(seed: bytes, request: GeminiRequest, style: Style) -> str:
 
 
 def chain_of(interaction_id: str) -> bytes:
-    """Return the name of the chain that an id holds; empty where it holds none."""
+    """Return the name of the chain in an id; empty if it has none."""
     data = _decoded(interaction_id)
     length = _CHAIN.match(data)
     return data[2 : 2 + length[1][0]] if length else b""
@@ -289,7 +289,7 @@ def _seed(reply: Reply) -> str:
 
 
 def _events(reply: Reply, request: GeminiRequest, style: Style) -> Iterator[Sent]:
-    """Yield the events of a stream, and what is waited for between them."""
+    """Yield the events of a stream, and the waits between them."""
     settings = reply.interaction or InteractionSettings()
     own = {step.fields.get("event_type") for step in reply.steps if isinstance(step, InteractionEvent)}
     stream = _Stream(reply, request, style)
@@ -345,7 +345,7 @@ class _Stream:
         self._may_join = False
         event_id = _EVENT_ID.fullmatch(_decoded(request.query.get("last_event_id", ""))) if self._is_replay else None
         self.resumed_from = int(event_id[1]) if event_id else None
-        """The index of the step from which the reader knows everything."""
+        """The index of the step up to which the reader has everything."""
         self._index = -1 if self.resumed_from is None else self.resumed_from
 
     def sent(self, step: Step) -> Iterator[Sent]:

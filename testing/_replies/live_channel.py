@@ -1,4 +1,4 @@
-"""What a live session needs of the server that it runs on."""
+"""The parts of a server that a live session needs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Channel(Protocol):
     """One connection, from the server's side."""
 
     async def receive(self) -> Message:
-        """Return the client's next message; raise `PeerClosed` when it has gone."""
+        """Return the client's next message; raise `PeerClosed` if it has closed the connection."""
         ...
 
     async def send(self, message: Message) -> None: ...
@@ -27,6 +27,6 @@ class Channel(Protocol):
 
 
 class InThread(Protocol):
-    """Runs a function that may block, without keeping others from going on."""
+    """Runs a function that may block, without stopping other work."""
 
     def __call__(self, function: Callable[[], Reply], /) -> Awaitable[Reply]: ...

@@ -1,4 +1,4 @@
-"""The flows of the Live API that people ask about, as `flows.py` has those of `generate_content`."""
+"""Typical flows of the Live API; `flows.py` has those of `generate_content`."""
 
 # pyright: reportUnknownMemberType=false
 # `send_realtime_input` of google-genai takes images of Pillow, which need not be there.
@@ -197,7 +197,7 @@ async def _turn(session: AsyncSession, text: str | None = None) -> list[object]:
 
 
 def _seen(message: types.LiveServerMessage) -> list[object]:
-    """Return what a program sees of *message*, as JSON; of sound, how much it is."""
+    """Return a program's view of *message*, as JSON; for sound, only its amount."""
     content = message.server_content
     parts = (content and content.model_turn and content.model_turn.parts) or []
     seen: list[object] = [part.text for part in parts if part.text]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ScriptedPeer(Peer):
-    """The server's end of one connection; it begins with the client's first message."""
+    """The server's side of one connection; it begins with the client's first message."""
 
     def __init__(self, script: Script, url: str, headers: Mapping[str, str]) -> None:
         self._script = script
@@ -31,7 +31,7 @@ class ScriptedPeer(Peer):
         self._playing: asyncio.Task[None] | None = None
 
     async def take(self, message: Message) -> None:
-        """Hand *message* to the server."""
+        """Pass *message* to the server."""
         if self._ended is not None:
             raise PeerClosed(self._ended)
         if self._playing is None:
@@ -43,11 +43,11 @@ class ScriptedPeer(Peer):
         await asyncio.sleep(0)  # as a socket does, or a client that only sends would never let the server speak
 
     async def give(self) -> Message:
-        """Return what the server has sent."""
+        """Return the server's next message."""
         return await _next(self._to_client)
 
     async def leave(self, close: Close) -> None:
-        """Let the server know that the client has gone, and wait until it has stopped."""
+        """Tell the server that the client has closed the connection, and wait until it has stopped."""
         self._ended = self._ended or close
         for queue in (self._to_server, self._to_client):
             queue.put_nowait(close)

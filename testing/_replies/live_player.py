@@ -164,7 +164,7 @@ class _Conversation:
                 self._script.left_over(left, self._request)
 
     async def _turn(self, turn: Turn, number: int) -> bool:
-        """Answer the user's next prompt; return whether the connection goes on."""
+        """Answer the user's next prompt; return whether the connection continues."""
         starts_by_sound = isinstance(turn, Reply) and bool(turn.steps) and isinstance(turn.steps[0], AfterAudio)
         if not starts_by_sound:
             await self._until(lambda: self._user.prompts)

@@ -1,4 +1,4 @@
-"""The user of a live session, as the server hears and reads them: prompts, sound, interruptions."""
+"""The user of a live session, from the server's side: prompts, sound, interruptions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _INPUT: Final = "input"
 
 
 class LiveRequest:
-    """A live session as a request: what its client has sent so far."""
+    """A live session as a request, with the client's messages so far."""
 
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
         self.url = url
@@ -43,7 +43,7 @@ class LiveRequest:
             self._user.take(message)
 
     def begin_again(self) -> None:
-        """Forget what was sent: it is sent once more, to another server."""
+        """Forget all messages: they are sent again, to another server."""
         self._user = None
 
     def _begun_with(self, message: str | bytes | None) -> GeminiRequest:
@@ -51,22 +51,22 @@ class LiveRequest:
 
 
 class LiveUser:
-    """What the client of one session has sent, and what of it the server has not answered yet."""
+    """The messages of one session's client, and those that the server has not answered yet."""
 
     def __init__(self, request: GeminiRequest) -> None:
         self.request = request
         self.prompts: deque[JsonDict] = deque()
-        """What asks for a turn, in order."""
+        """The prompts that request a turn, in order."""
         self.audio_seconds = 0.0
         self.is_speaking = False
-        """Set by what interrupts the model: sound, the mark of its beginning, a message."""
+        """Set when the model is interrupted: by sound, by the start of an activity, or by a message."""
         self.has_completed = False
         """Whether the client has completed a live interaction."""
         self._unanswered_seconds = 0.0
         self._calls: set[str] = set()
 
     def take(self, message: str | bytes) -> None:
-        """Take a message of the client's."""
+        """Add a message of the client."""
         try:
             value = json.loads(message)
         except ValueError:
@@ -80,7 +80,7 @@ class LiveUser:
         self._calls = {str(call["id"]) for call in calls}
 
     def take_audio(self, seconds: float) -> bool:
-        """Return whether so many seconds of sound have come that no turn has answered, and count them as answered."""
+        """Return whether that many seconds of sound without an answer have arrived, and count them as answered."""
         if self._unanswered_seconds < seconds:
             return False
         self._unanswered_seconds = 0.0
@@ -144,7 +144,7 @@ def _size(data: str) -> int:
 
 
 def _asks(message: JsonDict) -> bool:
-    """Return whether *message* is the user's to answer: a whole turn, a live interaction's input, music's play."""
+    """Return whether *message* requests an answer: a whole turn, input of a live interaction, or `play` of music."""
     content = message.get("client_content", message.get("clientContent"))
     if is_object(content):
         if "weightedPrompts" in content or "weighted_prompts" in content:

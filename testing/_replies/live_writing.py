@@ -1,4 +1,4 @@
-"""A turn of a live session -> the messages that a server sends for it, and what it waits for between them.
+"""Write a turn of a live session as the messages of a server, and the waits between them.
 
 Deterministic: ids are derived from the session's setup and from their place in it. Pure.
 """
@@ -37,18 +37,18 @@ if TYPE_CHECKING:
     from .request import GeminiRequest
 
 Action: TypeAlias = JsonDict | bytes | Pause | Hold | Disconnect | AfterAudio | Interruption | Hangup
-"""What a live server does: sends a message, as JSON or as it stands, waits, or ends the connection."""
+"""An action of a live server: it sends a message, as JSON or unchanged, waits, or ends the connection."""
 
 _CLOSE_CODES: Final = {400: 1007, 401: 1008, 403: 1008, 404: 1008}
-"""How the Live API closes for what other methods answer with an HTTP status; 1011 for every other."""
+"""The close codes of the Live API for HTTP statuses of other methods; 1011 for all others."""
 _BESIDE: Final = ("groundingMetadata", "urlContextMetadata")
 
 
 def written(turn: Reply, request: GeminiRequest, number: int) -> Iterator[Action]:
-    """Yield what the server does for the *number*-th *turn* of the session that *request* opened.
+    """Yield the server's actions for the *turn* with that *number*, in the session that *request* opened.
 
     Raises:
-        ScriptError: the turn holds what no live session has.
+        ScriptError: the turn has steps that no live session has.
     """
     for position, step in enumerate(turn.steps):
         if isinstance(step, Event) and is_live_interaction(request):
@@ -60,7 +60,7 @@ def written(turn: Reply, request: GeminiRequest, number: int) -> Iterator[Action
 
 
 def is_finished(turn: Reply) -> bool:
-    """Return whether the server completes *turn* by itself: not where it waits for functions, or was broken off."""
+    """Return whether the server completes *turn*: not if it waits for functions, or was broken off."""
     if turn.exact or not turn.steps or any(isinstance(step, Verbatim) for step in turn.steps):
         return False
     return not isinstance(turn.steps[-1], Hangup | Disconnect | Failure) and not calls_of(turn)
@@ -129,7 +129,7 @@ def is_live_interaction(request: GeminiRequest) -> bool:
 
 
 def _interaction_step(event: Event, request: GeminiRequest, number: int, position: int) -> Iterator[Action]:
-    """Yield the events of one step: its start, what it holds, its stop."""
+    """Yield the events of one step: start, content and stop."""
     parts = [part for candidate in event.candidates for part in candidate.parts or ()]
     for index, part in enumerate(parts):
         step, delta = _step_of(part, request, f"{number}.{position}.{index}")
@@ -159,7 +159,7 @@ def _with_id(call: Any, request: GeminiRequest, seed: str) -> JsonDict:
 
 
 def _usage(turn: Reply, request: GeminiRequest) -> JsonDict:
-    """Return the token counts of *turn*: about what they are, and exactly what adds up."""
+    """Return the token counts of *turn*: estimates with exact sums."""
     on_vertex = Style.of(request.model, turn.wire or request.backend).on_vertex
     name = "candidates" if on_vertex else "response"
     parts = [part for event in turn.events for candidate in event.candidates for part in candidate.parts or ()]

@@ -44,6 +44,6 @@ def _candidate_json(candidate: Candidate, style: Style) -> JsonDict:
 
 
 def ordered(fields: Json, order: tuple[str, ...]) -> JsonDict:
-    """Return *fields* in that *order*; those that it lacks come last."""
+    """Return *fields* in that *order*; all others come last."""
     known = {name: fields[name] for name in order if name in fields}
     return {**known, **{name: value for name, value in fields.items() if name not in known}}

@@ -1,4 +1,4 @@
-"""Recorded bytes -> the reply that says the same."""
+"""Convert recorded bytes to an equal reply."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 def parse(body: bytes | str, *, status: int = 200, backend: Backend = "gemini") -> Reply:
-    """Return the reply that a recorded *body* is: of a plain answer, of an error, or of server-sent events.
+    """Return the reply that equals a recorded *body*: a plain answer, an error, or server-sent events.
 
-    Raise `ScriptError` where the vocabulary has no words for it.
+    Raise `ScriptError` if no function of `reply` makes it.
     """
     data = body.encode() if isinstance(body, str) else body
     if is_interaction(data):
@@ -76,7 +76,7 @@ def _event(answer: Json) -> Reply:
 
 
 def _candidate(fields: Json) -> Reply:
-    """Return the candidate with its *fields* as they stand: their order is the recorded one."""
+    """Return the candidate with its *fields* unchanged, in the recorded order."""
     content = fields.get("content")
     beside = {name: value for name, value in fields.items() if name != "content"}
     if content is None:

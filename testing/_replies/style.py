@@ -1,4 +1,4 @@
-"""How a model family on a backend writes its answers, as measured on recorded traffic."""
+"""The style of a model family on a backend, as measured on recorded traffic."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 _FAMILY: Final = re.compile(r"gemini-(\d+(?:\.\d+)?)")
 _NEWEST_MEASURED: Final = 2.5
-"""The family that a model of unknown name is taken for."""
+"""The family for models with an unknown name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """Which optional fields a family writes, and where its streams are cut."""
+    """The optional fields that a family writes, and where its streams are cut."""
 
     backend: Backend = "gemini"
     family: float = _NEWEST_MEASURED
@@ -34,12 +34,12 @@ class Style:
 
     @property
     def says_index(self) -> bool:
-        """Whether the first candidate says its index, which is 0."""
+        """Whether the first candidate has its index, which is 0."""
         return not self.on_vertex and self.family >= 2.5
 
     @property
     def says_logprobs(self) -> bool:
-        """Whether a plain answer says its average log probability."""
+        """Whether a plain answer has its average log probability."""
         return self.on_vertex or self.family < 2.5
 
     @property
@@ -54,22 +54,22 @@ class Style:
 
     @property
     def announces_calls(self) -> bool:
-        """Whether a finish message says that functions are called."""
+        """Whether there is a finish message for function calls."""
         return not self.on_vertex and self.family >= 2.5
 
     @property
     def signs(self) -> bool:
-        """Whether thought signatures and ids of calls come unasked."""
+        """Whether thought signatures and ids of calls are always sent."""
         return self.family >= 3
 
     @property
     def ends_with_empty_text(self) -> bool:
-        """Whether a stream ends with an event that holds an empty text, its signature and the finish reason."""
+        """Whether a stream ends with an event with an empty text, its signature and the finish reason."""
         return not self.on_vertex and self.family >= 3
 
     @property
     def streams_calls_apart(self) -> bool:
-        """Whether parallel calls come in one event each."""
+        """Whether each parallel call is in a separate event."""
         return not self.on_vertex and self.family >= 3
 
     @property

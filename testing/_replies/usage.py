@@ -1,4 +1,4 @@
-"""Token counts that add up as real ones do.
+"""Estimate token counts, with exact sums like real ones.
 
 Nothing here tokenises: about four characters of text are a token, a picture is 258. What is exact is the arithmetic:
 the total is prompt and tool-use prompt and answer and thoughts, a count of zero is left out, and the counts of a
@@ -26,12 +26,12 @@ _ADDENDS: Final = ("promptTokenCount", "candidatesTokenCount", "toolUsePromptTok
 
 
 def text_tokens(text: str) -> int:
-    """Return about how many tokens *text* is; none only for an empty one."""
+    """Return an estimate of the tokens in *text*; 0 only for an empty one."""
     return -(-len(text) // 4)
 
 
 def part_tokens(part: Json) -> tuple[str, int]:
-    """Return the modality of a part, in either spelling, and about how many tokens it is."""
+    """Return the modality of a part, in either spelling, and an estimate of its tokens."""
     if "text" in part:
         return "TEXT", text_tokens(str(part["text"]))
     blob = part.get("inlineData") or part.get("inline_data") or part.get("fileData") or part.get("file_data")
@@ -53,12 +53,12 @@ def by_modality(parts: Iterable[Json]) -> dict[str, int]:
 
 
 def with_text_first(counts: dict[str, int]) -> dict[str, int]:
-    """Return *counts* by modality as the wire lists them: text first, no zeros."""
+    """Return *counts* by modality in the order of the wire: text first, without zeros."""
     return {modality: tokens for modality, tokens in {"TEXT": 0, **counts}.items() if tokens}
 
 
 def details(counts: dict[str, int]) -> list[JsonDict]:
-    """Return *counts* as the wire writes them."""
+    """Return *counts* in the form of the wire."""
     return [{"modality": modality, "tokenCount": tokens} for modality, tokens in counts.items()]
 
 

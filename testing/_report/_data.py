@@ -64,7 +64,7 @@ def writable(value: Any, *, inside: tuple[int, ...] = ()) -> Any:
     note.
     """
     if id(value) in inside or len(inside) > _DEEPEST:
-        return "[holds itself]" if id(value) in inside else "[nested too deep]"
+        return "[contains itself]" if id(value) in inside else "[nested too deep]"
     if isinstance(value, Mapping | list | tuple):
         within = (*inside, id(value))  # pyright: ignore[reportUnknownArgumentType]
         if isinstance(value, Mapping):

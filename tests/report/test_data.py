@@ -177,7 +177,7 @@ def test_odd_values_stay_readable() -> None:
     shown = writable(ODD)
     assert shown["surrogate"] == "half \\ud83d"
     assert (shown["nan"], shown["infinity"], shown["nul"]) == ("nan", ["inf", "-inf"], "a\0b")
-    assert shown["itself"] == ["[holds itself]"]
+    assert shown["itself"] == ["[contains itself]"]
     assert shown["huge"].endswith("x… and 2,000,000 more characters")
     assert shown["\\udcff key"] == 1
 
