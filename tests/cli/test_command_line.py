@@ -120,6 +120,13 @@ def test_a_mistake_is_one_line_that_says_what_it_is(cli: Run, arguments: tuple[s
     assert "Traceback" not in err
 
 
+def test_a_script_without_a_list_of_replies_is_a_mistake(cli: Run, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("replies = 'hi'\n")
+    code, _, err = cli("serve", "--script", script)
+    assert (code, "expected a list, `replies = [reply.text(...), ...]`" in err) == (1, True)
+
+
 @pytest.mark.parametrize("command", [("demo",), ("cassettes", "record")])
 def test_live_without_a_key_says_which_key(cli: Run, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]) -> None:
     for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI"):

@@ -183,6 +183,18 @@ def test_sound_that_is_missing_is_found(tmp_path: Path, capsys: pytest.CaptureFi
     assert run(["cassettes", "scrub", str(path)]) == 1
 
 
+# Show
+
+
+def test_messages_of_any_form_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = {"serverContent": {"modelTurn": {"parts": [{"executableCode": {"code": "1"}}]}}}
+    numbers: Any = [1, 2]
+    path = saved(tmp_path / "a.yaml", talked("Hi", code, numbers, says("Hello.")))
+    assert run(["cassettes", "show", path]) == 0
+    lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    assert lines[-3:] == [["model", '{"executableCode": {"code": "1"}}'], ["received", "[1, 2]"], ["model", "Hello."]]
+
+
 # Rename
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -169,6 +170,30 @@ async def test_a_reader_sees_the_end_where_the_server_is_not_there(tmp_path: Pat
             with pytest.raises(ConnectionClosed):
                 await reading
             assert socket.close_code == 1006
+
+
+async def until_closed(socket: ClientConnection) -> AsyncIterator[Any]:
+    with suppress(ConnectionClosed):
+        while True:
+            yield await socket.recv()
+
+
+async def test_the_end_of_a_session_that_went_live_is_the_server_s(tmp_path: Path) -> None:
+    path = tmp_path / "socket.yaml"
+    await old_session(path)
+    with (
+        GeminiServer(reply.live(reply.text("New.") + reply.close(1011, "overloaded"))) as server,
+        GeminiRecorder(path, record="new_episodes", base_url=server.url),
+    ):
+        async with connect(server.url.replace("http", "ws") + PATH) as socket:
+            for message in (SETUP, says("new")):
+                await socket.send(message)
+            messages = [message async for message in until_closed(socket)]
+            with pytest.raises(ConnectionClosed, match="overloaded"):
+                await socket.send(says("more"))
+            assert (socket.close_code, socket.close_reason) == (1011, "overloaded")
+            assert "New." in str(messages)
+    assert Cassette.load(path).websockets[-1].close == Close(1011, "overloaded", "server")
 
 
 @pytest.mark.timeout(60)

@@ -16,6 +16,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from maxim_gemini.testing import GeminiMock, GeminiServer, ScriptError, reply
+from maxim_gemini.testing._replies import live_player
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -325,11 +326,11 @@ CONNECT = {"event_type": "interaction.connect", "id": "v1_a"}
 HI = {"event_type": "input", "content": [{"type": "text", "text": "Hi"}]}
 
 
-async def events_of(server: GeminiServer, stops: int) -> list[Any]:
+async def events_of(server: GeminiServer, *more: Any, stops: int) -> list[Any]:
     """Return the events of a live interaction up to so many stops of a step, or why it was closed."""
     events: list[Any] = []
     async with connect(f"{server.url.replace('http', 'ws')}/v1beta/interactions/live?key=any") as socket:
-        for message in (CONNECT, HI):
+        for message in (CONNECT, HI, *more):
             await socket.send(json.dumps(message))
         while stops:
             try:
@@ -362,3 +363,52 @@ async def test_what_a_live_interaction_has_not_ends_it_and_fails_the_test() -> N
     with pytest.raises(ScriptError, match="a live interaction has no text: send it by reply"):
         await talk()
     assert "a live interaction has no text" in received[-1]
+
+
+async def test_a_client_that_completes_and_does_not_close_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_player, "_PATIENCE", 0.05)
+    with GeminiServer(reply.live(reply.text("Hello."))) as server:
+        events = await events_of(server, {"event_type": "interaction.complete"}, stops=9)
+    *events, reason = events
+    assert "interaction.completed" in [event["event_type"] for event in events]
+    assert reason == ""
+
+
+@both
+async def test_raw_messages_and_what_no_live_session_has(make: Callable[..., Scripted]) -> None:
+    async def talk() -> None:
+        with make(reply.live(raw, two)) as scripted:
+            async with session_of(scripted) as session:
+                received.extend(await turn(session, "Hi"))
+                await turn(session, "Hi")
+
+    raw = reply.raw({"goAway": {"timeLeft": "5s"}}, {"serverContent": {"turnComplete": True}})
+    two = reply.candidates(reply.text("a"), reply.text("b"))
+    received: list[Any] = []
+    with pytest.raises((ScriptError, errors.APIError), match="one candidate"):
+        await talk()
+    assert received[0].go_away.time_left == "5s"
+
+
+async def test_a_message_to_a_server_that_has_closed_is_refused() -> None:
+    with GeminiMock(reply.live(reply.text("Bye.") + reply.close(1011, "overloaded"))):
+        async with session_of() as session:
+            await session.send_realtime_input(text="Hi")
+            await asyncio.sleep(0.05)
+            with pytest.raises(ConnectionClosed, match="overloaded"):
+                await session.send_realtime_input(text="More")
+
+
+@both
+async def test_a_gate_that_opens_late_holds_a_session(make: Callable[..., Scripted]) -> None:
+    gate = reply.Gate()
+    with make(reply.live(reply.text("a") + reply.hold(gate) + reply.text("b"))) as scripted:
+        async with session_of(scripted) as session:
+            await session.send_realtime_input(text="Hi")
+            stream = session.receive()
+            first = await anext(stream)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(session.receive()), 0.1)
+            gate.open()
+            rest = [message async for message in stream]
+    assert texts([first, *rest]) == "ab"

@@ -178,7 +178,7 @@ async def test_a_connection_that_breaks_before_the_answer_is_the_error_of_the_li
 def test_a_mock_leaves_the_waits_between_retries_alone() -> None:
     retries = types.HttpRetryOptions(attempts=2, initial_delay=0.3, jitter=0)
     with GeminiMock(reply.error(503), reply.text("hello")) as mock:
-        client = genai.Client(api_key="any", http_options={"retry_options": retries})
+        client = genai.Client(api_key="any", http_options=types.HttpOptions(retry_options=retries))
         began = time.monotonic()
         assert client.models.generate_content(model="gemini-2.5-flash", contents="hi").text == "hello"
     assert time.monotonic() - began >= 0.3

@@ -410,3 +410,13 @@ def test_an_error_written_for_the_other_backend_speaks_of_its_models(server: Gem
     answer = httpx.post(url, json={"contents": [{"parts": [{"text": "hi"}]}]})
     assert answer.status_code == 404
     assert "publishers/google/models" in answer.text.lower()
+
+
+def test_an_answer_that_is_no_http_breaks_off_and_fails_the_test() -> None:
+    def ask() -> None:
+        broken = reply.raw("x", headers={"x-mine": "a\r\nb"})
+        with GeminiServer(broken) as server, pytest.raises(httpx.RemoteProtocolError):
+            httpx.post(f"{server.url}/v1beta/models/{MODEL}:generateContent", json={"contents": []})
+
+    with pytest.raises(Exception, match="header"):
+        ask()
