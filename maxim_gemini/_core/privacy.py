@@ -225,7 +225,7 @@ class Screen:
             screened["data"] = content if masked == text else masked.encode("utf-8", "replace")
         return screened
 
-    def _field(self, kind: Kind, value: object, where: str) -> Any:
+    def _field(self, kind: Kind, value: Any, where: str) -> Any:
         if value is None or kind == "structure":
             return value
         if kind == "name":
@@ -241,7 +241,7 @@ class Screen:
             return self._members(_IN_ERROR, value, where)
         return self._content(value, where)
 
-    def _members(self, kinds: Mapping[str, Kind], value: object, where: str) -> Any:
+    def _members(self, kinds: Mapping[str, Kind], value: Any, where: str) -> Any:
         if isinstance(value, list):
             items = cast("list[object]", value)
             return [self._members(kinds, item, f"{where}[{index}]") for index, item in enumerate(items)]

@@ -61,7 +61,7 @@ def redacted(text: str) -> str:
     return compiled(_IN_USER_INFO).sub(REDACTED, text) if "://" in text else text
 
 
-def without_credentials(settings: object) -> Any:
+def without_credentials(settings: Any) -> Any:
     """Return *settings*, such as tools, as plain data in which credentials are replaced; names are kept.
 
     All values below `headers`, `auth_config` and similar names are secret. None in the schema of a function is: it may
@@ -77,7 +77,7 @@ def without_credentials(settings: object) -> Any:
     return settings
 
 
-def _member(name: object, value: object) -> object:
+def _member(name: object, value: Any) -> object:
     plain = _plain(str(name))
     if plain in _NO_SECRETS_INSIDE:
         return value

@@ -64,7 +64,7 @@ def as_json(value: object) -> str:
     return _ENCODER.encode(value)
 
 
-def as_text(value: object) -> str:
+def as_text(value: Any) -> str:
     """Return a string unchanged, and any other value as JSON."""
     return value if isinstance(value, str) else as_json(value)
 

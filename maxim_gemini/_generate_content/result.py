@@ -225,7 +225,7 @@ def named(member: object) -> str:
     return str(getattr(member, "_value_", member))  # `value` is a slow descriptor before Python 3.12
 
 
-def dumped(value: object) -> Any:
+def dumped(value: Any) -> Any:
     """Return *value* as plain JSON data."""
     if isinstance(value, list):
         return [dumped(item) for item in value]  # pyright: ignore[reportUnknownVariableType]

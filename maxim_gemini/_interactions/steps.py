@@ -36,7 +36,7 @@ _PIECES: Final = "_pieces"
 _ARGUMENTS: Final = "_arguments"
 
 
-def plain(value: object) -> Any:
+def plain(value: Any) -> Any:
     """Return *value*, an object of the SDK or JSON data, as plain JSON data."""
     dump = getattr(value, "model_dump", None)
     if dump is not None and not isinstance(value, type):
@@ -47,7 +47,7 @@ def plain(value: object) -> Any:
     return [plain(item) for item in listed(value)] if isinstance(value, list | tuple) else value
 
 
-def _without_envelopes(value: object) -> Any:
+def _without_envelopes(value: Any) -> Any:
     """Return *value* with unknown objects as the server sent them: google-genai 2 dumps them in an envelope."""
     members = mapping(value)
     if members is not None:
@@ -57,7 +57,7 @@ def _without_envelopes(value: object) -> Any:
     return [_without_envelopes(item) for item in listed(value)] if isinstance(value, list) else value
 
 
-def listed(value: object) -> list[Any]:
+def listed(value: Any) -> list[Any]:
     """Return *value* as a list: the items of a list, no items for `None`, and otherwise the value itself."""
     if isinstance(value, list | tuple):
         return list(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]

@@ -214,7 +214,7 @@ def _watch(connection: ClientConnection, tap: Tap) -> None:
 
 
 class _Messages:
-    """What a tap gets of the server: messages, put together of their frames."""
+    """Messages of the server for a tap, assembled from their frames."""
 
     def __init__(self, tap: Tap) -> None:
         self._tap = tap

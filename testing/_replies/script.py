@@ -1,4 +1,4 @@
-"""Which reply answers which request."""
+"""Choose the reply to each request: by order, by rules, or by a function."""
 
 from __future__ import annotations
 
