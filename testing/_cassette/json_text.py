@@ -97,11 +97,13 @@ def is_shallow(value: object, depth: int = DEEPEST) -> bool:
     items = value.values() if is_object(value) else value if is_list(value) else None
     if items is None:
         return True
-    # Every request is looked through, and most values are text: no call for each of them.
-    for item in items:
+    if depth <= 0:
+        return False
+    # Every request is looked through, and most values are text: no call for each of them, and no generator.
+    for item in items:  # noqa: SIM110
         if isinstance(item, _CONTAINERS) and not is_shallow(item, depth - 1):
             return False
-    return depth > 0
+    return True
 
 
 def as_text(data: bytes) -> str | bytes:

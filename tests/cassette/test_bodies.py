@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support.corpus import Answer, answers, needs_corpus
 
-from maxim_gemini.testing._cassette import bodies
+from maxim_gemini.testing._cassette import bodies, json_text
 from maxim_gemini.testing._cassette.bodies import (
     attached,
     detached,
@@ -17,9 +18,12 @@ from maxim_gemini.testing._cassette.bodies import (
     stored_answer,
     stored_request,
 )
-from maxim_gemini.testing._cassette.json_text import ANSWER, REQUEST
+from maxim_gemini.testing._cassette.json_text import ANSWER, DEEPEST, REQUEST
 from maxim_gemini.testing._cassette.yaml_format import Attachment
 from maxim_gemini.testing._http.wire import dump_event, dump_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
@@ -129,3 +133,13 @@ def test_a_file_has_its_real_extension(data: bytes, kind: str, expected: str) ->
 
 def test_an_attachment_is_a_place_not_a_value() -> None:
     assert Attachment("a.png").form == "file"
+
+
+@pytest.mark.parametrize("around", [lambda value: [1, value], lambda value: {"a": 1, "b": value}])
+def test_a_value_is_looked_into_as_deep_as_it_may_be_and_no_deeper(around: Callable[[Any], Any]) -> None:
+    value: Any = 0
+    for depth in range(1, 50_000):
+        value = around(value)
+        if depth in (DEEPEST, DEEPEST + 1):
+            assert json_text.is_shallow(value) == (depth == DEEPEST)
+    assert not json_text.is_shallow(value)
