@@ -208,7 +208,7 @@ _OURS: Final = frozenset({"trace_id", "session_id", "generation_name", "audio_se
 
 def _is_traced_above(target: Any) -> bool:
     """Return whether *target* is called inside a method that a wrapper records as a whole."""
-    above = _room("_generate_content.opaque").models_above()
+    above = _room("_generate_content.call").models_above()
     return above is not None and (above is target or above is _room("_generate_content.sdk").models_of(target))
 
 

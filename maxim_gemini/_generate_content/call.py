@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from .._core.call import Call
 from .._core.generation import Request
@@ -56,3 +57,21 @@ def _read(contents: object, config: object, log: Log, conversation: Conversation
     known_id = conversation.known_id
     request = log.attempt("read the request", read_request, contents, system_of(config), known_id)
     return request or Request({"role": "user", "content": f"[{type(contents).__name__} that could not be read]"})
+
+
+RUNNING: Final[ContextVar[tuple[ContentCall, Any] | None]] = ContextVar("maxim_gemini_call", default=None)
+"""The call that runs a method which is not google-genai's own, and the models that the method may use: see `opaque`."""
+
+
+def call_above(models: object, log: Log) -> ContentCall | None:
+    """Return the outer call whose method calls *models* again, so that the call is recorded only once."""
+    above = RUNNING.get()
+    if above is not None and above[1] is models and above[0].log.shares(log):
+        return above[0]
+    return None
+
+
+def models_above() -> Any:
+    """Return the models that a method recorded as a whole may use; `None` if none is running."""
+    above = RUNNING.get()
+    return above and above[1]

@@ -12,8 +12,7 @@ from .._core.surroundings import is_suppressed, labels_around
 from .._core.tool_calls import Conversation
 from .._core.trace import Trace
 from . import sdk
-from .call import ContentCall
-from .opaque import call_above
+from .call import ContentCall, call_above
 
 if TYPE_CHECKING:
     from .._core.logger import Log

@@ -8,40 +8,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from google.genai import types
 
 from .._core.generation import STOPPED_EARLY, SUCCESS, Outcome, Start
+from .call import RUNNING
 from .messages import functions_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from .._core.generation import Generation
-    from .._core.logger import Log
     from .._core.values import JsonDict
     from .call import ContentCall
 
 Response = types.GenerateContentResponse
-
-# The call that runs such a method, and the models that the method may use.
-_above: Final[ContextVar[tuple[ContentCall, Any] | None]] = ContextVar("maxim_gemini_call", default=None)
-
-
-def call_above(models: object, log: Log) -> ContentCall | None:
-    """Return the outer call whose method calls *models* again, so that the call is recorded only once."""
-    above = _above.get()
-    if above is not None and above[1] is models and above[0].log.shares(log):
-        return above[0]
-    return None
-
-
-def models_above() -> Any:
-    """Return the models that a method recorded as a whole may use; `None` if none is running."""
-    above = _above.get()
-    return above and above[1]
 
 
 class WholeCall:
@@ -62,11 +44,11 @@ class WholeCall:
     @contextmanager
     def running(self) -> Generator[None]:
         """Make the call known to the code in the block."""
-        token = _above.set((self._call, self._models))
+        token = RUNNING.set((self._call, self._models))
         try:
             yield
         finally:
-            _above.reset(token)
+            RUNNING.reset(token)
 
     def run(self, method: Callable[[], Any]) -> Any:
         """Call *method*, record its answer, and return it."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .._core.tool_calls import RequestedCall, in_openai_form
 from .._core.values import JsonDict, described, mapping, size_of
-from .partial_args import PartialCall
 from .parts import attached, placeholder
 from .pieces import Pieces
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from google.genai import types
 
     from .._core.values import Attachment
+    from .partial_args import PartialCall
 
 # Fields of a candidate for which Maxim's result has no place.
 _CANDIDATE_METADATA: Final = (
@@ -195,6 +195,8 @@ class ContentAnswer:
         if choice.partial is not None or getattr(call, "will_continue", None):
             requested = self._complete(choice) if call.name else []  # a piece with a name begins another call
             if choice.partial is None:
+                from .partial_args import PartialCall  # not with this module: only Vertex streams calls, on request
+
                 choice.partial = PartialCall(call)
             else:
                 choice.partial.add(call)

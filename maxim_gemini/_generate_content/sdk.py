@@ -32,13 +32,13 @@ from .._core import forwarding
 from .._core.generation import SUCCESS, Outcome
 from .._core.headers import has_labels, without_labels
 from .._core.proxy import OMITTED
-from .opaque import WholeCall
 from .tools import with_recorded_tools
 
 if TYPE_CHECKING:
     from .._core.generation import Generation
     from .._core.proxy import Replaced
     from .call import ContentCall
+    from .opaque import WholeCall
 
 T = TypeVar("T")
 Response: TypeAlias = types.GenerateContentResponse
@@ -123,7 +123,7 @@ class ModelsOfOneCall(Target):
         method, is_of_the_class, is_original = self._method(name, sdk)
         if self._records_tools and is_of_the_class and request.get("config") is not None:
             request["config"] = recording_tools(request["config"], self._call)
-        return partial(method, **request), None if is_original else WholeCall(self._call, self._models, request)
+        return partial(method, **request), None if is_original else _whole(self._call, self._models, request)
 
 
 class RecordedModels(ModelsOfOneCall, Models):
@@ -252,7 +252,7 @@ class ChatOfOneTurn(Target):
             return partial(method, *sent), None
         config = config_of(self._target) if config is OMITTED or not config else config
         request = {"model": model_of(self._target), "contents": message, "config": config}
-        return partial(method, *sent), WholeCall(self._call, self._models, request)
+        return partial(method, *sent), _whole(self._call, self._models, request)
 
 
 class RecordedChat(ChatOfOneTurn, Chat):
@@ -285,6 +285,13 @@ class RecordedAsyncChat(ChatOfOneTurn, AsyncChat):
     async def send_message_stream(self, message: object, config: object = OMITTED) -> Any:
         run, whole = self._prepared("send_message_stream", super(), message, config)
         return await (run() if whole is None else whole.open_async(run))
+
+
+def _whole(call: ContentCall, models: object, request: dict[str, Any]) -> WholeCall:
+    """Return what records a run of a method that is not google-genai's own."""
+    from .opaque import WholeCall  # not with this module: few clients have such methods
+
+    return WholeCall(call, models, request)
 
 
 def with_encoded_images(contents: object) -> Any:
