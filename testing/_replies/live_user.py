@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
+from maxim_gemini.testing._cassette.messages import size_of
 from maxim_gemini.testing._json_types import JsonDict, is_list, is_object
 
 from .request import GeminiRequest, text_of_message
@@ -106,7 +105,7 @@ class LiveUser:
         self.is_speaking = True
         for blob in blobs:
             kind = str(blob.get("mime_type", blob.get("mimeType", "")))
-            size = _size(str(blob.get("data", "")))
+            size = size_of(str(blob.get("data", "")))
             self.request.media_bytes[kind] = self.request.media_bytes.get(kind, 0) + size
             if kind.startswith("audio/"):
                 rate = _RATE.search(kind)
@@ -134,13 +133,6 @@ def _blobs(realtime: JsonDict) -> list[JsonDict]:
     values = [value for name, value in realtime.items() if name in _MEDIA]
     items = [item for value in values for item in (value if is_list(value) else [value])]
     return [item for item in items if is_object(item)]
-
-
-def _size(data: str) -> int:
-    try:
-        return len(base64.urlsafe_b64decode(data.replace("+", "-").replace("/", "_") + "=="))
-    except binascii.Error:
-        return 0
 
 
 def _asks(message: JsonDict) -> bool:
