@@ -179,7 +179,7 @@ class ReplayedSession(Peer):
                 raise self._fail(miss)
             await self._go_live(self._network, self._messages)
         if self._server is not None:
-            server = await asyncio.shield(self._server)
+            server = await asyncio.shield(self._server)  # who stops waiting must not cancel it for the others
             await server.take(message)
         else:
             self._tell()

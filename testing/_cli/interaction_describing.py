@@ -58,6 +58,7 @@ def with_whole_calls(events: Iterable[Any]) -> Iterator[Any]:
     arguments = ""
     for event in events:
         match event:
+            # The older schema sends a call whole, in one delta: it needs nothing of this.
             case {"event_type": "step.start", "step": {"type": "function_call"} as step}:
                 call, arguments = step, ""
             case {"delta": {"arguments": str(piece)}} if call is not None:

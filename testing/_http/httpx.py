@@ -105,7 +105,7 @@ def _routing(library: ModuleType, handle_request: Handle) -> Handle:
         answer = route.answer(_sent(request, request.read()))
         if not isinstance(answer, Live):
             return _played(library, answer, request, library.SyncByteStream, _Played)
-        with detour():
+        with detour():  # or the check in httpcore below would refuse it
             response = handle_request(self, request)
         return _watched(library, response, answer, library.SyncByteStream, _Watched)
 
@@ -184,7 +184,7 @@ class _Played(_Body):
 class _AsyncPlayed(_Body):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for piece in self._delivery.pieces:
-            await sleep(self._silence(piece))
+            await sleep(self._silence(piece))  # without a silence, too: as at a socket, other tasks may go on
             self._check_patience(piece)
             yield piece.data
         self._finish()

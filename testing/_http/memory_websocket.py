@@ -27,6 +27,7 @@ class MemoryConnection(ClientConnection):
     """Open until either side closes it; from then on `_end` says how that was."""
 
     def __init__(self, peer: Peer) -> None:  # pyright: ignore[reportMissingSuperCall]
+        # Not websockets' own `__init__`, which needs a protocol and a transport: what reads those is overridden below.
         self._peer = peer
         self._end: Close | None = None
         self._over = asyncio.Event()
@@ -100,6 +101,7 @@ class MemoryConnection(ClientConnection):
         yield await self.recv(decode)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
+        # Ended first: a reader that the peer lets go meanwhile must see this close, and not one of its own.
         if self._end is None:
             close = Close(code, reason, "client")
             self._ended(close)

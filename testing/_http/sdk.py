@@ -65,7 +65,7 @@ def _skips_wait(seconds: float) -> bool:
 def _unhurried_retries(wait: Callable[..., float]) -> Callable[..., float]:
     def seconds_to_wait(self: object, retry_state: Any) -> float:
         seconds = wait(self, retry_state)
-        owner = getattr(retry_state.fn, "__module__", "")
+        owner = getattr(retry_state.fn, "__module__", "")  # an application may use tenacity itself
         return 0.0 if owner == "google.genai._api_client" and _skips_wait(seconds) else seconds
 
     return seconds_to_wait

@@ -122,7 +122,7 @@ class _Opening:
         except InvalidStatus as error:
             tap.refused(_response_of(error.response))
             raise
-        except BaseException:
+        except BaseException:  # a time limit of the application cancels it
             tap.unopened()
             raise
         _watch(connection, tap)

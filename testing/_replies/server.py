@@ -231,6 +231,7 @@ class GeminiServer(Scripted):
         target = scope["raw_path"].decode("ascii") + (
             f"?{query.decode('latin-1')}" if (query := scope["query_string"]) else ""
         )
+        # A client that takes this server for its proxy sends whole addresses.
         url = target if target.startswith("http") else f"{scope['scheme']}://{request.headers.get('host')}{target}"
         return GeminiRequest.of(scope["method"], url, request.headers.items(), bytes(body))
 
@@ -404,7 +405,7 @@ class _Socket:
         self._send = send
 
     async def accept(self) -> None:
-        await self._receive()
+        await self._receive()  # ASGI's `websocket.connect`, which comes first
         await self._send({"type": "websocket.accept"})
 
     async def refuse(self, answer: Answer) -> None:
