@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import sys
+import tempfile
 import threading
 import time
 from collections import deque
@@ -488,3 +489,31 @@ def test_vcrpy_s_stubs_can_use_it(path: Path) -> None:
             connection.close()
     server.server_close()
     assert cassette.play_count == 1
+
+
+def test_a_miss_names_no_request_that_is_in_no_way_like_it(path: Path) -> None:
+    cassette = recorded(path, (Request("GET", "https://example.com/other", None, {}), answer("")))
+    problem = cassette.explain_miss(sent_request("Hi"))
+    assert problem.endswith("it was not recorded.\nNone of the 1 recorded requests is like it.")
+
+
+def test_a_file_that_was_damaged_after_it_was_opened_is_not_replaced(path: Path) -> None:
+    recorded(path, (sent_request("Hi"), answer("Hello")))
+    cassette = Cassette.load(path, record_mode="new_episodes")
+    path.write_bytes(path.read_bytes()[:300])
+    cassette.record(sent_request("new"), answer("new"))
+    with pytest.raises(CassetteBroken, match=r"a\.yaml:\d+: the file ends too early"):
+        cassette.save()
+    assert path.stat().st_size == 300
+
+
+def test_a_cassette_that_can_t_be_locked_is_not_saved(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"maxim-gemini-locks-{os.getuid() if hasattr(os, 'getuid') else 'user'}").write_text("in the way")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    cassette = Cassette(path)
+    cassette.record(sent_request("Hi"), answer("Hello"))
+    with pytest.raises(CassetteError, match=r"the cassette .*a\.yaml can't be locked to save it: .*exists"):
+        cassette.save()
+    assert not path.exists()
