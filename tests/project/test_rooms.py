@@ -93,8 +93,11 @@ def test_importing_the_wrapper_loads_nothing_of_the_test_kit() -> None:
     assert not [name for name in loaded if name.startswith(("maxim_gemini.testing", "vcr", "pytest"))]
 
 
-LATE = {"delivery", "maxim_writer", "outbox", "patching", "privacy", "private_writer", "process", "sender", "spool"}
-"""Modules of the core that only the delivery of logs, privacy policies and patching need."""
+LATE = {
+    *("delivery", "maxim_writer", "outbox", "process", "sender", "spool"),
+    *("privacy", "private_writer", "patching", "opaque", "partial_args"),
+}
+"""Modules that only the delivery of logs, privacy policies, mocks and tracers, or streamed arguments need."""
 
 
 def test_a_client_that_sends_nothing_and_hides_nothing_loads_no_more_than_it_needs() -> None:
@@ -104,7 +107,7 @@ def test_a_client_that_sends_nothing_and_hides_nothing_loads_no_more_than_it_nee
         from maxim_gemini import MaximGeminiClient
 
         def late():
-            return {{name.rpartition(".")[2] for name in sys.modules if "maxim_gemini._core." in name}} & {LATE}
+            return {{name.rpartition(".")[2] for name in sys.modules if name.startswith("maxim_gemini._")}} & {LATE}
 
         class Silent:
             writer = None
