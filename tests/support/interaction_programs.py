@@ -230,7 +230,7 @@ def interaction_programs() -> st.SearchStrategy[Program]:
 
 
 def rich_interaction_programs() -> list[Program]:
-    """Return programs that are tried in every run: a chain with a function, hops, streams left, background."""
+    """Return programs for every run: a chain with functions, hops, streams left, background, early stops."""
     ask: dict[str, Any] = {"content": "Hi", "before": 0, "labels": {}}
     stream = reply.stream("one ", "two ", "three") + reply.usage(prompt=3, candidates=2)
     called = reply.function_call("add", left=1, right=2, call_id="call-1")
@@ -279,5 +279,13 @@ def rich_interaction_programs() -> list[Program]:
                 ScriptedAnswer(stream),
                 ScriptedAnswer(reply.text("Done.")),
             ],
+        ),
+        Program(
+            [
+                Step("create", {**ask, "options": {"automatic_continuation": False}}),
+                Step("create", {**ask, "options": {"automatic_continuation": False, "stream": True}}),
+                Step("read_all", {"stream": 0}),
+            ],
+            [ScriptedAnswer(hop), ScriptedAnswer(hop)],
         ),
     ]
