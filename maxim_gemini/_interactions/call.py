@@ -11,7 +11,7 @@ from .._core.call import Call
 from .._core.generation import SUCCESS, Outcome, Request
 from .._core.logger import new_id
 from .._core.secrets import redacted
-from .._core.values import arguments_text, as_text
+from .._core.values import arguments_text, as_text, mapping
 from .chains import Chains
 from .request import read_parameters, read_request
 from .result import InteractionAnswer, ServerTool, documents_of, function_calls, server_tools
@@ -107,11 +107,22 @@ class InteractionCall(Call):
 
     def _receive(self, response: Any) -> None:
         interaction = response
-        if not hasattr(response, "status"):  # a raw response, which may be a stream, or not be read yet
-            interaction = None
-            with suppress(Exception):
-                interaction = json.loads(response.http_response.content)
-        if interaction is None or self._last is None:
+        if not hasattr(response, "status"):
+            content = None
+            with suppress(Exception):  # a stream, or one that the application is to read
+                content = response.http_response.content
+            if not isinstance(content, bytes):
+                return
+            try:
+                interaction = mapping(json.loads(content))
+                reason = "it has no fields"
+            except ValueError as error:
+                interaction, reason = None, str(error)
+            if interaction is None:  # the application gets the SDK's error when it parses the response, if it does
+                message = f"the response is no JSON object: {reason}"
+                self._settle(Outcome(error={"message": message, "code": "", "type": "ValueError"}))
+                return
+        if self._last is None:
             return
         self._last.add(interaction)
         # A background interaction is still running, and is settled by a later call.

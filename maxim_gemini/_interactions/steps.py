@@ -28,6 +28,9 @@ _FIRST_SCHEMA: Final = {
 
 _KNOWN: Final = frozenset({*_FIRST_SCHEMA.values(), "interaction.status_update", "error"})
 
+UNREADABLE: Final = "unreadable"
+"""The kind of an event that is no JSON object: google-genai hands it over as it came, as text perhaps."""
+
 _UNKNOWN_EVENTS: Final = 20
 """Unknown events of one interaction that are kept."""
 
@@ -112,7 +115,10 @@ class Steps:
 
     def add_interaction(self, interaction: Any) -> None:
         """Add a whole interaction; if it has no steps, the earlier ones stay."""
-        data: JsonDict = plain(interaction)
+        data = plain(interaction)
+        if not isinstance(data, dict):
+            self._read_event(UNREADABLE, {UNREADABLE: data})
+            return
         steps = data.pop("steps", None)
         if not steps and "outputs" in data:
             steps = [_as_step(output) for output in data.pop("outputs") or ()]

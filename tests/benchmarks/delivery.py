@@ -5,18 +5,22 @@
     python tests/benchmarks/delivery.py --only fork --keep FILE     rows whose name has that word, kept in a file
     python tests/benchmarks/delivery.py --table FILE    the table of what is kept
     python tests/benchmarks/delivery.py --list       the names of all rows
+    python tests/benchmarks/delivery.py --only tasks --model http    with a model that answers over HTTP
 
 Each cell is a process of its own and a backend of its own, both real, over loopback. The model's answers come from
-memory, through Google's client and its HTTP client. The lag of the event loop is the median of the rounds' p99: in each
-round the bare client, the wrapped one and once more the bare one make as many calls in the same process, so that bare
-beside bare shows what the machine does by itself. It is measured by two clocks: what passes, and what the
-process with all its threads computes meanwhile, which other work of the machine hardly changes.
+memory, through Google's client and its HTTP client, or over HTTP from one more process, as an application gets them:
+there a bare call is dearer, by what it costs to write to a socket and to read from it. The lag of the event loop is
+the median of the rounds' p99: in each round the bare client, the wrapped one and once more the bare one make as many
+calls in the same process, so that bare beside bare shows what the machine does by itself. It is measured by two
+clocks: what passes, and what the process with all its threads computes meanwhile, which other work of the machine
+hardly changes.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import atexit
 import contextlib
 import json
 import logging
@@ -45,6 +49,7 @@ except ImportError:
 ROUNDS = 5
 
 BACKEND = Path(__file__).parents[1] / "support" / "maxim_backend.py"
+MODEL = BACKEND.with_name("quick_model.py")
 ANSWER = {
     "candidates": [{"content": {"parts": [{"text": "hello"}], "role": "model"}, "finishReason": "STOP"}],
     "usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 2, "totalTokenCount": 5},
@@ -65,16 +70,18 @@ class Row:
     outage: str = ""
     end: str = ""
     reply: float = 0.002
+    model: str = "memory"
 
 
-def rows(scale: float) -> list[Row]:
+def rows(scale: float, model: str = "memory") -> list[Row]:
     """Return the table's lines, with that share of the calls."""
 
     def few(calls: int) -> int:
         return max(2, int(calls * scale))
 
     def row(what: str, workers: int, calls: int, about: str, *rest: Any, **more: Any) -> Row:
-        return Row(f"{workers} {what} x {few(calls)}, {about}", what, workers, few(calls), *rest, **more)
+        name = f"{workers} {what} x {few(calls)}, {about}"
+        return Row(name, what, workers, few(calls), *rest, model=model if what == "tasks" else "memory", **more)
 
     delays = (0, 0.2, 0.5)
     outages = ("429 for a while", "500 for a while", "away")
@@ -97,10 +104,18 @@ def resident() -> float:
 
 
 def bare_client(row: Row) -> Any:
-    """Return a client whose requests are answered in memory, after a while."""
+    """Return a client whose requests are answered after a while: in memory, or by a process of its own."""
     from google import genai
 
     body = json.dumps(ANSWER).encode()
+    if row.model == "http":
+        command = [sys.executable, str(MODEL), body.decode(), "application/json", str(row.reply)]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        atexit.register(server.kill)
+        assert server.stdout is not None
+        return genai.Client(
+            api_key="any", http_options={"base_url": f"http://127.0.0.1:{int(server.stdout.readline())}"}
+        )
     events = b"".join(b"data: " + body + b"\r\n\r\n" for _ in range(200))
 
     def answer(request: Any) -> Any:
@@ -312,6 +327,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=1, help="share of the calls")
     parser.add_argument("--away", type=float, default=60, help="seconds that the backend is away")
     parser.add_argument("--only", default="", help="rows whose name has this word")
+    parser.add_argument("--model", choices=("memory", "http"), default="memory", help="where tasks get answers from")
     parser.add_argument("--list", action="store_true", help="print the names of the rows")
     parser.add_argument("--keep", type=Path, help="a file to which each row is added")
     parser.add_argument("--table", type=Path, help="print the rows of that file, the last of each name")
@@ -325,13 +341,13 @@ def main() -> None:
         with contextlib.suppress(KeyboardInterrupt):
             process(Row(**arguments.row), arguments.port)
     elif arguments.list:
-        print(*(row.name for row in rows(arguments.share)), sep="\n")
+        print(*(row.name for row in rows(arguments.share, arguments.model)), sep="\n")
     elif arguments.table:
         kept = dict(json.loads(line) for line in arguments.table.read_text().splitlines())
         print("| what | plain logger | delivery |\n|---|---|---|", *kept.values(), sep="\n")
     else:
         print("| what | plain logger | delivery |\n|---|---|---|", flush=True)
-        for row in rows(arguments.share):
+        for row in rows(arguments.share, arguments.model):
             if arguments.only in row.name:
                 plain, ours = (measure(row, switch, arguments.away) for switch in ("off", "on"))
                 line = f"| {row.name} | {plain} | {ours} |"

@@ -297,6 +297,25 @@ async def test_a_raw_response_is_traced(
     logger.assert_complete()
 
 
+@pytest.mark.parametrize("body", [b'{"id": "v1_1", "sta###', b"", b"[]", b'"text"'])
+async def test_a_raw_response_that_is_no_json_object_is_an_error_of_the_generation(
+    calls: SyncCalls,
+    served: Interactions,
+    raw: genai.Client,
+    client: MaximGeminiClient,
+    logger: FakeLogger,
+    body: bytes,
+) -> None:
+    served.answers(body, body)
+    bare = await calls.raw(raw)
+    wrapped = await calls.raw(client)
+    assert wrapped.http_response.content == bare.http_response.content == body
+    error = logger.generation.error
+    assert error is not None
+    assert error.message.startswith("the response is no JSON object: ")
+    logger.assert_complete()
+
+
 async def test_other_methods_log_nothing(
     calls: SyncCalls, served: Interactions, client: MaximGeminiClient, logger: FakeLogger
 ) -> None:

@@ -157,6 +157,33 @@ async def test_unknown_deltas_and_events_are_readable_and_remarked_once(
     logger.assert_complete()
 
 
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [('{"event_type": "step.del####', ...), ("[1, 2]", [1, 2]), ('"text"', "text")],
+)
+async def test_an_event_that_is_no_json_object_is_remarked_and_kept(
+    calls: SyncCalls,
+    served: Interactions,
+    raw: genai.Client,
+    client: MaximGeminiClient,
+    logger: FakeLogger,
+    caplog: pytest.LogCaptureFixture,
+    data: str,
+    value: Any,
+) -> None:
+    sent = events("Hel", "lo")
+    for _ in range(2):
+        served.streams([*sent[:4], data, *sent[4:]])
+    bare = await calls.read(await calls.create(raw, stream=True))
+    with caplog.at_level("DEBUG", "maxim_gemini"):
+        assert await calls.read(await calls.create(client, stream=True)) == bare
+    assert logger.trace.output == "Hello"
+    assert logger.generation.metadata["unknown_events"] == [{"unreadable": data if value is ... else value}]
+    remarks = [record.getMessage() for record in caplog.records if record.name == "maxim_gemini"]
+    assert remarks == ["Unknown part of an interaction: unreadable"]
+    logger.assert_complete()
+
+
 async def test_a_stream_without_done_ends_as_any_other(
     calls: SyncCalls, served: Interactions, raw: genai.Client, client: MaximGeminiClient, logger: FakeLogger
 ) -> None:

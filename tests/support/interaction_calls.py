@@ -75,22 +75,23 @@ class Interactions:
         return [json.loads(request.body) for request in self.requests if request.body]
 
     def answers(self, *values: Any, status: int = 200) -> None:
-        """Answer with one JSON value each."""
+        """Answer with one JSON value each; bytes are sent as they are."""
         for value in values:
-            body = json.dumps(value).encode()
+            body = value if isinstance(value, bytes) else json.dumps(value).encode()
             self._answers.append(partial(Reply.whole, body=body, status=status, headers=CONTENT))
 
     def answers_by(self, answer: Callable[[Reply], None]) -> None:
         """Have *answer* write the next answer."""
         self._answers.append(answer)
 
-    def streams(self, events: list[dict[str, Any]], *, done: bool = True, breaks: bool = False) -> None:
-        """Answer with *events*, then with `done`, or break the connection."""
+    def streams(self, events: list[Any], *, done: bool = True, breaks: bool = False) -> None:
+        """Answer with *events*, text among them as it is, then with `done`, or break the connection."""
 
         def answer(reply: Reply) -> None:
             reply.head(200, (("Content-Type", "text/event-stream"),))
             for event in events:
-                reply.send(f"event: {event['event_type']}\ndata: {json.dumps(event)}\n\n".encode())
+                name, data = ("message", event) if isinstance(event, str) else (event["event_type"], json.dumps(event))
+                reply.send(f"event: {name}\ndata: {data}\n\n".encode())
             if breaks:
                 reply.drop()
             elif done:

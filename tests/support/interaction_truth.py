@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from support.tally import count
@@ -30,7 +31,8 @@ class RawInteraction:
             return
         for line in body.split("\n"):  # `splitlines` would split at U+2028 inside of a text
             if line.startswith("data:") and "[DONE]" not in line:
-                self._event(json.loads(line[5:]))
+                with suppress(ValueError):  # a corrupt one: the application gets its text, the trace has a remark
+                    self._event(json.loads(line[5:]))
 
     def _whole(self, value: dict[str, Any]) -> None:
         for step in value.get("steps") or value.get("outputs") or ():
