@@ -38,7 +38,11 @@ if TYPE_CHECKING:
 
     from google import genai
 
-pytestmark = [needs_interactions, pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning")]
+pytestmark = [
+    needs_interactions,
+    pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Interaction stopped before completion:UserWarning"),
+]
 
 # google-genai makes models of pydantic anew for each request, which takes more time than everything else.
 FEWER = settings(PROFILE, max_examples=max(6, PROFILE.max_examples // 5))

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from support.tally import count
+from support.truth import check_nothing_failed
 
 if TYPE_CHECKING:
     from support.interaction_programs import InteractionRun
@@ -91,6 +92,7 @@ _TEXTUAL = {
 def check_interactions(run: InteractionRun) -> None:
     """Compare each generation with the answer that it stands for, and each chain with its session."""
     assert run.logger is not None
+    check_nothing_failed(run.logger)
     sessions: dict[str, str | None] = {}
     latest = {generation_id: number for number, generation_id in run.generations.items()}
     for generation_id, number in latest.items():  # google-genai may send the request of one remote call again

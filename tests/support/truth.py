@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from maxim_gemini._core.logger import Ledger
 from support.tally import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from maxim_gemini.testing import FakeLogger
     from support.programs import Run
 
 
 def check_against_the_wire(run: Run) -> None:
     """Compare each generation with the answer that it stands for."""
     assert run.logger is not None
+    check_nothing_failed(run.logger)
     for number, generation_id in run.generations.items():
         generation = run.logger.generations[generation_id]
         events = run.gemini.spoken(number)
@@ -73,3 +76,9 @@ def _usage(counted: list[dict[str, Any]]) -> dict[str, int]:
         "completion_tokens": answer,
         "total_tokens": last.get("totalTokenCount", prompt + answer),
     }
+
+
+def check_nothing_failed(logger: FakeLogger) -> None:
+    """Check that no step of the wrapper's own raised an exception, which it would only have warned of."""
+    assert not [kind for kind in Ledger.of(logger)._warned if kind.endswith(("Error", "Exception"))]
+    count("invariants: no step of the wrapper failed")
