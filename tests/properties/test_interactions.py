@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     needs_interactions,
+    pytest.mark.usefixtures("no_chance_collections"),
     pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning"),
     pytest.mark.filterwarnings("ignore:Interaction stopped before completion:UserWarning"),
 ]

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from google import genai
 
+pytestmark = pytest.mark.usefixtures("no_chance_collections")
+
 
 class Twins(RuleBasedStateMachine):
     """A bare and a wrapped client that live the same life."""

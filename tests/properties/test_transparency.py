@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from google import genai
     from support.in_memory import InMemoryGemini
 
+pytestmark = pytest.mark.usefixtures("no_chance_collections")
+
 
 @pytest.mark.parametrize("side", SIDES, ids=repr)
 def test_a_wrapped_client_behaves_as_the_bare_one_and_maxim_hears_everything(

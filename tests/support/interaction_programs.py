@@ -29,8 +29,8 @@ class InteractionRun(Run):
 
     ids: list[str] = field(default_factory=list)
     """The interactions that were answered."""
-    places: dict[int, bool] = field(default_factory=dict)
-    """Whether the application named a place for what each request began."""
+    labels: dict[int, dict[str, str]] = field(default_factory=dict)
+    """The ids and names that the application gave for each request."""
 
     @property
     def calls(self) -> SyncCalls:
@@ -41,7 +41,7 @@ class InteractionRun(Run):
         method, url = self.gemini.requests[request][:2]
         if method == "POST" and url.endswith("/interactions"):
             super()._note_generation(request)
-            self.places[request] = self._is_placed
+            self.labels[request] = self._labels
 
     # What a program may do.
 
@@ -135,7 +135,7 @@ class InteractionRun(Run):
             request["previous_interaction_id"] = self._id(before)
         if "agent" not in options:
             request["model"] = MODEL
-        self._is_placed = bool(labels)
+        self._labels = labels
         return {**request, **labels} if self.is_wrapped else request
 
 

@@ -100,13 +100,15 @@ def check_interactions(run: InteractionRun) -> None:
         request = json.loads(run.gemini.requests[number][-1])
         trace = next(trace for trace in run.logger.traces if generation_id in {one.id for one in trace.generations})
         before = request.get("previous_interaction_id")
-        if not run.places[number]:
+        labels = run.labels[number]
+        if not labels:
             assert trace.session_id is not None
-            # An interaction in the application's own trace has no session: the chain's begins with the next one.
             assert sessions.get(before) in (None, trace.session_id)
             count("invariants: a chain is one session")
         if generation.metadata.get("interaction_id"):
-            sessions[str(generation.metadata["interaction_id"])] = trace.session_id
+            # A call in a trace of the application's own begins no session: the chain's begins with the next call.
+            session_id = labels.get("session_id") if "trace_id" in labels else trace.session_id
+            sessions[str(generation.metadata["interaction_id"])] = session_id
         if request.get("background") or generation.error or _LEFT & generation.metadata.keys():
             continue
         raw = RawInteraction(bytes(run.gemini.bodies[number]).decode())
