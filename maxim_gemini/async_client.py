@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 HAS_LIVE = "waiting_for_input" in types.LiveServerContent.model_fields
-"""Whether this is the Live API of google-genai 2 and newer, the only one that is traced."""
+"""`True` if this is the Live API of google-genai 2 and newer, the only one that is traced."""
 
 
 class MaximGeminiAsyncModels(TracedModels, AsyncModels, sdk_class=AsyncModels):

@@ -29,7 +29,7 @@ class Frame(NamedTuple):
     """One message as it went over the websocket."""
 
     is_sent: bool
-    """Whether the application sent it; otherwise Gemini did."""
+    """`True` if the application sent it; otherwise Gemini did."""
     content: str | bytes
     at: Start
 

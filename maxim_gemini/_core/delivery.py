@@ -66,7 +66,7 @@ class Bell:
 
 
 class Transport(Protocol):
-    """How a log is serialized, and how it is sent."""
+    """A way to serialize a log and to send it."""
 
     def written(self, log: Any) -> Any:
         """Return *log* as a line; unchanged if its content has to be read or made first, as that of an attachment."""

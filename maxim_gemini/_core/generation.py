@@ -127,7 +127,7 @@ class Answer(Protocol):
 
 
 class Outcome:
-    """How a generation, or a whole call, ended."""
+    """The outcome of a generation or of a whole call."""
 
     __slots__ = ("at", "error", "manner")
 
@@ -141,7 +141,7 @@ class Outcome:
 
     @property
     def is_success(self) -> bool:
-        """Whether there was no error, and it was read to the end."""
+        """`True` if there was no error, and it was read to the end."""
         return not self.manner and self.error is None
 
     @classmethod

@@ -37,11 +37,11 @@ class Item:
         self.size = len(content) if content is not None else 0
         self.kept = kept
         self.is_large = is_large
-        """Whether it is one line that is uploaded to Maxim's storage first."""
+        """`True` if it is one line that is uploaded to Maxim's storage first."""
         self.is_alone = False
-        """Whether it must be sent in a request of its own."""
+        """`True` if it must be sent in a request of its own."""
         self.is_suspect = False
-        """Whether the backend fails on it while it accepts others."""
+        """`True` if the backend fails on it while it accepts others."""
 
     @classmethod
     def of_lines(cls, lines: list[bytes], *, is_alone: bool = False) -> Item:
@@ -91,7 +91,7 @@ class Counts:
 
 
 class Limits(NamedTuple):
-    """How many bytes may wait, and what is done when there are more."""
+    """The number of bytes that may wait, and the policy when there are more."""
 
     when_full: WhenFull = "spill"
     memory: int = 16 * 1024 * 1024
@@ -120,7 +120,7 @@ class Outbox:
 
     @property
     def is_full(self) -> bool:
-        """Whether more bytes are in memory than the limit allows."""
+        """`True` if more bytes are in memory than the limit allows."""
         return self._in_memory > self.limits.memory
 
     def put(self, item: Item | Barrier, *, make_room: bool = True) -> None:

@@ -145,17 +145,17 @@ class Privacy:
 
     @property
     def is_open(self) -> bool:
-        """Whether everything is logged unchanged."""
+        """`True` if everything is logged unchanged."""
         return self == EVERYTHING
 
     @property
     def hides_text(self) -> bool:
-        """Whether some texts may be hidden."""
+        """`True` if some texts may be hidden."""
         return self.capture == "no-content" or self.mask is not None
 
     @property
     def logs_attachments(self) -> bool:
-        """Whether attachments are logged."""
+        """`True` if attachments are logged."""
         return self.capture == "all" and (self.mask is None if self.attachments is None else self.attachments)
 
     def keeps(self, trace_id: str) -> bool:

@@ -49,7 +49,7 @@ class Replaced:
     def __init__(self, method: Any, *, is_the_instances: bool) -> None:
         self.method = method
         self.is_the_instances = is_the_instances
-        """Whether it was an attribute of the object itself, and not of its class."""
+        """`True` if it was an attribute of the object itself, and not of its class."""
 
 
 class Wrapper:

@@ -92,7 +92,7 @@ class InteractionCall(Call):
 
     @property
     def waits_for_functions(self) -> bool:
-        """Whether the application has to run functions."""
+        """`True` if the application has to run functions."""
         return self._answer is not None and bool(function_calls(self._answer.interaction))
 
     def resume(self) -> None:
@@ -204,7 +204,7 @@ class InteractionChains(Chains[InteractionCall]):
     def __init__(self) -> None:
         super().__init__()
         self.end_with_logger = False
-        """Whether `abandon` is registered to run before the logger is cleaned up."""
+        """`True` if `abandon` is registered to run before the logger is cleaned up."""
 
     def abandon(self) -> None:
         """End the calls of all interactions that are still running: nothing will read their end."""

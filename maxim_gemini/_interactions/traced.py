@@ -89,7 +89,7 @@ class TracedInteractions(Wrapper):
 
     @property
     def _is_plain(self) -> bool:
-        """Whether `create` is the SDK's own, so that each remote call can be recorded."""
+        """`True` if `create` is the SDK's own, so that each remote call can be recorded."""
         return "create" not in getattr(self._wrapped, "__dict__", ()) and sdk.hooks_remote_calls(self._wrapped)
 
     @property

@@ -62,7 +62,7 @@ class LiveAnswer:
 
     @property
     def has_calls(self) -> bool:
-        """Whether it requests functions."""
+        """`True` if it requests functions."""
         return bool(self._calls)
 
     @property

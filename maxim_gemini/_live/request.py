@@ -85,7 +85,7 @@ class Input:
 
     @property
     def is_media_only(self) -> bool:
-        """Whether there is sound or video, but no text yet."""
+        """`True` if there is sound or video, but no text yet."""
         return bool(self.messages) and all(one is self._spoken or one is self._seen for one in self.messages)
 
     @property

@@ -94,7 +94,7 @@ class Turn:
         self.input = Input(connection.audio_seconds, brings)
         self.is_open = False
         self.is_speaking = False
-        """Whether the application has marked the beginning of the user's speech, but not its end yet."""
+        """`True` if the application has marked the beginning of the user's speech, but not its end yet."""
         self.usage: JsonDict | None = None
         """The latest token counts: Gemini counts a whole turn."""
         self.reason: str | None = None

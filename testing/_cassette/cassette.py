@@ -156,7 +156,7 @@ class Cassette(VcrCassette):
 
     @property
     def has_fresh(self) -> bool:
-        """Whether other processes or tests have recorded answers that can be played."""
+        """`True` if other processes or tests have recorded answers that can be played."""
         return bool(self._fresh)
 
     def requested(self) -> dict[str, int]:

@@ -41,7 +41,7 @@ class Origin:
     """JSON paths in the bodies of requests that are not compared."""
     head: dict[str, Any] = field(default_factory=dict[str, Any])
     is_edited: bool = False
-    """Whether the text of the file is not in this project's layout."""
+    """`True` if the text of the file is not in this project's layout."""
 
 
 class Interaction:

@@ -138,7 +138,7 @@ class ReplayedSession(Peer):
     ) -> None:
         self._note_sent = sent
         self._is_remote = is_remote
-        """Whether the client is in another process, so that it is not known whether it will send."""
+        """`True` if the client is in another process, so that it is not known whether it will send."""
         self._sessions = sessions
         self.path = path
         self._scrub = scrub
@@ -164,7 +164,7 @@ class ReplayedSession(Peer):
         self._due: float | None = None
         self._news: News | None = None
         self._timed_out = False
-        """Whether a time limit of the application ended the latest wait for a message."""
+        """`True` if a time limit of the application ended the latest wait for a message."""
         self._left: Close | None = None
         self._failed: CassetteError | None = None
 

@@ -119,7 +119,7 @@ class WebsocketSession:
 
     @property
     def close(self) -> Close | None:
-        """How it ended; `None` if the recording ended first."""
+        """The close of the connection; `None` if the recording ended first."""
         ended = self.head.get("ended")
         return Close(int(ended["code"]), str(ended.get("reason", "")), ended.get("by", "server")) if ended else None
 

@@ -47,11 +47,11 @@ class Document(NamedTuple):
     items: list[Any]
     """The interactions of any other file, as values."""
     ours: bool
-    """Whether this project wrote it, so that bodies are in their stored forms; otherwise it is in vcrpy's format."""
+    """`True` if this project wrote it, so that bodies are in their stored forms; otherwise it is in vcrpy's format."""
     sessions: list[Any]
     """The websocket sessions: in the form of the file if it was not edited, otherwise as values."""
     is_sealed: bool
-    """Whether it was not edited since this project wrote it."""
+    """`True` if it was not edited since this project wrote it."""
 
 
 def read(data: bytes, name: str = "the cassette") -> Document:

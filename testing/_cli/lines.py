@@ -1,4 +1,4 @@
-"""What a recording is shown as: a line for each message."""
+"""The lines that show a recording: one for each message."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Line(NamedTuple):
     who: str
     text: str
     is_piece: bool = False
-    """Whether a piece of the same writer's that comes before it or after it belongs to the same text."""
+    """`True` if a piece of the same writer's that comes before it or after it belongs to the same text."""
 
 
 def merged(lines: Iterable[Line]) -> Iterator[Line]:

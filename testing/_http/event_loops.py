@@ -47,7 +47,7 @@ class News(asyncio.Future[None]):
     """Notifies of actions of the client."""
 
     timed_out = False
-    """Whether a time limit of the application ended the wait."""
+    """`True` if a time limit of the application ended the wait."""
 
     def cancel(self, msg: object = None) -> bool:
         """Note what cancels the wait."""

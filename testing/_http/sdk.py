@@ -1,4 +1,4 @@
-"""What google-genai does besides HTTP: it waits before retries, and it looks for Google credentials.
+"""Replacements for what google-genai does besides HTTP: waiting before retries, and looking for Google credentials.
 
 Private names of google-genai, for which there is no public way: `_api_client` with its `time` and `asyncio` (fixed
 waits of uploads and of aiohttp calls), `load_auth` and `refresh_auth`, in old versions `_load_auth` and `_refresh_auth`

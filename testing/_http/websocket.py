@@ -30,7 +30,7 @@ class Frame:
 
     message: Message
     is_sent: bool
-    """Whether the client sent it."""
+    """`True` if the client sent it."""
     at: float = 0.0
     """Seconds after the connection was opened."""
 
@@ -42,7 +42,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """How a connection ended."""
+    """The end of a connection: its code and its reason."""
 
     code: int = 1000
     reason: str = ""

@@ -60,12 +60,12 @@ class Post(NamedTuple):
 
     @property
     def replayed(self) -> bool:
-        """Whether the logs came from a file that maxim-py kept after a failure: only those end with a line feed."""
+        """`True` if the logs came from a file that maxim-py kept after a failure: only those end with a line feed."""
         return self.text.endswith("\n")
 
     @property
     def accepted(self) -> bool:
-        """Whether the API accepted it."""
+        """`True` if the API accepted it."""
         return self.answer == 200
 
 

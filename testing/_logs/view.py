@@ -147,22 +147,22 @@ class View:
 
     @property
     def created(self) -> bool:
-        """Whether it was created, and not only referred to by other commits."""
+        """`True` if it was created, and not only referred to by other commits."""
         return bool(self._node.births)
 
     @property
     def ended(self) -> bool:
-        """Whether it has ended."""
+        """`True` if it has ended."""
         return bool(self._node.ends)
 
     @property
     def started_at(self) -> datetime | None:
-        """When it began."""
+        """The time at which it began."""
         return instant(self._node.data.get("startTimestamp"))
 
     @property
     def ended_at(self) -> datetime | None:
-        """When it ended."""
+        """The time at which it ended."""
         return instant(self._node.data.get("endTimestamp"))
 
     @property

@@ -36,7 +36,7 @@ class CassetteUser:
 
 
 class Collected:
-    """What a run has collected: its test files, and the tests that use cassettes."""
+    """The items that a run has collected: its test files, and the tests that use cassettes."""
 
     def __init__(self) -> None:
         self.modules: set[str] = set()

@@ -158,7 +158,7 @@ class Plan(NamedTuple):
     """Further keywords of the recorder."""
     strict: bool = False
     is_shared: bool = False
-    """Whether other tests of the run may use the cassette, too."""
+    """`True` if other tests of the run may use the cassette, too."""
     ignore: tuple[str, ...] = ()
 
 

@@ -108,7 +108,7 @@ class TestState:
 
     @property
     def passed(self) -> bool:
-        """Whether the test has run and passed."""
+        """`True` if the test has run and passed."""
         return self.outcomes.get("call") == "passed"
 
     @property

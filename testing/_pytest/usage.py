@@ -53,15 +53,15 @@ class Use:
     recorded_at: str = ""
     """The date of the recording, in ISO 8601; empty if the file has none."""
     kept: bool = False
-    """Whether the test failed, so that its recording was dropped and the file was not changed."""
+    """`True` if the test failed, so that its recording was dropped and the file was not changed."""
     exists: bool = True
-    """Whether there is a file after the test."""
+    """`True` if there is a file after the test."""
     target: str = ""
     """The tests to run to record the cassette again; empty if that is not known."""
     bundled: bool = False
-    """Whether it comes with this package, so that nothing can be recorded into it."""
+    """`True` if it comes with this package, so that nothing can be recorded into it."""
     shared: bool = False
-    """Whether other tests of the run may use it, too: unused answers are only known at the end of the run."""
+    """`True` if other tests of the run may use it, too: unused answers are only known at the end of the run."""
     strict: bool = False
     requested: Mapping[str, int] = field(default_factory=dict[str, int])
     """For a shared cassette: how often each request was replayed or recorded, by fingerprint."""
@@ -80,7 +80,7 @@ class TestRecord:
     uses: list[Use] = field(default_factory=list[Use])
     traces: list[JsonDict] = field(default_factory=list[JsonDict])
     logged: bool = False
-    """Whether the test had a `FakeLogger`, so that it is in the report even without a trace."""
+    """`True` if the test had a `FakeLogger`, so that it is in the report even without a trace."""
     refused: int = 0
     """The number of refused requests: they used neither a recorder nor a mock."""
     outcome: str = "passed"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class EndedRecorder(Protocol):
-    """What a watcher can see of a recorder that has ended."""
+    """The part of an ended recorder that a watcher can see."""
 
     path: Path
     record: RecordMode

@@ -209,7 +209,7 @@ class GeminiRecorder:
 
     @property
     def discarded(self) -> bool:
-        """Whether `discard` was called for this block."""
+        """`True` if `discard` was called for this block."""
         return self._discarded
 
     # What the test uses

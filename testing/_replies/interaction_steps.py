@@ -50,7 +50,7 @@ class Streamed(NamedTuple):
 
     @property
     def joins(self) -> bool:
-        """Whether it continues the step before it, if that was opened in the same way."""
+        """`True` if it continues the step before it, if that was opened in the same way."""
         return set(self.start) == {"type"}
 
 

@@ -60,7 +60,7 @@ class LiveUser:
         self.is_speaking = False
         """Set when the model is interrupted: by sound, by the start of an activity, or by a message."""
         self.has_completed = False
-        """Whether the client has completed a live interaction."""
+        """`True` if the client has completed a live interaction."""
         self._unanswered_seconds = 0.0
         self._calls: set[str] = set()
 

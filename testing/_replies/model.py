@@ -54,9 +54,9 @@ class Event:
     fields: Json = field(default_factory=JsonDict)
     """The fields beside the candidates: `promptFeedback`."""
     loose: bool = False
-    """Whether it may be cut and joined in the style of the model family; otherwise it stays one event."""
+    """`True` if it may be cut and joined in the style of the model family; otherwise it stays one event."""
     completes: bool = False
-    """Whether it belongs to the event before it."""
+    """`True` if it belongs to the event before it."""
 
     def __add__(self, later: Event) -> Event:
         """Return both as one event."""
@@ -96,7 +96,7 @@ class Gate:
 
     @property
     def is_open(self) -> bool:
-        """Whether it is open."""
+        """`True` if it is open."""
         return self._opened.is_set()
 
     def open(self) -> None:
@@ -199,7 +199,7 @@ class InteractionSettings:
     """How many polls find it still in progress; `None`: none."""
     schema: Schema = "steps"
     is_sorted: bool = False
-    """Whether the names in its JSON are in alphabetical order, as they were until February 2026."""
+    """`True` if the names in its JSON are in alphabetical order, as they were until February 2026."""
 
     def __or__(self, later: InteractionSettings) -> InteractionSettings:
         return InteractionSettings(
@@ -224,7 +224,7 @@ class Transcription:
     text: str
     is_input: bool
     if_requested: bool
-    """Whether it is only sent if the client's setup asks for transcriptions."""
+    """`True` if it is only sent if the client's setup asks for transcriptions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +298,7 @@ class Reply:
     identity: Json = field(default_factory=JsonDict)
     """The fields of the whole answer: `modelVersion`, `responseId`, `createTime` ..."""
     exact: bool = False
-    """Whether it is sent unchanged: nothing is counted, cut, joined or added."""
+    """`True` if it is sent unchanged: nothing is counted, cut, joined or added."""
     wire: Literal["gemini", "vertex"] | None = None
     """The backend whose style it is written in; `None`: the requested one."""
     interaction: InteractionSettings | None = None
@@ -353,12 +353,12 @@ class Reply:
 
     @property
     def needs_live(self) -> bool:
-        """Whether it has steps that only a live session has."""
+        """`True` if it has steps that only a live session has."""
         return any(isinstance(step, _LIVE) for step in self.steps)
 
     @property
     def needs_interactions(self) -> bool:
-        """Whether it has steps that only the Interactions API has."""
+        """`True` if it has steps that only the Interactions API has."""
         only = InteractionStep | InteractionEvent | KeepAlive
         return self.interaction is not None or any(isinstance(step, only) for step in self.steps)
 

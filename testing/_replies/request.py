@@ -109,7 +109,7 @@ class GeminiRequest:
 
     @property
     def is_live(self) -> bool:
-        """Whether it opens a websocket: a live session, live music, or a live interaction."""
+        """`True` if it opens a websocket: a live session, live music, or a live interaction."""
         return self.method == "WEBSOCKET"
 
     @property
@@ -136,12 +136,12 @@ class GeminiRequest:
 
     @property
     def generates(self) -> bool:
-        """Whether the answer has candidates."""
+        """`True` if the answer has candidates."""
         return self.method == "POST" and self.action in GENERATING
 
     @property
     def streams(self) -> bool:
-        """Whether a stream is requested."""
+        """`True` if a stream is requested."""
         if self.interaction_call:
             if self.interaction_call == "create":
                 return self.field("stream") is True

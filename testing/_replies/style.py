@@ -29,47 +29,47 @@ class Style:
 
     @property
     def on_vertex(self) -> bool:
-        """Whether Vertex writes it."""
+        """`True` if Vertex writes it."""
         return self.backend == "vertex"
 
     @property
     def says_index(self) -> bool:
-        """Whether the first candidate has its index, which is 0."""
+        """`True` if the first candidate has its index, which is 0."""
         return not self.on_vertex and self.family >= 2.5
 
     @property
     def says_logprobs(self) -> bool:
-        """Whether a plain answer has its average log probability."""
+        """`True` if a plain answer has its average log probability."""
         return self.on_vertex or self.family < 2.5
 
     @property
     def counts_by_modality(self) -> bool:
-        """Whether the answer's tokens are counted by modality, too."""
+        """`True` if the answer's tokens are counted by modality, too."""
         return self.on_vertex or self.family < 2.5
 
     @property
     def counts_while_running(self) -> bool:
-        """Whether the events before the last count the answer's tokens."""
+        """`True` if the events before the last count the answer's tokens."""
         return not self.on_vertex and self.family >= 2.5
 
     @property
     def announces_calls(self) -> bool:
-        """Whether there is a finish message for function calls."""
+        """`True` if there is a finish message for function calls."""
         return not self.on_vertex and self.family >= 2.5
 
     @property
     def signs(self) -> bool:
-        """Whether thought signatures and ids of calls are always sent."""
+        """`True` if thought signatures and ids of calls are always sent."""
         return self.family >= 3
 
     @property
     def ends_with_empty_text(self) -> bool:
-        """Whether a stream ends with an event with an empty text, its signature and the finish reason."""
+        """`True` if a stream ends with an event with an empty text, its signature and the finish reason."""
         return not self.on_vertex and self.family >= 3
 
     @property
     def streams_calls_apart(self) -> bool:
-        """Whether each parallel call is in a separate event."""
+        """`True` if each parallel call is in a separate event."""
         return not self.on_vertex and self.family >= 3
 
     @property

@@ -31,7 +31,7 @@ class TraceRow:
     duration: float | None
     errors: int
     failed: bool
-    """Whether the test failed."""
+    """`True` if the test failed."""
     incomplete: bool
     generations: int
     tokens: int

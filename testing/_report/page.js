@@ -289,7 +289,7 @@ function legend(items) {
   const kinds = new Set(items.map(([item]) => item.kind));
   const streams = items.some(([item]) => item.first_chunk > 0 || item.chunks?.length);
   const key = (colour, text) => h("span", {}, h("i", { style: { background: `var(--${colour})` } }), text);
-  return h(".legend", {}, streams && key("waiting", "until the first chunk"), kinds.has("generation") && key("generation", streams ? "generation, a line for each chunk (of many, for every second, fourth ...)" : "generation"),
+  return h(".legend", {}, streams && key("waiting", "until the first chunk"), kinds.has("generation") && key("generation", streams ? "generation; each vertical line is a chunk (if there are many, only every second, fourth, ... chunk has a line)" : "generation"),
     kinds.has("tool_call") && key("tool", "tool call"), kinds.has("span") && key("span", "span"),
     items.some(([item]) => item.kind !== "trace" && failed(item)) && key("bad", "failed"));
 }
