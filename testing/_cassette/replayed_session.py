@@ -368,9 +368,8 @@ class ReplayedSession(Peer):
             times = "once, and that session was" if count == 1 else f"{count} times, and all these sessions were"
             return f"{self._shown}: a session that begins so was recorded {times} replayed already."
         meanings = [session.meaning for session in sessions]
-        index = nearest(self.path._replace(body=sent), meanings)
-        if index is None:
-            return f"{self._shown}: none of the {len(meanings)} recorded sessions begins with {_short(sent)}."
+        # They have the address in common at least, so one of them is always the nearest.
+        index = nearest(self.path._replace(body=sent), meanings) or 0
         lines = describe(between(meanings[index], self.path._replace(body=sent)))
         which = (
             f"nearest of {len(meanings)} recorded sessions, number {index + 1}" if meanings[1:] else "only recorded one"

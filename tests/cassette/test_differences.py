@@ -86,3 +86,12 @@ def test_finds_the_nearest() -> None:
 
 def test_many_differences_are_counted() -> None:
     assert describe(differences(list(range(20)), [n + 1 for n in range(20)]))[-1] == "and 12 more"
+
+
+def test_differences_are_also_shown_as_changes() -> None:
+    changes = differences({"a": 1, "b": "Hi", "c": [1]}, {"b": "Hello", "c": [1, b"x"]})
+    assert [difference.as_change() for difference in changes] == [
+        "a: removed 1",
+        "b: 'Hi' -> 'Hello'",
+        "c[1]: added 1 bytes",
+    ]

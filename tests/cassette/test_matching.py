@@ -306,6 +306,15 @@ def test_http_libraries_spell_methods_and_headers_as_they_like() -> None:
     assert meaning_of(lower).key == meaning_of(request).key
 
 
+def test_schemas_in_a_schema_and_tools_that_are_none_have_a_meaning() -> None:
+    def tools(kind: str, **more: Any) -> dict[str, Any]:
+        schema = {"anyOf": [{"type": kind}, {"type": "null"}]}
+        return {"tools": [{"functionDeclarations": ["no tool", {"name": "f", "parameters": schema, **more}]}]}
+
+    assert key(tools("string")) == key(tools("STRING", response={"type": "OBJECT"}))
+    assert key(tools("string")) != key(tools("number"))
+
+
 def test_places_can_be_left_out() -> None:
     places = ["generationConfig.seed", "contents[].role", "labels"]
     one = meaning_of(sent_request("hi", seed=1, topK=2))

@@ -271,3 +271,15 @@ def test_no_header_takes_long(value: str) -> None:
     scrubbed, _ = Scrubber.from_environment({"GEMINI_API_KEY": value}).exchange(sent, answer(value))
     assert value not in scrubbed.uri
     assert len([*last_scan.in_value({"headers": {"x-api-key": [value], "cookie": value}}, "x", {})]) <= 2
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("https://hooks.slack" + ".com/services/T0AB12CD3/B0AB12CD3/abCD12efGH34ijKL", "a webhook"),
+        ("https://discord" + ".com/api/webhooks/1234567890/" + "aB3-" * 10, "a webhook"),
+        ("postgres://admin:" + "tr0ub4dor" + "@db.internal/x", "a password in a URL"),
+    ],
+)
+def test_the_last_scan_knows_addresses_that_are_secrets(text: str, kind: str) -> None:
+    assert kind in {finding.kind for finding in last_scan.in_text(f"see {text}.", "here", {})}

@@ -6,6 +6,7 @@ import asyncio
 import time
 import wave
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -14,6 +15,7 @@ from google import genai
 from google.genai import errors, types
 from google.oauth2.credentials import Credentials
 from support.live_clients import client_of, session_of, speak, texts, turn
+from websockets.exceptions import ConnectionClosed
 
 from maxim_gemini.testing import CassetteDrift, CassetteMiss, CassetteUnused, GeminiRecorder, GeminiServer, reply
 from maxim_gemini.testing._cassette import Cassette
@@ -420,8 +422,11 @@ async def test_a_swallowed_miss_still_fails_the_block(conversation: tuple[Path, 
 
     async def swallow() -> None:
         async with GeminiRecorder(path), session_of(output_audio_transcription={}) as session:
-            with pytest.raises(CassetteMiss):
-                await turn(session, "Hello")
+            for _ in range(2):  # nothing that comes after a miss can be replayed
+                with pytest.raises(CassetteMiss, match="message 2 of the client differs"):
+                    await turn(session, "Hello")
+            with pytest.raises(CassetteMiss, match="message 2 of the client differs"):
+                await turn(session)
 
     with pytest.raises(CassetteMiss, match="message 2 of the client differs"):
         await swallow()
@@ -520,6 +525,18 @@ async def test_verify_compares_what_the_server_sends(tmp_path: Path) -> None:
     assert path.read_text() == before
 
 
+async def test_verify_names_a_session_whose_client_sends_something_else(tmp_path: Path) -> None:
+    path, script = tmp_path / "a.yaml", reply.live(reply.text("Hello."))
+
+    async def say(text: str, server: GeminiServer) -> None:
+        async with session_of(server) as session:
+            await turn(session, text)
+
+    await recorded(path, script, talk=partial(say, "Hi"))
+    with pytest.raises(CassetteMiss, match="no recorded session has the same messages of the client"):
+        await recorded(path, script, talk=partial(say, "Bye"), record="verify")
+
+
 async def test_unused_sessions_are_told(conversation: tuple[Path, list[Any]]) -> None:
     path, _ = conversation
     with (
@@ -545,6 +562,21 @@ async def test_the_end_of_a_connection_is_replayed(tmp_path: Path, end: Any) -> 
     live = await recorded(path, reply.live(reply.text("Hello.") + end), talk=until_the_end)
     with GeminiRecorder(path):
         assert await until_the_end() == live
+
+
+async def test_what_is_sent_after_the_recorded_server_has_closed_meets_a_closed_connection(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+
+    async def send(texts: list[str], server: GeminiServer | None = None) -> None:
+        async with session_of(server) as session:
+            for text in texts:
+                await session.send_realtime_input(text=text)
+            with pytest.raises(errors.APIError, match="1008"):
+                await turn(session)
+
+    await recorded(path, reply.live(reply.text("Hello.") + reply.close(1008, "expired")), talk=partial(send, ["Hi"]))
+    with GeminiRecorder(path), pytest.raises(ConnectionClosed, match="1008"):
+        await send(["Hi", "and more"])
 
 
 async def test_a_server_that_closes_at_once(tmp_path: Path) -> None:

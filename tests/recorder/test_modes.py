@@ -12,11 +12,22 @@ from support.recordings import call, cassette, fails, says
 from maxim_gemini.testing._cassette.interaction import Interaction
 from maxim_gemini.testing._cassette.scrubbing import Scrubber
 from maxim_gemini.testing._recorder.recorder import GeminiRecorder
-from maxim_gemini.testing.exceptions import CassetteDrift, CassetteMiss, CassetteNotFound, CassetteUnused, SecretFound
+from maxim_gemini.testing.exceptions import (
+    CassetteDrift,
+    CassetteError,
+    CassetteMiss,
+    CassetteNotFound,
+    CassetteUnused,
+    SecretFound,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from vcr.request import Request
+
+    from maxim_gemini.testing._http.exchange import Response
 
 
 @pytest.fixture
@@ -219,3 +230,54 @@ def test_an_answer_that_cannot_be_kept_takes_no_other_with_it(tmp_path: Path) ->
             assert [ask(recorder, prompt) for prompt in ("a", "b", "c")] == ["one", "hunter2-hunter2", "three"]
     with GeminiRecorder(path, base_url=running.url) as again:
         assert [ask(again, prompt) for prompt in ("a", "c")] == ["one", "three"]
+
+
+class Failing(Scrubber):
+    """A scrubber of a user's own with a fault in it."""
+
+    def exchange(self, request: Request, response: Response) -> tuple[Request, Response]:
+        if b"odd" in request.body:
+            raise LookupError("odd")
+        return super().exchange(request, response)
+
+
+def test_answers_that_can_t_be_kept_are_named_and_the_others_are_kept(tmp_path: Path, server: Loopback) -> None:
+    recorder = GeminiRecorder(
+        tmp_path / "a.yaml", record="once", base_url=server.url, cassette_options={"scrubber": Failing()}
+    )
+
+    def record() -> None:
+        with recorder:
+            for prompt in ("even", "odd", "odd again", "even again"):
+                ask(recorder, prompt)
+
+    with pytest.raises(CassetteError, match=r"interaction 2 can't be kept: LookupError") as caught:
+        record()
+    assert [note for note in caught.value.__notes__ if "can't be kept" in note]
+    assert recorder.discarded
+    assert recorder.outcome.recorded == 2
+    with GeminiRecorder(tmp_path / "a.yaml", strict=True) as again:
+        assert [ask(again, prompt) for prompt in ("even", "even again")] == ["live 1", "live 4"]
+
+
+def test_without_credentials_nothing_is_sent_to_gemini(tmp_path: Path) -> None:
+    def swallow() -> None:
+        with GeminiRecorder(one(tmp_path), record="new_episodes") as recorder:
+            with pytest.raises(CassetteError, match="needs credentials"):
+                ask(recorder, "new")
+            assert recorder.outcome.live == 0
+
+    with pytest.raises(CassetteError, match="needs credentials: set GEMINI_API_KEY"):
+        swallow()
+
+
+async def test_without_credentials_no_live_session_is_opened_with_gemini(tmp_path: Path) -> None:
+    async def swallow() -> None:
+        async with GeminiRecorder(one(tmp_path), record="new_episodes") as recorder:
+            with pytest.raises(CassetteError, match="needs credentials"):
+                async with recorder.bare_client.aio.live.connect(model="gemini-live-2.5-flash-preview"):
+                    pytest.fail("there is a session")
+            assert recorder.outcome.live == 0
+
+    with pytest.raises(CassetteError, match="needs credentials: set GEMINI_API_KEY"):
+        await swallow()
