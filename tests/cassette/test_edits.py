@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import random
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from maxim_gemini.testing import cassettes
-from maxim_gemini.testing._cassette import Cassette, yaml_format
+from maxim_gemini.testing._cassette import Cassette, yaml_format, yaml_reader
 from maxim_gemini.testing._cassette.bodies import attached
 from maxim_gemini.testing._cassette.yaml_reader import OurLoader
 from maxim_gemini.testing.exceptions import CassetteBroken, CassetteError
@@ -165,7 +166,7 @@ def test_an_edited_line_that_moves_a_body_out_of_its_answer_is_noticed(tmp_path:
     "interactions",
     [
         b"- request:\n    uri: \xff\n  response:\n    body: x\n",
-        b"- request:\n    uri: https://h/p\n" * 1_000,
+        b"- request:\n    method: POST\n    uri: https://h/p\n  more: x\n  response:\n    body: x\n",
         b"- request:\n    method: POST\n      uri: https://h/p\n  response:\n    body: x\n",
         b"- request:\n    method: POST\n  uri: https://h/p\n    body: x\n  response:\n    body: x\n",
         b"- request:\n    method: POST\n    uri: https://h/p\n    headers: [1, 2\n  response:\n    body: x\n",
@@ -176,6 +177,17 @@ def test_what_is_no_interaction_under_a_seal_that_fits_is_refused(tmp_path: Path
     (tmp_path / "a.yaml").write_bytes(above + yaml_format.seal(above))
     with pytest.raises(CassetteBroken, match=r"a\.yaml:.* this interaction can't be read: "):
         Cassette.load(tmp_path / "a.yaml")
+
+
+def test_requests_without_answers_under_a_seal_that_fits_take_no_more_memory_than_the_file() -> None:
+    above = yaml_format.START + b"metadata: {}\ninteractions:\n" + b"- request:\n    uri: https://h/p\n" * 3_000
+    sealed = above + yaml_format.seal(above)
+    tracemalloc.start()
+    try:
+        assert len(yaml_reader.read(sealed).blocks) == 3_000
+        assert tracemalloc.get_traced_memory()[1] < 20 * len(sealed)
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_file_of_another_layout_whose_seal_fits_is_still_read_or_refused(tmp_path: Path) -> None:
