@@ -115,9 +115,9 @@ class Steps:
 
     def add_interaction(self, interaction: Any) -> None:
         """Add a whole interaction; if it has no steps, the earlier ones stay."""
-        data = plain(interaction)
-        if not isinstance(data, dict):
-            self._read_event(UNREADABLE, {UNREADABLE: data})
+        value = plain(interaction)
+        if (data := mapping(value)) is None:
+            self._read_event(UNREADABLE, {UNREADABLE: value})
             return
         steps = data.pop("steps", None)
         if not steps and "outputs" in data:

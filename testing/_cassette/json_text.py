@@ -101,7 +101,7 @@ def is_shallow(value: object, depth: int = DEEPEST) -> bool:
         return False
     # Every request is looked through, and most values are text: no call for each of them, and no generator.
     for item in items:  # noqa: SIM110
-        if isinstance(item, _CONTAINERS) and not is_shallow(item, depth - 1):
+        if isinstance(item, _CONTAINERS) and not is_shallow(item, depth - 1):  # pyright: ignore[reportUnknownArgumentType]
             return False
     return True
 

@@ -247,6 +247,16 @@ class WebsocketSession:
             return self._media.reader()
         return Reader(self._origin.shelf, self.head.get("media") or ())
 
+    def check(self) -> None:
+        """Read every message, the close and the head, and raise whatever is wrong with one of them."""
+        for position in range(len(self)):
+            # By its parts: the reader that a replay has would raise an error of its own, without the line.
+            frame = _read(self._piece(position))
+            if "media" not in frame.values:  # else its file would have to be read
+                self._written(frame)
+            float(frame.at)
+        _ = self.close, self.refused, self.key
+
     def _written(self, frame: StoredFrame) -> str | bytes:
         side = "sent" if frame.is_sent else "received"
         usual: dict[str, str] = {**_USUAL[side], **(self.head.get(side) or {})}
@@ -303,13 +313,7 @@ def checked_session(origin: Origin, index: int, content: Any, *, is_sealed: bool
     if is_sealed:
         return WebsocketSession(origin, index, SessionBlock(content))
     session = WebsocketSession(origin, index, dict(content))
-    for position in range(len(session)):
-        # By its parts: the reader that a replay has would raise an error of its own, without the line.
-        frame = _read(session._piece(position))
-        if "media" not in frame.values:  # else its file would have to be read
-            session._written(frame)
-        float(frame.at)
-    _ = session.close, session.refused, session.key
+    session.check()
     return session
 
 

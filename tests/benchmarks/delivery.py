@@ -79,9 +79,9 @@ def rows(scale: float, model: str = "memory") -> list[Row]:
     def few(calls: int) -> int:
         return max(2, int(calls * scale))
 
-    def row(what: str, workers: int, calls: int, about: str, *rest: Any, **more: Any) -> Row:
-        name = f"{workers} {what} x {few(calls)}, {about}"
-        return Row(name, what, workers, few(calls), *rest, model=model if what == "tasks" else "memory", **more)
+    def row(what: str, workers: int, calls: int, about: str, delay: float = 0, **more: Any) -> Row:
+        more["model"] = model if what == "tasks" else "memory"
+        return Row(f"{workers} {what} x {few(calls)}, {about}", what, workers, few(calls), delay, **more)
 
     delays = (0, 0.2, 0.5)
     outages = ("429 for a while", "500 for a while", "away")
