@@ -135,7 +135,9 @@ class InMemoryGemini:
         """Return the raw JSON of all that the SDK could read of an answer."""
         body = bytes(self.bodies[number])
         events = [wire.event_data(block) for block in wire.split_events(body)]
-        texts = [text for text in events if text] or [body.decode()]
+        texts = [text for text in events if text] or [
+            body.decode(errors="replace")
+        ]  # torn inside of a character, perhaps
         return [json.loads(text) for text in texts[: len(self.made[number])]]
 
     @contextmanager
