@@ -123,7 +123,7 @@ class Methods:
 class Commits(Methods):
     """The same logs, committed directly, as maxim-py's methods would commit them.
 
-    Those methods make objects that nobody needs, check a result twice, and commit each metric separately.
+    Those methods make objects that are not used, check a result twice, and commit each metric separately.
     """
 
     __slots__ = ()

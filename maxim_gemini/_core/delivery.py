@@ -51,7 +51,7 @@ class Bell:
     """Wakes one thread early. Unlike an event, it is safe in a signal handler that interrupts `ring` itself."""
 
     def __init__(self) -> None:
-        # A plain lock, locked while nobody rings: releasing it takes no other lock.
+        # A plain lock, locked until `ring` is called: releasing it takes no other lock.
         self._lock = threading.Lock()
         self._lock.acquire()
 

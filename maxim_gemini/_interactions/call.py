@@ -108,21 +108,13 @@ class InteractionCall(Call):
     def _receive(self, response: Any) -> None:
         interaction = response
         if not hasattr(response, "status"):
-            content = None
-            with suppress(Exception):  # a stream, or one that the application is to read
-                content = response.http_response.content
-            if not isinstance(content, bytes):
-                return
             try:
-                interaction = mapping(json.loads(content))
-                reason = "it has no fields"
-            except ValueError as error:
-                interaction, reason = None, str(error)
-            if interaction is None:  # the application gets the SDK's error when it parses the response, if it does
-                message = f"the response is no JSON object: {reason}"
+                interaction = _body_of(response)
+            except ValueError as error:  # the application gets the SDK's error if it parses the response
+                message = f"the response is no JSON object: {error}"
                 self._settle(Outcome(error={"message": message, "code": "", "type": "ValueError"}))
                 return
-        if self._last is None:
+        if interaction is None or self._last is None:
             return
         self._last.add(interaction)
         # A background interaction is still running, and is settled by a later call.
@@ -210,6 +202,22 @@ class InteractionChains(Chains[InteractionCall]):
         """End the calls of all interactions that are still running: nothing will read their end."""
         for call in self.give_up():
             call.end(ABANDONED)
+
+
+def _body_of(response: Any) -> JsonDict | None:
+    """Return the JSON object in a raw response; `None` for a stream, and for a body that is not read yet.
+
+    Raises:
+        ValueError: the body is something else.
+    """
+    content = None
+    with suppress(Exception):
+        content = response.http_response.content
+    if not isinstance(content, bytes):
+        return None
+    if (body := mapping(json.loads(content))) is None:
+        raise ValueError("it has no fields")
+    return body
 
 
 def _read(body: JsonDict, log: Log) -> Request:

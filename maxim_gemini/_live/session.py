@@ -231,7 +231,7 @@ class LiveSession:
         turn.usage = mapping(usage)
 
     def voice_activity(self, activity: object, _message: JsonDict, at: Start) -> None:
-        """Note that Gemini heard the user begin or end to speak."""
+        """Note that the server has detected the begin or end of the user's speech."""
         kind = str(
             member(activity, "type") or member(activity, "vad_signal_type") or member(activity, "voice_activity_type")
         )

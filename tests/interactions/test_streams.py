@@ -129,6 +129,11 @@ async def test_sound_in_pieces_is_one_attachment_that_plays(
         assert (file.getframerate(), file.readframes(9)) == (24_000, b"\1\2\3\4" * 2)
 
 
+def remarks(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what the wrapper has logged."""
+    return [record.getMessage() for record in caplog.records if record.name == "maxim_gemini"]
+
+
 async def test_unknown_deltas_and_events_are_readable_and_remarked_once(
     calls: SyncCalls,
     served: Interactions,
@@ -149,8 +154,7 @@ async def test_unknown_deltas_and_events_are_readable_and_remarked_once(
     for trace in logger.traces:
         assert trace.output == 'It is [{"type": "smell", "of": "roses"}]'
         assert "interaction.mood" in str(trace.generation.metadata["unknown_events"])
-    remarks = [record.getMessage() for record in caplog.records if record.name == "maxim_gemini"]
-    assert sorted(remarks) == [
+    assert sorted(remarks(caplog)) == [
         "Unknown part of an interaction: interaction.mood",
         "Unknown part of an interaction: smell",
     ]
@@ -179,8 +183,7 @@ async def test_an_event_that_is_no_json_object_is_remarked_and_kept(
         assert await calls.read(await calls.create(client, stream=True)) == bare
     assert logger.trace.output == "Hello"
     assert logger.generation.metadata["unknown_events"] == [{"unreadable": data if value is ... else value}]
-    remarks = [record.getMessage() for record in caplog.records if record.name == "maxim_gemini"]
-    assert remarks == ["Unknown part of an interaction: unreadable"]
+    assert remarks(caplog) == ["Unknown part of an interaction: unreadable"]
     logger.assert_complete()
 
 
